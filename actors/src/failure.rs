@@ -1,0 +1,79 @@
+//! How an attempt at a provider can fail, in the words that retries, fallback and breaker decide by.
+
+use std::time::Duration;
+
+use crate::wire::ErrorBody;
+
+/// What went wrong with one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The provider answered with this non-2xx status.
+    Status(u16),
+    /// No connection: DNS, refused, reset before the head, TLS.
+    Connect,
+    /// No connection within the connect timeout.
+    ConnectTimeout,
+    /// No response head, or for a stream no first content event, within the first-byte timeout.
+    FirstByteTimeout,
+    /// The request's own deadline passed (`request_timeout`, or the provider's total timeout).
+    RequestTimeout,
+    /// The answer fell silent for longer than the idle timeout.
+    IdleTimeout,
+    /// The answer ended early, was not in the provider's format, or carried an error event inside a 200 stream.
+    Broken,
+    /// The provider's circuit breaker is open, so nothing was sent.
+    CircuitOpen,
+    /// The provider's `max_in_flight` is reached, so nothing was sent.
+    Saturated,
+}
+
+impl FailureKind {
+    /// The status that a client sees when this failure is final, and that `on_status_codes` compares.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Status(status) => status,
+            Self::RequestTimeout => 408,
+            Self::Broken => 502,
+            Self::Connect | Self::CircuitOpen | Self::Saturated => 503,
+            Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
+        }
+    }
+
+    /// Whether the provider is to blame, so that its breaker counts the failure (E1: client errors never do).
+    pub fn counts_against_provider(self) -> bool {
+        match self {
+            Self::Status(status) => status >= 500 || status == 429,
+            Self::Connect | Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
+            // The deadline may be the client's own, and the other two never reached the provider.
+            Self::RequestTimeout | Self::CircuitOpen | Self::Saturated => false,
+        }
+    }
+
+    /// A bounded word for metric labels and log fields.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Status(429) => "rate_limit",
+            Self::Status(status) if status >= 500 => "server_error",
+            Self::Status(_) => "client_error",
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::RequestTimeout => "request_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Broken => "broken",
+            Self::CircuitOpen => "circuit_open",
+            Self::Saturated => "saturated",
+        }
+    }
+}
+
+/// One failed attempt: what the chain decides by, and what the client is told if it was the last.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// The error in OpenAI's shape, without any credential in it.
+    pub error: ErrorBody,
+    /// How long the provider (or its breaker) asks to wait.
+    pub retry_after: Option<Duration>,
+}

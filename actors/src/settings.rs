@@ -1,0 +1,126 @@
+//! What the actors are configured with; the root package reads these from TOML and the environment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The API format that a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI's chat completions and embeddings, and every vendor compatible with them.
+    OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// Ollama's native `/api/chat` and `/api/embed`.
+    Ollama,
+    /// The built-in simulator: no network, scripted by model name.
+    Simulator,
+}
+
+/// One provider: an entry of `config/providers.toml`, overridden by `[providers.NAME]` in the configuration.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSettings {
+    /// The API format that the provider speaks.
+    pub dialect: Dialect,
+    /// What the vendor's own SDK means by its base URL: with `/v1` for OpenAI-like vendors, the origin for Anthropic and
+    /// Ollama, empty for the simulator.
+    #[serde(default)]
+    pub base_url: String,
+    /// An environment variable that, where set, replaces `base_url`.
+    #[serde(default)]
+    pub base_url_env: Option<String>,
+    /// The environment variable that holds the gateway's own credential for this provider; none is sent without it.
+    #[serde(default)]
+    pub api_key_env: Option<String>,
+    /// The header that carries the credential.
+    #[serde(default = "default_auth_header")]
+    pub auth_header: String,
+    /// What stands before the credential in that header, its space included.
+    #[serde(default = "default_auth_prefix")]
+    pub auth_prefix: String,
+    /// Further headers sent with each request, such as `anthropic-version`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Patterns (`*` stands for any text) of the models that belong to this vendor, so that a bare model name finds it.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Time limits of one attempt.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Requests under way at this provider at once, over all worker threads; one more is refused (0 = no limit).
+    #[serde(default = "default_max_in_flight")]
+    pub max_in_flight: usize,
+    /// When the circuit breaker opens and closes.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
+    /// Retries allowed, as a percentage of the provider's requests (E8), above a floor of ten.
+    #[serde(default = "default_retry_budget_percent")]
+    pub retry_budget_percent: u32,
+}
+
+fn default_auth_header() -> String {
+    "authorization".to_owned()
+}
+
+fn default_auth_prefix() -> String {
+    "Bearer ".to_owned()
+}
+
+fn default_max_in_flight() -> usize {
+    2048
+}
+
+fn default_retry_budget_percent() -> u32 {
+    20
+}
+
+/// Time limits of one attempt, in milliseconds; 0 switches one off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// Until the connection stands.
+    pub connect_ms: u64,
+    /// Until the response head; for a stream, until its first content event.
+    pub first_byte_ms: u64,
+    /// Between two data events of a stream, or two reads of a whole answer (D3: comments do not count).
+    pub idle_ms: u64,
+    /// From the first byte sent to the last byte received.
+    pub total_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect_ms: 5_000, first_byte_ms: 120_000, idle_ms: 60_000, total_ms: 600_000 }
+    }
+}
+
+/// When a provider's circuit breaker opens: at `failure_threshold` failures within the window, or at the percentage
+/// once `minimum_requests` were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerSettings {
+    /// Consecutive failures that open the breaker (0 switches the breaker off).
+    pub failure_threshold: u32,
+    /// Failures per hundred requests of the window that open the breaker (0 = not used).
+    pub failure_threshold_percentage: u32,
+    /// Requests a window needs before the percentage counts.
+    pub minimum_requests: u32,
+    /// The length of the window, in milliseconds.
+    pub window_ms: u64,
+    /// How long the breaker stays open before one probe is let through, in milliseconds.
+    pub cooldown_ms: u64,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            failure_threshold: 5,
+            failure_threshold_percentage: 50,
+            minimum_requests: 20,
+            window_ms: 30_000,
+            cooldown_ms: 15_000,
+        }
+    }
+}

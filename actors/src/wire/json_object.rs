@@ -1,0 +1,139 @@
+//! A JSON object whose top-level fields are known by position, so that a body is parsed once and edited by splicing.
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A JSON object as text, with the places of its top-level values.
+#[derive(Clone, Debug)]
+pub struct JsonObject {
+    text: Bytes,
+    fields: Vec<(String, Range<usize>)>,
+}
+
+impl JsonObject {
+    /// Reads the top level of an object; values are checked to be JSON but not built.
+    ///
+    /// # Errors
+    /// Where `text` is not one JSON object.
+    pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
+        let base = text.as_ptr() as usize;
+        let mut deserializer = serde_json::Deserializer::from_slice(&text);
+        let fields = deserializer.deserialize_map(Fields { base })?;
+        deserializer.end()?;
+        Ok(Self { text, fields })
+    }
+
+    /// The object's text.
+    pub fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// The text of one value, the last where a name stands twice.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
+        std::str::from_utf8(self.text.get(range.clone())?).ok()
+    }
+
+    /// One value read as `T`; `null` counts as absent.
+    ///
+    /// # Errors
+    /// Where the value is there and is not a `T`.
+    pub fn read<'a, T: serde::Deserialize<'a>>(&'a self, name: &str) -> Result<Option<T>, serde_json::Error> {
+        match self.get(name) {
+            None | Some("null") => Ok(None),
+            Some(text) => serde_json::from_str(text).map(Some),
+        }
+    }
+
+    /// The object with some values set (to JSON text) and some removed; the order of the others stays.
+    pub fn edited(&self, set: &[(&str, &str)], remove: &[&str]) -> Bytes {
+        if set.is_empty() && !remove.iter().any(|name| self.get(name).is_some()) {
+            return self.text.clone();
+        }
+        let added: usize = set.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let mut out = Vec::with_capacity(self.text.len() + added + 2);
+        out.push(b'{');
+        let kept = self.fields.iter().filter(|(name, _)| !remove.contains(&name.as_str()));
+        for (name, range) in kept.filter(|(name, _)| !set.iter().any(|(field, _)| field == name)) {
+            push_field(&mut out, name, self.text.get(range.clone()).unwrap_or_default());
+        }
+        for (name, value) in set {
+            push_field(&mut out, name, value.as_bytes());
+        }
+        out.push(b'}');
+        Bytes::from(out)
+    }
+}
+
+fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+    out.extend_from_slice(json_string(name).as_bytes());
+    out.push(b':');
+    out.extend_from_slice(value);
+}
+
+/// A string as JSON text.
+pub fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+struct Fields {
+    base: usize,
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Vec<(String, Range<usize>)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::with_capacity(12);
+        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            // The raw value borrows from the text, so its address tells its place.
+            let start = (value.get().as_ptr() as usize) - self.base;
+            fields.push((name, start..start + value.get().len()));
+        }
+        Ok(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(text: &'static str) -> JsonObject {
+        JsonObject::parse(Bytes::from_static(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn an_untouched_object_keeps_its_bytes() {
+        let text = "{ \"model\" : \"m\",\n \"x\": [1, 2.50] }";
+        assert_eq!(object(text).edited(&[], &["absent"]), text);
+    }
+
+    #[test]
+    fn edits_replace_add_and_remove() {
+        let edited = object(r#"{"model":"a","n":1.0,"user":"u"}"#).edited(&[("model", "\"b\""), ("y", "2")], &["user"]);
+        assert_eq!(edited, r#"{"n":1.0,"model":"b","y":2}"#);
+    }
+
+    #[test]
+    fn a_lone_surrogate_inside_a_value_is_no_error() {
+        assert_eq!(object(r#"{"a":"\ud83d"}"#).get("a"), Some(r#""\ud83d""#));
+    }
+
+    #[test]
+    fn anything_but_one_object_is_refused() {
+        for text in ["[]", "{", "{} {}", "", "{\"a\":}"] {
+            assert!(JsonObject::parse(Bytes::from_static(text.as_bytes())).is_err(), "{text}");
+        }
+    }
+}

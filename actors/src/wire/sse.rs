@@ -1,0 +1,201 @@
+//! Server-sent events: a decoder that any re-chunking leaves unmoved (D5), and framing.
+//!
+//! Format: <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>
+
+use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr2};
+
+/// One event with data; comments and events without data are skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SseEvent {
+    /// The `event:` field, if any.
+    pub name: Option<String>,
+    /// The `data:` lines, joined with line feeds.
+    pub data: Bytes,
+    /// The event exactly as it came, where it is one plain `data: …\n\n` that can be forwarded untouched.
+    pub frame: Option<Bytes>,
+}
+
+/// Cuts a byte stream into events.
+#[derive(Debug, Default)]
+pub struct SseDecoder {
+    buffer: BytesMut,
+    started: bool,
+    /// How far `buffer` is known to hold no event end, so that a long event is not scanned again with each read.
+    scanned: usize,
+}
+
+impl SseDecoder {
+    /// Takes the next bytes and gives every event that they complete.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<SseEvent>) {
+        let mut rest = if self.buffer.is_empty() {
+            bytes
+        } else {
+            self.buffer.extend_from_slice(&bytes);
+            self.buffer.split().freeze()
+        };
+        if !self.started {
+            if rest.len() < 3 && BOM.starts_with(&rest) {
+                self.buffer.extend_from_slice(&rest);
+                return;
+            }
+            self.started = true;
+            if rest.starts_with(BOM) {
+                rest = rest.slice(BOM.len()..);
+            }
+        }
+        let mut from = std::mem::take(&mut self.scanned);
+        while let Some(end) = event_end(&rest, from) {
+            let raw = rest.split_to(end);
+            out.extend(parse(raw));
+            from = 0;
+        }
+        // Three bytes of overlap: an event end is at most four bytes long.
+        self.scanned = rest.len().saturating_sub(3);
+        self.buffer.extend_from_slice(&rest);
+    }
+
+    /// Takes the end of the stream: an event that lacks only its blank line is given all the same, since vendors cut it.
+    pub fn finish(&mut self) -> Option<SseEvent> {
+        let raw = self.buffer.split().freeze();
+        let mut event = parse(raw)?;
+        event.frame = None;
+        Some(event)
+    }
+}
+
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// The length of the first event, its blank line included. A CR at the very end waits for a possible LF.
+fn event_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let line_end = at + memchr2(b'\n', b'\r', bytes.get(at..)?)?;
+        let next_line = after_line_end(bytes, line_end)?;
+        match bytes.get(next_line)? {
+            b'\n' | b'\r' => return after_line_end(bytes, next_line),
+            _ => at = next_line,
+        }
+    }
+}
+
+/// Where the line after the line end at `at` begins; `None` while it cannot be known.
+fn after_line_end(bytes: &[u8], at: usize) -> Option<usize> {
+    if bytes.get(at) == Some(&b'\n') {
+        return Some(at + 1);
+    }
+    match bytes.get(at + 1) {
+        Some(b'\n') => Some(at + 2),
+        Some(_) => Some(at + 1),
+        None => None,
+    }
+}
+
+fn parse(raw: Bytes) -> Option<SseEvent> {
+    if let Some(data) = plain_frame(&raw) {
+        return Some(SseEvent { name: None, data, frame: Some(raw) });
+    }
+    let mut name = None;
+    let mut data: Option<BytesMut> = None;
+    let mut rest: &[u8] = &raw;
+    while !rest.is_empty() {
+        let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (line, tail) = rest.split_at(end);
+        rest = after_line_end(tail, 0).and_then(|next| tail.get(next..)).unwrap_or_default();
+        let (field, value) = match memchr(b':', line) {
+            Some(0) => continue,
+            Some(colon) => {
+                let (field, value) = line.split_at(colon);
+                let value = value.get(1..).unwrap_or_default();
+                (field, value.strip_prefix(b" ").unwrap_or(value))
+            }
+            None => (line, &b""[..]),
+        };
+        match field {
+            b"data" => match &mut data {
+                Some(data) => {
+                    data.extend_from_slice(b"\n");
+                    data.extend_from_slice(value);
+                }
+                None => data = Some(BytesMut::from(value)),
+            },
+            b"event" => name = Some(String::from_utf8_lossy(value).into_owned()),
+            _ => {}
+        }
+    }
+    Some(SseEvent { name, data: data?.freeze(), frame: None })
+}
+
+/// The data of `data: …\n\n` with nothing else in it.
+fn plain_frame(raw: &Bytes) -> Option<Bytes> {
+    let data = raw.strip_prefix(b"data: ")?.strip_suffix(b"\n\n")?;
+    if memchr2(b'\n', b'\r', data).is_some() {
+        return None;
+    }
+    Some(raw.slice(6..6 + data.len()))
+}
+
+/// Frames one JSON text as an event.
+pub fn frame(json: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(json.len() + 8);
+    frame.extend_from_slice(b"data: ");
+    frame.extend_from_slice(json);
+    frame.extend_from_slice(b"\n\n");
+    frame.freeze()
+}
+
+/// The event that ends a stream in OpenAI's format.
+pub const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+
+/// The comment that keeps a silent stream alive.
+pub const PING: Bytes = Bytes::from_static(b": ping\n\n");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &str = "\u{feff}: hello\r\n\r\ndata: {\"a\":\"Quy trình mua sắm\"}\n\nevent: tick\rdata: one\rdata: two\r\r\
+        data:no space\r\n\r\nid: 4\n\ndata: [DONE]\n\n";
+
+    fn decode(bytes: &[u8], cuts: &[usize]) -> Vec<(Option<String>, Bytes)> {
+        let mut decoder = SseDecoder::default();
+        let mut out = Vec::new();
+        let mut from = 0;
+        for &cut in cuts.iter().chain([&bytes.len()]) {
+            decoder.push(Bytes::copy_from_slice(&bytes[from..cut]), &mut out);
+            from = cut;
+        }
+        out.extend(decoder.finish());
+        out.into_iter().map(|event| (event.name, event.data)).collect()
+    }
+
+    /// D5: every way to cut a recorded stream in two, and one byte at a time, decodes the same.
+    #[test]
+    fn d5_any_chunking_decodes_the_same() {
+        let bytes = RECORDED.as_bytes();
+        let whole = decode(bytes, &[]);
+        let expected: Vec<(Option<String>, Bytes)> = vec![
+            (None, Bytes::from("{\"a\":\"Quy trình mua sắm\"}")),
+            (Some("tick".into()), Bytes::from("one\ntwo")),
+            (None, Bytes::from("no space")),
+            (None, Bytes::from("[DONE]")),
+        ];
+        assert_eq!(whole, expected);
+        let every_byte: Vec<usize> = (1..bytes.len()).collect();
+        assert_eq!(decode(bytes, &every_byte), expected);
+        for a in 1..bytes.len() {
+            assert_eq!(decode(bytes, &[a]), expected, "cut at {a}");
+            for b in a..bytes.len() {
+                assert_eq!(decode(bytes, &[a, b]), expected, "cut at {a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_event_is_forwarded_as_it_came() {
+        let mut out = Vec::new();
+        SseDecoder::default().push(Bytes::from_static(b"data: {}\n\ndata: x\r\n\r\n"), &mut out);
+        assert_eq!(out[0].frame.as_deref(), Some(&b"data: {}\n\n"[..]));
+        assert_eq!(out[1].frame, None);
+    }
+}
