@@ -1,1 +1,23 @@
-//! x
+//! The gateway over HTTP: a request's way is `routes` → `chat` → `completion` → `admit` → (the router actor) → `reply`.
+
+pub mod admin;
+mod admit;
+mod auth;
+mod body;
+mod chat;
+mod client_config;
+mod completion;
+pub mod config;
+mod embeddings;
+mod error;
+mod first_start;
+mod health;
+pub mod logging;
+mod models;
+mod reply;
+mod routes;
+pub mod server;
+mod shutdown;
+mod sse_body;
+mod state;
+mod trace;

@@ -1,2 +1,91 @@
-//! x
-fn main() {}
+//! The `gateway` command.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use gateway::config::{self, Config};
+use gateway::{logging, server};
+
+/// One OpenAI-compatible endpoint in front of many LLM providers.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve {
+        /// The configuration file; without it, GATEWAY_CONFIG or config/gateway.toml if it is there.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Check a configuration and the environment, and tell every problem at once (exit code 64).
+    CheckConfig {
+        /// The configuration file.
+        file: Option<PathBuf>,
+    },
+}
+
+/// The exit code for a bad configuration (`EX_USAGE` of sysexits.h).
+const BAD_CONFIG: u8 = 64;
+
+fn main() -> ExitCode {
+    let environment: HashMap<String, String> = std::env::vars().collect();
+    match Cli::parse().command.unwrap_or(Command::Serve { config: None }) {
+        Command::Serve { config } => match load(config, &environment) {
+            Ok((config, _)) => serve(config),
+            Err(code) => code,
+        },
+        Command::CheckConfig { file } => match load(file, &environment) {
+            Ok((_, source)) => {
+                println!("{source}: ok");
+                ExitCode::SUCCESS
+            }
+            Err(code) => code,
+        },
+    }
+}
+
+/// The configuration in force, and where it came from; problems are told on standard error.
+fn load(file: Option<PathBuf>, environment: &HashMap<String, String>) -> Result<(Config, String), ExitCode> {
+    let named = file.or_else(|| environment.get("GATEWAY_CONFIG").map(PathBuf::from));
+    let usual = PathBuf::from("config/gateway.toml");
+    let path = named.or_else(|| usual.exists().then_some(usual));
+    let source = path.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    let text = path.map(std::fs::read_to_string).transpose().map_err(|error| {
+        complain(&format!("{source}: {error}"));
+        ExitCode::from(BAD_CONFIG)
+    })?;
+    config::load(text.as_deref(), environment).map(|config| (config, source.clone())).map_err(|problems| {
+        for problem in problems {
+            complain(&format!("{source}: {problem}"));
+        }
+        ExitCode::from(BAD_CONFIG)
+    })
+}
+
+fn serve(config: Config) -> ExitCode {
+    if let Err(error) = logging::start(&config.log) {
+        complain(&format!("log: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match actix_rt::System::new().block_on(server::run(config)) {
+        Ok(code) => code,
+        Err(error) => {
+            log::error!("{error}");
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Before the log stands, and for the operator at a terminal, problems go to standard error.
+#[expect(clippy::print_stderr, reason = "the one place that speaks to the operator's terminal")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

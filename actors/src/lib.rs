@@ -3,7 +3,32 @@
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
 //! Only `upstream` talks awc, only `db` talks diesel.
 
+pub mod actor_stats;
+pub mod attempt;
+pub mod breaker;
+pub mod call;
+pub mod catalogue;
+pub mod db;
 pub mod failure;
+pub mod in_flight;
+pub mod key_registry;
+pub mod key_table;
+pub mod metrics;
+pub mod metrics_actor;
+pub mod money;
+pub mod plan;
+pub mod prices;
+pub mod provider;
+pub mod pump;
+pub mod rate_limit;
+pub mod record;
+pub mod resolve;
+pub mod retry_after;
+pub mod router;
+pub mod sealing;
 pub mod secret;
 pub mod settings;
+pub mod simulator;
+pub mod upstream;
+pub mod virtual_key;
 pub mod wire;

@@ -1,7 +1,12 @@
 //! The API formats: pure translations between OpenAI's shapes, which clients speak, and each vendor's.
 
+pub mod anthropic;
+pub mod dialect;
 pub mod json_object;
+pub mod ollama;
+pub mod openai;
 pub mod sse;
+pub mod surrogates;
 pub mod usage;
 
 use bytes::Bytes;

@@ -1,0 +1,278 @@
+//! One attempt at one target: send, wait for the head and the first content, and say what came of it.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::failure::{Failure, FailureKind};
+use crate::secret::Secret;
+use crate::settings::{Dialect, Timeouts};
+use crate::simulator;
+use crate::upstream::{self, Upstream, UpstreamAnswer, UpstreamBody};
+use crate::wire::dialect::{self, AnswerStamp};
+use crate::wire::json_object::JsonObject;
+use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, VendorRequest, WholeAnswer};
+
+/// The largest whole answer that is taken from a provider.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// The largest error answer that is read.
+const LARGEST_ERROR: usize = 64 << 10;
+
+/// The kind of question that a client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/v1/chat/completions`.
+    Chat,
+    /// `/v1/embeddings`; `base64` is the client's `encoding_format`.
+    Embeddings {
+        /// Whether vectors are wanted as base64.
+        base64: bool,
+    },
+}
+
+/// Everything that one attempt needs to know.
+pub struct Attempt<'a> {
+    /// The provider's connections; `None` for the simulator.
+    pub upstream: Option<&'a Upstream>,
+    /// The provider's name, for messages.
+    pub provider: &'a str,
+    /// The provider's format.
+    pub dialect: Dialect,
+    /// The provider's time limits.
+    pub timeouts: Timeouts,
+    /// The limit of the request's own (`request_timeout`).
+    pub request_timeout: Option<Duration>,
+    /// The question.
+    pub endpoint: Endpoint,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// The credential to send.
+    pub credential: Option<&'a Secret>,
+    /// Headers of this request alone.
+    pub headers: &'a [(String, String)],
+    /// What the gateway gives to the answer.
+    pub stamp: AnswerStamp<'a>,
+}
+
+/// An answer that is good so far.
+pub enum Answered {
+    /// The whole answer.
+    Whole(WholeAnswer),
+    /// A stream that has shown its first content.
+    Stream(OpenStream),
+}
+
+/// A stream that has shown its first content (D1), or its end.
+pub struct OpenStream {
+    /// The rest of the provider's bytes.
+    pub body: UpstreamBody,
+    /// What reads them.
+    pub decoder: Box<dyn StreamDecoder>,
+    /// What was read so far.
+    pub events: Vec<StreamEvent>,
+    /// When the attempt must be over.
+    pub deadline: Option<Instant>,
+}
+
+impl Attempt<'_> {
+    /// Makes the attempt. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// Where the provider gave no good answer, or for a stream no good beginning.
+    pub async fn run(&self, request: &VendorRequest) -> Result<Answered, Failure> {
+        let begun = Instant::now();
+        let total = after(begun, self.timeouts.total_ms);
+        let head = self.head_deadline(begun, total);
+        let sent = timeout_at(head.at, self.send(request)).await.map_err(|_| self.failure(head.kind))?;
+        let answer = sent.map_err(|kind| self.failure(kind))?;
+        if !(200..300).contains(&answer.status) {
+            return Err(self.refused(answer).await);
+        }
+        if self.stream {
+            let open = timeout_at(head.at, self.first_content(answer.body, total)).await;
+            return open.map_err(|_| self.failure(head.kind))?.map(Answered::Stream);
+        }
+        let last = match self.request_timeout {
+            Some(limit) => {
+                Deadline::sooner(begun + limit, FailureKind::RequestTimeout, total, FailureKind::IdleTimeout)
+            }
+            None => Deadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::IdleTimeout },
+        };
+        let read = timeout_at(last.at, self.read_whole(answer.body)).await;
+        let body = read.map_err(|_| self.failure(last.kind))??;
+        let whole = match self.endpoint {
+            Endpoint::Chat => dialect::chat_answer(self.dialect, body, self.stamp),
+            Endpoint::Embeddings { base64 } => dialect::embeddings_answer(self.dialect, body, self.stamp, base64),
+        };
+        whole.map(Answered::Whole).map_err(|error| self.broken(error))
+    }
+
+    async fn send(&self, request: &VendorRequest) -> Result<UpstreamAnswer, FailureKind> {
+        match self.upstream {
+            Some(upstream) => upstream.send(request, self.credential, self.headers).await,
+            None => {
+                let body = JsonObject::parse(request.body.clone()).map_err(|_| FailureKind::Broken)?;
+                let script = match self.endpoint {
+                    Endpoint::Chat => {
+                        simulator::answer(&body, self.stamp.model, self.stream, self.stamp.id, self.stamp.created)
+                    }
+                    Endpoint::Embeddings { .. } => simulator::embeddings(&body, self.stamp.model),
+                };
+                Ok(upstream::simulate(script).await)
+            }
+        }
+    }
+
+    /// Until when the head, and for a stream the first content, must be here.
+    fn head_deadline(&self, begun: Instant, total: Option<Instant>) -> Deadline {
+        let first_byte = after(begun, self.timeouts.first_byte_ms);
+        let provider = match (first_byte, total) {
+            (Some(first_byte), Some(total)) => Some(first_byte.min(total)),
+            (one, other) => one.or(other),
+        };
+        match self.request_timeout {
+            Some(limit) => {
+                Deadline::sooner(begun + limit, FailureKind::RequestTimeout, provider, FailureKind::FirstByteTimeout)
+            }
+            None => Deadline { at: provider.unwrap_or_else(|| begun + DAY), kind: FailureKind::FirstByteTimeout },
+        }
+    }
+
+    /// Reads a stream up to its first content, so that another target can still take over before it (D1).
+    async fn first_content(&self, mut body: UpstreamBody, deadline: Option<Instant>) -> Result<OpenStream, Failure> {
+        let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
+        let mut events = Vec::new();
+        loop {
+            match body.next().await {
+                Some(Ok(bytes)) => decoder.push(bytes, &mut events),
+                Some(Err(_)) => return Err(self.failure(FailureKind::Broken)),
+                None => decoder.finish(&mut events),
+            }
+            for event in &events {
+                match event {
+                    StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => {
+                        return Ok(OpenStream { body, decoder, events, deadline });
+                    }
+                    StreamEvent::Error(error) => return Err(self.broken(error.clone())),
+                    StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
+                }
+            }
+        }
+    }
+
+    async fn read_whole(&self, mut body: UpstreamBody) -> Result<Bytes, Failure> {
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        loop {
+            let deadline = after(Instant::now(), self.timeouts.idle_ms);
+            let next = match deadline {
+                Some(at) => timeout_at(at, body.next()).await.map_err(|_| self.failure(FailureKind::IdleTimeout))?,
+                None => body.next().await,
+            };
+            match next {
+                None if rest.is_empty() => return Ok(first),
+                None => return Ok(rest.freeze()),
+                Some(Err(_)) => return Err(self.failure(FailureKind::Broken)),
+                // Most answers come in one piece, which is then not copied.
+                Some(Ok(bytes)) if first.is_empty() && rest.is_empty() => first = bytes,
+                Some(Ok(bytes)) => {
+                    if rest.is_empty() {
+                        rest.extend_from_slice(&first);
+                    }
+                    rest.extend_from_slice(&bytes);
+                    if rest.len() > LARGEST_ANSWER {
+                        return Err(self.failure(FailureKind::Broken));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The failure that a non-2xx answer means, with the credential taken out of its text (H1).
+    async fn refused(&self, mut answer: UpstreamAnswer) -> Failure {
+        let limit = Instant::now() + Duration::from_secs(5);
+        let mut text = BytesMut::new();
+        while let Ok(Some(Ok(bytes))) = timeout_at(limit, answer.body.next()).await {
+            text.extend_from_slice(&bytes);
+            if text.len() > LARGEST_ERROR {
+                break;
+            }
+        }
+        let mut error = dialect::error_body(self.dialect, answer.status, &text);
+        if let Some(credential) = self.credential.map(Secret::expose).filter(|text| !text.is_empty()) {
+            error.message = error.message.replace(credential, "***");
+            error.code = error.code.map(|code| code.replace(credential, "***"));
+        }
+        Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
+    }
+
+    fn failure(&self, kind: FailureKind) -> Failure {
+        Failure { kind, error: explain(kind, self.provider, self.request_timeout), retry_after: None }
+    }
+
+    fn broken(&self, mut error: ErrorBody) -> Failure {
+        if error.kind.is_empty() {
+            error.kind = "api_error".to_owned();
+        }
+        Failure { kind: FailureKind::Broken, error, retry_after: None }
+    }
+}
+
+/// What a client is told of a failure that came without a message of the provider's.
+pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Duration>) -> ErrorBody {
+    let limit = request_timeout.unwrap_or_default().as_millis();
+    let (message, code) = match kind {
+        FailureKind::RequestTimeout => {
+            (format!("Request exceeded the timeout sent in the request: {limit}ms"), "request_timeout")
+        }
+        FailureKind::Connect => (format!("The provider '{provider}' cannot be reached."), "provider_unreachable"),
+        FailureKind::ConnectTimeout => {
+            (format!("The provider '{provider}' could not be reached in time."), "provider_unreachable")
+        }
+        FailureKind::FirstByteTimeout => {
+            (format!("The provider '{provider}' did not begin its answer in time."), "provider_timeout")
+        }
+        FailureKind::IdleTimeout => {
+            (format!("The provider '{provider}' fell silent in the middle of its answer."), "provider_timeout")
+        }
+        FailureKind::Broken => (format!("The provider '{provider}' broke off its answer."), "provider_broken"),
+        FailureKind::CircuitOpen => {
+            (format!("The provider '{provider}' is failing and is left alone for a while."), "circuit_open")
+        }
+        FailureKind::Saturated => (
+            format!("The provider '{provider}' has as many requests under way as it is allowed."),
+            "provider_saturated",
+        ),
+        FailureKind::Status(status) => (format!("The provider '{provider}' answered with {status}."), "provider_error"),
+    };
+    let kind = match kind.status() {
+        408 | 504 => "timeout_error",
+        _ => "api_error",
+    };
+    ErrorBody { message, kind: kind.to_owned(), param: None, code: Some(code.to_owned()) }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The instant `millis` after `begun`; `None` where 0 switches the limit off.
+fn after(begun: Instant, millis: u64) -> Option<Instant> {
+    (millis > 0).then(|| begun + Duration::from_millis(millis))
+}
+
+/// When patience ends, and what that means.
+struct Deadline {
+    at: Instant,
+    kind: FailureKind,
+}
+
+impl Deadline {
+    fn sooner(at: Instant, kind: FailureKind, other: Option<Instant>, other_kind: FailureKind) -> Self {
+        match other {
+            Some(other) if other < at => Self { at: other, kind: other_kind },
+            _ => Self { at, kind },
+        }
+    }
+}

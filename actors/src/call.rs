@@ -1,0 +1,302 @@
+//! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::attempt::{Answered, Attempt, Endpoint, OpenStream, explain};
+use crate::failure::{Failure, FailureKind};
+use crate::money::PicoUsd;
+use crate::plan::{Chain, NextStep, Target, apply_params};
+use crate::provider::{AttemptPermit, ProviderHandle, Refused};
+use crate::pump::{StreamEnd, pump};
+use crate::record::RequestRecord;
+use crate::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
+use crate::secret::Secret;
+use crate::upstream::Upstream;
+use crate::wire::dialect::{self, AnswerStamp};
+use crate::wire::json_object::{JsonObject, json_string};
+use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai};
+
+/// Frames that may wait for a slow client before its provider is made to wait.
+const FRAMES_AHEAD: usize = 16;
+
+/// A target with everything that an attempt at it needs.
+pub struct ResolvedTarget {
+    /// The target as configured.
+    pub target: Arc<Target>,
+    /// The provider's name.
+    pub provider: Arc<str>,
+    /// The model that the provider is asked for.
+    pub model: String,
+    /// The credential to send.
+    pub credential: Option<Secret>,
+    /// Why the provider cannot be used, such as a missing credential.
+    pub not_ready: Option<String>,
+    /// The provider's breaker, slots and retry budget.
+    pub handle: ProviderHandle,
+    /// This thread's connections to it; `None` for the simulator.
+    pub upstream: Option<Rc<Upstream>>,
+}
+
+/// One request under way.
+pub struct Call {
+    /// The request.
+    pub request: RouteRequest,
+    /// The targets in order, and what leads from one to the next.
+    pub chain: Chain,
+    /// The targets of `chain`, resolved.
+    pub targets: Vec<ResolvedTarget>,
+    /// What the router knows.
+    pub routing: Arc<Routing>,
+}
+
+/// What walking the chain came to.
+struct Walked {
+    head: ReplyHead,
+    at: usize,
+    result: Result<(Answered, AttemptPermit), Failure>,
+}
+
+impl Call {
+    /// Walks the chain, answers, and pumps the stream if it is one. When `reply` is dropped the call ends at once, and
+    /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
+    pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, Unanswered>>) {
+        let walked = tokio::select! {
+            biased;
+            walked = self.walk() => walked,
+            () = reply.closed() => return,
+        };
+        let Walked { mut head, at, result } = walked;
+        (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
+        match result {
+            Ok((Answered::Whole(answer), permit)) => {
+                permit.succeeded();
+                let body = self.finish_whole(answer, at, &mut head);
+                self.request.record.finish(200, None);
+                // The record is written before the client can ask for it.
+                drop(self);
+                if reply.send(Ok(Reply::Whole { head, body })).is_err() {
+                    log::debug!("a client left as its answer was ready");
+                }
+            }
+            Ok((Answered::Stream(open), permit)) => {
+                let (client, frames) = mpsc::channel(FRAMES_AHEAD);
+                if reply.send(Ok(Reply::Stream { head, frames })).is_ok() {
+                    self.stream(open, permit, at, client).await;
+                }
+            }
+            Err(failure) => {
+                self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
+                drop(self);
+                if reply.send(Err(Unanswered { head, failure })).is_err() {
+                    log::debug!("a client left as its error was ready");
+                }
+            }
+        }
+    }
+
+    /// Attempts, retries and falls back until a target answers or nothing is left to try.
+    async fn walk(&mut self) -> Walked {
+        let mut head = ReplyHead::default();
+        let mut at = 0;
+        let mut retries = 0;
+        let mut waited = Duration::ZERO;
+        loop {
+            let result = self.attempt(at, &mut head).await;
+            let failure = match result {
+                Ok(answered) => {
+                    head.retry_count = i32::try_from(retries).unwrap_or(i32::MAX);
+                    return Walked { head, at, result: Ok(answered) };
+                }
+                Err(failure) => failure,
+            };
+            head.retry_count = if retries > 0 { -1 } else { 0 };
+            if self.request.record.line.attempts >= self.routing.max_total_attempts {
+                return Walked { head, at, result: Err(failure) };
+            }
+            let Some(resolved) = self.targets.get(at) else { return Walked { head, at, result: Err(failure) } };
+            let metrics = self.request.record.metrics();
+            match self.chain.next_step(at, retries, waited, &failure, rand::random()) {
+                NextStep::Retry { after } if resolved.handle.try_retry() => {
+                    metrics.retry(&resolved.provider);
+                    retries += 1;
+                    waited += after;
+                    let asleep = Instant::now();
+                    tokio::time::sleep(after).await;
+                    self.request.record.upstream_us += asleep.elapsed().as_micros() as u64;
+                }
+                // Without a retry left in the provider's budget (E8), what would follow the last retry follows now.
+                NextStep::Retry { .. } => match self.chain.after_retries(at, &failure) {
+                    Some(to) => {
+                        metrics.fallback(&resolved.provider);
+                        (at, retries, waited) = (to, 0, Duration::ZERO);
+                    }
+                    None => return Walked { head, at, result: Err(failure) },
+                },
+                NextStep::Fallback { to } => {
+                    metrics.fallback(&resolved.provider);
+                    (at, retries, waited) = (to, 0, Duration::ZERO);
+                }
+                NextStep::GiveUp => return Walked { head, at, result: Err(failure) },
+            }
+        }
+    }
+
+    async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<(Answered, AttemptPermit), Failure> {
+        let request = &mut self.request;
+        let Some(resolved) = self.targets.get(at) else {
+            let error = explain(FailureKind::Broken, "none", None);
+            return Err(Failure { kind: FailureKind::Broken, error, retry_after: None });
+        };
+        head.provider = Some(resolved.provider.clone());
+        head.option_index.clone_from(&resolved.target.path);
+        request.record.line.provider = Some(resolved.provider.clone());
+        request.record.line.model = Some(resolved.model.clone());
+        if let Some(why) = &resolved.not_ready {
+            return Err(not_ready(why));
+        }
+        let prepared = prepare(request, resolved).map_err(invalid)?;
+        head.dropped_params.clone_from(&prepared.dropped_params);
+        let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
+        request.record.line.attempts += 1;
+        let begun = Instant::now();
+        let id = format!("chatcmpl-{}", request.record.line.request_id);
+        let attempt = Attempt {
+            upstream: resolved.upstream.as_deref(),
+            provider: &resolved.provider,
+            dialect: resolved.handle.settings().dialect,
+            timeouts: resolved.handle.settings().timeouts,
+            request_timeout: resolved.target.request_timeout.or(request.request_timeout),
+            endpoint: request.endpoint,
+            stream: request.stream,
+            credential: resolved.credential.as_ref(),
+            headers: &extra_headers(request, &resolved.target),
+            stamp: AnswerStamp {
+                id: &id,
+                model: &resolved.model,
+                created: seconds_since_1970(),
+                strict: request.strict.or(resolved.target.strict).unwrap_or(false),
+            },
+        };
+        let result = attempt.run(&prepared).await;
+        request.record.upstream_us += begun.elapsed().as_micros() as u64;
+        let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
+        request.record.metrics().attempt(&resolved.provider, outcome);
+        match result {
+            Ok(answered) => Ok((answered, permit)),
+            Err(failure) => {
+                permit.failed(failure.kind);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Meters a whole answer and adds the gateway's metadata to it.
+    fn finish_whole(&mut self, answer: WholeAnswer, at: usize, head: &mut ReplyHead) -> Bytes {
+        let Some(resolved) = self.targets.get(at) else { return answer.body };
+        if let Some(usage) = &answer.usage {
+            head.cost = meter(&mut self.request.record, &self.routing, resolved, usage);
+        }
+        openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
+    }
+
+    async fn stream(&mut self, open: OpenStream, permit: AttemptPermit, at: usize, client: mpsc::Sender<Bytes>) {
+        let Some(resolved) = self.targets.get(at) else { return };
+        let record = &mut self.request.record;
+        record.first_token = Some(Instant::now());
+        let begun = Instant::now();
+        let include_usage = self.request.include_usage;
+        let routing = &self.routing;
+        let mut on_usage = |usage: &Usage, chunk: Bytes| {
+            let cost = meter(record, routing, resolved, usage);
+            include_usage.then(|| openai::with_metadata(&chunk, &metadata(&resolved.provider, cost)))
+        };
+        let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
+        let end = pump(&resolved.provider, open, idle, &client, &mut on_usage).await;
+        let record = &mut self.request.record;
+        record.upstream_us += begun.elapsed().as_micros() as u64;
+        match end {
+            StreamEnd::Complete => {
+                permit.succeeded();
+                record.finish(200, None);
+            }
+            StreamEnd::Broken(kind, error) => {
+                permit.failed(kind);
+                record.metrics().attempt(&resolved.provider, kind.label());
+                record.finish(200, error.code.as_deref().or(Some("stream_broken")));
+            }
+            // The permit and the record know by their own `Drop` that nobody waits any more.
+            StreamEnd::ClientLeft => {}
+        }
+    }
+}
+
+/// The request as this target's provider takes it.
+fn prepare(request: &RouteRequest, resolved: &ResolvedTarget) -> Result<VendorRequest, BadRequest> {
+    let edited = apply_params(&request.body, &resolved.target)?;
+    let dialect = resolved.handle.settings().dialect;
+    let reparsed;
+    let body = if edited == *request.body.text() {
+        &request.body
+    } else {
+        reparsed = JsonObject::parse(edited)
+            .map_err(|error| BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") })?;
+        &reparsed
+    };
+    match request.endpoint {
+        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream),
+        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model),
+    }
+}
+
+/// Headers of the target, and those of the client that it wants forwarded.
+fn extra_headers(request: &RouteRequest, target: &Target) -> Vec<(String, String)> {
+    let forwarded = request
+        .headers
+        .iter()
+        .filter(|(name, _)| target.forward_headers.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)));
+    target.headers.iter().chain(forwarded).cloned().collect()
+}
+
+/// Notes what an answer consumed, and gives its cost if its model is priced.
+fn meter(record: &mut RequestRecord, routing: &Routing, resolved: &ResolvedTarget, usage: &Usage) -> Option<PicoUsd> {
+    let cost = routing.prices.cost(&resolved.provider, &resolved.model, usage);
+    record.metrics().price_lookup(cost.is_some());
+    record.metered(usage, cost);
+    cost
+}
+
+/// The `metadata` object of an answer, as JSON text; the cost is null where the model has no price.
+fn metadata(provider: &str, cost: Option<PicoUsd>) -> String {
+    let cost = cost.map_or_else(|| "null".to_owned(), |cost| cost.to_string());
+    format!(r#"{{"cache_hit":false,"provider":{},"cost_usd":{cost}}}"#, json_string(provider))
+}
+
+fn invalid(bad: BadRequest) -> Failure {
+    let kind = "invalid_request_error".to_owned();
+    let error =
+        ErrorBody { message: bad.message, kind, param: bad.param, code: Some("unsupported_request".to_owned()) };
+    Failure { kind: FailureKind::Status(400), error, retry_after: None }
+}
+
+fn not_ready(why: &str) -> Failure {
+    let code = Some("provider_not_ready".to_owned());
+    let error = ErrorBody { message: why.to_owned(), kind: "api_error".to_owned(), param: None, code };
+    Failure { kind: FailureKind::Status(503), error, retry_after: None }
+}
+
+fn not_admitted(refused: Refused, resolved: &ResolvedTarget) -> Failure {
+    let (kind, retry_after) = match refused {
+        Refused::CircuitOpen { retry_after } => (FailureKind::CircuitOpen, retry_after),
+        Refused::Saturated => (FailureKind::Saturated, Duration::from_secs(1)),
+    };
+    Failure { kind, error: explain(kind, &resolved.provider, None), retry_after: Some(retry_after) }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,35 @@
+//! Small facts that outlive a restart, such as the hash of the admin token.
+
+use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
+use diesel_async::RunQueryDsl;
+
+use super::schema::settings;
+use super::{Store, StoreError};
+
+impl Store {
+    /// The value of a setting, if it was ever set.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let query = settings::table.filter(settings::name.eq(name)).select(settings::value);
+        Ok(query.first(&mut *connection).await.optional()?)
+    }
+
+    /// Sets a setting, replacing its former value.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let mut connection = self.connection.lock().await;
+        diesel::insert_into(settings::table)
+            .values((settings::name.eq(name), settings::value.eq(value)))
+            .on_conflict(settings::name)
+            .do_update()
+            .set(settings::value.eq(value))
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! `KeyRegistry`: the only writer of virtual keys. It writes the store, publishes a new key table, then answers.
+
+mod key_book;
+mod messages;
+mod rows;
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AtomicResponse, Context, Handler, MessageResult};
+use actix_rt::ArbiterHandle;
+use chrono::Utc;
+use rand::rngs::SysRng;
+
+use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::db::StoreError;
+use crate::key_table::SharedKeyTable;
+use crate::sealing::{MasterKey, SealingError};
+use crate::virtual_key::{KeyChange, KeyText, VirtualKey};
+
+pub use messages::{CreateKey, GetKey, GetSetting, ListKeys, RevokeKey, RotateProviderKey, SetSetting, UpdateKey};
+
+use key_book::KeyBook;
+
+/// Why a key could not be read, made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is no such key.
+    #[error("there is no such virtual key")]
+    NotFound,
+    /// A credential without the provider that it belongs to.
+    #[error("a real_api_key needs the provider that it belongs to")]
+    CredentialWithoutProvider,
+    /// The provider is to change and the credential of the former one would go along.
+    #[error("the stored real_api_key belongs to the former provider: send the new provider's, or null to remove it")]
+    CredentialOfAnotherProvider,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored key holds something that this version cannot read.
+    #[error("virtual key {id}: column {column} cannot be read: repair or delete the row")]
+    Unreadable {
+        /// The key's id.
+        id: String,
+        /// The column.
+        column: &'static str,
+    },
+    /// A credential could not be sealed or opened.
+    #[error("virtual key {id}: {source}")]
+    Credential {
+        /// The key's id.
+        id: String,
+        /// What went wrong.
+        source: SealingError,
+    },
+    /// The operating system's random generator failed.
+    #[error("the operating system gave no random bytes: {0}")]
+    Random(String),
+    /// The arbiter that the registry was to run on has ended.
+    #[error("the thread of the key registry has ended")]
+    NoArbiter,
+}
+
+/// Tells what went wrong here from what was asked wrongly.
+trait Fault: std::fmt::Display {
+    fn is_fault(&self) -> bool;
+}
+
+impl Fault for KeyError {
+    fn is_fault(&self) -> bool {
+        !matches!(self, Self::NotFound | Self::CredentialWithoutProvider | Self::CredentialOfAnotherProvider)
+    }
+}
+
+impl Fault for StoreError {
+    fn is_fault(&self) -> bool {
+        true
+    }
+}
+
+/// A key just made: the only time that its text is known.
+pub struct CreatedKey {
+    /// The text, to be shown once.
+    pub text: KeyText,
+    /// The key as published.
+    pub key: Arc<VirtualKey>,
+}
+
+/// The actor. Writes are rare, so it handles one message after the other and stops its mailbox meanwhile.
+pub struct KeyRegistry {
+    keys: Rc<KeyBook>,
+    stats: Arc<ActorStats>,
+}
+
+impl KeyRegistry {
+    /// Opens the store on the arbiter's thread, where its connection stays, and starts the registry there.
+    ///
+    /// The table is complete before this returns, so an unknown key is never looked for in the database (H7).
+    ///
+    /// # Errors
+    /// Where the store does not open, or holds a key that cannot be read with this master key.
+    pub async fn start(
+        arbiter: &ArbiterHandle,
+        url: String,
+        master_key: MasterKey,
+        stats: Arc<ActorStats>,
+    ) -> Result<(Addr<Self>, SharedKeyTable), KeyError> {
+        let (reply, started) = tokio::sync::oneshot::channel();
+        let spawned = arbiter.spawn(async move {
+            let result = KeyBook::open(&url, master_key).await.map(|keys| {
+                let table = Arc::clone(keys.table());
+                (Self { keys: Rc::new(keys), stats }.start(), table)
+            });
+            // Nobody waits any more if the start was given up; the registry then ends with its address.
+            drop(reply.send(result));
+        });
+        if !spawned {
+            return Err(KeyError::NoArbiter);
+        }
+        started.await.map_err(|_dropped| KeyError::NoArbiter)?
+    }
+
+    /// Runs `work` alone: no other message is taken up before it ends, also when nobody waits for its answer any more.
+    fn alone<T, E, F>(&self, work: impl FnOnce(Rc<KeyBook>) -> F) -> AtomicResponse<Self, Result<T, E>>
+    where
+        T: 'static,
+        E: Fault + 'static,
+        F: Future<Output = Result<T, E>> + 'static,
+    {
+        let stats = Arc::clone(&self.stats);
+        let work = work(Rc::clone(&self.keys));
+        AtomicResponse::new(Box::pin(actix::fut::wrap_future(async move {
+            let _handling = stats.handling();
+            let result = work.await;
+            if let Err(e) = &result
+                && e.is_fault()
+            {
+                log::error!("key registry: {e}");
+                stats.fail(&e.to_string());
+            }
+            result
+        })))
+    }
+}
+
+impl Actor for KeyRegistry {
+    type Context = Context<Self>;
+}
+
+takes_parcels!(KeyRegistry);
+
+impl Handler<CreateKey> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<CreatedKey, KeyError>>;
+
+    fn handle(&mut self, CreateKey(new): CreateKey, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.create(new, Utc::now(), &mut SysRng).await })
+    }
+}
+
+impl Handler<ListKeys> for KeyRegistry {
+    type Result = MessageResult<ListKeys>;
+
+    fn handle(&mut self, ListKeys: ListKeys, _: &mut Self::Context) -> Self::Result {
+        let _handling = self.stats.handling();
+        MessageResult(self.keys.table().load().all())
+    }
+}
+
+impl Handler<GetKey> for KeyRegistry {
+    type Result = MessageResult<GetKey>;
+
+    fn handle(&mut self, GetKey(key): GetKey, _: &mut Self::Context) -> Self::Result {
+        let _handling = self.stats.handling();
+        MessageResult(self.keys.table().load().get(&key))
+    }
+}
+
+impl Handler<UpdateKey> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<Arc<VirtualKey>, KeyError>>;
+
+    fn handle(&mut self, UpdateKey { key, change }: UpdateKey, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.update(&key, change, Utc::now()).await })
+    }
+}
+
+impl Handler<RevokeKey> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<Arc<VirtualKey>, KeyError>>;
+
+    fn handle(&mut self, RevokeKey(key): RevokeKey, _: &mut Self::Context) -> Self::Result {
+        let change = KeyChange { is_active: Some(false), ..KeyChange::default() };
+        self.alone(|keys| async move { keys.update(&key, change, Utc::now()).await })
+    }
+}
+
+impl Handler<RotateProviderKey> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<Arc<VirtualKey>, KeyError>>;
+
+    fn handle(&mut self, rotate: RotateProviderKey, _: &mut Self::Context) -> Self::Result {
+        let change = KeyChange { real_api_key: Some(Some(rotate.credential)), ..KeyChange::default() };
+        self.alone(|keys| async move { keys.update(&rotate.key, change, Utc::now()).await })
+    }
+}
+
+impl Handler<GetSetting> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<Option<String>, StoreError>>;
+
+    fn handle(&mut self, GetSetting(name): GetSetting, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.setting(&name).await })
+    }
+}
+
+impl Handler<SetSetting> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<(), StoreError>>;
+
+    fn handle(&mut self, SetSetting { name, value }: SetSetting, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.set_setting(&name, &value).await })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The registry's work, without the actor: write the store first, then publish.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use rand::TryCryptoRng;
+use uuid::Uuid;
+
+use super::rows::{key_of, new_row, row_change};
+use super::{CreatedKey, KeyError};
+use crate::db::{Store, StoreError};
+use crate::key_table::{KeyTable, SharedKeyTable};
+use crate::sealing::MasterKey;
+use crate::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
+
+/// The virtual keys and where they are kept. Edits must come one after the other: the registry sees to that.
+pub(super) struct KeyBook {
+    store: Store,
+    master_key: MasterKey,
+    table: SharedKeyTable,
+}
+
+impl KeyBook {
+    /// Opens the store and publishes every key in it.
+    pub(super) async fn open(url: &str, master_key: MasterKey) -> Result<Self, KeyError> {
+        let store = Store::open(url)?;
+        let rows = store.list_keys().await?;
+        let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
+        let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));
+        Ok(Self { store, master_key, table })
+    }
+
+    pub(super) fn table(&self) -> &SharedKeyTable {
+        &self.table
+    }
+
+    pub(super) async fn create<R: TryCryptoRng>(
+        &self,
+        new: NewKey,
+        now: DateTime<Utc>,
+        rng: &mut R,
+    ) -> Result<CreatedKey, KeyError> {
+        if new.real_api_key.is_some() && new.provider.is_none() {
+            return Err(KeyError::CredentialWithoutProvider);
+        }
+        let text = KeyText::generate(rng).map_err(|e| KeyError::Random(e.to_string()))?;
+        let row = new_row(new, Uuid::now_v7(), &text, now, &self.master_key)?;
+        self.store.insert_key(&row).await?;
+        let key = self.publish(key_of(row, &self.master_key)?)?;
+        Ok(CreatedKey { text, key })
+    }
+
+    pub(super) async fn update(
+        &self,
+        key: &KeyRef,
+        change: KeyChange,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<VirtualKey>, KeyError> {
+        let current = self.table.load().get(key).ok_or(KeyError::NotFound)?;
+        check_credential(&current, &change)?;
+        let change = row_change(change, current.id, now, &self.master_key)?;
+        let row = self.store.update_key(&current.id.to_string(), change).await?.ok_or(KeyError::NotFound)?;
+        self.publish(key_of(row, &self.master_key)?)
+    }
+
+    pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.store.setting(name).await
+    }
+
+    pub(super) async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.store.set_setting(name, value).await
+    }
+
+    fn publish(&self, key: VirtualKey) -> Result<Arc<VirtualKey>, KeyError> {
+        let id = KeyRef::Id(key.id);
+        let table = self.table.load().with(key);
+        let published = table.get(&id).ok_or(KeyError::NotFound)?;
+        self.table.store(Arc::new(table));
+        Ok(published)
+    }
+}
+
+/// A credential is only ever sent to the provider it was given for.
+fn check_credential(current: &VirtualKey, change: &KeyChange) -> Result<(), KeyError> {
+    let provider = change.provider.as_ref().unwrap_or(&current.provider);
+    let has_credential = match &change.real_api_key {
+        Some(credential) => credential.is_some(),
+        None => current.real_api_key.is_some(),
+    };
+    if has_credential && provider.is_none() {
+        return Err(KeyError::CredentialWithoutProvider);
+    }
+    if has_credential && change.real_api_key.is_none() && *provider != current.provider {
+        return Err(KeyError::CredentialOfAnotherProvider);
+    }
+    Ok(())
+}

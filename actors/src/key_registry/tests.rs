@@ -1,0 +1,242 @@
+use std::time::Duration;
+
+use actix_rt::Arbiter;
+
+use super::*;
+use crate::actor_stats::Mailbox;
+use crate::db::test_dir::TestDir;
+use crate::secret::Secret;
+use crate::virtual_key::{KeyRef, KeyRefusal, NewKey};
+
+const CREDENTIAL: &str = "sk-canary-real-credential";
+
+struct Registry {
+    arbiter: Arbiter,
+    mailbox: Mailbox<KeyRegistry>,
+    table: SharedKeyTable,
+}
+
+impl Registry {
+    async fn try_start(dir: &TestDir, master_key: &str) -> Result<Self, KeyError> {
+        let arbiter = Arbiter::new();
+        let master_key = MasterKey::from_hex_or_base64(&master_key.repeat(32)).unwrap();
+        let stats = ActorStats::new("KeyRegistry", "control", 8);
+        let (addr, table) = KeyRegistry::start(&arbiter.handle(), dir.url(), master_key, Arc::clone(&stats)).await?;
+        Ok(Self { arbiter, mailbox: Mailbox::new(addr, stats, Duration::from_secs(30)), table })
+    }
+
+    async fn start(dir: &TestDir) -> Self {
+        Self::try_start(dir, "07").await.unwrap()
+    }
+
+    async fn create(&self) -> CreatedKey {
+        self.mailbox.ask(CreateKey(new_key())).await.unwrap().unwrap()
+    }
+
+    async fn change(&self, key: &VirtualKey, change: KeyChange) -> Result<Arc<VirtualKey>, KeyError> {
+        self.mailbox.ask(UpdateKey { key: KeyRef::Id(key.id), change }).await.unwrap()
+    }
+
+    /// Ends the registry's thread, and with it the connection.
+    fn stop(self) {
+        self.arbiter.stop();
+        self.arbiter.join().unwrap();
+    }
+}
+
+fn new_key() -> NewKey {
+    NewKey {
+        name: "Production Key".to_owned(),
+        provider: Some("openai".to_owned()),
+        real_api_key: Some(Secret::new(CREDENTIAL)),
+        rate_limit: Some(100),
+        budget_limit_usd: Some("500".parse().unwrap()),
+        allowed_models: Some(vec!["gpt-*".to_owned()]),
+        expires_at: Some("2099-01-01T00:00:00Z".parse().unwrap()),
+        ..NewKey::default()
+    }
+}
+
+fn contains(haystack: &[u8], needle: &str) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+/// H1: neither the key nor the provider credential can be read from the database's files, at any moment.
+#[actix_rt::test]
+async fn h1_no_secret_is_in_the_database_files() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    let rotate =
+        RotateProviderKey { key: KeyRef::Id(created.key.id), credential: Secret::new("sk-canary-second-credential") };
+    registry.mailbox.ask(rotate).await.unwrap().unwrap();
+
+    let while_open = dir.bytes();
+    registry.stop();
+    for bytes in [while_open, dir.bytes()] {
+        assert!(contains(&bytes, "Production Key"), "the record is there");
+        assert!(!contains(&bytes, "sk-canary"));
+        assert!(!contains(&bytes, created.text.expose()));
+        // Nor the part of the key that its hint leaves out.
+        assert!(!contains(&bytes, &created.text.expose()[6..31]));
+    }
+}
+
+/// H1: a credential shows in no `Debug` output of what carries it.
+#[test]
+fn h1_debug_output_shows_no_credential() {
+    let change = KeyChange { real_api_key: Some(Some(Secret::new(CREDENTIAL))), ..KeyChange::default() };
+    assert!(!format!("{:?}{change:?}", new_key()).contains("canary"));
+}
+
+#[actix_rt::test]
+async fn a_key_works_as_soon_as_it_is_made_and_after_a_restart() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    let found = registry.table.load().find(created.text.expose()).unwrap();
+    assert!(Arc::ptr_eq(&found, &created.key), "published before the answer");
+    registry.stop();
+
+    let registry = Registry::start(&dir).await;
+    let found = registry.table.load().find(created.text.expose()).unwrap();
+    assert_eq!(found.id, created.key.id);
+    assert_eq!(found.real_api_key.as_ref().unwrap().expose(), CREDENTIAL);
+    assert_eq!(found.budget_limit_usd, new_key().budget_limit_usd);
+    assert_eq!(found.allowed_models, new_key().allowed_models);
+    assert_eq!(found.expires_at, new_key().expires_at);
+    assert_eq!(found.rate_limit, Some(100));
+    assert!(found.limiter.is_some() && found.authorize(Utc::now()).is_ok());
+    assert_eq!(found.hint, created.text.hint());
+    registry.stop();
+}
+
+/// H7: every key is in memory, so a flood of unknown keys costs no database look-up: here there is no database any more.
+#[actix_rt::test]
+async fn h7_an_unknown_key_never_reaches_the_database() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    let table = Arc::clone(&registry.table);
+    registry.stop();
+    drop(dir);
+
+    for number in 0..10_000 {
+        assert!(table.load().find(&format!("vk-unknown{number}")).is_none());
+    }
+    assert!(table.load().find(created.text.expose()).is_some());
+}
+
+#[actix_rt::test]
+async fn a_revoked_key_is_refused_at_once_and_after_a_restart() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    registry.mailbox.ask(RevokeKey(KeyRef::parse(created.text.expose()))).await.unwrap().unwrap();
+    let refusal = |registry: &Registry| {
+        registry.table.load().find(created.text.expose()).unwrap().authorize(Utc::now()).unwrap_err()
+    };
+    assert_eq!(refusal(&registry), KeyRefusal::Revoked);
+    registry.stop();
+    let registry = Registry::start(&dir).await;
+    assert_eq!(refusal(&registry), KeyRefusal::Revoked);
+    registry.stop();
+}
+
+/// H5: the next request uses the new provider credential, and one under way keeps the one it started with.
+#[actix_rt::test]
+async fn h5_rotation_takes_effect_on_the_next_request() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    let under_way = registry.table.load().find(created.text.expose()).unwrap();
+    let rotate = RotateProviderKey { key: KeyRef::Id(created.key.id), credential: Secret::new("sk-new") };
+    registry.mailbox.ask(rotate).await.unwrap().unwrap();
+
+    let next = registry.table.load().find(created.text.expose()).unwrap();
+    assert_eq!(next.real_api_key.as_ref().unwrap().expose(), "sk-new");
+    assert_eq!(under_way.real_api_key.as_ref().unwrap().expose(), CREDENTIAL);
+    registry.stop();
+}
+
+#[actix_rt::test]
+async fn an_edit_keeps_the_rate_limiter_unless_the_limit_changes() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let key = registry.create().await.key;
+    let rename = KeyChange { name: Some("new name".to_owned()), ..KeyChange::default() };
+    let renamed = registry.change(&key, rename).await.unwrap();
+    assert_eq!(renamed.name, "new name");
+    assert!(Arc::ptr_eq(renamed.limiter.as_ref().unwrap(), key.limiter.as_ref().unwrap()));
+
+    let slower = KeyChange { rate_limit: Some(Some(1)), ..KeyChange::default() };
+    let slowed = registry.change(&key, slower).await.unwrap();
+    assert!(!Arc::ptr_eq(slowed.limiter.as_ref().unwrap(), key.limiter.as_ref().unwrap()));
+    let free = KeyChange { rate_limit: Some(None), ..KeyChange::default() };
+    assert!(registry.change(&key, free).await.unwrap().limiter.is_none());
+    registry.stop();
+}
+
+/// H1: a credential never goes to a provider that it was not given for.
+#[actix_rt::test]
+async fn h1_a_credential_does_not_follow_a_change_of_provider() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let key = registry.create().await.key;
+    let to = |provider: Option<&str>| KeyChange { provider: Some(provider.map(str::to_owned)), ..KeyChange::default() };
+
+    let error = registry.change(&key, to(Some("anthropic"))).await.err().unwrap();
+    assert!(matches!(error, KeyError::CredentialOfAnotherProvider), "{error}");
+    let error = registry.change(&key, to(None)).await.err().unwrap();
+    assert!(matches!(error, KeyError::CredentialWithoutProvider), "{error}");
+    let orphan = NewKey { provider: None, ..new_key() };
+    let error = registry.mailbox.ask(CreateKey(orphan)).await.unwrap().err().unwrap();
+    assert!(matches!(error, KeyError::CredentialWithoutProvider), "{error}");
+
+    let with_its_own = KeyChange { real_api_key: Some(Some(Secret::new("sk-ant"))), ..to(Some("anthropic")) };
+    let moved = registry.change(&key, with_its_own).await.unwrap();
+    assert_eq!(moved.provider.as_deref(), Some("anthropic"));
+    let freed = registry.change(&key, KeyChange { real_api_key: Some(None), ..to(None) }).await.unwrap();
+    assert!(freed.real_api_key.is_none() && freed.provider.is_none());
+    assert_eq!(registry.mailbox.report().failed, 0, "wrong questions are no failures of the actor");
+    registry.stop();
+}
+
+#[actix_rt::test]
+async fn keys_are_listed_in_the_order_they_were_made() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        made.push(registry.create().await.key.id);
+    }
+    let listed: Vec<_> = registry.mailbox.ask(ListKeys).await.unwrap().iter().map(|key| key.id).collect();
+    assert_eq!(listed, made);
+    assert!(registry.mailbox.ask(GetKey(KeyRef::Id(made[0]))).await.unwrap().is_some());
+    assert!(registry.mailbox.ask(GetKey(KeyRef::parse("vk-unknown"))).await.unwrap().is_none());
+    let unknown = registry.mailbox.ask(RevokeKey(KeyRef::parse("vk-unknown"))).await.unwrap();
+    assert!(matches!(unknown, Err(KeyError::NotFound)));
+    registry.stop();
+}
+
+#[actix_rt::test]
+async fn another_master_key_stops_the_start_instead_of_losing_credentials() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let created = registry.create().await;
+    registry.stop();
+    let error = Registry::try_start(&dir, "08").await.err().unwrap();
+    assert!(matches!(&error, KeyError::Credential { id, .. } if *id == created.key.id.to_string()), "{error}");
+}
+
+#[actix_rt::test]
+async fn settings_are_kept() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let get = || GetSetting("admin_token_sha256".to_owned());
+    assert_eq!(registry.mailbox.ask(get()).await.unwrap().unwrap(), None);
+    let set = SetSetting { name: "admin_token_sha256".to_owned(), value: "ab".to_owned() };
+    registry.mailbox.ask(set).await.unwrap().unwrap();
+    assert_eq!(registry.mailbox.ask(get()).await.unwrap().unwrap().as_deref(), Some("ab"));
+    registry.stop();
+}

@@ -1,0 +1,70 @@
+//! All virtual keys in memory: what the hot path reads, and the only thing it reads.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+
+use crate::rate_limit::RateLimiter;
+use crate::virtual_key::{KeyHash, KeyRef, VirtualKey};
+
+/// The published table: readers load it without a lock, the key registry swaps it whole.
+pub type SharedKeyTable = Arc<ArcSwap<KeyTable>>;
+
+/// Every virtual key, revoked ones included, so that a key it does not hold does not exist (H7).
+#[derive(Clone, Default)]
+pub struct KeyTable {
+    by_hash: HashMap<KeyHash, Arc<VirtualKey>>,
+    by_id: HashMap<Uuid, Arc<VirtualKey>>,
+}
+
+impl KeyTable {
+    /// A table of these keys, each with its rate limiter.
+    pub fn new(keys: impl IntoIterator<Item = VirtualKey>) -> Self {
+        let mut table = Self::default();
+        for key in keys {
+            table.put(key);
+        }
+        table
+    }
+
+    /// The key with this text. The hash that found the record is compared again in constant time.
+    pub fn find(&self, presented: &str) -> Option<Arc<VirtualKey>> {
+        self.get(&KeyRef::Hash(KeyHash::of(presented)))
+    }
+
+    /// The key of this name.
+    pub fn get(&self, key: &KeyRef) -> Option<Arc<VirtualKey>> {
+        match key {
+            KeyRef::Id(id) => self.by_id.get(id).cloned(),
+            KeyRef::Hash(hash) => self.by_hash.get(hash).cloned(),
+        }
+    }
+
+    /// All keys, the oldest first.
+    pub fn all(&self) -> Vec<Arc<VirtualKey>> {
+        let mut keys: Vec<_> = self.by_id.values().cloned().collect();
+        keys.sort_by_key(|key| (key.created_at, key.id));
+        keys
+    }
+
+    /// A copy of the table in which `key` is new or replaces its former version.
+    ///
+    /// While the rate limit stays the same, so does the limiter: renaming a key gives it no fresh minute.
+    pub fn with(&self, key: VirtualKey) -> Self {
+        let mut table = self.clone();
+        table.put(key);
+        table
+    }
+
+    fn put(&mut self, mut key: VirtualKey) {
+        let former = self.by_id.get(&key.id);
+        let kept =
+            former.filter(|former| former.rate_limit == key.rate_limit).and_then(|former| former.limiter.clone());
+        key.limiter = kept.or_else(|| key.rate_limit.map(|limit| Arc::new(RateLimiter::per_minute(limit))));
+        let key = Arc::new(key);
+        self.by_hash.insert(key.hash, Arc::clone(&key));
+        self.by_id.insert(key.id, key);
+    }
+}

@@ -1,0 +1,240 @@
+//! What Prometheus sees. Label values come from bounded sets only (G8).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prometheus::{
+    Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// Models with a label of their own; all further ones share `other`.
+const MOST_MODELS: usize = 100;
+
+/// The label of models that are not known to be real.
+const OTHER: &str = "other";
+
+const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+const MICROSECONDS: [f64; 12] = [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 50e3, 200e3];
+
+/// Every metric of the process; cheap to share, written from all threads.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    first_token: HistogramVec,
+    cost: CounterVec,
+    tokens: IntCounterVec,
+    attempts: IntCounterVec,
+    retries: IntCounterVec,
+    fallbacks: IntCounterVec,
+    refused: IntCounterVec,
+    price_lookups: IntCounterVec,
+    breaker: GaugeVec,
+    provider_in_flight: GaugeVec,
+    actor_mailbox: GaugeVec,
+    /// The gateway's own part of a request's time.
+    pub overhead: Histogram,
+    /// Client requests under way.
+    pub in_flight: IntGauge,
+    targets: RwLock<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
+    models: RwLock<HashSet<String>>,
+}
+
+/// The counters of one provider and model, looked up once.
+pub struct TargetMetrics {
+    /// Requests that ended well.
+    pub success: IntCounter,
+    /// Requests that ended in an error.
+    pub error: IntCounter,
+    /// Requests whose client left before the end.
+    pub cancelled: IntCounter,
+    /// From the request's arrival to its end, in seconds.
+    pub duration: Histogram,
+    /// From the request's arrival to the first content of its stream, in seconds.
+    pub first_token: Histogram,
+    /// US dollars.
+    pub cost: Counter,
+    /// Input tokens.
+    pub prompt_tokens: IntCounter,
+    /// Output tokens.
+    pub completion_tokens: IntCounter,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// Where two metrics share a name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok(counters)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| -> Result<GaugeVec, prometheus::Error> {
+            let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
+        let seconds = |name: &str, help: &str| -> Result<HistogramVec, prometheus::Error> {
+            let opts = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+            let histograms = HistogramVec::new(opts, &["provider", "model"])?;
+            registry.register(Box::new(histograms.clone()))?;
+            Ok(histograms)
+        };
+        let cost = CounterVec::new(
+            Opts::new("llm_cost_total_usd", "Cost of LLM requests in US dollars"),
+            &["provider", "model"],
+        )?;
+        registry.register(Box::new(cost.clone()))?;
+        let overhead = Histogram::with_opts(
+            HistogramOpts::new("gateway_overhead_microseconds", "Time a request spent in the gateway itself")
+                .buckets(MICROSECONDS.to_vec()),
+        )?;
+        registry.register(Box::new(overhead.clone()))?;
+        let in_flight = IntGauge::new("llm_requests_in_flight", "Client requests under way")?;
+        registry.register(Box::new(in_flight.clone()))?;
+        let target = ["provider", "model"];
+        Ok(Self {
+            requests: counters("llm_requests_total", "Total LLM requests", &["provider", "model", "status"])?,
+            duration: seconds("llm_request_duration_seconds", "Duration of LLM requests")?,
+            first_token: seconds("llm_time_to_first_token_seconds", "Time to the first content of a stream")?,
+            tokens: counters("llm_tokens_total", "Tokens by type", &["provider", "model", "type"])?,
+            attempts: counters("llm_upstream_attempts_total", "Attempts at providers", &["provider", "outcome"])?,
+            retries: counters("llm_retries_total", "Attempts repeated at the same target", &["provider"])?,
+            fallbacks: counters("llm_fallbacks_total", "Requests that left a target for the next", &["provider"])?,
+            refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
+            price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
+            breaker: gauges(
+                "llm_circuit_breaker_state",
+                "Circuit breaker of a provider: 0 closed, 1 half-open, 2 open",
+                &target[..1],
+            )?,
+            provider_in_flight: gauges("llm_provider_in_flight", "Attempts under way at a provider", &target[..1])?,
+            actor_mailbox: gauges("gateway_actor_mailbox_depth", "Messages waiting for an actor", &["actor"])?,
+            cost,
+            overhead,
+            in_flight,
+            targets: RwLock::default(),
+            models: RwLock::default(),
+            registry,
+        })
+    }
+
+    /// The counters of one provider and model; `proven` tells that the model is real: it is priced, or it answered.
+    pub fn target(&self, provider: &str, model: &str, proven: bool) -> Arc<TargetMetrics> {
+        let model = if self.has_label(model, proven) { model } else { OTHER };
+        let found = {
+            let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+            targets.get(provider).and_then(|models| models.get(model)).cloned()
+        };
+        found.unwrap_or_else(|| {
+            let metrics = Arc::new(self.new_target(provider, model));
+            let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
+            targets.entry(provider.to_owned()).or_default().insert(model.to_owned(), metrics.clone());
+            metrics
+        })
+    }
+
+    fn has_label(&self, model: &str, proven: bool) -> bool {
+        if self.models.read().unwrap_or_else(PoisonError::into_inner).contains(model) {
+            return true;
+        }
+        if !proven {
+            return false;
+        }
+        let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
+        models.len() < MOST_MODELS && models.insert(model.to_owned())
+    }
+
+    fn new_target(&self, provider: &str, model: &str) -> TargetMetrics {
+        let requests = |status| self.requests.with_label_values(&[provider, model, status]);
+        let tokens = |kind| self.tokens.with_label_values(&[provider, model, kind]);
+        TargetMetrics {
+            success: requests("success"),
+            error: requests("error"),
+            cancelled: requests("cancelled"),
+            duration: self.duration.with_label_values(&[provider, model]),
+            first_token: self.first_token.with_label_values(&[provider, model]),
+            cost: self.cost.with_label_values(&[provider, model]),
+            prompt_tokens: tokens("prompt"),
+            completion_tokens: tokens("completion"),
+        }
+    }
+
+    /// Counts one attempt at a provider by its outcome (`success`, or a failure's label).
+    pub fn attempt(&self, provider: &str, outcome: &str) {
+        self.attempts.with_label_values(&[provider, outcome]).inc();
+    }
+
+    /// Counts a repetition at the same target.
+    pub fn retry(&self, provider: &str) {
+        self.retries.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a request that left this provider's target for the next one.
+    pub fn fallback(&self, provider: &str) {
+        self.fallbacks.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a request refused before routing; `reason` is an error code of the gateway's own table.
+    pub fn refused(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a price look-up (C1).
+    pub fn price_lookup(&self, hit: bool) {
+        self.price_lookups.with_label_values(&[if hit { "hit" } else { "miss" }]).inc();
+    }
+
+    /// Shows a provider's breaker (0 closed, 1 half-open, 2 open) and its attempts under way.
+    pub fn show_provider(&self, provider: &str, breaker: u8, in_flight: usize) {
+        self.breaker.with_label_values(&[provider]).set(f64::from(breaker));
+        self.provider_in_flight.with_label_values(&[provider]).set(in_flight as f64);
+    }
+
+    /// Shows how many messages wait for an actor.
+    pub fn show_mailbox(&self, actor: &str, depth: usize) {
+        self.actor_mailbox.with_label_values(&[actor]).set(depth as f64);
+    }
+
+    /// Adds a gauge that the caller sets.
+    ///
+    /// # Errors
+    /// Where the name is taken.
+    pub fn gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        let gauge = Gauge::new(name, help)?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// Where a metric cannot be written.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G8: models that a client invents share one label, and real ones are bounded.
+    #[test]
+    fn g8_invented_models_share_a_label() {
+        let metrics = Metrics::new().unwrap();
+        for n in 0..10_000 {
+            metrics.target("openai", &format!("invented-{n}"), false).error.inc();
+            metrics.target("openai", &format!("answered-{n}"), true).success.inc();
+        }
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"llm_requests_total{model="other",provider="openai",status="error"} 10000"#));
+        assert!(text.lines().count() < 5_000, "{} lines", text.lines().count());
+    }
+}

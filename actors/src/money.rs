@@ -1,0 +1,100 @@
+//! Money, exactly: integers of pico-dollars (10⁻¹² US dollars).
+//!
+//! A price per million tokens in whole micro-dollars times a number of tokens is a whole number of pico-dollars.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+const PICOS_PER_USD: i128 = 1_000_000_000_000;
+
+/// An exact amount of US dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PicoUsd(i128);
+
+impl PicoUsd {
+    /// An amount of pico-dollars.
+    pub fn from_picos(picos: i128) -> Self {
+        Self(picos)
+    }
+
+    /// The sum, which stops at the largest amount there is.
+    pub fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The amount as Prometheus takes it; not exact.
+    pub fn as_f64(self) -> f64 {
+        self.0 as f64 / PICOS_PER_USD as f64
+    }
+}
+
+impl fmt::Display for PicoUsd {
+    /// Plain decimal text: no exponent, no trailing zeros.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let picos = self.0.unsigned_abs();
+        let (dollars, fraction) = (picos / PICOS_PER_USD.unsigned_abs(), picos % PICOS_PER_USD.unsigned_abs());
+        if fraction == 0 {
+            return write!(f, "{sign}{dollars}");
+        }
+        let fraction = format!("{fraction:012}");
+        write!(f, "{sign}{dollars}.{}", fraction.trim_end_matches('0'))
+    }
+}
+
+/// What a million tokens cost, in whole micro-dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerMillion(i64);
+
+impl PerMillion {
+    /// The cost of some tokens.
+    pub fn times(self, tokens: u64) -> PicoUsd {
+        PicoUsd(i128::from(self.0) * i128::from(tokens))
+    }
+}
+
+impl FromStr for PerMillion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no price: write US dollars with at most six decimals, such as \"0.15\"");
+        let (dollars, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if dollars.is_empty() || fraction.len() > 6 || !digits(dollars) || !digits(fraction) {
+            return Err(wrong());
+        }
+        format!("{dollars}{fraction:0<6}").parse().map(Self).map_err(|_| wrong())
+    }
+}
+
+impl<'de> Deserialize<'de> for PerMillion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_print_exactly() {
+        let cases = [(10_500_000, "0.0000105"), (0, "0"), (1, "0.000000000001"), (-1_500_000_000_000, "-1.5")];
+        for (picos, text) in cases {
+            assert_eq!(PicoUsd::from_picos(picos).to_string(), text);
+        }
+        assert_eq!(PicoUsd::from_picos(PICOS_PER_USD * 500).to_string(), "500");
+    }
+
+    #[test]
+    fn prices_are_read_exactly_or_not_at_all() {
+        assert_eq!("0.0375".parse::<PerMillion>().unwrap().times(2), PicoUsd::from_picos(75_000));
+        assert_eq!("15".parse::<PerMillion>().unwrap().times(1), PicoUsd::from_picos(15_000_000));
+        for text in ["", ".5", "-1", "1e3", "0.0000001", "1,5", "99999999999999999999"] {
+            assert!(text.parse::<PerMillion>().is_err(), "{text}");
+        }
+    }
+}

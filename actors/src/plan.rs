@@ -1,0 +1,149 @@
+//! The routing plan of a request: what the `x-portkey-config` header, or a named config, asks for.
+//!
+//! Two dialects are read, the short one (`"strategy": "fallback"`, `weights`, `on_errors`) and Portkey's, and become one
+//! tree of targets. For each request the tree is flattened to a [`Chain`], whose [`Chain::next_step`] is the one table of
+//! what follows a failure.
+
+mod apply;
+mod chain;
+mod choose;
+mod conditions;
+mod error_rule;
+mod fields;
+mod header;
+mod node;
+mod refused;
+mod retry;
+mod sticky;
+mod strategy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+pub use apply::apply_params;
+pub use chain::{Chain, Exit, NextStep, Step};
+pub use choose::{Context, NoTarget};
+pub use error_rule::ErrorRule;
+pub use header::{ConfigHeader, parse, parse_value};
+pub use retry::RetryPolicy;
+
+use crate::secret::Secret;
+use strategy::Mode;
+
+/// What a config comes to.
+#[derive(Debug)]
+pub struct Plan {
+    root: Node,
+    unsupported: Vec<String>,
+    credentials: Vec<String>,
+    custom_hosts: Vec<String>,
+}
+
+impl Plan {
+    /// The paths of what the config asks for and this gateway does not do yet: caches and guardrails.
+    pub fn unsupported_features(&self) -> Vec<String> {
+        self.unsupported.clone()
+    }
+
+    /// The paths of credentials that the config brings.
+    pub fn uses_client_credentials(&self) -> Vec<String> {
+        self.credentials.clone()
+    }
+
+    /// The paths of hosts that the config names.
+    pub fn custom_hosts(&self) -> Vec<String> {
+        self.custom_hosts.clone()
+    }
+}
+
+impl Default for Plan {
+    /// One target that leaves everything to the request.
+    fn default() -> Self {
+        let target = Target { path: "config".to_owned(), ..Target::default() };
+        let root = Node::Leaf(Arc::new(target));
+        Self { root, unsupported: Vec::new(), credentials: Vec::new(), custom_hosts: Vec::new() }
+    }
+}
+
+/// A config that was read, and what was odd in it.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The plan.
+    pub plan: Plan,
+    /// What was ignored or changed, in words for the client.
+    pub warnings: Vec<String>,
+}
+
+/// One thing wrong in a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where: `strategy.mode`, `targets[1].weight`.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Where a request may go, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// The provider's name; the request decides where it is absent.
+    pub provider: Option<String>,
+    /// A credential that the config brings.
+    pub api_key: Option<Secret>,
+    /// Fields that replace the client's.
+    pub override_params: Map<String, Value>,
+    /// Fields for where the client has none.
+    pub default_params: Map<String, Value>,
+    /// Fields that are taken out: names, or paths such as `messages[*].name`.
+    pub drop_params: Vec<String>,
+    /// How often the same target is tried again.
+    pub retry: RetryPolicy,
+    /// How long one attempt may take; for a stream, until its first content.
+    pub request_timeout: Option<Duration>,
+    /// Names of client headers that the provider gets too.
+    pub forward_headers: Vec<String>,
+    /// Headers for the provider.
+    pub headers: Vec<(String, String)>,
+    /// Whether only OpenAI's own fields are answered.
+    pub strict: Option<bool>,
+    /// The target's place, as `x-portkey-last-used-option-index` tells it: `config.targets[1]`.
+    pub path: String,
+}
+
+impl Target {
+    /// The model that replaces the client's.
+    pub fn model(&self) -> Option<&str> {
+        self.override_params.get("model").and_then(Value::as_str)
+    }
+}
+
+/// A node of the config's tree.
+#[derive(Debug)]
+enum Node {
+    /// A target.
+    Leaf(Arc<Target>),
+    /// A strategy over children.
+    Branch {
+        /// How the children are used.
+        mode: Mode,
+        /// The children, in the config's order.
+        children: Vec<Child>,
+    },
+}
+
+/// A node below a strategy.
+#[derive(Debug)]
+struct Child {
+    node: Node,
+    /// Its share under `loadbalance`.
+    weight: f64,
+    /// Its label under `conditional`.
+    name: Option<String>,
+    /// Which of its failures lead on to the next child under `fallback`.
+    rule: ErrorRule,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! `retry`: how often, on what, and after which wait the same target is tried again.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::fields::{Fields, Findings};
+
+const KNOWN: [&str; 6] = [
+    "attempts",
+    "on_status_codes",
+    "exponential_backoff",
+    "use_retry_after_header",
+    "use_retry_after_headers",
+    "base_delay_ms",
+];
+
+/// Portkey's bound.
+const MOST_ATTEMPTS: u32 = 5;
+
+/// Where Portkey stops to wait: for one wait and for all of a target together.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// When and how a target is tried again. The default is not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Retries after the first attempt.
+    pub attempts: u32,
+    /// Statuses that are tried again.
+    pub on_status_codes: Vec<u16>,
+    /// Whether waits double, with jitter; else they are all `base_delay`.
+    pub exponential: bool,
+    /// Whether the provider's `Retry-After` is heeded.
+    pub use_retry_after: bool,
+    /// The first wait.
+    pub base_delay: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 0,
+            on_status_codes: vec![429, 500, 502, 503, 504],
+            exponential: true,
+            use_retry_after: true,
+            base_delay: Duration::from_secs(1),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// How long to wait before retry number `retries_done + 1`, or `None` where that would take too long. `waited` is
+    /// the sum of the waits so far, `random` is uniform in 0..1.
+    pub fn wait(&self, retries_done: u32, waited: Duration, asked: Option<Duration>, random: f64) -> Option<Duration> {
+        let wait = match asked.filter(|_| self.use_retry_after) {
+            Some(asked) if asked >= LONGEST_WAIT => return None,
+            Some(asked) => asked,
+            None if self.exponential => {
+                let longest = self.base_delay.saturating_mul(2_u32.saturating_pow(retries_done));
+                // Half fixed, half random, so that clients who failed together do not come back together.
+                longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+            }
+            None => self.base_delay,
+        };
+        (waited + wait <= LONGEST_WAIT).then_some(wait)
+    }
+}
+
+pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<RetryPolicy> {
+    let object = match fields.get("retry")? {
+        Value::Object(object) => object,
+        _ => {
+            found.error(fields.at("retry"), "must be an object with 'attempts'");
+            return None;
+        }
+    };
+    let retry = Fields::new(&fields.at("retry"), object, &KNOWN, found);
+    if retry.get("attempts").is_none() {
+        found.error(retry.at("attempts"), "must be a number of retries");
+    }
+    let attempts = retry.number("attempts", 0, 1_000, found).unwrap_or(0) as u32;
+    if attempts > MOST_ATTEMPTS {
+        found.warn(format!("'{}' is {attempts}, {MOST_ATTEMPTS} is used", retry.at("attempts")));
+    }
+    let default = RetryPolicy::default();
+    let one_name = retry.flag("use_retry_after_header", found);
+    let other_name = retry.flag("use_retry_after_headers", found);
+    Some(RetryPolicy {
+        attempts: attempts.min(MOST_ATTEMPTS),
+        on_status_codes: retry.statuses("on_status_codes", found).unwrap_or(default.on_status_codes),
+        exponential: retry.flag("exponential_backoff", found).unwrap_or(default.exponential),
+        use_retry_after: one_name.or(other_name).unwrap_or(default.use_retry_after),
+        base_delay: retry.number("base_delay_ms", 1, 60_000, found).map_or(default.base_delay, Duration::from_millis),
+    })
+}

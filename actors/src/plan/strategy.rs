@@ -1,0 +1,143 @@
+//! `strategy`: how the children of a node are used.
+
+use serde_json::{Map, Value};
+
+use super::conditions::Condition;
+use super::fields::{Fields, Findings};
+use super::sticky::{self, Sticky};
+use super::{Child, ErrorRule};
+
+const MODES: &str = "'single', 'fallback', 'loadbalance' or 'conditional'";
+const KNOWN: [&str; 6] = ["mode", "on_status_codes", "conditions", "default", "sticky", "cb_config"];
+const BREAKER: [&str; 6] = [
+    "failure_threshold",
+    "failure_threshold_percentage",
+    "minimum_requests",
+    "cooldown_interval",
+    "failure_status_codes",
+    "enabled",
+];
+const MOST_CONDITIONS: usize = 32;
+
+/// A strategy.
+#[derive(Debug)]
+pub(super) enum Mode {
+    /// The first child.
+    Single,
+    /// The children in turn, as failures lead on.
+    Fallback {
+        /// `on_status_codes`; any failure leads on where absent.
+        statuses: Option<Vec<u16>>,
+    },
+    /// One child by weight.
+    Loadbalance {
+        /// What keeps equal requests at the same child.
+        sticky: Option<Sticky>,
+    },
+    /// The child that the first fitting condition names.
+    Conditional {
+        /// Conditions, each with the name of a child.
+        conditions: Vec<(Condition, String)>,
+        /// The child where none fits.
+        default: Option<String>,
+    },
+}
+
+/// A node's strategy; `None` for a node that is a target itself.
+pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
+    check_breaker(fields, found);
+    let own;
+    let options = match fields.get("strategy") {
+        None if fields.get("targets").is_some() || fields.get("weights").is_some() => {
+            found.error(fields.at("strategy"), format!("targets need a strategy: {MODES}"));
+            return None;
+        }
+        None => return None,
+        Some(Value::String(mode)) => {
+            let options = Map::from_iter([("mode".to_owned(), Value::String(mode.clone()))]);
+            own = options;
+            &own
+        }
+        Some(Value::Object(options)) => options,
+        Some(_) => {
+            found.error(fields.at("strategy"), format!("must be {MODES}, or an object with a 'mode'"));
+            return None;
+        }
+    };
+    let options = Fields::new(&fields.at("strategy"), options, &KNOWN, found);
+    check_breaker(&options, found);
+    let Some(mode) = options.get("mode").and_then(Value::as_str) else {
+        found.error(options.at("mode"), format!("must be {MODES}"));
+        return None;
+    };
+    match mode {
+        // Without targets the node itself is the one.
+        "single" if fields.get("targets").is_none() => None,
+        "single" => Some(Mode::Single),
+        "fallback" => {
+            let statuses = options.statuses("on_status_codes", found);
+            Some(Mode::Fallback { statuses: statuses.or_else(|| fields.statuses("on_status_codes", found)) })
+        }
+        "loadbalance" => Some(Mode::Loadbalance { sticky: sticky::read(&options, found) }),
+        "conditional" => Some(conditional(&options, found)),
+        _ => {
+            found.error(options.at("mode"), format!("'{mode}' is no strategy: use {MODES}"));
+            None
+        }
+    }
+}
+
+fn conditional(options: &Fields<'_>, found: &mut Findings) -> Mode {
+    let default = options.text("default", found);
+    let Some(list) = options.get("conditions").and_then(Value::as_array) else {
+        found.error(options.at("conditions"), "must be an array of {query, then}");
+        return Mode::Conditional { conditions: Vec::new(), default };
+    };
+    if list.len() > MOST_CONDITIONS {
+        found.error(options.at("conditions"), format!("there may be {MOST_CONDITIONS} conditions at most"));
+    }
+    let mut conditions = Vec::new();
+    for (at, item) in list.iter().take(MOST_CONDITIONS).enumerate() {
+        let path = options.at(&format!("conditions[{at}]"));
+        let (Some(query), Some(then)) = (item.get("query"), item.get("then").and_then(Value::as_str)) else {
+            found.error(path, "must be an object with 'query' and 'then'");
+            continue;
+        };
+        if let Some(condition) = Condition::read(query, &format!("{path}.query"), found) {
+            conditions.push((condition, then.to_owned()));
+        }
+    }
+    Mode::Conditional { conditions, default }
+}
+
+/// The gateway has one breaker a provider; a config's own is checked and told to be without effect.
+fn check_breaker(fields: &Fields<'_>, found: &mut Findings) {
+    let Some(breaker) = fields.object("cb_config", found) else { return };
+    let breaker = Fields::new(&fields.at("cb_config"), breaker, &BREAKER, found);
+    for name in ["failure_threshold", "minimum_requests", "cooldown_interval"] {
+        breaker.number(name, 0, u64::from(u32::MAX), found);
+    }
+    breaker.number("failure_threshold_percentage", 0, 100, found);
+    breaker.statuses("failure_status_codes", found);
+    found.warn(format!("'{}' is not used: each provider has one circuit breaker, set by the operator", breaker.path));
+}
+
+/// What only the whole node tells.
+pub(super) fn check(mode: &Mode, fields: &Fields<'_>, children: &[Child], found: &mut Findings) {
+    match mode {
+        Mode::Fallback { .. } => {
+            if let [only] = children
+                && only.rule != ErrorRule::Any
+            {
+                found.warn(format!("'{}' has one target, so its on_errors lead nowhere", fields.at("targets")));
+            }
+        }
+        Mode::Conditional { conditions, default } => {
+            let names = conditions.iter().map(|(_, then)| then).chain(default);
+            for name in names.filter(|name| !children.iter().any(|child| child.name.as_ref() == Some(name))) {
+                found.error(fields.at("strategy"), format!("no target has the name '{name}'"));
+            }
+        }
+        Mode::Single | Mode::Loadbalance { .. } => {}
+    }
+}

@@ -1,0 +1,185 @@
+//! The account of one client request: one log line and its metrics, on every ending.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::metrics::Metrics;
+use crate::money::PicoUsd;
+use crate::wire::Usage;
+
+/// The log target of request lines; their message is a JSON object without its opening brace.
+pub const LOG_TARGET: &str = "request";
+
+/// The status logged for a request whose client left before the end (nginx's word for it).
+const CLIENT_LEFT: u16 = 499;
+
+/// What is known of a request so far. Dropping it writes the log line and counts the request; if nothing called
+/// [`RequestRecord::finish`], its client has left.
+pub struct RequestRecord {
+    metrics: Arc<Metrics>,
+    log: bool,
+    started: Instant,
+    finished: Option<u16>,
+    /// Microseconds the request spent waiting for providers.
+    pub upstream_us: u64,
+    /// When the first content of a stream went out.
+    pub first_token: Option<Instant>,
+    /// The fields of the log line.
+    pub line: RequestLine,
+}
+
+/// The fields of a request's log line, named with their units; never a prompt, never a credential (H1).
+#[derive(Default, Serialize)]
+pub struct RequestLine {
+    /// The caller's trace id, or one made here.
+    pub trace_id: String,
+    /// The gateway's own id of this request.
+    pub request_id: String,
+    /// The route, such as `/v1/chat/completions`.
+    pub path: &'static str,
+    /// The virtual key's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The key's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The key's team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+    /// The provider that answered, or failed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Arc<str>>,
+    /// The model that answered, or failed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// Attempts at providers.
+    pub attempts: u32,
+    /// Input tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<u64>,
+    /// Output tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_tokens: Option<u64>,
+    /// The exact cost in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<Box<RawValue>>,
+    /// The code of the error, if it ended in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl RequestRecord {
+    /// Opens the account of a request that arrived at `started`.
+    pub fn open(metrics: Arc<Metrics>, log: bool, started: Instant, line: RequestLine) -> Self {
+        Self { metrics, log, started, finished: None, upstream_us: 0, first_token: None, line }
+    }
+
+    /// The metrics that this account writes to.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// When the request arrived.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Notes what an attempt consumed and cost.
+    pub fn metered(&mut self, usage: &Usage, cost: Option<PicoUsd>) {
+        let line = &mut self.line;
+        line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0) + usage.prompt_tokens);
+        line.completion_tokens = Some(line.completion_tokens.unwrap_or(0) + usage.completion_tokens);
+        line.cost_usd = cost.and_then(|cost| RawValue::from_string(cost.to_string()).ok());
+        let (Some(provider), Some(model)) = (&line.provider, &line.model) else { return };
+        let target = self.metrics.target(provider, model, true);
+        target.prompt_tokens.inc_by(usage.prompt_tokens);
+        target.completion_tokens.inc_by(usage.completion_tokens);
+        if let Some(cost) = cost {
+            target.cost.inc_by(cost.as_f64());
+        }
+    }
+
+    /// Notes the request's end: the status the client saw, and the code of the error if it was one.
+    pub fn finish(&mut self, status: u16, error: Option<&str>) {
+        self.finished = Some(status);
+        self.line.error = error.map(str::to_owned);
+    }
+
+    /// Takes back an end that was noted in advance: the request goes on.
+    pub fn reopen(&mut self) {
+        self.finished = None;
+        self.line.error = None;
+    }
+
+    /// Microseconds spent in the gateway itself, and waiting for providers.
+    pub fn spent_us(&self) -> (u64, u64) {
+        let elapsed = self.started.elapsed().as_micros() as u64;
+        (elapsed.saturating_sub(self.upstream_us), self.upstream_us)
+    }
+
+    fn count(&self, status: u16, elapsed_us: u64) {
+        let (Some(provider), Some(model)) = (&self.line.provider, &self.line.model) else { return };
+        let success = status < 400 && self.line.error.is_none();
+        let target = self.metrics.target(provider, model, success);
+        match (success, self.finished) {
+            (true, _) => target.success.inc(),
+            (false, Some(_)) => target.error.inc(),
+            (false, None) => target.cancelled.inc(),
+        }
+        target.duration.observe(elapsed_us as f64 / 1e6);
+        if let Some(first_token) = self.first_token {
+            target.first_token.observe(first_token.duration_since(self.started).as_secs_f64());
+        }
+        if self.upstream_us > 0 {
+            self.metrics.overhead.observe(elapsed_us.saturating_sub(self.upstream_us) as f64);
+        }
+    }
+}
+
+/// The log line as it is written: the fields known all along, and those of the end.
+#[derive(Serialize)]
+struct EndedLine<'a> {
+    message: &'static str,
+    #[serde(flatten)]
+    line: &'a RequestLine,
+    status: u16,
+    duration_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_to_first_token_ms: Option<f64>,
+    overhead_us: u64,
+}
+
+impl Drop for RequestRecord {
+    fn drop(&mut self) {
+        let elapsed_us = self.started.elapsed().as_micros() as u64;
+        let status = self.finished.unwrap_or(CLIENT_LEFT);
+        self.count(status, elapsed_us);
+        if !self.log {
+            return;
+        }
+        let first_token = self.first_token.map(|at| at.duration_since(self.started).as_micros() as f64 / 1e3);
+        let line = EndedLine {
+            message: "request",
+            line: &self.line,
+            status,
+            duration_ms: elapsed_us as f64 / 1e3,
+            time_to_first_token_ms: first_token,
+            overhead_us: elapsed_us.saturating_sub(self.upstream_us),
+        };
+        let level = match status {
+            500.. => log::Level::Error,
+            _ if self.line.error.is_some() && status < 400 => log::Level::Error,
+            400..=498 => log::Level::Warn,
+            _ => log::Level::Info,
+        };
+        match serde_json::to_string(&line) {
+            Ok(text) => log::log!(target: LOG_TARGET, level, "{}", text.get(1..).unwrap_or_default()),
+            Err(error) => log::error!("a request's log line could not be written: {error}"),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `RouterActor`: one per HTTP worker thread; takes a request, chooses its chain, and sets the call going.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use actix::{Actor, Context, Handler, Message};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::attempt::Endpoint;
+use crate::call::{Call, ResolvedTarget};
+use crate::catalogue::Catalogue;
+use crate::failure::Failure;
+use crate::money::PicoUsd;
+use crate::plan::{Context as PlanContext, Plan, Target};
+use crate::prices::PriceTable;
+use crate::provider::ProviderHandle;
+use crate::record::RequestRecord;
+use crate::resolve::{Hints, resolve};
+use crate::settings::Dialect;
+use crate::upstream::Upstream;
+use crate::virtual_key::VirtualKey;
+use crate::wire::BadRequest;
+use crate::wire::json_object::JsonObject;
+
+/// What every worker's router knows; read only.
+pub struct Routing {
+    /// The configured providers.
+    pub catalogue: Catalogue,
+    /// Breaker, slots and retry budget of each provider, by name.
+    pub providers: HashMap<String, ProviderHandle>,
+    /// What a million tokens cost.
+    pub prices: PriceTable,
+    /// Attempts at providers for one client request, at most (E8).
+    pub max_total_attempts: u32,
+    /// TLS settings of all upstream connections.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+/// One client request, admitted and parsed.
+pub struct RouteRequest {
+    /// The kind of question.
+    pub endpoint: Endpoint,
+    /// The body as the client sent it.
+    pub body: JsonObject,
+    /// The model that the client named.
+    pub model: String,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// Whether the client wants the usage of its stream (C4).
+    pub include_usage: bool,
+    /// What the client's config, or the default one, asks for.
+    pub plan: Arc<Plan>,
+    /// The virtual key.
+    pub key: Arc<VirtualKey>,
+    /// The `x-portkey-provider` header.
+    pub provider_hint: Option<String>,
+    /// The `x-portkey-metadata` header.
+    pub metadata: Map<String, Value>,
+    /// The client's headers, where the plan may ask for them.
+    pub headers: Vec<(String, String)>,
+    /// Whether the client asks for OpenAI's own fields alone; its config may say otherwise.
+    pub strict: Option<bool>,
+    /// The limit that the client sets with a header.
+    pub request_timeout: Option<Duration>,
+    /// The account of the request.
+    pub record: RequestRecord,
+}
+
+/// How the answer was come by; told in headers.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyHead {
+    /// The provider that answered, or failed last.
+    pub provider: Option<Arc<str>>,
+    /// The place of its target in the config, such as `config.targets[1]`.
+    pub option_index: String,
+    /// Retries at that target: 0 none, n succeeded on the n-th, -1 exhausted.
+    pub retry_count: i32,
+    /// Parameters that the provider has no counterpart for (I6).
+    pub dropped_params: Vec<String>,
+    /// What the answer cost, where it is known already.
+    pub cost: Option<PicoUsd>,
+    /// Microseconds spent in the gateway itself so far.
+    pub gateway_us: u64,
+    /// Microseconds spent waiting for providers so far.
+    pub upstream_us: u64,
+}
+
+/// An answer on its way to the client.
+#[derive(Debug)]
+pub enum Reply {
+    /// A whole answer, metadata included.
+    Whole {
+        /// How it was come by.
+        head: ReplyHead,
+        /// The JSON text.
+        body: Bytes,
+    },
+    /// A stream whose first content is here.
+    Stream {
+        /// How it was come by.
+        head: ReplyHead,
+        /// SSE frames; the channel closes at the end.
+        frames: mpsc::Receiver<Bytes>,
+    },
+}
+
+/// A request that no target answered.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// What was tried last.
+    pub head: ReplyHead,
+    /// Why it failed.
+    pub failure: Failure,
+}
+
+/// The outcome of a request; dropping the receiver cancels the request, whatever its stage (D6).
+pub type Outcome = oneshot::Receiver<Result<Reply, Unanswered>>;
+
+/// Why a request cannot be routed at all.
+#[derive(Debug)]
+pub enum RouteError {
+    /// The request, or its config, is wrong: 400.
+    BadRequest(BadRequest),
+    /// No branch of a conditional config fits: 400 in Portkey's words.
+    NoTarget(String),
+    /// The key may not use this provider or model: 403.
+    Forbidden(String),
+}
+
+impl Message for RouteRequest {
+    type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;
+}
+
+/// One worker thread's router: owns the thread's provider connections and its calls under way.
+pub struct RouterActor {
+    routing: Arc<Routing>,
+    upstreams: HashMap<String, Rc<Upstream>>,
+    stats: Arc<ActorStats>,
+}
+
+impl RouterActor {
+    /// A router for the current thread.
+    pub fn new(routing: Arc<Routing>, stats: Arc<ActorStats>) -> Self {
+        let entries = routing.catalogue.entries().filter(|entry| entry.settings.dialect != Dialect::Simulator);
+        let upstream = |entry: &crate::catalogue::ProviderEntry| {
+            (entry.name.clone(), Rc::new(Upstream::new(&entry.settings, routing.tls.clone())))
+        };
+        let upstreams = entries.map(upstream).collect();
+        Self { routing, upstreams, stats }
+    }
+
+    fn call(&self, request: RouteRequest) -> Result<Call, (RouteError, Box<RequestRecord>)> {
+        let chain = {
+            let header = |name: &str| {
+                let found = request.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.clone())
+            };
+            let context = PlanContext {
+                metadata: &request.metadata,
+                params: &request.body,
+                header: &header,
+                pathname: request.record.line.path,
+                now: SystemTime::now(),
+            };
+            let is_open = |target: &Target| {
+                let provider = target.provider.as_deref().and_then(|name| self.routing.providers.get(name));
+                provider.is_some_and(|provider| provider.is_open(std::time::Instant::now()))
+            };
+            request.plan.chain(&context, &mut rand::random::<f64>, &is_open)
+        };
+        let chain = match chain {
+            Ok(chain) => chain,
+            Err(error) => return Err((RouteError::NoTarget(error.to_string()), Box::new(request.record))),
+        };
+        let targets: Result<Vec<ResolvedTarget>, RouteError> =
+            chain.steps.iter().map(|step| self.resolve(&request, &step.target)).collect();
+        match targets {
+            Ok(targets) => Ok(Call { request, chain, targets, routing: self.routing.clone() }),
+            Err(error) => Err((error, Box::new(request.record))),
+        }
+    }
+
+    fn resolve(&self, request: &RouteRequest, target: &Arc<Target>) -> Result<ResolvedTarget, RouteError> {
+        let key = &request.key;
+        let hints = Hints { header: request.provider_hint.as_deref(), key: key.provider.as_deref() };
+        let model = target.model().unwrap_or(&request.model);
+        let catalogue = &self.routing.catalogue;
+        let (provider, model) =
+            resolve(target.provider.as_deref(), model, hints, catalogue).map_err(RouteError::BadRequest)?;
+        if !key.allows_provider(&provider) {
+            return Err(RouteError::Forbidden(format!("This key may not use the provider '{provider}'.")));
+        }
+        if !key.allows_model(&model) {
+            return Err(RouteError::Forbidden(format!("This key may not use the model '{model}'.")));
+        }
+        let (Some(entry), Some(handle)) = (catalogue.get(&provider), self.routing.providers.get(&provider)) else {
+            let message = format!("The provider '{provider}' is not configured.");
+            return Err(RouteError::BadRequest(BadRequest::new("provider", message)));
+        };
+        let own = key.real_api_key.as_ref().filter(|_| key.provider.as_deref() == Some(&provider));
+        let credential = target.api_key.as_ref().or(own).or(entry.api_key.as_ref()).cloned();
+        Ok(ResolvedTarget {
+            target: target.clone(),
+            provider: Arc::from(provider.as_str()),
+            model,
+            not_ready: if credential.is_some() { None } else { entry.why_not_ready.clone() },
+            credential,
+            handle: handle.clone(),
+            upstream: self.upstreams.get(&provider).cloned(),
+        })
+    }
+}
+
+impl Actor for RouterActor {
+    type Context = Context<Self>;
+}
+
+takes_parcels!(RouterActor);
+
+impl Handler<RouteRequest> for RouterActor {
+    type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;
+
+    fn handle(&mut self, mut request: RouteRequest, _: &mut Context<Self>) -> Self::Result {
+        let handling = self.stats.handling();
+        request.record.reopen();
+        let call = self.call(request).inspect_err(|_| handling.fail("a request could not be routed"))?;
+        let (reply, outcome) = oneshot::channel();
+        actix::spawn(call.run(reply));
+        Ok(outcome)
+    }
+}

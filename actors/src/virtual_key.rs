@@ -1,0 +1,164 @@
+//! Virtual keys: what an application presents instead of a provider's credential, and what it may do with it.
+
+mod key_text;
+mod pattern;
+mod usd;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+pub use key_text::{KeyHash, KeyRef, KeyText};
+pub use pattern::matches_pattern;
+pub use usd::{BadUsd, Usd};
+
+use crate::rate_limit::RateLimiter;
+use crate::secret::Secret;
+
+/// One virtual key as the hot path reads it: complete, immutable, replaced whole by an edit.
+pub struct VirtualKey {
+    /// The name that programs use once the key text is no longer at hand (UUID version 7).
+    pub id: Uuid,
+    /// SHA-256 of the key text; the text itself is kept nowhere (H1).
+    pub hash: KeyHash,
+    /// The key as shown to people: `vk-abc…wxyz`.
+    pub hint: String,
+    /// What the administrator calls it.
+    pub name: String,
+    /// The provider that requests without a routing config go to, and that `real_api_key` belongs to.
+    pub provider: Option<String>,
+    /// The provider credential used instead of the gateway's own.
+    pub real_api_key: Option<Secret>,
+    /// Requests allowed per minute; none means no limit.
+    pub rate_limit: Option<u32>,
+    /// US dollars that the key may spend per month; none means no limit.
+    pub budget_limit_usd: Option<Usd>,
+    /// The user whose budget the key also draws on.
+    pub user_id: Option<String>,
+    /// The team whose budget the key also draws on.
+    pub team_id: Option<String>,
+    /// Patterns (`*` stands for any text) of the models that the key may ask for; none means all.
+    pub allowed_models: Option<Vec<String>>,
+    /// The providers that the key may reach; none means all.
+    pub allowed_providers: Option<Vec<String>>,
+    /// When the key stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The named routing config of requests that bring none.
+    pub config: Option<String>,
+    /// False once revoked.
+    pub is_active: bool,
+    /// When the key was made.
+    pub created_at: DateTime<Utc>,
+    /// When the key was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The counter behind `rate_limit`, shared by successive versions of the key while the limit stays the same.
+    pub(crate) limiter: Option<Arc<RateLimiter>>,
+}
+
+/// Why a known key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefusal {
+    /// The key was revoked.
+    #[error("this virtual key was revoked")]
+    Revoked,
+    /// The key's `expires_at` has passed.
+    #[error("this virtual key has expired")]
+    Expired,
+}
+
+impl VirtualKey {
+    /// Whether the key works at all at `now`: the one check that every use of a key starts with (H4).
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn authorize(&self, now: DateTime<Utc>) -> Result<(), KeyRefusal> {
+        if !self.is_active {
+            return Err(KeyRefusal::Revoked);
+        }
+        match self.expires_at {
+            Some(expires_at) if expires_at <= now => Err(KeyRefusal::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// The counter of the key's `rate_limit`, where it has one.
+    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.limiter.as_deref()
+    }
+
+    /// Whether the key may ask for this model.
+    pub fn allows_model(&self, model: &str) -> bool {
+        match &self.allowed_models {
+            Some(patterns) => patterns.iter().any(|pattern| matches_pattern(pattern, model)),
+            None => true,
+        }
+    }
+
+    /// Whether the key may reach this provider.
+    pub fn allows_provider(&self, provider: &str) -> bool {
+        match &self.allowed_providers {
+            Some(allowed) => allowed.iter().any(|name| name == provider),
+            None => true,
+        }
+    }
+}
+
+/// What an administrator says when a key is made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewKey {
+    /// See [`VirtualKey::name`].
+    pub name: String,
+    /// See [`VirtualKey::provider`].
+    pub provider: Option<String>,
+    /// See [`VirtualKey::real_api_key`].
+    pub real_api_key: Option<Secret>,
+    /// See [`VirtualKey::rate_limit`].
+    pub rate_limit: Option<u32>,
+    /// See [`VirtualKey::budget_limit_usd`].
+    pub budget_limit_usd: Option<Usd>,
+    /// See [`VirtualKey::user_id`].
+    pub user_id: Option<String>,
+    /// See [`VirtualKey::team_id`].
+    pub team_id: Option<String>,
+    /// See [`VirtualKey::allowed_models`].
+    pub allowed_models: Option<Vec<String>>,
+    /// See [`VirtualKey::allowed_providers`].
+    pub allowed_providers: Option<Vec<String>>,
+    /// See [`VirtualKey::expires_at`].
+    pub expires_at: Option<DateTime<Utc>>,
+    /// See [`VirtualKey::config`].
+    pub config: Option<String>,
+}
+
+/// An edit of a key: absent fields stay as they are, and `Some(None)` takes a value away.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyChange {
+    /// See [`VirtualKey::name`].
+    pub name: Option<String>,
+    /// See [`VirtualKey::provider`].
+    pub provider: Option<Option<String>>,
+    /// See [`VirtualKey::real_api_key`].
+    pub real_api_key: Option<Option<Secret>>,
+    /// See [`VirtualKey::rate_limit`].
+    pub rate_limit: Option<Option<u32>>,
+    /// See [`VirtualKey::budget_limit_usd`].
+    pub budget_limit_usd: Option<Option<Usd>>,
+    /// See [`VirtualKey::user_id`].
+    pub user_id: Option<Option<String>>,
+    /// See [`VirtualKey::team_id`].
+    pub team_id: Option<Option<String>>,
+    /// See [`VirtualKey::allowed_models`].
+    pub allowed_models: Option<Option<Vec<String>>>,
+    /// See [`VirtualKey::allowed_providers`].
+    pub allowed_providers: Option<Option<Vec<String>>>,
+    /// See [`VirtualKey::expires_at`].
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    /// See [`VirtualKey::config`].
+    pub config: Option<Option<String>>,
+    /// See [`VirtualKey::is_active`].
+    pub is_active: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests;

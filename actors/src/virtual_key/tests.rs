@@ -1,0 +1,60 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    "2025-01-15T10:00:00Z".parse().unwrap()
+}
+
+fn key() -> VirtualKey {
+    VirtualKey {
+        id: Uuid::nil(),
+        hash: KeyHash::of("vk-test"),
+        hint: "vk-…".to_owned(),
+        name: "test".to_owned(),
+        provider: None,
+        real_api_key: None,
+        rate_limit: None,
+        budget_limit_usd: None,
+        user_id: None,
+        team_id: None,
+        allowed_models: None,
+        allowed_providers: None,
+        expires_at: None,
+        config: None,
+        is_active: true,
+        created_at: now(),
+        updated_at: now(),
+        limiter: None,
+    }
+}
+
+/// H4: one check for every key, whatever else it is allowed.
+#[test]
+fn h4_revoked_and_expired_keys_are_refused() {
+    assert_eq!(key().authorize(now()), Ok(()));
+    assert_eq!(VirtualKey { is_active: false, ..key() }.authorize(now()), Err(KeyRefusal::Revoked));
+    let expiring = VirtualKey { expires_at: Some(now()), ..key() };
+    assert_eq!(expiring.authorize(now() - TimeDelta::microseconds(1)), Ok(()));
+    assert_eq!(expiring.authorize(now()), Err(KeyRefusal::Expired));
+}
+
+#[test]
+fn models_and_providers_are_free_unless_listed() {
+    assert!(key().allows_model("anything") && key().allows_provider("anyone"));
+    let limited = VirtualKey {
+        allowed_models: Some(vec!["gpt-4o*".to_owned(), "o3".to_owned()]),
+        allowed_providers: Some(vec!["openai".to_owned()]),
+        ..key()
+    };
+    assert!(limited.allows_model("gpt-4o-mini") && limited.allows_model("o3"));
+    assert!(!limited.allows_model("o3-mini") && !limited.allows_model("claude"));
+    assert!(limited.allows_provider("openai") && !limited.allows_provider("openai2"));
+}
+
+#[test]
+fn an_empty_list_allows_nothing() {
+    let key = VirtualKey { allowed_models: Some(vec![]), allowed_providers: Some(vec![]), ..key() };
+    assert!(!key.allows_model("gpt-4o") && !key.allows_provider("openai"));
+}

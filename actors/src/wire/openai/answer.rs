@@ -1,0 +1,160 @@
+//! Whole answers: usage is read, the gateway's metadata is added, all else keeps its bytes.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::wire::json_object::JsonObject;
+use crate::wire::openai::error::error_text;
+use crate::wire::{ErrorBody, Usage, WholeAnswer};
+
+/// Reads a whole chat or embeddings answer.
+///
+/// # Errors
+/// Where it is not a JSON object, or is an error inside a 200 answer.
+pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
+    let head: Head<'_> = serde_json::from_slice(&body).map_err(|_| {
+        let message = "The provider answered with something that is not JSON.".to_owned();
+        ErrorBody { message, kind: "api_error".to_owned(), param: None, code: Some("malformed_answer".to_owned()) }
+    })?;
+    if let Some(error) = head.error.filter(|error| error.get() != "null") {
+        return Err(error_text(error.get().as_bytes()));
+    }
+    let usage = head.usage.map(Usage::from);
+    Ok(WholeAnswer { usage, body })
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(default)]
+    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// OpenAI's `usage` object, with the fields that compatible vendors put beside it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WireUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+    /// DeepSeek: <https://api-docs.deepseek.com/api/create-chat-completion>
+    prompt_cache_hit_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PromptDetails {
+    cached_tokens: Option<u64>,
+    /// OpenRouter and this gateway's own Anthropic translation.
+    cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CompletionDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+impl From<WireUsage> for Usage {
+    fn from(wire: WireUsage) -> Self {
+        let prompt = wire.prompt_tokens.unwrap_or(0);
+        let mut completion = wire.completion_tokens.unwrap_or(0);
+        let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+        // xAI counts reasoning beside the completion, not inside it; the total tells the two apart.
+        if reasoning > 0 && wire.total_tokens == Some(prompt + completion + reasoning) {
+            completion += reasoning;
+        }
+        let details = wire.prompt_tokens_details.unwrap_or_default();
+        Self {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            cached_tokens: details.cached_tokens.or(wire.prompt_cache_hit_tokens).unwrap_or(0),
+            cache_write_tokens: details.cache_write_tokens.unwrap_or(0),
+            cache_write_1h_tokens: 0,
+            reasoning_tokens: reasoning,
+        }
+    }
+}
+
+/// The answer with the gateway's fields in its `metadata` object; a vendor's own metadata stays beside them.
+///
+/// `metadata` is the JSON text of an object.
+pub fn with_metadata(body: &Bytes, metadata: &str) -> Bytes {
+    // `"metadata"` can only stand unescaped as a key; where it does not stand at all, splicing is enough.
+    let Some(end) = body.iter().rposition(|byte| *byte == b'}') else { return body.clone() };
+    let before = body.get(..end).unwrap_or_default();
+    if memchr::memmem::find(before, br#""metadata""#).is_none() {
+        let empty = before.trim_ascii_end().ends_with(b"{");
+        let mut out = Vec::with_capacity(body.len() + metadata.len() + 16);
+        out.extend_from_slice(before);
+        out.extend_from_slice(if empty { br#""metadata":"# } else { br#","metadata":"# });
+        out.extend_from_slice(metadata.as_bytes());
+        out.push(b'}');
+        return Bytes::from(out);
+    }
+    let Ok(object) = JsonObject::parse(body.clone()) else { return body.clone() };
+    let ours: Map<String, Value> = serde_json::from_str(metadata).unwrap_or_default();
+    match object.read::<Map<String, Value>>("metadata") {
+        Ok(Some(mut theirs)) => {
+            theirs.extend(ours);
+            object.edited(&[("metadata", &Value::Object(theirs).to_string())], &[])
+        }
+        _ => object.edited(&[("metadata", metadata)], &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage_of(body: &'static str) -> Usage {
+        read_answer(Bytes::from_static(body.as_bytes())).unwrap().usage.unwrap()
+    }
+
+    #[test]
+    fn usage_is_read_with_its_details() {
+        let usage = usage_of(
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":15,"total_tokens":25,
+            "prompt_tokens_details":{"cached_tokens":4},"completion_tokens_details":{"reasoning_tokens":5}}}"#,
+        );
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (10, 15));
+        assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (4, 5));
+    }
+
+    #[test]
+    fn reasoning_beside_the_completion_is_counted_in() {
+        let usage = usage_of(
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":15,"total_tokens":30,
+            "completion_tokens_details":{"reasoning_tokens":5}}}"#,
+        );
+        assert_eq!(usage.completion_tokens, 20);
+    }
+
+    /// D2: an error inside a 200 answer is an error.
+    #[test]
+    fn d2_an_error_inside_a_whole_answer_is_no_answer() {
+        let error = read_answer(Bytes::from_static(br#"{"error":{"message":"boom","code":42}}"#)).unwrap_err();
+        assert_eq!(error.message, "boom");
+        assert!(read_answer(Bytes::from_static(b"<html>")).is_err());
+    }
+
+    #[test]
+    fn metadata_is_added_or_merged() {
+        let ours = r#"{"cache_hit":false}"#;
+        let cases = [
+            (r#"{"id":"x"} "#, r#"{"id":"x","metadata":{"cache_hit":false}}"#),
+            ("{}", r#"{"metadata":{"cache_hit":false}}"#),
+            (r#"{"metadata":{"a":1}}"#, r#"{"metadata":{"a":1,"cache_hit":false}}"#),
+            (r#"{"metadata":null}"#, r#"{"metadata":{"cache_hit":false}}"#),
+            (r#"{"c":[{"metadata":1}]}"#, r#"{"c":[{"metadata":1}],"metadata":{"cache_hit":false}}"#),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(with_metadata(&Bytes::from_static(body.as_bytes()), ours), expected, "{body}");
+        }
+    }
+}

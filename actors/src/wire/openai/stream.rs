@@ -1,0 +1,330 @@
+//! Streamed answers: frames pass as they came; usage, errors and the end are read out of them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::answer::WireUsage;
+use super::error::error_text;
+use crate::wire::sse::{self, SseDecoder, SseEvent};
+use crate::wire::surrogates::SurrogateRepair;
+use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
+
+/// Fields beside OpenAI's own that carry reasoning; removed from strict streams (I5).
+const REASONING_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "content_blocks"];
+
+/// A chat stream in OpenAI's format.
+#[derive(Debug, Default)]
+pub struct ChatStream {
+    sse: SseDecoder,
+    events: Vec<SseEvent>,
+    surrogates: SurrogateRepair,
+    usage: Option<(Usage, Bytes)>,
+    finish_seen: bool,
+    ended: bool,
+    strict: bool,
+}
+
+impl ChatStream {
+    /// A decoder; `strict` removes what OpenAI's own API does not have.
+    pub fn new(strict: bool) -> Self {
+        Self { strict, ..Self::default() }
+    }
+
+    fn take(&mut self, event: SseEvent, out: &mut Vec<StreamEvent>) {
+        if self.ended {
+            return;
+        }
+        if event.data.trim_ascii() == b"[DONE]" {
+            self.end(StreamEvent::Done, out);
+            return;
+        }
+        let repaired = self.surrogates.repair(&event.data);
+        let head: ChunkHead<'_> = match serde_json::from_slice(&repaired) {
+            Ok(head) => head,
+            Err(_) => {
+                let message = "The provider's stream is not in its format.".to_owned();
+                let code = Some("malformed_stream".to_owned());
+                let error = ErrorBody { message, kind: "api_error".to_owned(), param: None, code };
+                self.end(StreamEvent::Error(error), out);
+                return;
+            }
+        };
+        if let Some(error) = head.error.filter(|error| error.get() != "null") {
+            let error = error_text(error.get().as_bytes());
+            self.end(StreamEvent::Error(error), out);
+            return;
+        }
+        if event.name.as_deref() == Some("error") {
+            let error = error_text(&repaired);
+            self.end(StreamEvent::Error(error), out);
+            return;
+        }
+        let choices = head.choices.unwrap_or_default();
+        let has_usage = head.usage.is_some();
+        self.finish_seen |= choices.iter().any(|choice| choice.finish_reason.is_some());
+        let content = choices.iter().any(|choice| choice.finish_reason.is_some() || choice.delta.content);
+        if let Some(usage) = head.usage {
+            let chunk = if choices.is_empty() { Bytes::copy_from_slice(&repaired) } else { usage_chunk(&repaired) };
+            self.usage = Some((Usage::from(usage), chunk));
+            if choices.is_empty() {
+                return;
+            }
+        }
+        let strip = self.strict && REASONING_FIELDS.iter().any(|name| contains(&repaired, name.as_bytes()));
+        let frame = match (&repaired, event.frame) {
+            _ if has_usage || strip => stripped(&repaired, strip),
+            (Cow::Borrowed(_), Some(frame)) => frame,
+            _ => sse::frame(&repaired),
+        };
+        out.push(StreamEvent::Chunk { frame, content });
+    }
+
+    /// Ends the stream: what was counted is told first, so that a broken stream is billed too (B7).
+    fn end(&mut self, last: StreamEvent, out: &mut Vec<StreamEvent>) {
+        self.ended = true;
+        if let Some((usage, chunk)) = self.usage.take() {
+            out.push(StreamEvent::Usage { usage, chunk });
+        }
+        out.push(last);
+    }
+}
+
+impl StreamDecoder for ChatStream {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
+        let mut events = std::mem::take(&mut self.events);
+        self.sse.push(bytes, &mut events);
+        for event in events.drain(..) {
+            self.take(event, out);
+        }
+        self.events = events;
+    }
+
+    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        if let Some(event) = self.sse.finish() {
+            self.take(event, out);
+        }
+        if self.ended {
+            return;
+        }
+        if self.finish_seen {
+            // Some compatible vendors close after the finish reason without `[DONE]`.
+            self.end(StreamEvent::Done, out);
+        } else {
+            self.end(StreamEvent::Error(cut_short()), out);
+        }
+    }
+}
+
+/// The error for a stream that ended without a terminal event (D2).
+fn cut_short() -> ErrorBody {
+    ErrorBody {
+        message: "The provider closed the stream before the answer was complete.".to_owned(),
+        kind: "api_error".to_owned(),
+        param: None,
+        code: Some("stream_cut".to_owned()),
+    }
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
+}
+
+/// The chunk without usage, and without reasoning where `strict`.
+fn stripped(json: &[u8], strict: bool) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return sse::frame(json) };
+    if let Some(object) = value.as_object_mut() {
+        object.shift_remove("usage");
+    }
+    if strict {
+        for choice in value.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut) {
+                delta.retain(|name, _| !REASONING_FIELDS.contains(&name.as_str()));
+            }
+        }
+    }
+    sse::frame(value.to_string().as_bytes())
+}
+
+/// A usage-only chunk made of one that carries choices too.
+fn usage_chunk(json: &[u8]) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return Bytes::copy_from_slice(json) };
+    if let Some(choices) = value.get_mut("choices") {
+        *choices = Value::Array(Vec::new());
+    }
+    Bytes::from(value.to_string())
+}
+
+#[derive(Deserialize)]
+struct ChunkHead<'a> {
+    #[serde(default)]
+    choices: Option<Vec<ChoiceHead>>,
+    #[serde(default)]
+    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ChoiceHead {
+    #[serde(default)]
+    delta: DeltaHead,
+    #[serde(default)]
+    finish_reason: Option<IgnoredAny>,
+}
+
+/// Whether a delta carries any part of the answer.
+#[derive(Debug, Default)]
+struct DeltaHead {
+    content: bool,
+}
+
+impl<'de> Deserialize<'de> for DeltaHead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Delta;
+        impl<'de> Visitor<'de> for Delta {
+            type Value = DeltaHead;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a delta object or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<DeltaHead, E> {
+                Ok(DeltaHead::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DeltaHead, A::Error> {
+                let mut content = false;
+                while let Some((name, value)) = map.next_entry::<FieldName, &RawValue>()? {
+                    let empty = matches!(value.get(), "null" | "\"\"" | "[]" | "{}");
+                    content |= !name.is_role && !empty;
+                }
+                Ok(DeltaHead { content })
+            }
+        }
+        deserializer.deserialize_any(Delta)
+    }
+}
+
+/// A delta's field name, of which only `role` matters; read without allocating.
+struct FieldName {
+    is_role: bool,
+}
+
+impl<'de> Deserialize<'de> for FieldName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = FieldName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a field name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<FieldName, E> {
+                Ok(FieldName { is_role: name == "role" })
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(text: &str, step: usize, strict: bool) -> Vec<StreamEvent> {
+        let mut stream = ChatStream::new(strict);
+        let mut out = Vec::new();
+        for chunk in text.as_bytes().chunks(step) {
+            stream.push(Bytes::copy_from_slice(chunk), &mut out);
+        }
+        stream.finish(&mut out);
+        out
+    }
+
+    const ROLE: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}"#;
+    const TEXT: &str = r#"{"id":"c","choices":[{"index":0,"delta":{"content":"Xin chào"},"finish_reason":null}]}"#;
+    const STOP: &str = r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+    const USAGE: &str = r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+
+    fn stream_of(parts: &[&str]) -> String {
+        parts.iter().map(|part| format!("data: {part}\n\n")).collect()
+    }
+
+    fn chunk(json: &str, content: bool) -> StreamEvent {
+        StreamEvent::Chunk { frame: sse::frame(json.as_bytes()), content }
+    }
+
+    /// C4, D5: usage is told once and apart from the chunks, whatever the chunking.
+    #[test]
+    fn c4_d5_a_stream_is_told_in_order() {
+        let text = stream_of(&[ROLE, TEXT, STOP, USAGE, "[DONE]"]);
+        let usage = Usage { prompt_tokens: 3, completion_tokens: 2, ..Usage::default() };
+        let expected = [
+            chunk(ROLE, false),
+            chunk(TEXT, true),
+            chunk(STOP, true),
+            StreamEvent::Usage { usage, chunk: Bytes::from(USAGE) },
+            StreamEvent::Done,
+        ];
+        for step in [1, 7, text.len()] {
+            assert_eq!(decode(&text, step, false), expected, "{step} bytes at a time");
+        }
+    }
+
+    /// D2: an error event and an early end are errors, and nothing follows them.
+    #[test]
+    fn d2_errors_and_cuts_are_told() {
+        let text = stream_of(&[TEXT, r#"{"error":{"message":"overloaded"}}"#, TEXT]);
+        let events = decode(&text, text.len(), false);
+        assert!(matches!(&events[1], StreamEvent::Error(error) if error.message == "overloaded"), "{events:?}");
+        assert_eq!(events.len(), 2);
+        let cut = decode(&stream_of(&[TEXT]), 5, false);
+        assert!(matches!(&cut[1], StreamEvent::Error(error) if error.code.as_deref() == Some("stream_cut")));
+        let no_done = decode(&stream_of(&[TEXT, STOP]), 5, false);
+        assert_eq!(no_done.last(), Some(&StreamEvent::Done));
+    }
+
+    #[test]
+    fn usage_beside_content_is_told_apart() {
+        let both =
+            r#"{"id":"c","choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+        let events = decode(&stream_of(&[both, "[DONE]"]), 9, false);
+        assert_eq!(events[0], chunk(r#"{"id":"c","choices":[{"delta":{"content":"x"}}]}"#, true));
+        assert!(
+            matches!(&events[1], StreamEvent::Usage { chunk, .. } if chunk.starts_with(br#"{"id":"c","choices":[],"#))
+        );
+    }
+
+    /// I5: strict streams lose reasoning and never gain it as content.
+    #[test]
+    fn i5_reasoning_stays_or_goes_but_is_never_content() {
+        let text = stream_of(&[r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#, STOP, "[DONE]"]);
+        assert_eq!(decode(&text, 64, false)[0], chunk(r#"{"choices":[{"delta":{"reasoning_content":"hm"}}]}"#, true));
+        assert_eq!(decode(&text, 64, true)[0], chunk(r#"{"choices":[{"delta":{}}]}"#, true));
+    }
+
+    #[test]
+    fn a_surrogate_pair_split_over_two_events_is_joined() {
+        let text = stream_of(&[
+            r#"{"choices":[{"delta":{"content":"a\ud83d"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"\ude00b"}}]}"#,
+            STOP,
+            "[DONE]",
+        ]);
+        let mut content = String::new();
+        for event in decode(&text, 11, false) {
+            if let StreamEvent::Chunk { frame, .. } = event {
+                let json: Value = serde_json::from_slice(&frame[6..]).unwrap();
+                content.push_str(json["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
+            }
+        }
+        assert_eq!(content, "a😀b");
+    }
+}

@@ -1,0 +1,102 @@
+//! What the admin API answers when it refuses.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use gateway_actors::actor_stats::AskError;
+use gateway_actors::key_registry::KeyError;
+
+use crate::error::{ApiError, Code, status_code};
+
+/// A refused admin request. Its text never repeats a value of the request, which may be a credential (H1).
+#[derive(Debug)]
+pub(super) struct AdminError(Box<ApiError>);
+
+impl AdminError {
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self(Box::new(ApiError::new(code, message)))
+    }
+
+    /// 400 about the body as a whole.
+    pub(super) fn bad_json(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidJson, message)
+    }
+
+    /// 400 about one field; `problem` continues the sentence that its name begins.
+    pub(super) fn bad_field(field: &str, problem: impl fmt::Display) -> Self {
+        let error = ApiError::new(Code::InvalidRequest, format!("{field} {problem}."));
+        Self(Box::new(ApiError { param: Some(field.to_owned()), ..error }))
+    }
+
+    /// 401.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(Code::InvalidKey, "The admin API needs the admin token: Authorization: Bearer ADMIN_TOKEN.")
+    }
+
+    /// 404 about a virtual key.
+    pub(super) fn no_such_key() -> Self {
+        Self::new(Code::NotFound, "There is no such virtual key.")
+    }
+
+    /// 413.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::new(Code::BodyTooLarge, format!("The body must not be longer than {limit} bytes."))
+    }
+}
+
+impl From<AskError> for AdminError {
+    fn from(error: AskError) -> Self {
+        let message = match error {
+            AskError::Full => "The key registry is busy and nothing was changed: try again.",
+            AskError::Timeout => {
+                "The key registry did not answer in time: look whether the change was made before trying again."
+            }
+            AskError::Closed => "The key registry has stopped: restart the gateway.",
+        };
+        Self::new(Code::Overloaded, message)
+    }
+}
+
+impl From<KeyError> for AdminError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::NotFound => Self::no_such_key(),
+            KeyError::CredentialWithoutProvider => {
+                Self::bad_field("provider", "is needed where there is a real_api_key")
+            }
+            KeyError::CredentialOfAnotherProvider => Self::bad_field(
+                "real_api_key",
+                "must be sent when provider changes, as the stored one belongs to the former provider; null removes it",
+            ),
+            KeyError::Store(_) | KeyError::NoArbiter => {
+                Self::new(Code::Overloaded, "The database did not take the change; the gateway's log tells why.")
+            }
+            KeyError::Unreadable { .. } | KeyError::Credential { .. } | KeyError::Random(_) => {
+                Self::new(Code::Internal, "The key could not be read or sealed; the gateway's log tells why.")
+            }
+        }
+    }
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl ResponseError for AdminError {
+    fn status_code(&self) -> StatusCode {
+        let (status, _, _) = self.0.code.row();
+        status_code(status)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.0.response();
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

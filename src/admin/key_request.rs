@@ -1,0 +1,185 @@
+//! What an administrator says about a virtual key, checked.
+
+use actix_web::web::Bytes;
+use chrono::{DateTime, Utc};
+use gateway_actors::secret::Secret;
+use gateway_actors::virtual_key::{KeyChange, NewKey, Usd};
+use serde::de::DeserializeOwned;
+
+use super::body::Fields;
+use super::{AdminError, AdminState};
+
+const MAX_CHARS: usize = 200;
+const MAX_ITEMS: usize = 200;
+const NEW_KEY_FIELDS: [&str; 11] = [
+    "name",
+    "provider",
+    "real_api_key",
+    "rate_limit",
+    "budget_limit_usd",
+    "user_id",
+    "team_id",
+    "allowed_models",
+    "allowed_providers",
+    "expires_at",
+    "config",
+];
+
+/// The body of `POST /admin/virtual-keys`.
+pub(super) fn new_key(body: &Bytes, state: &AdminState) -> Result<NewKey, AdminError> {
+    let mut fields = Fields::parse(body)?;
+    let said = common_fields(&mut fields, state)?;
+    fields.finish(&NEW_KEY_FIELDS)?;
+    Ok(NewKey {
+        name: said.name.ok_or_else(|| AdminError::bad_field("name", "is required"))?,
+        provider: said.provider.flatten(),
+        real_api_key: said.real_api_key.flatten(),
+        rate_limit: said.rate_limit.flatten(),
+        budget_limit_usd: said.budget_limit_usd.flatten(),
+        user_id: said.user_id.flatten(),
+        team_id: said.team_id.flatten(),
+        allowed_models: said.allowed_models.flatten(),
+        allowed_providers: said.allowed_providers.flatten(),
+        expires_at: said.expires_at.flatten(),
+        config: said.config.flatten(),
+    })
+}
+
+/// The body of `PATCH /admin/virtual-keys/{vk}`: absent fields stay, null takes a value away.
+pub(super) fn key_change(body: &Bytes, state: &AdminState) -> Result<KeyChange, AdminError> {
+    let mut fields = Fields::parse(body)?;
+    let change = common_fields(&mut fields, state)?;
+    let is_active = required(&mut fields, "is_active", "true or false")?;
+    fields.finish(&[&["is_active"], NEW_KEY_FIELDS.as_slice()].concat())?;
+    Ok(KeyChange { is_active, ..change })
+}
+
+/// The body of `PUT /admin/virtual-keys/{vk}/rotate`.
+pub(super) fn new_credential(body: &Bytes) -> Result<Secret, AdminError> {
+    const FIELD: &str = "new_api_key";
+    let mut fields = Fields::parse(body)?;
+    let credential = credential(&mut fields, FIELD)?;
+    fields.finish(&[FIELD])?;
+    credential.flatten().ok_or_else(|| AdminError::bad_field(FIELD, "is required"))
+}
+
+fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, AdminError> {
+    let provider = text(fields, "provider")?;
+    check_known("provider", "provider", provider.iter().flatten(), |name| state.providers.contains(name))?;
+    let allowed_providers = list(fields, "allowed_providers")?;
+    let named = allowed_providers.iter().flatten().flatten();
+    check_known("allowed_providers", "provider", named, |name| state.providers.contains(name))?;
+    let config = text(fields, "config")?;
+    check_known("config", "config", config.iter().flatten(), |slug| state.configs.contains(slug))?;
+    let name = required::<String>(fields, "name", "text")?;
+    if let Some(name) = &name {
+        check_text("name", name)?;
+    }
+    Ok(KeyChange {
+        name,
+        provider,
+        real_api_key: credential(fields, "real_api_key")?,
+        rate_limit: rate_limit(fields)?,
+        budget_limit_usd: budget(fields)?,
+        user_id: text(fields, "user_id")?,
+        team_id: text(fields, "team_id")?,
+        allowed_models: list(fields, "allowed_models")?,
+        allowed_providers,
+        expires_at: expires_at(fields)?,
+        config,
+        is_active: None,
+    })
+}
+
+/// A field that may be absent but not null.
+fn required<T: DeserializeOwned>(fields: &mut Fields, name: &str, expected: &str) -> Result<Option<T>, AdminError> {
+    match fields.take(name, expected)? {
+        Some(None) => Err(AdminError::bad_field(name, format!("must be {expected}, not null"))),
+        said => Ok(said.flatten()),
+    }
+}
+
+fn text(fields: &mut Fields, name: &str) -> Result<Option<Option<String>>, AdminError> {
+    let said = fields.take::<String>(name, "text or null")?;
+    if let Some(Some(text)) = &said {
+        check_text(name, text)?;
+    }
+    Ok(said)
+}
+
+fn check_text(name: &str, text: &str) -> Result<(), AdminError> {
+    let problem = if text.trim().is_empty() {
+        "must not be empty".to_owned()
+    } else if text.chars().count() > MAX_CHARS {
+        format!("must not be longer than {MAX_CHARS} characters")
+    } else if text.chars().any(char::is_control) {
+        "must not contain control characters".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(AdminError::bad_field(name, problem))
+}
+
+fn check_known<'a>(
+    field: &str,
+    what: &str,
+    mut names: impl Iterator<Item = &'a String>,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(), AdminError> {
+    match names.find(|name| !is_known(name)) {
+        Some(_) => Err(AdminError::bad_field(field, format!("names a {what} that is not configured"))),
+        None => Ok(()),
+    }
+}
+
+fn list(fields: &mut Fields, name: &str) -> Result<Option<Option<Vec<String>>>, AdminError> {
+    let said = fields.take::<Vec<String>>(name, "a list of texts, or null for all")?;
+    if let Some(Some(items)) = &said {
+        if items.is_empty() || items.len() > MAX_ITEMS {
+            let problem = format!("must have 1 to {MAX_ITEMS} entries; null allows all");
+            return Err(AdminError::bad_field(name, problem));
+        }
+        items.iter().try_for_each(|item| check_text(name, item))?;
+    }
+    Ok(said)
+}
+
+/// A credential travels in a header, so it must fit in one.
+fn credential(fields: &mut Fields, name: &str) -> Result<Option<Option<Secret>>, AdminError> {
+    let said = fields.take::<String>(name, "text or null")?;
+    if let Some(Some(text)) = &said
+        && (text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        let problem = "must be the provider's key: visible ASCII characters without spaces";
+        return Err(AdminError::bad_field(name, problem));
+    }
+    Ok(said.map(|text| text.map(Secret::new)))
+}
+
+fn rate_limit(fields: &mut Fields) -> Result<Option<Option<u32>>, AdminError> {
+    const NAME: &str = "rate_limit";
+    let said = fields.take::<u32>(NAME, "a whole number of requests per minute from 1 to 4294967295, or null")?;
+    if said == Some(Some(0)) {
+        return Err(AdminError::bad_field(NAME, "must be at least 1; null removes the limit"));
+    }
+    Ok(said)
+}
+
+fn budget(fields: &mut Fields) -> Result<Option<Option<Usd>>, AdminError> {
+    const NAME: &str = "budget_limit_usd";
+    let Some(said) = fields.take_number(NAME)? else {
+        return Ok(None);
+    };
+    let usd = said.map(|text| text.parse()).transpose();
+    usd.map(Some).map_err(|e| AdminError::bad_field(NAME, e))
+}
+
+fn expires_at(fields: &mut Fields) -> Result<Option<Option<DateTime<Utc>>>, AdminError> {
+    const NAME: &str = "expires_at";
+    let Some(said) = fields.take::<String>(NAME, "a time such as 2025-01-15T10:00:00Z, or null")? else {
+        return Ok(None);
+    };
+    let time = said.map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
+    time.map(|time| Some(time.map(|time| time.to_utc())))
+        .map_err(|_other_form| AdminError::bad_field(NAME, "must be an RFC 3339 time, such as 2025-01-15T10:00:00Z"))
+}

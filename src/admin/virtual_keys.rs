@@ -1,0 +1,79 @@
+//! `/admin/virtual-keys`. A key is named by its id or its text; the id is better, as addresses end up in logs.
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, HttpResponse};
+use gateway_actors::key_registry::{CreateKey, GetKey, ListKeys, RevokeKey, RotateProviderKey, UpdateKey};
+use gateway_actors::virtual_key::{KeyRef, VirtualKey};
+use serde_json::json;
+
+use super::key_request::{key_change, new_credential, new_key};
+use super::key_view::KeyView;
+use super::{AdminError, AdminState, MAX_BODY};
+use crate::error::method_not_allowed;
+
+type State = web::Data<AdminState>;
+type Answer = Result<HttpResponse, AdminError>;
+
+/// Adds the paths below `/admin`.
+pub(super) fn routes(cfg: &mut web::ServiceConfig) {
+    use web::{delete, get, patch, post, put, resource};
+    let other = || web::route().to(method_not_allowed);
+    let all = resource("/virtual-keys").route(get().to(list)).route(post().to(create));
+    let one = resource("/virtual-keys/{vk}").route(get().to(show)).route(patch().to(update)).route(delete().to(revoke));
+    let rotation = resource("/virtual-keys/{vk}/rotate").route(put().to(rotate));
+    cfg.service(all.default_service(other()))
+        .service(one.default_service(other()))
+        .service(rotation.default_service(other()));
+}
+
+/// Answers 200 like OpenAI's own endpoints that create something, and shows the key's text this once.
+async fn create(state: State, body: Result<Bytes, Error>) -> Answer {
+    let new = new_key(&whole(body)?, &state)?;
+    let created = state.keys.ask(CreateKey(new)).await??;
+    log::info!("admin: virtual key {} created", created.key.id);
+    let view = KeyView::of(&created.key, created.text.expose());
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(view))
+}
+
+async fn list(state: State) -> Answer {
+    let keys = state.keys.ask(ListKeys).await?;
+    let views: Vec<_> = keys.iter().map(|key| KeyView::masked(key)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views })))
+}
+
+async fn show(state: State, vk: web::Path<String>) -> Answer {
+    let key = state.keys.ask(GetKey(KeyRef::parse(&vk))).await?.ok_or_else(AdminError::no_such_key)?;
+    Ok(masked(&key))
+}
+
+async fn update(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
+    let change = key_change(&whole(body)?, &state)?;
+    let key = state.keys.ask(UpdateKey { key: KeyRef::parse(&vk), change }).await??;
+    log::info!("admin: virtual key {} changed", key.id);
+    Ok(masked(&key))
+}
+
+async fn revoke(state: State, vk: web::Path<String>) -> Answer {
+    let key = state.keys.ask(RevokeKey(KeyRef::parse(&vk))).await??;
+    log::info!("admin: virtual key {} revoked", key.id);
+    Ok(masked(&key))
+}
+
+async fn rotate(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
+    let credential = new_credential(&whole(body)?)?;
+    let key = state.keys.ask(RotateProviderKey { key: KeyRef::parse(&vk), credential }).await??;
+    log::info!("admin: provider credential of virtual key {} rotated", key.id);
+    Ok(masked(&key))
+}
+
+fn masked(key: &VirtualKey) -> HttpResponse {
+    HttpResponse::Ok().json(KeyView::masked(key))
+}
+
+fn whole(body: Result<Bytes, Error>) -> Result<Bytes, AdminError> {
+    body.map_err(|e| match e.as_response_error().status_code().as_u16() {
+        413 => AdminError::too_large(MAX_BODY),
+        _ => AdminError::bad_json("The body could not be read whole."),
+    })
+}

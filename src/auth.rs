@@ -1,0 +1,46 @@
+//! Which virtual key a request brings.
+
+use actix_web::http::header::HeaderMap;
+
+/// The headers that can carry a key, the preferred first: Portkey's SDKs send a useless `Authorization` beside theirs.
+const KEY_HEADERS: [&str; 4] = ["x-portkey-virtual-key", "x-portkey-api-key", "x-api-key", "authorization"];
+
+/// The key text of a request, from the first header that carries one.
+pub fn presented_key(headers: &HeaderMap) -> Option<&str> {
+    KEY_HEADERS.iter().find_map(|name| {
+        let value = headers.get(*name)?.to_str().ok()?.trim();
+        let key = match *name {
+            "authorization" => bearer(value)?,
+            _ => value,
+        };
+        (!key.is_empty()).then_some(key)
+    })
+}
+
+/// The token of `Bearer TOKEN`; the scheme is case-insensitive (RFC 9110, 11.1).
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn key_of(headers: &[(&'static str, &'static str)]) -> Option<String> {
+        let pairs = headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
+        presented_key(&pairs.collect()).map(str::to_owned)
+    }
+
+    #[test]
+    fn portkeys_headers_come_first() {
+        assert_eq!(key_of(&[("authorization", "Bearer vk-a")]).as_deref(), Some("vk-a"));
+        assert_eq!(key_of(&[("authorization", "bearer  vk-a")]).as_deref(), Some("vk-a"));
+        assert_eq!(key_of(&[("authorization", "Bearer x"), ("x-portkey-api-key", "vk-b")]).as_deref(), Some("vk-b"));
+        assert_eq!(key_of(&[("x-api-key", "vk-c"), ("x-portkey-virtual-key", "vk-d")]).as_deref(), Some("vk-d"));
+        assert_eq!(key_of(&[("authorization", "Basic abc")]), None);
+        assert_eq!(key_of(&[("x-api-key", " ")]), None);
+    }
+}

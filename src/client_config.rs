@@ -1,0 +1,118 @@
+//! The routing config of a request: its header, its key's default, or the gateway's; checked against what is allowed.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderMap;
+use gateway_actors::plan::{self, ConfigHeader, Plan};
+use gateway_actors::virtual_key::VirtualKey;
+use serde_json::{Map, Value, json};
+
+use crate::error::{ApiError, Code};
+use crate::state::Shared;
+
+/// The plan that a request is to follow, and what was odd in it.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Warnings for `x-gateway-config-warning`.
+    pub warnings: Vec<String>,
+    /// Whether the plan may look at the client's headers.
+    pub own: bool,
+}
+
+/// Reads a request's routing config.
+///
+/// # Errors
+/// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
+pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
+    let headers = request.headers();
+    if let Some(header) = headers.get("x-portkey-config") {
+        return match plan::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
+            ConfigHeader::Slug(slug) => saved(shared, &slug),
+            ConfigHeader::Inline(parsed) => {
+                let strict = flag(headers, "x-gateway-config-strict") == Some(true);
+                if strict && !parsed.warnings.is_empty() {
+                    return Err(invalid(&parsed.warnings));
+                }
+                allowed(shared, &parsed.plan)?;
+                Ok(ClientConfig { plan: Arc::new(parsed.plan), warnings: parsed.warnings, own: true })
+            }
+        };
+    }
+    match &key.config {
+        Some(slug) => saved(shared, slug),
+        None => {
+            let own = !shared.config.routing.default_config.is_empty();
+            Ok(ClientConfig { plan: shared.default_plan.clone(), warnings: Vec::new(), own })
+        }
+    }
+}
+
+fn saved(shared: &Shared, slug: &str) -> Result<ClientConfig, ApiError> {
+    match shared.plans.get(slug) {
+        Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true }),
+        None => Err(invalid(&[format!("path: config, message: there is no saved config '{slug}'")])),
+    }
+}
+
+/// What a client's own config may not ask of this gateway.
+fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ApiError> {
+    let unsupported = plan.unsupported_features();
+    if !unsupported.is_empty() {
+        let message = format!("This gateway does not yet do what these parts ask for: {}.", unsupported.join(", "));
+        let errors: Vec<String> =
+            unsupported.iter().map(|path| format!("path: {path}, message: not supported yet")).collect();
+        let error = ApiError::new(Code::NotSupported, message);
+        return Err(ApiError { beside: Some(portkey_shape(&errors)), param: unsupported.into_iter().next(), ..error });
+    }
+    let hosts = plan.custom_hosts();
+    if !hosts.is_empty() {
+        let why = "custom_host is not allowed; ask the operator for a [providers.NAME] entry";
+        return Err(invalid(&hosts.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>()));
+    }
+    let credentials = plan.uses_client_credentials();
+    if !credentials.is_empty() && !shared.config.routing.allow_client_api_keys {
+        let why = "credentials in a config are not allowed here (routing.allow_client_api_keys)";
+        return Err(invalid(
+            &credentials.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>(),
+        ));
+    }
+    Ok(())
+}
+
+fn errors_text(errors: &[plan::ConfigError]) -> Vec<String> {
+    errors.iter().map(|error| format!("path: {}, message: {}", error.path, error.message)).collect()
+}
+
+fn invalid(errors: &[String]) -> ApiError {
+    let message = format!("Invalid config passed: {}", errors.join("; "));
+    let beside = Some(portkey_shape(errors));
+    ApiError { param: Some("x-portkey-config".to_owned()), beside, ..ApiError::new(Code::InvalidConfig, message) }
+}
+
+fn portkey_shape(errors: &[String]) -> Box<Value> {
+    Box::new(json!({ "status": "failure", "message": "Invalid config passed", "errors": errors }))
+}
+
+/// A header that says `true` or `false`.
+pub fn flag(headers: &HeaderMap, name: &str) -> Option<bool> {
+    match headers.get(name)?.to_str().ok()?.trim() {
+        text if text.eq_ignore_ascii_case("true") => Some(true),
+        text if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// The `x-portkey-metadata` header, a JSON object.
+///
+/// # Errors
+/// 400 where it is something else.
+pub fn metadata(headers: &HeaderMap) -> Result<Map<String, Value>, ApiError> {
+    let Some(header) = headers.get("x-portkey-metadata") else { return Ok(Map::new()) };
+    serde_json::from_slice(header.as_bytes()).map_err(|_| ApiError {
+        param: Some("x-portkey-metadata".to_owned()),
+        ..ApiError::new(Code::InvalidRequest, "The header 'x-portkey-metadata' must be a JSON object.")
+    })
+}

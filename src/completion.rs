@@ -1,0 +1,214 @@
+//! What chat and embeddings share: from the HTTP request to the router and back.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, HttpResponse, web};
+use gateway_actors::actor_stats::AskError;
+use gateway_actors::attempt::Endpoint;
+use gateway_actors::record::{RequestLine, RequestRecord};
+use gateway_actors::router::{Outcome, RouteError, RouteRequest};
+use gateway_actors::wire::json_object::JsonObject;
+use serde::Deserialize;
+
+use crate::admit::admit;
+use crate::error::{ApiError, Code};
+use crate::reply::{self, Marks, StreamSettings};
+use crate::state::Worker;
+use crate::{body, client_config, trace};
+
+/// What a route reads out of a body before it is routed.
+pub struct Question {
+    /// The kind of question.
+    pub endpoint: Endpoint,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// Whether the client wants the usage of its stream.
+    pub include_usage: bool,
+}
+
+/// Answers one request of a route; `read` checks the route's own fields.
+pub async fn answer(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: web::Payload,
+    path: &'static str,
+    read: fn(&JsonObject) -> Result<Question, ApiError>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let mut marks =
+        Marks { trace_id: trace::trace_id(request.headers()), request_id: trace::new_id(), ..Marks::default() };
+    let line = RequestLine {
+        trace_id: marks.trace_id.clone(),
+        request_id: marks.request_id.clone(),
+        path,
+        ..RequestLine::default()
+    };
+    let shared = &worker.shared;
+    let mut record = Some(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line));
+    let mut response = match routed(worker, request, payload, read, &mut record, &mut marks).await {
+        Ok(response) => response,
+        Err(error) => {
+            let (status, _, code) = error.code.row();
+            shared.metrics.refused(code);
+            if let Some(record) = &mut record {
+                record.finish(status, Some(code));
+            }
+            error.response()
+        }
+    };
+    marks.add_to(&mut response);
+    response
+}
+
+async fn routed(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: web::Payload,
+    read: fn(&JsonObject) -> Result<Question, ApiError>,
+    record: &mut Option<RequestRecord>,
+    marks: &mut Marks,
+) -> Result<HttpResponse, ApiError> {
+    let shared = &worker.shared;
+    let headers = request.headers();
+    let admitted = admit(shared, request)?;
+    marks.rate = admitted.rate;
+    let key = admitted.key;
+    if let Some(record) = record {
+        record.line.key_id = Some(key.id.to_string());
+        record.line.user_id.clone_from(&key.user_id);
+        record.line.team_id.clone_from(&key.team_id);
+    }
+    let config = client_config::read(shared, request, &key)?;
+    marks.warnings = config.warnings;
+    let metadata = client_config::metadata(headers)?;
+    let bytes = body::read(request, payload, shared.config.server.max_body_bytes).await?;
+    let body = JsonObject::parse(bytes).map_err(|error| {
+        ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
+    })?;
+    let question = read(&body)?;
+    let model = model_of(&body)?;
+    let Some(mut record) = record.take() else {
+        return Err(ApiError::new(Code::Internal, "The request lost its record."));
+    };
+    record.line.stream = question.stream;
+    // Stands unless the router takes the request up.
+    let (status, _, code) = Code::Overloaded.row();
+    record.finish(status, Some(code));
+    let message = RouteRequest {
+        endpoint: question.endpoint,
+        model,
+        stream: question.stream,
+        include_usage: question.include_usage,
+        provider_hint: text(headers, "x-portkey-provider"),
+        headers: if config.own { all_headers(headers) } else { Vec::new() },
+        plan: config.plan,
+        key,
+        metadata,
+        strict: client_config::flag(headers, "x-portkey-strict-open-ai-compliance"),
+        request_timeout: request_timeout(headers)?,
+        body,
+        record,
+    };
+    let outcome = match worker.router.ask(message).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err((error, mut record))) => {
+            let error = route_error(error);
+            let (status, _, code) = error.code.row();
+            record.finish(status, Some(code));
+            return Err(error);
+        }
+        Err(AskError::Full | AskError::Timeout) => {
+            return Err(ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly."));
+        }
+        Err(AskError::Closed) => {
+            return Err(ApiError::new(Code::Overloaded, "This worker of the gateway is stopping: try again shortly."));
+        }
+    };
+    let stream = StreamSettings {
+        keepalive: Duration::from_millis(shared.config.server.keepalive_ms),
+        phase: shared.phase.clone(),
+    };
+    await_outcome(outcome, question.stream, admitted.permit, stream).await
+}
+
+/// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.
+async fn await_outcome(
+    mut outcome: Outcome,
+    is_stream: bool,
+    permit: gateway_actors::in_flight::InFlightPermit,
+    stream: StreamSettings,
+) -> Result<HttpResponse, ApiError> {
+    let reply = if is_stream && !stream.keepalive.is_zero() {
+        match tokio::time::timeout(stream.keepalive, &mut outcome).await {
+            Ok(reply) => reply,
+            Err(_) => return Ok(reply::committed_stream(outcome, permit, stream)),
+        }
+    } else {
+        outcome.await
+    };
+    match reply {
+        Ok(reply) => Ok(reply::routed(reply, permit, stream)),
+        Err(_) => Err(ApiError::new(Code::Internal, "The request was lost inside the gateway.")),
+    }
+}
+
+fn model_of(body: &JsonObject) -> Result<String, ApiError> {
+    let model: Option<String> = body.read("model").map_err(|_| field("model", "'model' must be a string."))?;
+    match model {
+        Some(model) if !model.is_empty() => Ok(model),
+        _ => Err(field("model", "You must name a model: set 'model', for example \"gpt-4o-mini\".")),
+    }
+}
+
+/// A complaint about one field of the body.
+pub fn field(param: &str, message: &str) -> ApiError {
+    ApiError { param: Some(param.to_owned()), ..ApiError::new(Code::InvalidRequest, message) }
+}
+
+/// One optional field of a body.
+///
+/// # Errors
+/// 400 where it is of another type than `T`, told as `expected`.
+pub fn optional<'a, T: Deserialize<'a>>(
+    body: &'a JsonObject,
+    name: &str,
+    expected: &str,
+) -> Result<Option<T>, ApiError> {
+    body.read(name).map_err(|_| field(name, &format!("'{name}' must be {expected}.")))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
+fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let secret = |name: &str| matches!(name, "authorization" | "x-api-key" | "cookie" | "host" | "content-length");
+    let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !name.as_str().starts_with("x-portkey-"));
+    open.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+}
+
+fn request_timeout(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
+    let name = "x-portkey-request-timeout";
+    let Some(value) = text(headers, name) else { return Ok(None) };
+    match value.parse::<u64>() {
+        Ok(millis) if millis > 0 => Ok(Some(Duration::from_millis(millis))),
+        _ => Err(field(name, "The header 'x-portkey-request-timeout' must be a number of milliseconds.")),
+    }
+}
+
+fn route_error(error: RouteError) -> ApiError {
+    match error {
+        RouteError::BadRequest(bad) => bad.into(),
+        RouteError::Forbidden(message) => ApiError::new(Code::Forbidden, message),
+        RouteError::NoTarget(message) => {
+            let beside = Some(Box::new(serde_json::json!({ "status": "failure", "message": message })));
+            ApiError { beside, ..ApiError::new(Code::NoTarget, message) }
+        }
+    }
+}
+
+/// The worker of the current thread, as handlers get it.
+pub type WorkerData = web::Data<Worker>;

@@ -1,0 +1,241 @@
+//! The configuration: built-in defaults, under a TOML file, under the environment.
+
+mod check;
+mod layers;
+mod mask;
+pub mod proxies;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use gateway_actors::catalogue::Catalogue;
+use gateway_actors::secret::Secret;
+use gateway_actors::settings::ProviderSettings;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use layers::load;
+use proxies::TrustedProxies;
+
+/// The whole configuration. `config/gateway.toml` lists every key with its default.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The HTTP server.
+    pub server: ServerSettings,
+    /// Mailboxes of the actors.
+    pub actors: ActorsSettings,
+    /// How requests find their targets.
+    pub routing: RoutingSettings,
+    /// Named routing configs by slug, with the fields of the `x-portkey-config` header.
+    pub configs: BTreeMap<String, Value>,
+    /// Providers: overrides of, and additions to, the built-in catalogue.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// The database.
+    pub store: StoreSettings,
+    /// Secrets at rest.
+    pub security: SecuritySettings,
+    /// The log.
+    pub log: LogSettings,
+    /// `GATEWAY_ADMIN_TOKEN`; made at the first start where absent.
+    #[serde(skip)]
+    pub admin_token: Option<Secret>,
+    /// `GATEWAY_MASTER_KEY`; the file of `[security]` holds it where absent.
+    #[serde(skip)]
+    pub master_key: Option<Secret>,
+    /// The environment variables that providers read, as far as they are set.
+    #[serde(skip)]
+    pub provider_variables: HashMap<String, Secret>,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Address and port to listen on; port 0 takes any free one.
+    pub listen: String,
+    /// Worker threads; 0 for one per core.
+    pub workers: usize,
+    /// Client requests under way at once; one more is answered 503.
+    pub max_in_flight: usize,
+    /// The largest request body, in bytes; a larger one is answered 413.
+    pub max_body_bytes: usize,
+    /// The silence after which a stream gets a comment, in milliseconds; 0 for never.
+    pub keepalive_ms: u64,
+    /// How long a client may take to send the head of its request, in milliseconds.
+    pub header_timeout_ms: u64,
+    /// How long the listener stays open after SIGTERM, for load balancers to see the readiness, in milliseconds.
+    pub drain_delay_ms: u64,
+    /// How long requests under way may go on after that, in milliseconds.
+    pub drain_timeout_ms: u64,
+    /// Requests per minute of one client address; 0 for no limit.
+    pub ip_rate_limit_per_minute: u32,
+    /// Addresses or networks (`10.0.0.0/8`) of proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<String>,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            workers: 0,
+            max_in_flight: 4096,
+            max_body_bytes: 20 << 20,
+            keepalive_ms: 15_000,
+            header_timeout_ms: 10_000,
+            drain_delay_ms: 0,
+            drain_timeout_ms: 60_000,
+            ip_rate_limit_per_minute: 0,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl ServerSettings {
+    /// How many worker threads to start.
+    pub fn worker_threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            workers => workers,
+        }
+    }
+
+    /// The trusted proxies; malformed ones are left out, which the check of the configuration refuses beforehand.
+    pub fn proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+}
+
+/// `[actors.*]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActorsSettings {
+    /// One router for each worker thread.
+    pub router: ActorSettings,
+    /// One actor for each provider.
+    pub provider: ActorSettings,
+    /// The owner of the virtual keys.
+    pub key_registry: ActorSettings,
+    /// The owner of the metrics.
+    pub metrics: ActorSettings,
+}
+
+/// One kind of actor.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActorSettings {
+    /// Messages that may wait; one more is refused.
+    pub mailbox: usize,
+    /// How long an asker waits for an answer, in milliseconds.
+    pub ask_timeout_ms: u64,
+}
+
+impl Default for ActorSettings {
+    fn default() -> Self {
+        Self { mailbox: 1024, ask_timeout_ms: 5_000 }
+    }
+}
+
+/// `[routing]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoutingSettings {
+    /// Attempts at providers for one client request, over all targets and retries.
+    pub max_total_attempts: u32,
+    /// Whether a config may bring credentials of its own (`api_key`).
+    pub allow_client_api_keys: bool,
+    /// The slug of the named config of requests that bring none; empty for none.
+    pub default_config: String,
+}
+
+impl Default for RoutingSettings {
+    fn default() -> Self {
+        Self { max_total_attempts: 10, allow_client_api_keys: false, default_config: String::new() }
+    }
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// `sqlite://PATH`; `DATABASE_URL` wins over it.
+    pub url: String,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { url: "sqlite://data/gateway.db".to_owned() }
+    }
+}
+
+/// `[security]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecuritySettings {
+    /// The file that holds the key that seals credentials, made at the first start; `GATEWAY_MASTER_KEY` wins over it.
+    pub master_key_file: String,
+}
+
+impl Default for SecuritySettings {
+    fn default() -> Self {
+        Self { master_key_file: "data/master.key".to_owned() }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    /// The file to append to; empty for standard output.
+    pub file: String,
+    /// Whether each request gets a line.
+    pub requests: bool,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), file: String::new(), requests: true }
+    }
+}
+
+impl Config {
+    /// The providers with their credentials.
+    pub fn catalogue(&self) -> Catalogue {
+        let variable = |name: &str| self.provider_variables.get(name).map(|value| value.expose().to_owned());
+        Catalogue::new(&self.providers, &variable)
+    }
+
+    /// Every effective value as JSON, without secrets.
+    pub fn masked_json(&self) -> Value {
+        mask::masked(self)
+    }
+}
+
+/// Something wrong in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `server.listen`; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What types cannot tell: whether the values make sense, and fit each other.
+
+use actix_web::http::Uri;
+use gateway_actors::plan;
+use gateway_actors::settings::{Dialect, ProviderSettings};
+use log::LevelFilter;
+
+use super::proxies::Network;
+use super::{Config, Problem};
+
+/// Adds every problem of a configuration that could be read.
+pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
+    let mut wrong = |path: &str, message: String| problems.push(Problem::new(path, message));
+    let server = &config.server;
+    if server.listen.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+        wrong("server.listen", format!("'{}' is no address and port, such as 127.0.0.1:8000", server.listen));
+    }
+    if server.workers > 1024 {
+        wrong("server.workers", "at most 1024".to_owned());
+    }
+    for (path, value) in [
+        ("server.max_in_flight", server.max_in_flight),
+        ("server.max_body_bytes", server.max_body_bytes),
+        ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
+    ] {
+        if value == 0 {
+            wrong(path, "must be at least 1".to_owned());
+        }
+    }
+    for (at, network) in server.trusted_proxies.iter().enumerate() {
+        if network.parse::<Network>().is_err() {
+            let message = format!("'{network}' is no address or network, such as 10.0.0.0/8");
+            wrong(&format!("server.trusted_proxies[{at}]"), message);
+        }
+    }
+    if config.log.level.parse::<LevelFilter>().is_err() {
+        wrong("log.level", format!("'{}' is none of error, warn, info, debug, trace", config.log.level));
+    }
+    if !config.store.url.starts_with("sqlite://") {
+        wrong("store.url", "must begin with sqlite:// (also where DATABASE_URL sets it)".to_owned());
+    }
+    let default_config = &config.routing.default_config;
+    if !default_config.is_empty() && !config.configs.contains_key(default_config) {
+        wrong("routing.default_config", format!("there is no [configs.{default_config}]"));
+    }
+    for (slug, value) in &config.configs {
+        match plan::parse_value(value) {
+            Err(errors) => {
+                for error in errors {
+                    wrong(&format!("configs.{slug}.{}", error.path), error.message);
+                }
+            }
+            Ok(parsed) => {
+                for path in parsed.plan.unsupported_features() {
+                    wrong(&format!("configs.{slug}"), format!("{path} is not supported yet"));
+                }
+            }
+        }
+    }
+    for (name, settings) in &config.providers {
+        check_provider(name, settings, &mut wrong);
+    }
+}
+
+fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut(&str, String)) {
+    let path = |key: &str| format!("providers.{name}.{key}");
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        wrong(&format!("providers.{name}"), "a provider's name is made of a-z, 0-9, - and _".to_owned());
+    }
+    let uri = settings.base_url.parse::<Uri>();
+    let is_url = uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+    let may_be_empty = settings.base_url_env.is_some() || settings.dialect == Dialect::Simulator;
+    let is_absent = settings.base_url.is_empty() && may_be_empty;
+    if !is_url && !is_absent {
+        wrong(&path("base_url"), format!("'{}' is no http or https URL", settings.base_url));
+    }
+    if settings.auth_header.parse::<actix_web::http::header::HeaderName>().is_err() {
+        wrong(&path("auth_header"), format!("'{}' is no header name", settings.auth_header));
+    }
+    if settings.breaker.failure_threshold_percentage > 100 {
+        wrong(&path("breaker.failure_threshold_percentage"), "at most 100".to_owned());
+    }
+}

@@ -1,0 +1,109 @@
+use std::collections::HashMap;
+
+use super::layers::tree_of;
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn problems(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let problems = load(Some(file), &environment(variables)).expect_err("the configuration is wrong");
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_empty_file_gives_the_defaults() {
+    let config = load(None, &HashMap::new()).unwrap();
+    assert_eq!(Config { providers: BTreeMap::new(), ..config.clone() }, Config::default());
+    assert!(config.providers.len() >= 15 && config.catalogue().get("simulator").unwrap().ready);
+}
+
+/// Every default stands in `config/gateway.toml` behind a `#`, and nothing else does.
+#[test]
+fn the_shipped_file_lists_every_default() {
+    let shipped = include_str!("../../config/gateway.toml");
+    assert_eq!(load(Some(shipped), &HashMap::new()).unwrap(), load(None, &HashMap::new()).unwrap());
+    let uncommented: Vec<&str> = shipped.lines().map(|line| line.strip_prefix("#= ").unwrap_or(line)).collect();
+    let written: toml::Table = uncommented.join("\n").parse().unwrap();
+    let mut defaults = tree_of(&Config::default()).unwrap();
+    for free_form in ["providers", "configs"] {
+        defaults.remove(free_form);
+    }
+    assert_eq!(written, defaults);
+}
+
+#[test]
+fn every_problem_is_told_with_its_path() {
+    let file = "
+        [server]
+        listen = 'nowhere'
+        workers = 'many'
+        lisen = 'x'
+        [actors.router]
+        mailbox = -1
+        [providers.mine]
+        dialect = 'klingon'
+        [providers.other]
+        dialect = 'openai'
+        [routing]
+        default_config = 'absent'
+    ";
+    let problems = problems(file, &[("GATEWAY_LOG__LEVEL", "loud"), ("GATEWAY_SERVER__TYPO", "1")]);
+    for path in [
+        "server.listen: ",
+        "server.workers: ",
+        "server.lisen: ",
+        "server.typo: ",
+        "actors.router.mailbox: ",
+        "providers.mine.dialect: ",
+        "providers.other.base_url: ",
+        "routing.default_config: ",
+        "log.level: ",
+    ] {
+        assert!(problems.iter().any(|problem| problem.starts_with(path)), "{path} is not in {problems:#?}");
+    }
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    assert!(problems("[server]\nlisten =", &[])[0].contains("line 2"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let variables = environment(&[
+        ("GATEWAY_SERVER__WORKERS", "3"),
+        ("GATEWAY_SERVER__TRUSTED_PROXIES", "['10.0.0.0/8']"),
+        ("GATEWAY_LOG__FILE", "123"),
+        ("GATEWAY_PROVIDERS__OPENAI__BASE_URL", "http://127.0.0.1:9/v1"),
+        ("GATEWAY_PROVIDERS__OPENAI__TIMEOUTS__IDLE_MS", "7"),
+        ("DATABASE_URL", "sqlite:///tmp/x.db"),
+        ("OPENAI_API_KEY", "sk-x"),
+    ]);
+    let config = load(Some("[server]\nworkers = 2\nmax_in_flight = 9"), &variables).unwrap();
+    assert_eq!((config.server.workers, config.server.max_in_flight), (3, 9));
+    assert_eq!(config.server.trusted_proxies, ["10.0.0.0/8"]);
+    assert_eq!(config.log.file, "123");
+    assert_eq!(config.store.url, "sqlite:///tmp/x.db");
+    let catalogue = config.catalogue();
+    let openai = catalogue.get("openai").unwrap();
+    assert_eq!(openai.settings.base_url, "http://127.0.0.1:9/v1");
+    assert_eq!((openai.settings.timeouts.idle_ms, openai.settings.timeouts.connect_ms), (7, 5_000));
+    assert!(openai.ready);
+}
+
+/// H1: the effective configuration shows that a secret is set, never the secret.
+#[test]
+fn h1_secrets_are_masked() {
+    let variables = environment(&[("GATEWAY_ADMIN_TOKEN", "canary-1"), ("OPENAI_API_KEY", "canary-2")]);
+    let file = "[providers.mine]\ndialect = 'openai'\nbase_url = 'http://u:canary-3@h/v1'\n\
+        headers = { x-secret = 'canary-4' }\n[configs.c]\nprovider = 'openai'\napi_key = 'canary-5'";
+    let config = load(Some(file), &variables).unwrap();
+    let shown = config.masked_json().to_string();
+    assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("canary"), "{shown}");
+    assert!(!format!("{config:?}").contains("canary-1"));
+}
+
+    assert_eq!(bare("[server]\nworkers = 2").server.workers, 2);
+}

@@ -1,0 +1,71 @@
+//! The admin token: configured, or made at the first start and shown once with a key to try the gateway with.
+
+use std::io::Write;
+
+use gateway_actors::actor_stats::Mailbox;
+use gateway_actors::key_registry::{CreateKey, GetSetting, KeyRegistry, SetSetting};
+use gateway_actors::secret::Secret;
+use gateway_actors::virtual_key::{KeyHash, NewKey};
+use rand::distr::{Alphanumeric, SampleString};
+
+/// The setting that holds the hash of the generated token.
+const TOKEN_HASH: &str = "admin_token_sha256";
+
+/// What the first start made and must show once.
+pub struct FirstStart {
+    token: Secret,
+    key: Secret,
+}
+
+/// The hash of the admin token in force, and what to show if it was made just now.
+///
+/// # Errors
+/// Where the store does not answer; the text says why.
+pub async fn admin_token(
+    configured: Option<&Secret>,
+    registry: &Mailbox<KeyRegistry>,
+) -> Result<(KeyHash, Option<FirstStart>), String> {
+    if let Some(token) = configured {
+        return Ok((KeyHash::of(token.expose()), None));
+    }
+    let stored = ask(registry, GetSetting(TOKEN_HASH.to_owned())).await?;
+    if let Some(hash) = stored {
+        let hash = KeyHash::from_hex(&hash).ok_or("the stored admin token is unreadable: set GATEWAY_ADMIN_TOKEN")?;
+        return Ok((hash, None));
+    }
+    let token = Secret::new(format!("admin-{}", Alphanumeric.sample_string(&mut rand::rng(), 40)));
+    let hash = KeyHash::of(token.expose());
+    let new = NewKey { name: "Simulator".to_owned(), provider: Some("simulator".to_owned()), ..NewKey::default() };
+    let key = ask(registry, CreateKey(new)).await?;
+    ask(registry, SetSetting { name: TOKEN_HASH.to_owned(), value: hash.to_hex() }).await?;
+    Ok((hash, Some(FirstStart { token, key: Secret::new(key.text.expose()) })))
+}
+
+async fn ask<M, T, E>(registry: &Mailbox<KeyRegistry>, message: M) -> Result<T, String>
+where
+    KeyRegistry: actix::Handler<M>,
+    M: actix::Message<Result = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    registry.ask(message).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+impl FirstStart {
+    /// Shows the token, the key and a first request on standard error, which no log collector parses.
+    ///
+    /// # Errors
+    /// Where standard error is closed.
+    pub fn show(&self, address: std::net::SocketAddr) -> std::io::Result<()> {
+        let (token, key) = (self.token.expose(), self.key.expose());
+        let mut out = std::io::stderr().lock();
+        writeln!(
+            out,
+            "\nFirst start. These are shown once; only their hashes are stored.\n\n  admin token:  {token}\n  \
+             virtual key:  {key}  (for the built-in simulator)\n\nTry it:\n\n  \
+             curl http://{address}/v1/chat/completions -H 'Content-Type: application/json' \
+             -H 'Authorization: Bearer {key}' \
+             -d '{{\"model\":\"sim-text\",\"messages\":[{{\"role\":\"user\",\"content\":\"Xin chào!\"}}]}}'\n"
+        )
+    }
+}

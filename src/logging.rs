@@ -1,0 +1,67 @@
+//! JSON logs: one object a line.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+use chrono::{SecondsFormat, Utc};
+use env_logger::fmt::Formatter;
+use env_logger::{Builder, Target};
+use gateway_actors::record;
+use log::kv::{Key, Value, VisitSource};
+use log::{LevelFilter, Record};
+use serde_json::{Map, json};
+
+use crate::config::LogSettings;
+
+/// Starts the process' log.
+///
+/// # Errors
+/// Where the log file cannot be opened, or a log was started before.
+pub fn start(settings: &LogSettings) -> io::Result<()> {
+    let level: LevelFilter = settings.level.parse().map_err(|_| io::Error::other("log.level is no level"))?;
+    let mut builder = Builder::new();
+    // Libraries never log below warnings: at trace level they would write out headers, and with them credentials (H1).
+    builder.filter_level(level.min(LevelFilter::Warn));
+    for own in ["gateway", "gateway_actors", record::LOG_TARGET] {
+        builder.filter_module(own, level);
+    }
+    builder.format(write_line);
+    builder.target(match settings.file.as_str() {
+        "" => Target::Stdout,
+        path => Target::Pipe(Box::new(OpenOptions::new().create(true).append(true).open(path)?)),
+    });
+    builder.try_init().map_err(io::Error::other)
+}
+
+fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let level = match record.level() {
+        log::Level::Error => "error",
+        log::Level::Warn => "warn",
+        log::Level::Info => "info",
+        log::Level::Debug => "debug",
+        log::Level::Trace => "trace",
+    };
+    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    if record.target() == record::LOG_TARGET {
+        // The message is the inside of a JSON object already.
+        return writeln!(out, r#"{{"timestamp":"{timestamp}","level":"{level}",{}"#, record.args());
+    }
+    let mut line = Map::new();
+    line.insert("timestamp".to_owned(), json!(timestamp));
+    line.insert("level".to_owned(), json!(level));
+    line.insert("target".to_owned(), json!(record.target()));
+    line.insert("message".to_owned(), json!(record.args().to_string()));
+    record.key_values().visit(&mut Fields(&mut line)).map_err(io::Error::other)?;
+    writeln!(out, "{}", serde_json::Value::Object(line))
+}
+
+/// Adds a record's named values to its line.
+struct Fields<'a>(&'a mut Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for Fields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
+        let value = value.to_u64().map_or_else(|| json!(value.to_string()), |number| json!(number));
+        self.0.insert(key.as_str().to_owned(), value);
+        Ok(())
+    }
+}

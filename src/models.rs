@@ -1,0 +1,64 @@
+//! `GET /v1/models` and `GET /v1/models/{model}`: what this key may use.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use gateway_actors::virtual_key::VirtualKey;
+use serde_json::{Value, json};
+
+use crate::admit::authorize;
+use crate::completion::WorkerData;
+use crate::error::{ApiError, Code};
+use crate::reply::Marks;
+use crate::state::Shared;
+use crate::trace;
+
+/// Lists the models.
+pub async fn list(worker: WorkerData, request: HttpRequest) -> HttpResponse {
+    marked(
+        &request,
+        authorize(&worker.shared, &request)
+            .map(|key| json!({ "object": "list", "data": models(&worker.shared, &key) })),
+    )
+}
+
+/// Shows one model.
+pub async fn show(worker: WorkerData, request: HttpRequest, model: web::Path<String>) -> HttpResponse {
+    let found = authorize(&worker.shared, &request).and_then(|key| {
+        let found = models(&worker.shared, &key).into_iter().find(|entry| entry["id"] == model.as_str());
+        found.ok_or_else(|| {
+            let message = format!("The model '{model}' does not exist, or this key may not use it.");
+            ApiError { param: Some("model".to_owned()), ..ApiError::new(Code::ModelNotFound, message) }
+        })
+    });
+    marked(&request, found)
+}
+
+/// The priced models of every provider that is ready, as far as the key allows.
+fn models(shared: &Shared, key: &VirtualKey) -> Vec<Value> {
+    let catalogue = &shared.routing.catalogue;
+    let usable = |provider: &str| {
+        let own = key.real_api_key.is_some() && key.provider.as_deref() == Some(provider);
+        let ready = own || catalogue.get(provider).is_some_and(|entry| entry.ready);
+        ready && key.allows_provider(provider)
+    };
+    let priced = shared.routing.prices.models();
+    let entry = |(provider, model): (&str, &str)| {
+        // A model that its bare name does not lead to is listed under the name that does.
+        let id = match key.provider.as_deref().or_else(|| catalogue.vendor_of(model)) {
+            Some(vendor) if vendor == provider => model.to_owned(),
+            _ => format!("{provider}/{model}"),
+        };
+        json!({ "id": id, "object": "model", "created": 0, "owned_by": provider })
+    };
+    priced.filter(|(provider, model)| usable(provider) && key.allows_model(model)).map(entry).collect()
+}
+
+fn marked(request: &HttpRequest, body: Result<Value, ApiError>) -> HttpResponse {
+    let headers = request.headers();
+    let marks = Marks { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Marks::default() };
+    let mut response = match body {
+        Ok(body) => HttpResponse::Ok().json(body),
+        Err(error) => error.response(),
+    };
+    marks.add_to(&mut response);
+    response
+}

@@ -1,0 +1,147 @@
+//! From an outcome to an HTTP answer: headers, whole bodies, and streams with their keep-alive comments.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use gateway_actors::failure::FailureKind;
+use gateway_actors::in_flight::InFlightPermit;
+use gateway_actors::rate_limit::RateSnapshot;
+use gateway_actors::router::{Outcome, Reply, ReplyHead, Unanswered};
+use tokio::sync::watch;
+
+use crate::error::{seconds_up, status_code};
+use crate::shutdown::Phase;
+use crate::sse_body::SseBody;
+
+/// What every answer below `/v1` tells in its headers, whether good or bad.
+#[derive(Debug, Default)]
+pub struct Marks {
+    /// The trace id, the caller's or made here.
+    pub trace_id: String,
+    /// The gateway's id of this request.
+    pub request_id: String,
+    /// What the key's request limit leaves.
+    pub rate: Option<RateSnapshot>,
+    /// What was odd in the client's config.
+    pub warnings: Vec<String>,
+}
+
+impl Marks {
+    /// Adds the headers to an answer.
+    pub fn add_to(&self, response: &mut HttpResponse) {
+        let mut add = |name: &'static str, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        };
+        add("x-portkey-trace-id", &self.trace_id);
+        add("x-request-id", &self.request_id);
+        if let Some(rate) = &self.rate {
+            add("x-ratelimit-limit-requests", &rate.limit.to_string());
+            add("x-ratelimit-remaining-requests", &rate.remaining.to_string());
+            add("x-ratelimit-reset-requests", &format!("{:.3}s", rate.reset.as_secs_f64()));
+        }
+        if !self.warnings.is_empty() {
+            add("x-gateway-config-warning", &header_text(&self.warnings.join("; ")));
+        }
+        for (name, value) in [
+            ("x-portkey-provider", ""),
+            ("x-portkey-last-used-option-index", ""),
+            ("x-portkey-retry-attempt-count", "0"),
+            ("x-portkey-cache-status", "DISABLED"),
+        ] {
+            let name = HeaderName::from_static(name);
+            if !response.headers().contains_key(&name) {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+        }
+    }
+}
+
+/// Makes the answer of a request that was routed.
+pub fn routed(reply: Result<Reply, Unanswered>, permit: InFlightPermit, stream: StreamSettings) -> HttpResponse {
+    match reply {
+        Ok(Reply::Whole { head, body }) => {
+            drop(permit);
+            let mut response = HttpResponse::Ok();
+            tell(&mut response, &head);
+            response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+            response.body(body)
+        }
+        Ok(Reply::Stream { head, frames }) => {
+            let mut response = stream_head();
+            tell(&mut response, &head);
+            response.streaming(SseBody::started(frames, permit, stream))
+        }
+        Err(unanswered) => failed(&unanswered),
+    }
+}
+
+/// Commits to a stream before its request is answered, so that comments can keep the connection alive (D4).
+pub fn committed_stream(outcome: Outcome, permit: InFlightPermit, stream: StreamSettings) -> HttpResponse {
+    stream_head().streaming(SseBody::waiting(outcome, permit, stream))
+}
+
+/// What a stream's body needs to know.
+pub struct StreamSettings {
+    /// The silence after which a comment is sent; zero for never.
+    pub keepalive: Duration,
+    /// When to cut the stream for the process to end.
+    pub phase: watch::Receiver<Phase>,
+}
+
+fn stream_head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")));
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    // nginx and its kin would hold the events back.
+    response.insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")));
+    response
+}
+
+fn failed(unanswered: &Unanswered) -> HttpResponse {
+    let failure = &unanswered.failure;
+    let mut response = HttpResponse::build(status_code(failure.kind.status()));
+    tell(&mut response, &unanswered.head);
+    let wait = match failure.kind {
+        FailureKind::Saturated | FailureKind::CircuitOpen => failure.retry_after.or(Some(Duration::from_secs(1))),
+        _ => failure.retry_after,
+    };
+    if let Some(wait) = wait {
+        response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
+    }
+    if failure.error.code.as_deref() == Some("provider_not_ready") {
+        // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
+        response.insert_header((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")));
+    }
+    response.json(serde_json::json!({ "error": failure.error }))
+}
+
+fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
+    let mut add = |name: &'static str, value: &dyn Display| {
+        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
+            response.insert_header((HeaderName::from_static(name), value));
+        }
+    };
+    if let Some(provider) = &head.provider {
+        add("x-portkey-provider", provider);
+    }
+    add("x-portkey-last-used-option-index", &head.option_index);
+    add("x-portkey-retry-attempt-count", &head.retry_count);
+    if let Some(cost) = head.cost {
+        add("x-gateway-cost-usd", &cost);
+    }
+    if !head.dropped_params.is_empty() {
+        add("x-gateway-dropped-params", &header_text(&head.dropped_params.join(", ")));
+    }
+    let (gateway, upstream) = (head.gateway_us as f64 / 1e3, head.upstream_us as f64 / 1e3);
+    add("server-timing", &format_args!("gateway;dur={gateway}, upstream;dur={upstream}"));
+}
+
+/// Text that a header can carry: visible ASCII, at most 1,000 characters.
+fn header_text(text: &str) -> String {
+    let visible = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    text.chars().take(1_000).map(visible).collect()
+}

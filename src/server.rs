@@ -1,0 +1,200 @@
+//! Puts the process together: actors first, then the HTTP server, then the wait for a signal.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::Actor;
+use actix_rt::Arbiter;
+use actix_web::{App, HttpServer, web};
+use gateway_actors::actor_stats::{ActorStats, Mailbox};
+use gateway_actors::in_flight::InFlight;
+use gateway_actors::key_registry::KeyRegistry;
+use gateway_actors::metrics::Metrics;
+use gateway_actors::metrics_actor::MetricsActor;
+use gateway_actors::plan::{self, Plan};
+use gateway_actors::provider::ProviderActor;
+use gateway_actors::rate_limit::KeyedRateLimiter;
+use gateway_actors::router::{RouterActor, Routing};
+use gateway_actors::sealing::MasterKey;
+use gateway_actors::upstream;
+use tokio::sync::watch;
+
+use crate::admin::{AdminAuth, AdminState};
+use crate::config::{ActorSettings, Config};
+use crate::first_start;
+use crate::routes;
+use crate::shutdown::{self, Phase, Signals};
+use crate::state::{Shared, Worker};
+
+/// Serves until a signal ends the process; gives its exit code.
+///
+/// # Errors
+/// Where a part cannot start; the text says which and why.
+pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
+    let signals = Signals::listen()?;
+    let (phase, phase_seen) = watch::channel(Phase::Serving);
+    let control = Arbiter::new();
+    let shared = Arc::new(assemble(config, &control, phase_seen).await?);
+    let (admin_token, first_start) =
+        first_start::admin_token(shared.config.admin_token.as_ref(), &shared.key_registry).await?;
+    let admin_auth = web::Data::new(AdminAuth { token_sha256: admin_token });
+    let admin_state = web::Data::new(AdminState {
+        keys: shared.key_registry.clone(),
+        providers: shared.routing.catalogue.names().map(str::to_owned).collect(),
+        configs: shared.plans.keys().cloned().collect(),
+    });
+
+    let factory = {
+        let shared = shared.clone();
+        move || {
+            let worker = web::Data::from(worker_of_this_thread(&shared));
+            App::new()
+                .app_data(worker)
+                .app_data(admin_auth.clone())
+                .app_data(admin_state.clone())
+                .configure(routes::configure)
+        }
+    };
+    actix_rt::spawn(forget_idle_addresses(shared.clone()));
+    let settings = &shared.config.server;
+    let server = HttpServer::new(factory)
+        .workers(settings.worker_threads())
+        .disable_signals()
+        // A client that closed its side has left: its call ends at once (D6).
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .keep_alive(Duration::from_secs(75))
+        .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
+        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 1)
+        .bind(settings.listen.as_str())
+        .map_err(|error| format!("server.listen: {}: {error}", settings.listen))?;
+    let addresses = server.addrs();
+    let server = server.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    for address in &addresses {
+        log::info!(address = address.to_string(), version = env!("CARGO_PKG_VERSION"); "listening");
+    }
+    if let (Some(first_start), Some(address)) = (first_start, addresses.first()) {
+        first_start.show(*address)?;
+    }
+    Ok(shutdown::on_signal(signals, handle, phase, shared).await)
+}
+
+/// Starts the actors of the process, and reads what all threads share.
+async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phase>) -> Result<Shared, Box<dyn Error>> {
+    let metrics = Arc::new(Metrics::new()?);
+    let master_key = match &config.master_key {
+        Some(key) => MasterKey::from_hex_or_base64(key.expose())?,
+        None => MasterKey::load_or_create(config.security.master_key_file.as_ref())?,
+    };
+    let key_stats = stats("key_registry", "control", &config.actors.key_registry);
+    let (address, keys) =
+        KeyRegistry::start(&control.handle(), config.store.url.clone(), master_key, key_stats.clone()).await?;
+    let key_registry = mailbox(address, key_stats.clone(), &config.actors.key_registry);
+    let mut actors = vec![key_stats];
+
+    let catalogue = config.catalogue();
+    let mut providers = HashMap::new();
+    for entry in catalogue.entries() {
+        let ActorSettings { mailbox, ask_timeout_ms } = config.actors.provider;
+        let ask_timeout = Duration::from_millis(ask_timeout_ms);
+        let handle = ProviderActor::start(&entry.name, entry.settings.clone(), mailbox, ask_timeout, &control.handle());
+        actors.push(handle.mailbox().stats().clone());
+        providers.insert(entry.name.clone(), handle);
+    }
+    let routing = Arc::new(Routing {
+        catalogue,
+        providers,
+        prices: gateway_actors::prices::PriceTable::built_in()?,
+        max_total_attempts: config.routing.max_total_attempts,
+        tls: upstream::tls_config()?,
+    });
+    let in_flight = InFlight::new(config.server.max_in_flight);
+
+    let metrics_stats = stats("metrics", "control", &config.actors.metrics);
+    let metrics_actor = MetricsActor {
+        metrics: metrics.clone(),
+        routing: routing.clone(),
+        in_flight: in_flight.clone(),
+        stats: metrics_stats.clone(),
+    };
+    let address = MetricsActor::start_in_arbiter(&control.handle(), move |_| metrics_actor);
+    actors.push(metrics_stats.clone());
+
+    let plans = saved_plans(&config)?;
+    let default_plan = plans.get(&config.routing.default_config).cloned().unwrap_or_default();
+    Ok(Shared {
+        keys,
+        in_flight,
+        metrics,
+        routing,
+        ip_limiter: match config.server.ip_rate_limit_per_minute {
+            0 => None,
+            limit => Some(KeyedRateLimiter::per_minute(limit)),
+        },
+        proxies: config.server.proxies(),
+        default_plan,
+        plans,
+        key_registry,
+        metrics_actor: mailbox(address, metrics_stats, &config.actors.metrics),
+        actors: Mutex::new(actors),
+        phase,
+        config,
+    })
+}
+
+/// The named configs.
+fn saved_plans(config: &Config) -> Result<HashMap<String, Arc<Plan>>, String> {
+    let mut plans = HashMap::new();
+    for (slug, value) in &config.configs {
+        let parsed = plan::parse_value(value).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
+            format!("configs.{slug}: {}", errors.join("; "))
+        })?;
+        plans.insert(slug.clone(), Arc::new(parsed.plan));
+    }
+    Ok(plans)
+}
+
+/// The state of the current worker thread: the factory runs once for each of a thread's sockets, its router starts once.
+fn worker_of_this_thread(shared: &Arc<Shared>) -> Arc<Worker> {
+    thread_local! {
+        static WORKER: OnceCell<Arc<Worker>> = const { OnceCell::new() };
+    }
+    WORKER.with(|worker| {
+        let start = || {
+            let settings = &shared.config.actors.router;
+            let stats = stats("router", &format!("worker {:?}", std::thread::current().id()), settings);
+            shared.add_actor(stats.clone());
+            let address = RouterActor::new(shared.routing.clone(), stats.clone()).start();
+            Arc::new(Worker { shared: shared.clone(), router: mailbox(address, stats, settings) })
+        };
+        worker.get_or_init(start).clone()
+    })
+}
+
+/// Drops the limits of addresses that have not been seen for a while, so that they stay bounded.
+async fn forget_idle_addresses(shared: Arc<Shared>) {
+    let mut minute = tokio::time::interval(Duration::from_secs(60));
+    while let Some(limiter) = &shared.ip_limiter {
+        minute.tick().await;
+        limiter.forget_idle();
+    }
+}
+
+fn stats(name: &str, place: &str, settings: &ActorSettings) -> Arc<ActorStats> {
+    ActorStats::new(name, place, settings.mailbox)
+}
+
+fn mailbox<A: Actor<Context = actix::Context<A>>>(
+    address: actix::Addr<A>,
+    stats: Arc<ActorStats>,
+    settings: &ActorSettings,
+) -> Mailbox<A> {
+    Mailbox::new(address, stats, Duration::from_millis(settings.ask_timeout_ms))
+}

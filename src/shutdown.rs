@@ -1,0 +1,90 @@
+//! The end of the process: signal, drain, flush, stop (D10).
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use crate::state::Shared;
+
+/// What the process is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Requests are served.
+    Serving,
+    /// Requests under way are finished; readiness is 503.
+    Draining,
+    /// What still streams is ended with an error event.
+    Cut,
+}
+
+/// The signals that end the process.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen; from here on the signals no longer kill the process by themselves.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Waits for a signal, then drains; a second signal forces the end. Gives the process' exit code.
+pub async fn on_signal(
+    mut signals: Signals,
+    server: ServerHandle,
+    phase: watch::Sender<Phase>,
+    shared: Arc<Shared>,
+) -> ExitCode {
+    signals.next().await;
+    log::info!(in_flight = shared.in_flight.count(); "draining");
+    tokio::select! {
+        () = drain(&server, &phase, &shared) => {
+            log::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        () = signals.next() => {
+            log::warn!(in_flight = shared.in_flight.count(); "forced to stop");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Shared) {
+    let settings = &shared.config.server;
+    phase.send_replace(Phase::Draining);
+    // Load balancers see the readiness before the listener closes.
+    sleep(Duration::from_millis(settings.drain_delay_ms)).await;
+    let last = Instant::now() + Duration::from_millis(settings.drain_timeout_ms);
+    let stopping = actix_rt::spawn(server.stop(true));
+    let idle = async {
+        while shared.in_flight.count() > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = idle => {}
+        () = sleep_until(last - Duration::from_millis(settings.drain_timeout_ms.min(1_000))) => {
+            phase.send_replace(Phase::Cut);
+        }
+    }
+    if timeout_at(last, stopping).await.is_err() {
+        log::warn!(in_flight = shared.in_flight.count(); "requests were still under way at the end of the drain time");
+    }
+}

@@ -1,0 +1,70 @@
+//! What the handlers share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway_actors::actor_stats::{ActorStats, Mailbox};
+use gateway_actors::in_flight::InFlight;
+use gateway_actors::key_registry::KeyRegistry;
+use gateway_actors::key_table::KeyTable;
+use gateway_actors::metrics::Metrics;
+use gateway_actors::metrics_actor::MetricsActor;
+use gateway_actors::plan::Plan;
+use gateway_actors::rate_limit::KeyedRateLimiter;
+use gateway_actors::router::{RouterActor, Routing};
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::config::proxies::TrustedProxies;
+use crate::shutdown::Phase;
+
+/// What all worker threads share.
+pub struct Shared {
+    /// The configuration in force.
+    pub config: Config,
+    /// The virtual keys.
+    pub keys: Arc<ArcSwap<KeyTable>>,
+    /// Client requests under way.
+    pub in_flight: InFlight,
+    /// The process' metrics.
+    pub metrics: Arc<Metrics>,
+    /// Providers and prices.
+    pub routing: Arc<Routing>,
+    /// The request limit of each client address, if there is one.
+    pub ip_limiter: Option<KeyedRateLimiter>,
+    /// The proxies whose `x-forwarded-for` is believed.
+    pub proxies: TrustedProxies,
+    /// The plan of a request that brings no config and whose key has none.
+    pub default_plan: Arc<Plan>,
+    /// The named configs of the configuration, by slug.
+    pub plans: HashMap<String, Arc<Plan>>,
+    /// The actor that owns the virtual keys.
+    pub key_registry: Mailbox<KeyRegistry>,
+    /// The actor that owns the metrics.
+    pub metrics_actor: Mailbox<MetricsActor>,
+    /// Every actor, for `GET /admin/actors`.
+    pub actors: std::sync::Mutex<Vec<Arc<ActorStats>>>,
+    /// Whether the process serves, drains, or cuts its streams.
+    pub phase: watch::Receiver<Phase>,
+}
+
+/// What one worker thread's handlers use.
+pub struct Worker {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// This thread's router.
+    pub router: Mailbox<RouterActor>,
+}
+
+impl Shared {
+    /// Every actor's counters.
+    pub fn actors(&self) -> Vec<Arc<ActorStats>> {
+        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Adds an actor that started.
+    pub fn add_actor(&self, stats: Arc<ActorStats>) {
+        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(stats);
+    }
+}
