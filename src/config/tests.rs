@@ -104,6 +104,3 @@ fn h1_secrets_are_masked() {
     assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("canary"), "{shown}");
     assert!(!format!("{config:?}").contains("canary-1"));
 }
-
-    assert_eq!(bare("[server]\nworkers = 2").server.workers, 2);
-}
