@@ -1,29 +1,63 @@
-//! x
-#![allow(missing_docs)]
-use crate::wire::*;
-use serde_json::{Map, Value};
-pub fn chat_request(_: &Map<String, Value>, _: &str) -> Result<VendorRequest, BadRequest> {
-    Err(BadRequest::new("", ""))
+//! Ollama's native API: <https://docs.ollama.com/api>.
+
+mod answer;
+mod embeddings;
+mod request;
+mod stream;
+
+use serde_json::{Value, json};
+
+use super::{ErrorBody, Usage, openai};
+
+pub use answer::chat_answer;
+pub use embeddings::{embeddings_answer, embeddings_request};
+pub use request::chat_request;
+pub use stream::ChatStream;
+
+/// The error of a non-2xx answer in OpenAI's shape.
+pub fn error_body(status: u16, body: &[u8]) -> ErrorBody {
+    let mut error = openai::error_body(status, body);
+    if status == 404 {
+        error.code.get_or_insert_with(|| "model_not_found".to_owned());
+    }
+    error
 }
-pub fn error_body(s: u16, b: &[u8]) -> ErrorBody {
-    openai::error_body(s, b)
+
+/// Ollama's counters at the end of an answer.
+fn usage_of(answer: &Value) -> Option<Usage> {
+    let count = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let (prompt, completion) = (count("prompt_eval_count"), count("eval_count"));
+    (prompt.is_some() || completion.is_some()).then(|| Usage {
+        prompt_tokens: prompt.unwrap_or(0),
+        completion_tokens: completion.unwrap_or(0),
+        ..Usage::default()
+    })
 }
-pub struct ChatStream;
-impl StreamDecoder for ChatStream {
-    fn push(&mut self, _: Bytes, _: &mut Vec<StreamEvent>) {}
-    fn finish(&mut self, _: &mut Vec<StreamEvent>) {}
+
+fn usage_json(usage: &Usage) -> Value {
+    json!({"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens()})
 }
-pub fn chat_answer(_: &[u8], _: &str, _: u64, _: bool) -> Result<WholeAnswer, String> {
-    Err("".into())
+
+/// A tool call in OpenAI's shape; Ollama's carry an object for arguments and often no id.
+fn tool_call(call: &Value, id: &str, at: usize) -> Value {
+    let function = &call["function"];
+    let id = call["id"].as_str().map_or_else(|| format!("call_{id}_{at}"), str::to_owned);
+    let arguments = match &function["arguments"] {
+        Value::String(text) => text.clone(),
+        Value::Null => "{}".to_owned(),
+        arguments => arguments.to_string(),
+    };
+    json!({"id": id, "type": "function", "function": {"name": function["name"], "arguments": arguments}})
 }
-impl ChatStream {
-    pub fn new(_: &str, _: &str, _: u64, _: bool) -> Self {
-        Self
+
+fn finish_reason(done_reason: Option<&str>, has_calls: bool) -> &'static str {
+    match done_reason {
+        _ if has_calls => "tool_calls",
+        Some("length") => "length",
+        _ => "stop",
     }
 }
-pub fn embeddings_request(b: &Map<String, Value>, m: &str) -> Result<VendorRequest, BadRequest> {
-    chat_request(b, m)
-}
-pub fn embeddings_answer(_: &[u8], _: &str, _: bool) -> Result<WholeAnswer, String> {
-    Err("".into())
-}
+
+#[cfg(test)]
+mod tests;

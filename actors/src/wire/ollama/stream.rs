@@ -1,0 +1,125 @@
+//! A streamed answer: one JSON object a line.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memchr;
+use serde_json::{Value, json};
+
+use super::{finish_reason, tool_call, usage_json, usage_of};
+use crate::wire::surrogates::SurrogateRepair;
+use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, sse};
+
+/// Reads Ollama's lines and tells them as OpenAI's chunks.
+#[derive(Debug)]
+pub struct ChatStream {
+    buffer: BytesMut,
+    surrogates: SurrogateRepair,
+    id: String,
+    model: String,
+    created: u64,
+    strict: bool,
+    tool_calls: usize,
+    begun: bool,
+    ended: bool,
+}
+
+impl ChatStream {
+    /// A decoder; `model` stands in until Ollama names its own.
+    pub fn new(id: &str, model: &str, created: u64, strict: bool) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            surrogates: SurrogateRepair::default(),
+            id: id.to_owned(),
+            model: model.to_owned(),
+            created,
+            strict,
+            tool_calls: 0,
+            begun: false,
+            ended: false,
+        }
+    }
+
+    fn take(&mut self, line: &[u8], out: &mut Vec<StreamEvent>) {
+        if self.ended || line.trim_ascii().is_empty() {
+            return;
+        }
+        let repaired = self.surrogates.repair(line);
+        let Ok(part) = serde_json::from_slice::<Value>(&repaired) else {
+            self.fail("The provider's stream is not in Ollama's format.", "malformed_stream", out);
+            return;
+        };
+        if let Some(error) = part["error"].as_str() {
+            self.fail(error, "provider_error", out);
+            return;
+        }
+        if let Some(model) = part["model"].as_str() {
+            model.clone_into(&mut self.model);
+        }
+        if !self.begun {
+            self.begun = true;
+            self.chunk(&json!({"role": "assistant", "content": ""}), None, false, out);
+        }
+        let message = &part["message"];
+        let text = |name: &str| message[name].as_str().filter(|text| !text.is_empty());
+        if let Some(thinking) = text("thinking").filter(|_| !self.strict) {
+            self.chunk(&json!({"reasoning_content": thinking}), None, true, out);
+        }
+        if let Some(content) = text("content") {
+            self.chunk(&json!({"content": content}), None, true, out);
+        }
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let mut call = tool_call(call, &self.id, self.tool_calls);
+            call["index"] = json!(self.tool_calls);
+            self.tool_calls += 1;
+            self.chunk(&json!({"tool_calls": [call]}), None, true, out);
+        }
+        if part["done"] == true {
+            let reason = finish_reason(part["done_reason"].as_str(), self.tool_calls > 0);
+            self.chunk(&json!({}), Some(reason), true, out);
+            if let Some(usage) = usage_of(&part) {
+                let mut chunk = self.chunk_json(&json!([]));
+                chunk["usage"] = usage_json(&usage);
+                out.push(StreamEvent::Usage { usage, chunk: Bytes::from(chunk.to_string()) });
+            }
+            self.ended = true;
+            out.push(StreamEvent::Done);
+        }
+    }
+
+    fn chunk(&self, delta: &Value, finish_reason: Option<&str>, content: bool, out: &mut Vec<StreamEvent>) {
+        let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish_reason}]);
+        let frame = sse::frame(self.chunk_json(&choices).to_string().as_bytes());
+        out.push(StreamEvent::Chunk { frame, content });
+    }
+
+    fn chunk_json(&self, choices: &Value) -> Value {
+        json!({"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+            "choices": choices})
+    }
+
+    fn fail(&mut self, message: &str, code: &str, out: &mut Vec<StreamEvent>) {
+        self.ended = true;
+        let (message, kind, code) = (message.to_owned(), "api_error".to_owned(), Some(code.to_owned()));
+        out.push(StreamEvent::Error(ErrorBody { message, kind, param: None, code }));
+    }
+}
+
+impl StreamDecoder for ChatStream {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
+        // Only what is new can hold the line's end.
+        let mut from = self.buffer.len();
+        self.buffer.extend_from_slice(&bytes);
+        while let Some(end) = self.buffer.get(from..).and_then(|new| memchr(b'\n', new)) {
+            let line = self.buffer.split_to(from + end + 1);
+            self.take(&line, out);
+            from = 0;
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
+        let line = self.buffer.split();
+        self.take(&line, out);
+        if !self.ended {
+            self.fail("The provider closed the stream before the answer was complete.", "stream_cut", out);
+        }
+    }
+}

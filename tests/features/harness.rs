@@ -1,0 +1,29 @@
+//! What the feature files share.
+
+pub mod bodies;
+pub mod client;
+pub mod fake_provider;
+pub mod gateway;
+mod http;
+pub mod metrics;
+pub mod reply;
+mod temp_dir;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use client::{Answer, EventStream, Request};
+pub use fake_provider::{FakeProvider, Seen};
+pub use gateway::{Gateway, Setup};
+pub use reply::{Gate, Reply};
+
+/// How long anything may take before a test gives up on it; generous, as tests share the machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Awaits with the tests' patience; `what` says in the panic what did not happen.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
+    }
+}

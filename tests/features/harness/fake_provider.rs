@@ -1,0 +1,234 @@
+//! A provider of which a test decides every byte, and which remembers all that it was asked.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::io::{AsyncWriteExt, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::http::{Head, Reader};
+use super::in_time;
+use super::reply::{Reply, Step};
+
+/// A fake provider on a free port of this machine.
+pub struct FakeProvider {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listening: JoinHandle<()>,
+}
+
+struct Shared {
+    once: Mutex<VecDeque<Reply>>,
+    always: Mutex<Option<Reply>>,
+    seen: watch::Sender<Vec<Seen>>,
+    connections: watch::Sender<usize>,
+}
+
+/// One request that a fake provider got.
+#[derive(Clone)]
+pub struct Seen {
+    pub path: String,
+    pub head: Head,
+    /// The body as JSON; null where it is none.
+    pub body: Value,
+    pub at: Instant,
+    left: watch::Receiver<Option<Instant>>,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
+    }
+
+    /// Waits until the caller closes the connection before its answer is complete; gives the moment.
+    pub async fn abandoned(&self) -> Instant {
+        let mut left = self.left.clone();
+        let moment = in_time("the connection to the provider is closed", left.wait_for(Option::is_some)).await;
+        let moment = *moment.expect("the reply was sent to its end, nobody left");
+        moment.unwrap()
+    }
+}
+
+impl FakeProvider {
+    /// Starts a provider that answers nothing yet: tell it with [`FakeProvider::once`] and [`FakeProvider::always`].
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            once: Mutex::default(),
+            always: Mutex::default(),
+            seen: watch::Sender::default(),
+            connections: watch::Sender::default(),
+        });
+        let listening = tokio::spawn(listen(listener, shared.clone()));
+        Self { address, shared, listening }
+    }
+
+    /// A provider that gives every request the same reply.
+    pub async fn answering(reply: Reply) -> Self {
+        let provider = Self::start().await;
+        provider.always(reply);
+        provider
+    }
+
+    /// A port at which nothing listens, so that connections are refused.
+    pub async fn refusing() -> Self {
+        let provider = Self::start().await;
+        provider.listening.abort();
+        while !provider.listening.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        provider
+    }
+
+    /// The reply to the next request that has none yet.
+    pub fn once(&self, reply: Reply) -> &Self {
+        self.shared.once.lock().unwrap().push_back(reply);
+        self
+    }
+
+    /// The reply to every request that has none of its own.
+    pub fn always(&self, reply: Reply) -> &Self {
+        *self.shared.always.lock().unwrap() = Some(reply);
+        self
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.seen.borrow().clone()
+    }
+
+    /// How many requests came so far.
+    pub fn count(&self) -> usize {
+        self.shared.seen.borrow().len()
+    }
+
+    /// Waits for request number `n`, counted from 1.
+    pub async fn request(&self, n: usize) -> Seen {
+        let mut seen = self.shared.seen.subscribe();
+        let seen = in_time(&format!("request number {n}"), seen.wait_for(|seen| seen.len() >= n)).await;
+        seen.unwrap()[n - 1].clone()
+    }
+
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        *self.shared.connections.borrow()
+    }
+
+    /// Waits until at most `most` connections are open.
+    pub async fn connections_at_most(&self, most: usize) {
+        let mut connections = self.shared.connections.subscribe();
+        let what = format!("at most {most} connections to the provider are open");
+        in_time(&what, connections.wait_for(|count| *count <= most)).await.unwrap();
+    }
+}
+
+impl Drop for FakeProvider {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).unwrap();
+        let shared = shared.clone();
+        tokio::spawn(async move {
+            shared.connections.send_modify(|count| *count += 1);
+            serve(stream, &shared).await;
+            shared.connections.send_modify(|count| *count -= 1);
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) {
+    let (read, mut write) = tokio::io::split(stream);
+    let mut reader = Reader::new(read);
+    while let Some(head) = reader.head().await {
+        let body = reader.body().await;
+        let (left, left_seen) = watch::channel(None);
+        let path = head.first_line.split(' ').nth(1).unwrap_or_default().to_owned();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let seen = Seen { path, head, body, at: Instant::now(), left: left_seen };
+        // The reply is chosen before the test can see the request, so that their order is the same.
+        let reply = shared.once.lock().unwrap().pop_front().or_else(|| shared.always.lock().unwrap().clone());
+        shared.seen.send_modify(|all| all.push(seen));
+        let reply = reply.unwrap_or_else(|| Reply::text(500, "text/plain", "the test scripted no reply"));
+        let done = tokio::select! {
+            done = send(reply, &mut write) => done,
+            () = reader.closed() => {
+                left.send_replace(Some(Instant::now()));
+                false
+            }
+        };
+        if !done {
+            return;
+        }
+    }
+}
+
+/// Takes a reply's steps; tells whether the connection can go on.
+async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> bool {
+    let write_size = reply.write_size.unwrap_or(usize::MAX);
+    let mut chunked = false;
+    for step in reply.script() {
+        let sent = match step {
+            Step::Head { status, headers, length } => {
+                chunked = length.is_none();
+                let framing = length
+                    .map_or_else(|| "transfer-encoding: chunked".to_owned(), |length| format!("content-length: {length}"));
+                let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+                to.write_all(format!("HTTP/1.1 {status} Scripted\r\n{headers}{framing}\r\n\r\n").as_bytes()).await
+            }
+            Step::Send(bytes) => send_piece(&bytes, write_size, chunked, to).await,
+            Step::Wait(gate) => {
+                gate.pass().await;
+                Ok(())
+            }
+            Step::Cut => {
+                let _ = to.shutdown().await;
+                return false;
+            }
+            Step::Stall => std::future::pending().await,
+            Step::End => to.write_all(b"0\r\n\r\n").await,
+        };
+        if sent.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+async fn send_piece(
+    bytes: &[u8],
+    write_size: usize,
+    chunked: bool,
+    to: &mut WriteHalf<TcpStream>,
+) -> std::io::Result<()> {
+    for part in bytes.chunks(write_size.min(bytes.len()).max(1)) {
+        if chunked {
+            let mut framed = format!("{:x}\r\n", part.len()).into_bytes();
+            framed.extend_from_slice(part);
+            framed.extend_from_slice(b"\r\n");
+            to.write_all(&framed).await?;
+        } else {
+            to.write_all(part).await?;
+        }
+        to.flush().await?;
+        if write_size < bytes.len() {
+            // Lets the other side read what is there before more comes.
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}

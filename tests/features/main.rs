@@ -1,0 +1,33 @@
+//! The gateway as its users meet it: the real binary over real sockets, in front of scripted fake providers.
+//!
+//! One file a feature; `harness/` has the fake provider, the gateway as a process, and a client that can misbehave.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail by panicking")]
+
+mod harness;
+
+mod admin;
+mod breaker;
+mod canary;
+mod cancel;
+mod chat;
+mod cli;
+mod conditional;
+mod config_header;
+mod errors;
+mod fallback;
+mod first_start;
+mod health;
+mod keepalive;
+mod keys;
+mod limits;
+mod load_balance;
+mod logs;
+mod metrics;
+mod overload;
+mod providers;
+mod python;
+mod retries;
+mod shutdown;
+mod streaming;
+mod timeouts;
