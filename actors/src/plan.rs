@@ -5,27 +5,34 @@
 //! what follows a failure.
 
 mod apply;
+mod cache;
 mod chain;
 mod choose;
 mod conditions;
+mod drop_path;
 mod error_rule;
 mod fields;
+mod guardrails;
 mod header;
+mod known;
 mod node;
-mod refused;
+mod normal_form;
 mod retry;
 mod sticky;
 mod strategy;
+mod target;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use apply::apply_params;
+pub use apply::{Applied, apply, apply_params};
+pub use cache::{CacheMode, CacheRule};
 pub use chain::{Chain, Exit, NextStep, Step};
 pub use choose::{Context, NoTarget};
-pub use error_rule::ErrorRule;
+pub use error_rule::{ErrorRule, ErrorWord};
+pub use guardrails::{Check, Guardrail};
 pub use header::{ConfigHeader, parse, parse_value};
 pub use retry::RetryPolicy;
 
@@ -35,6 +42,14 @@ use strategy::Mode;
 /// What a config comes to.
 #[derive(Debug)]
 pub struct Plan {
+    /// What the whole config asks of the cache; each target holds what holds for it.
+    pub cache: Option<CacheRule>,
+    /// What the whole config wants done with a request before it is sent.
+    pub input_guardrails: Vec<Guardrail>,
+    /// What the whole config wants done with an answer.
+    pub output_guardrails: Vec<Guardrail>,
+    /// Metadata that stands in for what a request's own lacks.
+    pub metadata: Map<String, Value>,
     root: Node,
     unsupported: Vec<String>,
     credentials: Vec<String>,
@@ -42,7 +57,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The paths of what the config asks for and this gateway does not do yet: caches and guardrails.
+    /// The paths of what the config asks for and this gateway does not do yet: caches, guardrails, mutators.
     pub fn unsupported_features(&self) -> Vec<String> {
         self.unsupported.clone()
     }
@@ -63,7 +78,16 @@ impl Default for Plan {
     fn default() -> Self {
         let target = Target { path: "config".to_owned(), ..Target::default() };
         let root = Node::Leaf(Arc::new(target));
-        Self { root, unsupported: Vec::new(), credentials: Vec::new(), custom_hosts: Vec::new() }
+        Self {
+            cache: None,
+            input_guardrails: Vec::new(),
+            output_guardrails: Vec::new(),
+            metadata: Map::new(),
+            root,
+            unsupported: Vec::new(),
+            credentials: Vec::new(),
+            custom_hosts: Vec::new(),
+        }
     }
 }
 
@@ -88,10 +112,16 @@ pub struct ConfigError {
 /// Where a request may go, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// The provider's name; the request decides where it is absent.
+    /// Its label.
+    pub name: Option<String>,
+    /// The provider's name, in lower case and without `@`; the request decides where it is absent.
     pub provider: Option<String>,
     /// A credential that the config brings.
     pub api_key: Option<Secret>,
+    /// The slug of a stored credential that the config names.
+    pub virtual_key: Option<Secret>,
+    /// A base URL that the config brings.
+    pub custom_host: Option<String>,
     /// Fields that replace the client's.
     pub override_params: Map<String, Value>,
     /// Fields for where the client has none.
@@ -108,6 +138,12 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
     /// Whether only OpenAI's own fields are answered.
     pub strict: Option<bool>,
+    /// What it asks of the cache.
+    pub cache: Option<CacheRule>,
+    /// What it wants done with a request before it is sent.
+    pub input_guardrails: Vec<Guardrail>,
+    /// What it wants done with an answer.
+    pub output_guardrails: Vec<Guardrail>,
     /// The target's place, as `x-portkey-last-used-option-index` tells it: `config.targets[1]`.
     pub path: String,
 }

@@ -1,71 +1,67 @@
 //! A target's parameters on a client's body.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Target;
+use super::{Target, drop_path};
 use crate::wire::BadRequest;
 use crate::wire::json_object::JsonObject;
 
-/// The body with the target's parameters: defaults where the client has none, overrides, and drops. A target without
-/// any leaves the bytes as they are.
+/// A body with a target's parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The JSON text; the client's own bytes where nothing changes.
+    pub body: Bytes,
+    /// The items of `drop_params` that took something out, told in `x-gateway-dropped-params` (I6).
+    pub dropped: Vec<String>,
+}
+
+/// The body with the target's parameters: defaults where the client has none, overrides, then drops. The model is left
+/// as it is: which one a target means is known only with its provider.
 ///
 /// # Errors
-/// Where a path of `drop_params` needs the body as a tree, and it has text that is not valid.
-pub fn apply_params(body: &JsonObject, target: &Target) -> Result<Bytes, BadRequest> {
+/// Where a path of `drop_params` leads into a value with text that is not valid, such as half a surrogate pair.
+pub fn apply(body: &JsonObject, target: &Target) -> Result<Applied, BadRequest> {
     let defaults = target.default_params.iter().filter(|(name, _)| body.get(name).is_none());
-    // The model is set in its final form later.
-    let overrides = target.override_params.iter().filter(|(name, _)| *name != "model");
-    let set: Vec<(&str, String)> =
-        defaults.chain(overrides).map(|(name, value)| (name.as_str(), value.to_string())).collect();
-    let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let (plain, deep): (Vec<&str>, Vec<&str>) =
-        target.drop_params.iter().map(String::as_str).partition(|name| !name.contains(['.', '[']));
-    let body = body.edited(&set, &plain);
-    if deep.is_empty() {
-        return Ok(body);
+    // A default for what is overridden as well would be set twice.
+    let defaults = defaults.filter(|(name, _)| !target.override_params.contains_key(*name));
+    let params = defaults.chain(&target.override_params).filter(|(name, _)| *name != "model");
+    let mut set: Vec<(String, String)> = params.map(|(name, value)| (name.clone(), value.to_string())).collect();
+    let mut removed: Vec<String> = Vec::new();
+    let mut dropped = Vec::new();
+    for item in &target.drop_params {
+        let Some(path) = drop_path::segments(item) else { continue };
+        let Some((name, rest)) = path.split_first() else { continue };
+        let new = set.iter().position(|(other, _)| other == name);
+        if rest.is_empty() {
+            new.map(|at| set.swap_remove(at));
+            if body.get(name).is_some() || new.is_some() {
+                dropped.push(item.clone());
+            }
+            removed.push(name.clone());
+            continue;
+        }
+        // Only the one value is built as a tree, so that the rest of the body keeps its bytes.
+        let text = new.and_then(|at| set.get(at)).map(|(_, text)| text.as_str());
+        let Some(text) = text.or_else(|| body.get(name)).filter(|_| !removed.contains(name)) else { continue };
+        let mut tree: Value = serde_json::from_str(text)
+            .map_err(|error| BadRequest::new(name.as_str(), format!("'{name}' is not valid JSON: {error}.")))?;
+        if drop_path::remove(&mut tree, rest) {
+            dropped.push(item.clone());
+            new.map(|at| set.swap_remove(at));
+            set.push((name.clone(), tree.to_string()));
+        }
     }
-    let mut tree: Value = serde_json::from_slice(&body).map_err(|error| BadRequest {
-        param: None,
-        message: format!("The request body is not valid JSON: {error}."),
-    })?;
-    for path in deep {
-        remove(&mut tree, &segments(path));
-    }
-    Ok(Bytes::from(tree.to_string()))
+    let changes = set.iter().filter(|(name, value)| body.get(name) != Some(value));
+    let set: Vec<(&str, &str)> = changes.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
+    Ok(Applied { body: body.edited(&set, &removed), dropped })
 }
 
-/// `messages[*].tools[0].name` as its names, indices and stars.
-fn segments(path: &str) -> Vec<Cow<'_, str>> {
-    let parts = path.split(['.', '[', ']']).filter(|part| !part.is_empty());
-    parts.map(|part| Cow::Borrowed(part.trim_matches(['"', '\'']))).collect()
-}
-
-fn remove(value: &mut Value, path: &[Cow<'_, str>]) {
-    let Some((name, rest)) = path.split_first() else { return };
-    match value {
-        Value::Object(object) if rest.is_empty() && name != "*" => {
-            object.shift_remove(name.as_ref());
-        }
-        Value::Object(object) if rest.is_empty() => object.clear(),
-        Value::Object(object) if name == "*" => object.values_mut().for_each(|inner| remove(inner, rest)),
-        Value::Object(object) => {
-            if let Some(inner) = object.get_mut(name.as_ref()) {
-                remove(inner, rest);
-            }
-        }
-        Value::Array(items) if name == "*" && rest.is_empty() => items.clear(),
-        Value::Array(items) if name == "*" => items.iter_mut().for_each(|inner| remove(inner, rest)),
-        Value::Array(items) => {
-            let Ok(at) = name.parse::<usize>() else { return };
-            if rest.is_empty() && at < items.len() {
-                items.remove(at);
-            } else if let Some(inner) = items.get_mut(at) {
-                remove(inner, rest);
-            }
-        }
-        _ => {}
-    }
+/// The body alone of [`apply`].
+///
+/// # Errors
+/// Those of [`apply`].
+pub fn apply_params(body: &JsonObject, target: &Target) -> Result<Bytes, BadRequest> {
+    apply(body, target).map(|applied| applied.body)
 }

@@ -61,9 +61,7 @@ impl Chain {
     ) -> NextStep {
         if let Some(step) = self.steps.get(at)
             && !never_sent(failure.kind)
-            && retries_done < step.target.retry.attempts
-            && step.target.retry.on_status_codes.contains(&failure.kind.status())
-            && let Some(after) = step.target.retry.wait(retries_done, waited, failure.retry_after, random)
+            && let Some(after) = step.target.retry.wait(retries_done, waited, failure, random)
         {
             return NextStep::Retry { after };
         }

@@ -12,7 +12,7 @@ use crate::wire::json_object::JsonObject;
 
 /// What a plan may look at.
 pub struct Context<'a> {
-    /// The `x-portkey-metadata` header.
+    /// The `x-portkey-metadata` header; the config's own `metadata` stands in for what it lacks.
     pub metadata: &'a Map<String, Value>,
     /// The request body.
     pub params: &'a JsonObject,
@@ -41,6 +41,16 @@ impl Plan {
         random: &mut dyn FnMut() -> f64,
         is_open: &dyn Fn(&Target) -> bool,
     ) -> Result<Chain, NoTarget> {
+        let merged;
+        let own;
+        let mut context = context;
+        if !self.metadata.is_empty() {
+            let mut metadata = self.metadata.clone();
+            metadata.extend(context.metadata.iter().map(|(name, value)| (name.clone(), value.clone())));
+            merged = metadata;
+            own = Context { metadata: &merged, ..*context };
+            context = &own;
+        }
         let picked = pick(&self.root, context, random, is_open)?;
         let mut steps = Vec::new();
         flatten(&picked, &[], &mut steps);
@@ -75,7 +85,7 @@ fn pick<'a>(
             balanced(children, claims, random, is_open)
         }
         Mode::Conditional { conditions, default } => {
-            let fitting = conditions.iter().find(|(condition, _)| condition.holds(context)).map(|(_, then)| then);
+            let fitting = conditions.iter().find(|branch| branch.condition.holds(context)).map(|branch| &branch.then);
             let name = fitting.or(default.as_ref()).ok_or(NoTarget)?;
             children.iter().find(|child| child.name.as_ref() == Some(name))
         }
@@ -118,6 +128,9 @@ fn balanced<'a>(
 fn is_all_open(node: &Node, is_open: &dyn Fn(&Target) -> bool) -> bool {
     match node {
         Node::Leaf(target) => is_open(target),
+        Node::Branch { mode: Mode::Single, children } => {
+            children.first().is_some_and(|child| is_all_open(&child.node, is_open))
+        }
         Node::Branch { children, .. } => children.iter().all(|child| is_all_open(&child.node, is_open)),
     }
 }

@@ -1,10 +1,22 @@
 //! Conditions on a request, in the manner of MongoDB's queries.
 
-use regex::Regex;
+use std::borrow::Cow;
+
+use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
 use super::choose::Context;
 use super::fields::{Findings, join};
+
+/// Bounds over all conditions of a config: each request that brings one has them compiled and evaluated.
+const MOST_TERMS: usize = 256;
+const MOST_REGEXES: usize = 32;
+
+/// The most memory that one compiled regular expression may take, in bytes.
+const LARGEST_REGEX: usize = 256 << 10;
+
+/// The longest array or object of the body that is built to be compared; longer ones are compared as text.
+const LARGEST_TREE: usize = 4096;
 
 /// A condition, with its regular expressions compiled.
 #[derive(Debug)]
@@ -46,16 +58,19 @@ impl Condition {
             found.error(path, "must be an object");
             return None;
         };
-        let mut all = Vec::new();
-        for (key, value) in object {
+        let mut read = |(key, value): (&String, &Value)| {
             let path = join(path, key);
-            all.push(match key.as_str() {
-                "$and" => Self::All(Self::read_list(value, &path, found)?),
-                "$or" => Self::Any(Self::read_list(value, &path, found)?),
-                _ => Self::Field(Field::read(key, &path, found)?, tests(value, &path, found)?),
-            });
-        }
-        Some(Self::All(all))
+            match key.as_str() {
+                "$and" => Self::read_list(value, &path, found).map(Self::All),
+                "$or" => Self::read_list(value, &path, found).map(Self::Any),
+                _ => {
+                    let (field, tests) = (Field::read(key, &path, found), tests(value, &path, found));
+                    Some(Self::Field(field?, tests?))
+                }
+            }
+        };
+        let all: Vec<Option<Self>> = object.iter().map(&mut read).collect();
+        all.into_iter().collect::<Option<_>>().map(Self::All)
     }
 
     fn read_list(value: &Value, path: &str, found: &mut Findings) -> Option<Vec<Self>> {
@@ -63,7 +78,9 @@ impl Condition {
             found.error(path, "must be an array of queries");
             return None;
         };
-        list.iter().enumerate().map(|(at, query)| Self::read(query, &format!("{path}[{at}]"), found)).collect()
+        let mut read = |(at, query)| Self::read(query, &format!("{path}[{at}]"), found);
+        let queries: Vec<Option<Self>> = list.iter().enumerate().map(&mut read).collect();
+        queries.into_iter().collect()
     }
 
     /// Whether the request fits.
@@ -95,17 +112,28 @@ impl Field {
     fn value(&self, context: &Context<'_>) -> Option<Value> {
         match self {
             Self::Metadata(name) => context.metadata.get(name).cloned(),
-            Self::Params(name) => context.params.read(name).ok().flatten(),
+            Self::Params(name) => {
+                let text = context.params.get(name).filter(|text| *text != "null")?;
+                let is_long = text.len() > LARGEST_TREE && text.starts_with(['{', '[']);
+                if is_long { Some(Value::from(text)) } else { serde_json::from_str(text).ok() }
+            }
             Self::Pathname => Some(Value::from(context.pathname)),
         }
     }
 }
 
 fn tests(value: &Value, path: &str, found: &mut Findings) -> Option<Vec<Test>> {
+    found.terms += 1;
+    if found.terms > MOST_TERMS {
+        found.error(path, format!("is one too many: a config may ask {MOST_TERMS} times for a field"));
+        return None;
+    }
     let operators: Option<&Map<String, Value>> =
         value.as_object().filter(|object| object.keys().any(|key| key.starts_with('$')));
     let Some(operators) = operators else { return Some(vec![Test::Equal(value.clone())]) };
-    operators.iter().map(|(name, operand)| test(name, operand, &join(path, name), found)).collect()
+    let tests: Vec<Option<Test>> =
+        operators.iter().map(|(name, operand)| test(name, operand, &join(path, name), found)).collect();
+    tests.into_iter().collect()
 }
 
 fn test(name: &str, operand: &Value, path: &str, found: &mut Findings) -> Option<Test> {
@@ -120,8 +148,13 @@ fn test(name: &str, operand: &Value, path: &str, found: &mut Findings) -> Option
         "$in" => (list().map(Test::In), "an array"),
         "$nin" => (list().map(Test::NotIn), "an array"),
         "$regex" => {
-            let regex = operand.as_str().and_then(|text| Regex::new(text).ok());
-            (regex.map(Test::Matches), "a regular expression (without look-around and back-references)")
+            found.regexes += 1;
+            let compile = |text: &str| RegexBuilder::new(text).size_limit(LARGEST_REGEX).build().ok();
+            let regex = operand.as_str().filter(|_| found.regexes <= MOST_REGEXES).and_then(compile);
+            (
+                regex.map(Test::Matches),
+                "a small regular expression without look-around and back-references, of 32 at most",
+            )
         }
         _ => (None, "one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $regex"),
     };
@@ -148,12 +181,15 @@ impl Test {
     }
 }
 
-/// Equality by text, since metadata carries numbers as text; an absent value equals null alone.
+/// Equality, where a number equals its text, since metadata carries numbers as text; an absent value equals null alone.
 fn is(value: Option<&Value>, wanted: &Value) -> bool {
-    match value {
-        None => wanted.is_null(),
-        Some(value) => value == wanted || scalar_text(value) == scalar_text(wanted),
+    let Some(value) = value else { return wanted.is_null() };
+    if (value.is_number() || wanted.is_number())
+        && let (Some(value), Some(wanted)) = (number(value), number(wanted))
+    {
+        return value == wanted;
     }
+    value == wanted || scalar_text(value) == scalar_text(wanted)
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -161,6 +197,6 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 /// A value as text, without the quotes of a string.
-pub(super) fn scalar_text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+pub(super) fn scalar_text(value: &Value) -> Cow<'_, str> {
+    value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed)
 }

@@ -1,12 +1,12 @@
 //! The header's text: JSON, base64 of JSON, or the slug of a saved config.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use serde_json::Value;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
 
 use super::fields::Findings;
-use super::node::{Inherited, read_node};
-use super::{ConfigError, Parsed, Plan};
+use super::node::{check_root, read_node};
+use super::{ConfigError, Parsed, Plan, Target};
 
 /// The largest header that is read, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -15,7 +15,7 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug)]
 pub enum ConfigHeader {
     /// A config of its own.
-    Inline(Parsed),
+    Inline(Box<Parsed>),
     /// The slug of a saved config.
     Slug(String),
 }
@@ -41,7 +41,7 @@ pub fn parse(header: &[u8]) -> Result<ConfigHeader, Vec<ConfigError>> {
         return fail("must be a JSON object, base64 of one, or the slug of a saved config");
     };
     match serde_json::from_str::<Value>(&json) {
-        Ok(value) => parse_value(&value).map(ConfigHeader::Inline),
+        Ok(value) => parse_value(&value).map(|parsed| ConfigHeader::Inline(Box::new(parsed))),
         Err(error) => fail(&format!("is not valid JSON: {error}")),
     }
 }
@@ -52,18 +52,42 @@ pub fn parse(header: &[u8]) -> Result<ConfigHeader, Vec<ConfigError>> {
 /// Everything that is wrong, each with its path.
 pub fn parse_value(value: &Value) -> Result<Parsed, Vec<ConfigError>> {
     let mut found = Findings::default();
-    let root = read_node(value, "", "config", &Inherited::default(), 1, &mut found);
-    let Findings { errors, warnings, unsupported, credentials, custom_hosts, .. } = found;
+    check_root(value, &mut found);
+    let root = read_node(value, "", "config", &Target::default(), 1, &mut found);
+    let metadata = metadata(value, &mut found);
+    let warnings = found.take_warnings();
+    let Findings { errors, unsupported, credentials, custom_hosts, .. } = found;
     match root {
-        Some(root) if errors.is_empty() => {
-            Ok(Parsed { plan: Plan { root, unsupported, credentials, custom_hosts }, warnings })
+        Some((root, Target { cache, input_guardrails, output_guardrails, .. })) if errors.is_empty() => {
+            let plan = Plan {
+                cache,
+                input_guardrails,
+                output_guardrails,
+                metadata,
+                root,
+                unsupported,
+                credentials,
+                custom_hosts,
+            };
+            Ok(Parsed { plan, warnings })
         }
         _ => Err(errors),
     }
 }
 
+fn metadata(value: &Value, found: &mut Findings) -> Map<String, Value> {
+    match value.get("metadata") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(metadata)) => metadata.clone(),
+        Some(_) => {
+            found.error("metadata", "must be an object");
+            Map::new()
+        }
+    }
+}
+
 fn base64_json(text: &str) -> Option<String> {
-    let engines = [STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD];
+    let engines = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD];
     let decoded = engines.iter().find_map(|engine| engine.decode(text).ok())?;
     String::from_utf8(decoded).ok().filter(|json| json.trim_start().starts_with('{'))
 }

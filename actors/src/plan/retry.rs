@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fields::{Fields, Findings};
+use crate::failure::{Failure, FailureKind};
 
-const KNOWN: [&str; 6] = [
+const KNOWN: &[&str] = &[
     "attempts",
     "on_status_codes",
     "exponential_backoff",
@@ -28,11 +29,11 @@ pub struct RetryPolicy {
     pub attempts: u32,
     /// Statuses that are tried again.
     pub on_status_codes: Vec<u16>,
-    /// Whether waits double, with jitter; else they are all `base_delay`.
+    /// Whether waits double and are spread by chance; else they are all `base_delay`.
     pub exponential: bool,
     /// Whether the provider's `Retry-After` is heeded.
     pub use_retry_after: bool,
-    /// The first wait.
+    /// The first wait, or the longest that the first one may be.
     pub base_delay: Duration,
 }
 
@@ -49,20 +50,36 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait before retry number `retries_done + 1`, or `None` where that would take too long. `waited` is
-    /// the sum of the waits so far, `random` is uniform in 0..1.
-    pub fn wait(&self, retries_done: u32, waited: Duration, asked: Option<Duration>, random: f64) -> Option<Duration> {
-        let wait = match asked.filter(|_| self.use_retry_after) {
+    /// How long to wait before retry number `retries_done + 1`, or `None` where there is to be none: too many were
+    /// made, the status is not among those tried again, or the wait would be too long. `waited` is the sum of the waits
+    /// so far, `random` is uniform in 0..1.
+    pub fn wait(&self, retries_done: u32, waited: Duration, failure: &Failure, random: f64) -> Option<Duration> {
+        if retries_done >= self.attempts || !self.on_status_codes.contains(&failure.kind.status()) {
+            return None;
+        }
+        let wait = match self.asked_by_provider(failure) {
             Some(asked) if asked >= LONGEST_WAIT => return None,
             Some(asked) => asked,
             None if self.exponential => {
-                let longest = self.base_delay.saturating_mul(2_u32.saturating_pow(retries_done));
-                // Half fixed, half random, so that clients who failed together do not come back together.
-                longest.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+                let longest = self.base_delay.saturating_mul(2_u32.saturating_pow(retries_done)).min(LONGEST_WAIT);
+                // All of it random, so that clients who failed together do not come back together.
+                longest.mul_f64(random.clamp(0.0, 1.0))
             }
             None => self.base_delay,
         };
-        (waited + wait <= LONGEST_WAIT).then_some(wait)
+        (waited.saturating_add(wait) <= LONGEST_WAIT).then_some(wait)
+    }
+
+    /// `Retry-After` has a meaning with 429 and 503 alone (RFC 6585 and 9110).
+    fn asked_by_provider(&self, failure: &Failure) -> Option<Duration> {
+        let has_meaning = matches!(failure.kind, FailureKind::Status(429 | 503));
+        failure.retry_after.filter(|_| self.use_retry_after && has_meaning)
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"attempts": self.attempts, "on_status_codes": self.on_status_codes,
+            "exponential_backoff": self.exponential, "use_retry_after_header": self.use_retry_after,
+            "base_delay_ms": self.base_delay.as_millis() as u64})
     }
 }
 
@@ -74,7 +91,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<RetryPol
             return None;
         }
     };
-    let retry = Fields::new(&fields.at("retry"), object, &KNOWN, found);
+    let retry = Fields::new(&fields.at("retry"), object, &[KNOWN], found);
     if retry.get("attempts").is_none() {
         found.error(retry.at("attempts"), "must be a number of retries");
     }

@@ -8,8 +8,8 @@ use super::sticky::{self, Sticky};
 use super::{Child, ErrorRule};
 
 const MODES: &str = "'single', 'fallback', 'loadbalance' or 'conditional'";
-const KNOWN: [&str; 6] = ["mode", "on_status_codes", "conditions", "default", "sticky", "cb_config"];
-const BREAKER: [&str; 6] = [
+const KNOWN: &[&str] = &["mode", "on_status_codes", "conditions", "default", "sticky", "cb_config"];
+const BREAKER: &[&str] = &[
     "failure_threshold",
     "failure_threshold_percentage",
     "minimum_requests",
@@ -17,6 +17,9 @@ const BREAKER: [&str; 6] = [
     "failure_status_codes",
     "enabled",
 ];
+const CONDITION: &[&str] = &["query", "then"];
+
+/// Conditions that a whole config may have.
 const MOST_CONDITIONS: usize = 32;
 
 /// A strategy.
@@ -36,11 +39,22 @@ pub(super) enum Mode {
     },
     /// The child that the first fitting condition names.
     Conditional {
-        /// Conditions, each with the name of a child.
-        conditions: Vec<(Condition, String)>,
+        /// What to look for, in order.
+        conditions: Vec<Branch>,
         /// The child where none fits.
         default: Option<String>,
     },
+}
+
+/// One entry of `conditions`.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// The condition.
+    pub condition: Condition,
+    /// It as it was written.
+    pub query: Value,
+    /// The name of the child to go to.
+    pub then: String,
 }
 
 /// A node's strategy; `None` for a node that is a target itself.
@@ -64,7 +78,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
             return None;
         }
     };
-    let options = Fields::new(&fields.at("strategy"), options, &KNOWN, found);
+    let options = Fields::new(&fields.at("strategy"), options, &[KNOWN], found);
     check_breaker(&options, found);
     let Some(mode) = options.get("mode").and_then(Value::as_str) else {
         found.error(options.at("mode"), format!("must be {MODES}"));
@@ -72,12 +86,9 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
     };
     match mode {
         // Without targets the node itself is the one.
-        "single" if fields.get("targets").is_none() => None,
+        "single" if fields.get("targets").is_none() && fields.get("weights").is_none() => None,
         "single" => Some(Mode::Single),
-        "fallback" => {
-            let statuses = options.statuses("on_status_codes", found);
-            Some(Mode::Fallback { statuses: statuses.or_else(|| fields.statuses("on_status_codes", found)) })
-        }
+        "fallback" => Some(Mode::Fallback { statuses: options.statuses("on_status_codes", found) }),
         "loadbalance" => Some(Mode::Loadbalance { sticky: sticky::read(&options, found) }),
         "conditional" => Some(conditional(&options, found)),
         _ => {
@@ -88,32 +99,41 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
 }
 
 fn conditional(options: &Fields<'_>, found: &mut Findings) -> Mode {
-    let default = options.text("default", found);
+    let default = options.text("default", found).map(str::to_owned);
     let Some(list) = options.get("conditions").and_then(Value::as_array) else {
         found.error(options.at("conditions"), "must be an array of {query, then}");
         return Mode::Conditional { conditions: Vec::new(), default };
     };
-    if list.len() > MOST_CONDITIONS {
-        found.error(options.at("conditions"), format!("there may be {MOST_CONDITIONS} conditions at most"));
+    found.conditions += list.len();
+    if found.conditions > MOST_CONDITIONS {
+        found.error(options.at("conditions"), format!("a config may have {MOST_CONDITIONS} conditions at most"));
+        return Mode::Conditional { conditions: Vec::new(), default };
     }
-    let mut conditions = Vec::new();
-    for (at, item) in list.iter().take(MOST_CONDITIONS).enumerate() {
+    let conditions = list.iter().enumerate().filter_map(|(at, item)| {
         let path = options.at(&format!("conditions[{at}]"));
-        let (Some(query), Some(then)) = (item.get("query"), item.get("then").and_then(Value::as_str)) else {
+        let Some(object) = item.as_object() else {
             found.error(path, "must be an object with 'query' and 'then'");
-            continue;
+            return None;
         };
-        if let Some(condition) = Condition::read(query, &format!("{path}.query"), found) {
-            conditions.push((condition, then.to_owned()));
+        let item = Fields::new(&path, object, &[CONDITION], found);
+        let then = item.text("then", found);
+        if item.get("then").is_none() {
+            found.error(item.at("then"), "must be the name of a target");
         }
-    }
-    Mode::Conditional { conditions, default }
+        let Some(query) = item.get("query") else {
+            found.error(item.at("query"), "must be an object");
+            return None;
+        };
+        let condition = Condition::read(query, &item.at("query"), found);
+        Some(Branch { condition: condition?, query: query.clone(), then: then?.to_owned() })
+    });
+    Mode::Conditional { conditions: conditions.collect(), default }
 }
 
 /// The gateway has one breaker a provider; a config's own is checked and told to be without effect.
 fn check_breaker(fields: &Fields<'_>, found: &mut Findings) {
     let Some(breaker) = fields.object("cb_config", found) else { return };
-    let breaker = Fields::new(&fields.at("cb_config"), breaker, &BREAKER, found);
+    let breaker = Fields::new(&fields.at("cb_config"), breaker, &[BREAKER], found);
     for name in ["failure_threshold", "minimum_requests", "cooldown_interval"] {
         breaker.number(name, 0, u64::from(u32::MAX), found);
     }
@@ -129,13 +149,17 @@ pub(super) fn check(mode: &Mode, fields: &Fields<'_>, children: &[Child], found:
             if let [only] = children
                 && only.rule != ErrorRule::Any
             {
-                found.warn(format!("'{}' has one target, so its on_errors lead nowhere", fields.at("targets")));
+                found.warn(format!("'{}' has one target, so there is nothing to fall back to", fields.at("targets")));
             }
         }
         Mode::Conditional { conditions, default } => {
-            let names = conditions.iter().map(|(_, then)| then).chain(default);
-            for name in names.filter(|name| !children.iter().any(|child| child.name.as_ref() == Some(name))) {
-                found.error(fields.at("strategy"), format!("no target has the name '{name}'"));
+            let exists = |name: &str| children.iter().any(|child| child.name.as_deref() == Some(name));
+            let entries = conditions.iter().enumerate();
+            let mut names: Vec<(String, &str)> =
+                entries.map(|(at, branch)| (format!("strategy.conditions[{at}].then"), branch.then.as_str())).collect();
+            names.extend(default.iter().map(|name| ("strategy.default".to_owned(), name.as_str())));
+            for (place, name) in names.iter().filter(|(_, name)| !exists(name)) {
+                found.error(fields.at(place), format!("no target has the name '{name}'"));
             }
         }
         Mode::Single | Mode::Loadbalance { .. } => {}

@@ -1,11 +1,14 @@
+mod applying;
 mod choosing;
+mod dialects;
+mod guarding;
 mod reading;
 mod truth_table;
 
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::wire::json_object::JsonObject;

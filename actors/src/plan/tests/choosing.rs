@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// A small deterministic generator (SplitMix64).
@@ -54,7 +56,7 @@ fn conditions_choose_by_metadata_body_and_path() {
             "targets": [{"name": "yes", "provider": "a"}, {"name": "no", "provider": "b"}]})
     };
     let metadata = json!({"tier": "paid", "age": "30", "a.b": "deep"});
-    let body = r#"{"model":"gpt-4o","temperature":0.5}"#;
+    let body = r#"{"model":"gpt-4o","temperature":0.5,"n":1.0,"stop":[ "x" ],"flag":true}"#;
     let cases = [
         (json!({"metadata.tier": "paid"}), true),
         (json!({"metadata.tier": {"$eq": "free"}}), false),
@@ -62,6 +64,13 @@ fn conditions_choose_by_metadata_body_and_path() {
         (json!({"metadata.age": {"$gt": 18, "$lte": 30}}), true),
         (json!({"metadata.age": {"$gt": 18, "$lt": 30}}), false),
         (json!({"metadata.age": 30}), true),
+        (json!({"metadata.age": {"$in": [29.0, 30.0]}}), true),
+        (json!({"metadata.absent": null}), true),
+        (json!({"metadata.absent": {"$lt": 1}}), false),
+        (json!({"params.n": 1}), true),
+        (json!({"params.stop": ["x"]}), true),
+        (json!({"params.flag": true}), true),
+        (json!({}), true),
         (json!({"metadata.tier": {"$in": ["paid", "trial"]}}), true),
         (json!({"metadata.tier": {"$nin": ["paid"]}}), false),
         (json!({"metadata.absent": {"$nin": ["paid"]}}), true),
@@ -93,20 +102,96 @@ fn unknown_operators_and_paths_are_refused() {
     }
 }
 
-/// I7: a conversation stays at its target, and conversations spread by weight.
+/// A config's own metadata stands in for what the request's lacks.
+#[test]
+fn a_configs_metadata_counts_for_conditions() {
+    let plan = plan(json!({"metadata": {"tier": "free", "team": "x"},
+        "strategy": {"mode": "conditional", "default": "b", "conditions": [
+            {"query": {"metadata.tier": "paid", "metadata.team": "x"}, "then": "a"}]},
+        "targets": [{"name": "a", "provider": "a"}, {"name": "b", "provider": "b"}]}));
+    let provider =
+        |metadata: Value| chain_for(&plan, metadata, "{}", || 0.0).unwrap().steps[0].target.provider.clone().unwrap();
+    assert_eq!((provider(json!({})), provider(json!({"tier": "paid"}))), ("b".to_owned(), "a".to_owned()));
+}
+
+const STICKY: &str = r#"{"strategy": {"mode": "loadbalance",
+    "sticky": {"hash_fields": ["metadata.user", "headers.x-session", "params.user"], "ttl": 60}},
+    "targets": [{"provider": "a", "weight": 3}, {"provider": "b", "weight": 1}, {"provider": "c", "weight": 0}]}"#;
+
+/// Where a user's request goes, some seconds after 1970, when some providers are open.
+fn sticky(user: u32, seconds: u64, open: &[&str], random: f64) -> String {
+    thread_local! {
+        static PLAN: Plan = plan(serde_json::from_str(STICKY).unwrap());
+    }
+    let metadata: Map<String, Value> = Map::from_iter([("user".to_owned(), json!(user.to_string()))]);
+    let params = JsonObject::parse(Bytes::from_static(b"{}")).unwrap();
+    let now = UNIX_EPOCH + Duration::from_secs(seconds);
+    let context = Context { metadata: &metadata, params: &params, header: &|_| None, pathname: "/", now };
+    let is_open = |target: &Target| open.contains(&target.provider.as_deref().unwrap());
+    PLAN.with(|plan| plan.chain(&context, &mut || random, &is_open).unwrap().steps[0].target.provider.clone().unwrap())
+}
+
+/// I7: a conversation stays at its target whatever chance says, and conversations spread by weight.
 #[test]
 fn i7_sticky_requests_stay_together() {
-    let plan =
-        plan(json!({"strategy": {"mode": "loadbalance", "sticky": {"hash_fields": ["metadata.user"], "ttl": 60}},
-        "targets": [{"provider": "a", "weight": 3}, {"provider": "b", "weight": 1}]}));
-    let provider = |user: u32, random: f64| {
-        let chain = chain_for(&plan, json!({"user": user.to_string()}), "{}", || random).unwrap();
-        chain.steps[0].target.provider.clone().unwrap()
-    };
     let mut first = 0;
     for user in 0..4_000 {
-        assert_eq!(provider(user, 0.0), provider(user, 0.99));
-        first += u32::from(provider(user, 0.5) == "a");
+        let provider = sticky(user, 0, &[], 0.0);
+        assert_eq!(provider, sticky(user, 0, &[], 0.99));
+        assert_ne!(provider, "c", "0 is never");
+        first += u32::from(provider == "a");
     }
     assert!((f64::from(first) / 4_000.0 - 0.75).abs() < 0.02, "{first} of 4000");
+}
+
+/// I7: an open target hands its conversations on, the others keep theirs, and all come back.
+#[test]
+fn i7_sticky_requests_fail_over() {
+    for user in 0..200 {
+        let usual = sticky(user, 0, &[], 0.5);
+        assert_eq!(sticky(user, 0, &["a"], 0.5), "b");
+        assert_eq!(sticky(user, 0, &["b"], 0.5), "a");
+        assert_eq!(sticky(user, 0, &["a", "b"], 0.5), usual, "where all are open, all are used");
+    }
+}
+
+/// I7: nothing is pinned for ever: each conversation is drawn anew once in a `ttl`, at a moment of its own.
+#[test]
+fn i7_sticky_requests_move_on_after_their_ttl() {
+    let moves = |user: u32| (1..600).filter(|&s| sticky(user, s, &[], 0.5) != sticky(user, s - 1, &[], 0.5)).count();
+    let moves: Vec<usize> = (0..40).map(moves).collect();
+    assert!(moves.iter().all(|&count| count <= 10), "at most once a minute: {moves:?}");
+    assert!(moves.iter().filter(|&&count| count > 0).count() > 30, "most move in ten minutes: {moves:?}");
+}
+
+/// A request without any of the fields is balanced as if nothing was sticky; one field is enough.
+#[test]
+fn sticky_fields_come_from_metadata_headers_and_body() {
+    let plan = plan(serde_json::from_str(STICKY).unwrap());
+    let provider = |body: &'static str, session: Option<&str>, random: f64| {
+        let (metadata, params) = (Map::new(), JsonObject::parse(Bytes::from_static(body.as_bytes())).unwrap());
+        let header = |name: &str| session.filter(|_| name == "x-session").map(str::to_owned);
+        let context = Context { metadata: &metadata, params: &params, header: &header, pathname: "/", now: UNIX_EPOCH };
+        plan.chain(&context, &mut || random, &|_| false).unwrap().steps[0].target.provider.clone().unwrap()
+    };
+    let is_pinned = |body, session| provider(body, session, 0.0) == provider(body, session, 0.99);
+    assert!(!is_pinned("{}", None) && !is_pinned(r#"{"user":null}"#, None));
+    assert!(is_pinned(r#"{"user":"u"}"#, None) && is_pinned("{}", Some("s")));
+    let over_sessions: Vec<String> = (0..40).map(|n| provider("{}", Some(&n.to_string()), 0.5)).collect();
+    assert!(over_sessions.contains(&"a".to_owned()) && over_sessions.contains(&"b".to_owned()));
+}
+
+/// The choice below a fallback is made with the rest of the chain.
+#[test]
+fn nested_strategies_become_one_chain() {
+    let config = json!({"strategy": "fallback", "targets": [
+        {"strategy": "loadbalance", "weights": [{"provider": "a"}, {"provider": "b"}]},
+        {"strategy": "fallback", "targets": [{"provider": "c"},
+            {"strategy": {"mode": "conditional", "conditions": [], "default": "d"},
+             "targets": [{"name": "x", "provider": "x"}, {"name": "d", "provider": "d"}]}]}]});
+    let chain = chain_for(&plan(config), json!({}), "{}", || 0.9).unwrap();
+    assert_eq!(
+        paths(&chain),
+        ["config.targets[0].targets[1]", "config.targets[1].targets[0]", "config.targets[1].targets[1].targets[1]"]
+    );
 }

@@ -99,12 +99,25 @@ fn shapes_that_contradict_themselves_are_refused() {
     let cases = [
         (json!({"strategy": "loadbalance", "targets": [target], "weights": [target]}), "weights"),
         (json!({"strategy": "fallback", "weights": [target]}), "weights"),
+        (json!({"strategy": "single", "weights": [target]}), "weights"),
         (json!({"strategy": "fallback"}), "targets"),
+        (json!({"provider": "a", "model": "@b/m"}), "provider"),
+        (json!({"provider": "@"}), "provider"),
+        (json!({"model": "@a/"}), "model"),
+        (json!({"override_params": {"model": 7}}), "override_params.model"),
+        (json!({"default_params": {"stream": true}}), "default_params.stream"),
+        (json!({"drop_params": ["seed", "['stream']"]}), "drop_params[1]"),
+        (json!({"drop_params": ["messages[*"]}), "drop_params[0]"),
+        (json!({"custom_host": "example.com"}), "custom_host"),
+        (json!({"api_key": "a\r\nb"}), "api_key"),
+        (json!({"openai_project": "a\nb"}), "openai_project"),
+        (json!({"metadata": 1}), "metadata"),
+        (json!({"on_errors": ["sometimes"]}), "on_errors"),
         (json!({"targets": [target]}), "strategy"),
         (json!({"model": "a", "override_params": {"model": "b"}}), "model"),
         (
             json!({"strategy": {"mode": "conditional", "conditions": [{"query": {}, "then": "x"}]}, "targets": [target]}),
-            "strategy",
+            "strategy.conditions[0].then",
         ),
         (
             json!({"strategy": {"mode": "loadbalance", "sticky": {"hash_fields": ["user"]}}, "targets": [target]}),
@@ -176,18 +189,66 @@ fn credentials_and_hosts_are_told_with_their_place() {
     assert!(!format!("{plan:?}").contains("sk"), "a credential is never shown");
 }
 
+/// E2: what has no effect is never silent.
 #[test]
-fn parameters_are_applied() {
-    let chain = chain(json!({"override_params": {"temperature": 0}, "default_params": {"top_p": 0.5, "user": "d"},
-        "drop_params": ["seed", "messages[*].name"]}));
-    let body = JsonObject::parse(Bytes::from_static(
-        br#"{"model":"m","seed":1,"user":"u","temperature":1,"messages":[{"name":"x","content":"c"}]}"#,
-    ))
-    .unwrap();
-    let applied: Value = serde_json::from_slice(&apply_params(&body, &chain.steps[0].target).unwrap()).unwrap();
+fn e2_what_has_no_effect_is_told() {
+    let target = json!({"provider": "a"});
+    let cases = [
+        (json!({"strategy": "fallback", "on_errors": ["timeout"], "targets": [target, target]}), "'on_errors'"),
+        (json!({"provider": "a", "on_errors": ["timeout"]}), "'on_errors'"),
+        (json!({"strategy": "single", "targets": [{"provider": "a", "on_errors": [429]}]}), "'targets[0].on_errors'"),
+        (json!({"strategy": "fallback", "on_status_codes": [429], "targets": [target, target]}), "'on_status_codes'"),
+        (json!({"strategy": "single", "provider": "b", "targets": [target]}), "'provider'"),
+        (json!({"provider": "a", "forward_headers": ["Host", "x-a"]}), "'host'"),
+        (json!({"requestTimeout": 1, "request_timeout": 2}), "two spellings"),
+    ];
+    for (config, part) in cases {
+        let found = warnings(config.clone());
+        assert!(found.len() == 1 && found[0].contains(part), "{config}: {found:?}");
+    }
     assert_eq!(
-        applied,
-        json!({"model": "m", "user": "u", "temperature": 0, "top_p": 0.5,
-        "messages": [{"content": "c"}]})
+        chain(json!({"requestTimeout": 1, "request_timeout": 2})).steps[0].target.request_timeout.unwrap().as_millis(),
+        2
     );
+    let forwarded =
+        chain(json!({"forward_headers": ["Authorization", "Content-Length", "X-Portkey-Trace-Id", "X-Team"]}));
+    assert_eq!(forwarded.steps[0].target.forward_headers, ["X-Team"]);
+}
+
+/// Warnings go into a header: neither many odd keys nor long ones make it large, or reading slow.
+#[test]
+fn warnings_are_bounded() {
+    let many: serde_json::Map<String, Value> = (0..5_000).map(|n| (format!("odd_{n}"), json!(1))).collect();
+    let found = warnings(Value::Object(many));
+    assert_eq!((found.len(), found[32].as_str()), (33, "and 4968 more warnings"));
+    let mut long = serde_json::Map::new();
+    long.insert("đ".repeat(20_000), json!(1));
+    assert!(warnings(Value::Object(long))[0].chars().count() < 100);
+}
+
+#[test]
+fn conditions_are_bounded() {
+    let config = |count: usize, query: Value| {
+        let conditions: Vec<Value> = (0..count).map(|_| json!({"query": query, "then": "a"})).collect();
+        json!({"strategy": {"mode": "conditional", "conditions": conditions}, "targets": [{"name": "a", "provider": "p"}]})
+    };
+    assert!(parse_value(&config(32, json!({"metadata.a": 1}))).is_ok());
+    assert_eq!(errors(config(33, json!({"metadata.a": 1}))), ["strategy.conditions"]);
+    let nested = json!({"strategy": "fallback", "targets": [config(20, json!({})), config(20, json!({}))]});
+    assert_eq!(errors(nested), ["targets[1].strategy.conditions"], "the bound is the whole config's");
+    let terms: Vec<Value> = (0..257).map(|n| json!({"metadata.a": n})).collect();
+    assert_eq!(errors(config(1, json!({"$or": terms}))), ["strategy.conditions[0].query.$or[256].metadata.a"]);
+    let patterns = |count: usize| json!({"$or": vec![json!({"params.model": {"$regex": "a"}}); count]});
+    assert!(parse_value(&config(1, patterns(32))).is_ok());
+    assert_eq!(errors(config(1, patterns(33))).len(), 1);
+    assert_eq!(errors(config(1, json!({"metadata.a": {"$regex": "\\w{1000}"}}))).len(), 1, "a huge regex is refused");
+    let wrong = errors(config(1, json!({"metadata.a": {"$gt": "x", "$no": 1}, "body.b": 2})));
+    assert_eq!(wrong.len(), 3, "all of it is told: {wrong:?}");
+}
+
+#[test]
+fn options_are_refused_in_portkeys_words() {
+    let error = parse_value(&json!({"options": [{}]})).unwrap_err().remove(0);
+    let text = "This version of config is not supported in this route. Please migrate to the latest version";
+    assert_eq!((error.path.as_str(), error.message.as_str()), ("options", text));
 }

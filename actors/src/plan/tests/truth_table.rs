@@ -1,14 +1,15 @@
 use std::time::Duration;
 
 use super::*;
-use crate::attempt::explain;
 use crate::failure::{Failure, FailureKind};
+use crate::wire::ErrorBody;
 
 fn failure(kind: FailureKind) -> Failure {
-    Failure { kind, error: explain(kind, "p", None), retry_after: None }
+    let error = ErrorBody { message: "it failed".into(), kind: "api_error".into(), param: None, code: None };
+    Failure { kind, error, retry_after: None }
 }
 
-const KINDS: [FailureKind; 16] = [
+const KINDS: [FailureKind; 18] = [
     FailureKind::Status(400),
     FailureKind::Status(401),
     FailureKind::Status(404),
@@ -16,12 +17,14 @@ const KINDS: [FailureKind; 16] = [
     FailureKind::Status(429),
     FailureKind::Status(500),
     FailureKind::Status(503),
+    FailureKind::Status(504),
     FailureKind::Status(446),
     FailureKind::Status(246),
     FailureKind::Connect,
     FailureKind::ConnectTimeout,
     FailureKind::FirstByteTimeout,
     FailureKind::RequestTimeout,
+    FailureKind::IdleTimeout,
     FailureKind::Broken,
     FailureKind::CircuitOpen,
     FailureKind::Saturated,
@@ -31,11 +34,12 @@ const KINDS: [FailureKind; 16] = [
 fn word_matches(word: &str, kind: FailureKind) -> bool {
     let status = kind.status();
     match word {
-        "*" => true,
+        "*" => status != 246,
         "timeout" => status == 408 || status == 504,
         "rate_limit" | "429" => status == 429,
         "connection" => matches!(kind, FailureKind::Connect | FailureKind::ConnectTimeout),
         "5xx" => (500..600).contains(&status),
+        "246" => status == 246,
         _ => unreachable!("{word} is not in the table"),
     }
 }
@@ -43,9 +47,9 @@ fn word_matches(word: &str, kind: FailureKind) -> bool {
 /// E2: every failure with every combination of retry codes, fallback codes and `on_errors` leads where the words say.
 #[test]
 fn e2_every_combination_leads_where_it_says() {
-    let retries = [None, Some(vec![]), Some(vec![429]), Some(vec![503, 504, 502, 408])];
-    let statuses = [None, Some(vec![]), Some(vec![429, 503])];
-    let words: [Option<&[&str]>; 7] = [
+    let retries = [None, Some(vec![]), Some(vec![429]), Some(vec![503, 504, 502, 408]), Some(vec![446, 246])];
+    let statuses = [None, Some(vec![]), Some(vec![429, 503]), Some(vec![446]), Some(vec![246])];
+    let words: [Option<&[&str]>; 8] = [
         None,
         Some(&[]),
         Some(&["*"]),
@@ -53,6 +57,7 @@ fn e2_every_combination_leads_where_it_says() {
         Some(&["rate_limit", "connection"]),
         Some(&["5xx"]),
         Some(&["429"]),
+        Some(&["246"]),
     ];
     let mut combinations = 0;
     for retry in &retries {
@@ -77,7 +82,7 @@ fn e2_every_combination_leads_where_it_says() {
                         _ if !sent => true,
                         (Some(words), _) => words.iter().any(|word| word_matches(word, kind)),
                         (None, Some(codes)) => codes.contains(&kind.status()),
-                        (None, None) => true,
+                        (None, None) => kind.status() != 246,
                     };
                     let after = if leads_on { NextStep::Fallback { to: 1 } } else { NextStep::GiveUp };
                     let before = if retried { NextStep::Retry { after: Duration::from_secs(1) } } else { after };
@@ -90,7 +95,7 @@ fn e2_every_combination_leads_where_it_says() {
             }
         }
     }
-    assert_eq!(combinations, 4 * 3 * 7 * 16);
+    assert_eq!(combinations, 5 * 5 * 8 * 18);
 }
 
 /// The literal meaning: a 429 of the second target does not reach the third.
@@ -127,18 +132,50 @@ fn nested_fallbacks_lead_from_the_inside_out() {
 #[test]
 fn e4_waits_follow_the_provider_or_double() {
     let policy = |more: Value| {
-        let mut retry = json!({"attempts": 5});
+        let mut retry = json!({"attempts": 5, "on_status_codes": [408, 429, 500, 503]});
         retry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         chain(json!({"provider": "a", "retry": retry})).steps[0].target.retry.clone()
     };
-    let seconds = Duration::from_secs;
+    let asked = |status: u16, seconds: u64| Failure {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..failure(FailureKind::Status(status))
+    };
+    let plain = failure(FailureKind::Status(500));
+    let (seconds, zero) = (Duration::from_secs, Duration::ZERO);
     let doubling = policy(json!({}));
-    let waits: Vec<_> = (0..3).map(|n| doubling.wait(n, Duration::ZERO, None, 1.0).unwrap()).collect();
-    assert_eq!(waits, [seconds(1), seconds(2), seconds(4)]);
-    assert_eq!(doubling.wait(0, Duration::ZERO, None, 0.0), Some(Duration::from_millis(500)));
-    assert_eq!(doubling.wait(0, Duration::ZERO, Some(seconds(7)), 0.3), Some(seconds(7)));
-    assert_eq!(doubling.wait(0, Duration::ZERO, Some(seconds(60)), 0.3), None);
-    assert_eq!(doubling.wait(2, seconds(30), Some(seconds(31)), 0.3), None);
+    let waits: Vec<_> = (0..5).map(|n| doubling.wait(n, zero, &plain, 1.0).unwrap()).collect();
+    assert_eq!(waits, [1, 2, 4, 8, 16].map(seconds));
+    assert_eq!(doubling.wait(1, zero, &plain, 0.25), Some(Duration::from_millis(500)), "the whole wait is random");
+    assert_eq!(doubling.wait(5, zero, &plain, 0.25), None, "five are the most");
+    for status in [429, 503] {
+        assert_eq!(doubling.wait(0, zero, &asked(status, 7), 0.5), Some(seconds(7)));
+        assert_eq!(doubling.wait(0, zero, &asked(status, 60), 0.5), None);
+        assert_eq!(doubling.wait(2, seconds(30), &asked(status, 30), 0.5), Some(seconds(30)));
+        assert_eq!(doubling.wait(2, seconds(30), &asked(status, 31), 0.5), None);
+    }
+    assert_eq!(doubling.wait(0, zero, &asked(500, 7), 1.0), Some(seconds(1)), "it means nothing there");
     let constant = policy(json!({"exponential_backoff": false, "use_retry_after_header": false}));
-    assert_eq!(constant.wait(3, Duration::ZERO, Some(seconds(7)), 0.3), Some(seconds(1)));
+    assert_eq!(constant.wait(3, zero, &asked(429, 7), 0.5), Some(seconds(1)));
+    let quick = policy(json!({"exponential_backoff": false, "base_delay_ms": 1}));
+    assert_eq!(quick.wait(0, zero, &plain, 0.5), Some(Duration::from_millis(1)));
+}
+
+/// A failure that is not tried again for its wait still falls back.
+#[test]
+fn a_wait_that_is_too_long_leads_on() {
+    let chain = chain(json!({"strategy": "fallback", "targets": [
+        {"provider": "a", "retry": {"attempts": 2}}, {"provider": "b"}]}));
+    let long = Failure { retry_after: Some(Duration::from_secs(90)), ..failure(FailureKind::Status(429)) };
+    assert_eq!(chain.next_step(0, 0, Duration::ZERO, &long, 0.5), NextStep::Fallback { to: 1 });
+}
+
+#[test]
+fn words_are_read_in_every_spelling() {
+    let parse = |item: Value| ErrorWord::parse(&item);
+    assert_eq!(parse(json!("429")), Some(ErrorWord::Status(429)));
+    assert_eq!(parse(json!(529)), Some(ErrorWord::Status(529)));
+    assert_eq!(parse(json!("4XX")), Some(ErrorWord::Class(4)));
+    for wrong in [json!("9xx"), json!("xx"), json!(""), json!(99), json!(600), json!(true), json!("tiemout")] {
+        assert_eq!(parse(wrong.clone()), None, "{wrong}");
+    }
 }

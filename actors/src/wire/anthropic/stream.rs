@@ -1,10 +1,18 @@
-//! A streamed answer.
+//! A streamed answer: Anthropic's events, told as OpenAI's chunks.
+
+mod chunk;
+mod event;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{add_usage, error_body, finish_reason, usage_json};
-use crate::wire::sse::{self, SseDecoder, SseEvent};
+use self::chunk::{Call, Delta, Function, Head};
+use self::event::Event;
+use super::citations::annotation;
+use super::error::error_body;
+use super::usage::{add_usage, usage_json};
+use super::{finish_reason, service_tier};
+use crate::wire::sse::{SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
 use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
 
@@ -13,21 +21,28 @@ use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
 pub struct ChatStream {
     sse: SseDecoder,
     surrogates: SurrogateRepair,
-    id: String,
-    model: String,
-    created: u64,
+    head: Head,
     strict: bool,
     usage: Option<Usage>,
-    /// What each content block is, by Anthropic's index.
+    service_tier: Option<&'static str>,
+    /// The content blocks under way, by Anthropic's index.
     blocks: Vec<(u64, Block)>,
     tool_calls: usize,
+    thinking_blocks: usize,
+    /// How long the text is so far, in characters.
+    text_length: usize,
+    annotations: Vec<Value>,
     stop_reason: Option<String>,
     ended: bool,
 }
 
 #[derive(Debug)]
 enum Block {
-    Text,
+    Text {
+        /// Where the block begins in the whole text, in characters.
+        start: usize,
+        citations: Vec<Value>,
+    },
     /// A thinking block as it grows, to be told whole with its signature.
     Thinking(Value),
     Tool {
@@ -39,18 +54,21 @@ enum Block {
 }
 
 impl ChatStream {
-    /// A decoder; `model` stands in until the vendor names its own.
+    /// A decoder; `model` stands in until the vendor names its own, `created` is in seconds since 1970, `strict` leaves
+    /// out what OpenAI's format does not have (I5).
     pub fn new(model: &str, created: u64, strict: bool) -> Self {
         Self {
             sse: SseDecoder::default(),
             surrogates: SurrogateRepair::default(),
-            id: String::new(),
-            model: model.to_owned(),
-            created,
+            head: Head { id: String::new(), model: model.to_owned(), created },
             strict,
             usage: None,
+            service_tier: None,
             blocks: Vec::new(),
             tool_calls: 0,
+            thinking_blocks: 0,
+            text_length: 0,
+            annotations: Vec::new(),
             stop_reason: None,
             ended: false,
         }
@@ -60,148 +78,149 @@ impl ChatStream {
         if self.ended {
             return;
         }
-        let repaired = self.surrogates.repair(&event.data);
-        let Ok(data) = serde_json::from_slice::<Value>(&repaired) else {
+        let text = self.surrogates.repair(&event.data);
+        let Ok(data) = serde_json::from_slice::<Event>(&text) else {
             self.fail("The provider's stream is not in Anthropic's format.", "malformed_stream", out);
             return;
         };
-        match data.get("type").and_then(Value::as_str).or(event.name.as_deref()) {
-            Some("message_start") => self.start(&data, out),
-            Some("content_block_start") => self.start_block(&data, out),
-            Some("content_block_delta") => self.grow_block(&data, out),
-            Some("content_block_stop") => self.stop_block(&data, out),
+        let number = data.index.unwrap_or_default();
+        match data.kind.as_deref().or(event.name.as_deref()) {
+            Some("message_start") => self.start(data.message.unwrap_or_default(), out),
+            Some("content_block_start") => self.start_block(number, data.content_block.unwrap_or_default(), out),
+            Some("content_block_delta") => self.grow_block(number, data.delta.unwrap_or_default(), out),
+            Some("content_block_stop") => self.stop_block(number, out),
             Some("message_delta") => {
-                if let Some(reason) = data["delta"].get("stop_reason").and_then(Value::as_str) {
-                    self.stop_reason = Some(reason.to_owned());
+                if let Some(reason) = data.delta.and_then(|delta| delta.stop_reason) {
+                    self.stop_reason = Some(reason);
                 }
-                if let Some(counts) = data.get("usage") {
-                    add_usage(self.usage.get_or_insert_default(), counts);
-                }
+                self.count(data.usage.as_ref());
             }
             Some("message_stop") => {
                 let reason = finish_reason(self.stop_reason.as_deref().unwrap_or("end_turn"));
-                self.chunk(json!({}), Some(reason), true, out);
+                let annotations = std::mem::take(&mut self.annotations);
+                let delta = Delta { annotations: &annotations, ..Delta::default() };
+                out.push(StreamEvent::Chunk { frame: self.head.frame(&delta, Some(reason)), content: true });
                 self.end(StreamEvent::Done, out);
             }
-            Some("error") => {
-                let error = error_body(200, data.to_string().as_bytes());
-                self.end(StreamEvent::Error(error), out);
-            }
+            Some("error") => self.end(StreamEvent::Error(error_body(200, &text)), out),
             // Pings, and events that a later version of the API may add.
             _ => {}
         }
     }
 
-    fn start(&mut self, data: &Value, out: &mut Vec<StreamEvent>) {
-        let message = &data["message"];
-        if let Some(id) = message["id"].as_str() {
-            id.clone_into(&mut self.id);
+    fn start(&mut self, message: event::Message, out: &mut Vec<StreamEvent>) {
+        self.head.id = message.id.unwrap_or_default();
+        if let Some(model) = message.model {
+            self.head.model = model;
         }
-        if let Some(model) = message["model"].as_str() {
-            model.clone_into(&mut self.model);
-        }
-        if let Some(counts) = message.get("usage") {
-            add_usage(self.usage.get_or_insert_default(), counts);
-        }
-        self.chunk(json!({"role": "assistant", "content": ""}), None, false, out);
+        self.count(message.usage.as_ref());
+        let opening = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
+        out.push(StreamEvent::Chunk { frame: self.head.frame(&opening, None), content: false });
     }
 
-    fn start_block(&mut self, data: &Value, out: &mut Vec<StreamEvent>) {
-        let block = &data["content_block"];
+    fn count(&mut self, counts: Option<&Value>) {
+        if let Some(counts) = counts.filter(|counts| counts.is_object()) {
+            add_usage(self.usage.get_or_insert_default(), counts);
+            self.service_tier = service_tier(counts).or(self.service_tier);
+        }
+    }
+
+    fn start_block(&mut self, number: u64, block: Value, out: &mut Vec<StreamEvent>) {
         let kind = match block["type"].as_str() {
             Some("text") => {
-                if let Some(text) = block["text"].as_str().filter(|text| !text.is_empty()) {
-                    self.chunk(json!({"content": text}), None, true, out);
-                }
-                Block::Text
+                let start = self.text_length;
+                self.say(block["text"].as_str().unwrap_or_default(), out);
+                Block::Text { start, citations: Vec::new() }
             }
-            Some("thinking" | "redacted_thinking") => Block::Thinking(block.clone()),
+            Some("thinking" | "redacted_thinking") => {
+                self.reason(block["thinking"].as_str().unwrap_or_default(), out);
+                Block::Thinking(block)
+            }
             Some("tool_use") => {
                 let index = self.tool_calls;
                 self.tool_calls += 1;
-                let call = json!({"index": index, "id": block["id"], "type": "function",
-                    "function": {"name": block["name"], "arguments": ""}});
-                self.chunk(json!({"tool_calls": [call]}), None, true, out);
-                let input = block["input"].as_object().filter(|input| !input.is_empty());
-                let argued = input.is_some();
-                if input.is_some() {
+                let function = Function { name: block["name"].as_str(), arguments: "" };
+                self.call(Call { index, id: block["id"].as_str(), kind: Some("function"), function }, out);
+                let argued = block["input"].as_object().is_some_and(|input| !input.is_empty());
+                if argued {
                     self.argue(index, &block["input"].to_string(), out);
                 }
                 Block::Tool { index, argued }
             }
             _ => Block::Other,
         };
-        self.blocks.push((data["index"].as_u64().unwrap_or_default(), kind));
+        self.blocks.push((number, kind));
     }
 
-    fn grow_block(&mut self, data: &Value, out: &mut Vec<StreamEvent>) {
-        let number = data["index"].as_u64().unwrap_or_default();
-        let delta = &data["delta"];
-        let text = |name: &str| delta[name].as_str().unwrap_or_default().to_owned();
-        match delta["type"].as_str() {
-            Some("text_delta") => self.chunk(json!({"content": text("text")}), None, true, out),
-            Some("input_json_delta") => {
-                let part = text("partial_json");
-                let block = self.blocks.iter_mut().rev().find(|(index, _)| *index == number);
-                if let Some((_, Block::Tool { index, argued })) = block
-                    && !part.is_empty()
-                {
+    fn grow_block(&mut self, number: u64, delta: event::Delta, out: &mut Vec<StreamEvent>) {
+        if let Some(text) = &delta.text {
+            self.say(text, out);
+        }
+        if let Some(thinking) = &delta.thinking {
+            self.reason(thinking, out);
+        }
+        let block = self.blocks.iter_mut().rev().find(|(index, _)| *index == number);
+        match block.map(|(_, block)| block) {
+            Some(Block::Text { citations, .. }) => citations.extend(delta.citation),
+            Some(Block::Thinking(block)) => {
+                grow(block, "thinking", delta.thinking.as_deref());
+                grow(block, "signature", delta.signature.as_deref());
+            }
+            Some(Block::Tool { index, argued }) => {
+                if let Some(part) = delta.partial_json.filter(|part| !part.is_empty()) {
                     *argued = true;
                     let index = *index;
                     self.argue(index, &part, out);
                 }
             }
-            Some("thinking_delta") => {
-                self.grow_thinking(number, "thinking", &text("thinking"));
-                if !self.strict {
-                    self.chunk(json!({"reasoning_content": text("thinking")}), None, true, out);
-                }
-            }
-            Some("signature_delta") => self.grow_thinking(number, "signature", &text("signature")),
-            _ => {}
+            // Arguments of tools that Anthropic runs itself are of no use to the client.
+            Some(Block::Other) | None => {}
         }
     }
 
-    fn grow_thinking(&mut self, number: u64, field: &str, more: &str) {
-        let block = self.blocks.iter_mut().rev().find(|(index, _)| *index == number);
-        if let Some((_, Block::Thinking(block))) = block {
-            let grown = block[field].as_str().unwrap_or_default().to_owned() + more;
-            block[field] = Value::String(grown);
-        }
-    }
-
-    fn stop_block(&mut self, data: &Value, out: &mut Vec<StreamEvent>) {
-        let number = data["index"].as_u64().unwrap_or_default();
+    fn stop_block(&mut self, number: u64, out: &mut Vec<StreamEvent>) {
         let Some(at) = self.blocks.iter().rposition(|(index, _)| *index == number) else { return };
-        match self.blocks.remove(at).1 {
+        match self.blocks.swap_remove(at).1 {
             // A call without arguments has an empty object, not an empty text.
             Block::Tool { index, argued: false } => self.argue(index, "{}", out),
-            // Whole, with its signature, so that a client can send it back (I4).
-            Block::Thinking(block) if !self.strict => {
-                self.chunk(json!({"thinking_blocks": [block]}), None, true, out);
+            // Whole, with its signature, so that a client can send it back (I4); the index lets clients tell one block
+            // from the next, as with tool calls.
+            Block::Thinking(mut block) if !self.strict => {
+                block["index"] = json!(self.thinking_blocks);
+                self.thinking_blocks += 1;
+                self.add(&Delta { content_blocks: Some([&block]), ..Delta::default() }, out);
+            }
+            Block::Text { start, citations } => {
+                let end = self.text_length;
+                self.annotations.extend(citations.iter().filter_map(|citation| annotation(citation, start, end)));
             }
             _ => {}
+        }
+    }
+
+    fn say(&mut self, text: &str, out: &mut Vec<StreamEvent>) {
+        if !text.is_empty() {
+            self.text_length += text.chars().count();
+            self.add(&Delta { content: Some(text), ..Delta::default() }, out);
+        }
+    }
+
+    fn reason(&self, thinking: &str, out: &mut Vec<StreamEvent>) {
+        if !self.strict && !thinking.is_empty() {
+            self.add(&Delta { reasoning_content: Some(thinking), ..Delta::default() }, out);
         }
     }
 
     fn argue(&self, index: usize, part: &str, out: &mut Vec<StreamEvent>) {
-        let call = json!({"index": index, "function": {"arguments": part}});
-        self.chunk(json!({"tool_calls": [call]}), None, true, out);
+        self.call(Call { index, id: None, kind: None, function: Function { name: None, arguments: part } }, out);
     }
 
-    fn chunk(&self, delta: Value, finish_reason: Option<&str>, content: bool, out: &mut Vec<StreamEvent>) {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
-        let frame = sse::frame(self.chunk_json(json!([choice]), None).to_string().as_bytes());
-        out.push(StreamEvent::Chunk { frame, content });
+    fn call(&self, call: Call<'_>, out: &mut Vec<StreamEvent>) {
+        self.add(&Delta { tool_calls: Some([call]), ..Delta::default() }, out);
     }
 
-    fn chunk_json(&self, choices: Value, usage: Option<Value>) -> Value {
-        let mut chunk = json!({"id": self.id, "object": "chat.completion.chunk", "created": self.created,
-            "model": self.model, "choices": choices});
-        if let Some(usage) = usage {
-            chunk["usage"] = usage;
-        }
-        chunk
+    fn add(&self, delta: &Delta<'_>, out: &mut Vec<StreamEvent>) {
+        out.push(StreamEvent::Chunk { frame: self.head.frame(delta, None), content: true });
     }
 
     fn fail(&mut self, message: &str, code: &str, out: &mut Vec<StreamEvent>) {
@@ -213,10 +232,19 @@ impl ChatStream {
     fn end(&mut self, last: StreamEvent, out: &mut Vec<StreamEvent>) {
         self.ended = true;
         if let Some(usage) = self.usage.take() {
-            let chunk = Bytes::from(self.chunk_json(json!([]), Some(usage_json(&usage))).to_string());
+            let chunk = self.head.usage(usage_json(&usage), self.service_tier);
             out.push(StreamEvent::Usage { usage, chunk });
         }
         out.push(last);
+    }
+}
+
+/// Appends to a string field of a block.
+fn grow(block: &mut Value, field: &str, more: Option<&str>) {
+    let Some(more) = more else { return };
+    match block.get_mut(field) {
+        Some(Value::String(text)) => text.push_str(more),
+        _ => block[field] = json!(more),
     }
 }
 

@@ -1,0 +1,88 @@
+//! Token counts.
+
+use serde_json::{Value, json};
+
+use crate::wire::Usage;
+
+/// Anthropic counts tokens of its prompt cache beside the input tokens, OpenAI inside them (C2). Counts are cumulative:
+/// those of a later event replace those of an earlier one.
+pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
+    let count = |name: &str| counts.get(name).and_then(Value::as_u64);
+    let before = usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens;
+    let plain = count("input_tokens").unwrap_or(usage.prompt_tokens.saturating_sub(before));
+    if let Some(read) = count("cache_read_input_tokens") {
+        usage.cached_tokens = read;
+    }
+    let lifetime = |name: &str| counts.get("cache_creation").and_then(|split| split.get(name)?.as_u64());
+    let (short, hour) = (lifetime("ephemeral_5m_input_tokens"), lifetime("ephemeral_1h_input_tokens"));
+    let split = (short.is_some() || hour.is_some()).then(|| short.unwrap_or(0) + hour.unwrap_or(0));
+    if let Some(written) = count("cache_creation_input_tokens").or(split) {
+        // The last event of a stream has the sum only; the split was told in the first.
+        let hour = hour.unwrap_or(usage.cache_write_1h_tokens).min(written);
+        usage.cache_write_1h_tokens = hour;
+        usage.cache_write_tokens = written - hour;
+    }
+    usage.prompt_tokens = plain + usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens;
+    if let Some(output) = count("output_tokens") {
+        usage.completion_tokens = output;
+    }
+    let details = counts.get("output_tokens_details");
+    if let Some(thinking) = details.and_then(|details| details.get("thinking_tokens")?.as_u64()) {
+        usage.reasoning_tokens = thinking;
+    }
+}
+
+/// Usage in OpenAI's shape; `cache_write_tokens` is an extra, and reasoning is told where Anthropic told it.
+pub(super) fn usage_json(usage: &Usage) -> Value {
+    let mut told = json!({
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens(),
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
+        },
+    });
+    if usage.reasoning_tokens > 0 {
+        told["completion_tokens_details"] = json!({"reasoning_tokens": usage.reasoning_tokens});
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C2: the sum at a stream's end does not turn hour-long cache writes into five-minute ones.
+    #[test]
+    fn c2_the_split_of_cache_writes_outlives_the_last_event() {
+        let mut usage = Usage::default();
+        add_usage(
+            &mut usage,
+            &json!({"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 30,
+                "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}),
+        );
+        add_usage(
+            &mut usage,
+            &json!({"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 30,
+                "output_tokens": 42, "output_tokens_details": {"thinking_tokens": 12}}),
+        );
+        let expected = Usage {
+            prompt_tokens: 140,
+            completion_tokens: 42,
+            cached_tokens: 100,
+            cache_write_tokens: 10,
+            cache_write_1h_tokens: 20,
+            reasoning_tokens: 12,
+        };
+        assert_eq!(usage, expected);
+    }
+
+    #[test]
+    fn an_event_with_output_alone_keeps_the_input() {
+        let mut usage = Usage::default();
+        add_usage(&mut usage, &json!({"input_tokens": 25, "cache_read_input_tokens": 100, "output_tokens": 1}));
+        add_usage(&mut usage, &json!({"output_tokens": 40, "cache_read_input_tokens": null}));
+        assert_eq!((usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens), (125, 100, 40));
+    }
+}
