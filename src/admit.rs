@@ -6,11 +6,12 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use chrono::Utc;
 use gateway_actors::in_flight::InFlightPermit;
-use gateway_actors::rate_limit::RateSnapshot;
+use gateway_actors::rate_limit::{RateRefusal, RateSnapshot};
 use gateway_actors::virtual_key::{KeyRefusal, VirtualKey};
 
 use crate::auth::presented_key;
 use crate::error::{ApiError, Code};
+use crate::reply::Marks;
 use crate::state::Shared;
 
 /// A request that may go on.
@@ -19,15 +20,14 @@ pub struct Admitted {
     pub key: Arc<VirtualKey>,
     /// Its place among the requests under way.
     pub permit: InFlightPermit,
-    /// What the key's request limit leaves, where it has one.
-    pub rate: Option<RateSnapshot>,
 }
 
-/// Checks whatever can be told from the head of a request. What is refused costs no limit anything (E5).
+/// Checks whatever can be told from the head of a request, and marks what the key's limit leaves. What is refused costs
+/// no limit anything (E5).
 ///
 /// # Errors
 /// 401, 429 or 503.
-pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiError> {
+pub fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) -> Result<Admitted, ApiError> {
     if let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) {
         limiter.check(address).map_err(|refusal| ApiError {
             retry_after: Some(refusal.retry_after),
@@ -38,14 +38,18 @@ pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiErro
     let permit = shared.in_flight.try_acquire().ok_or_else(|| {
         ApiError::new(Code::Overloaded, "The gateway has as many requests under way as it takes: try again shortly.")
     })?;
-    let rate = key.rate_limiter().map(|limiter| limiter.check()).transpose().map_err(|refusal| ApiError {
-        retry_after: Some(refusal.retry_after),
-        ..ApiError::new(
-            Code::RateLimited,
-            format!("Rate limit of {} requests per minute reached for this key.", refusal.limit),
-        )
-    })?;
-    Ok(Admitted { key, permit, rate })
+    if let Some(limiter) = key.rate_limiter() {
+        match limiter.check() {
+            Ok(rate) => marks.rate = Some(rate),
+            Err(refusal) => {
+                let RateRefusal { limit, reset, retry_after } = refusal;
+                marks.rate = Some(RateSnapshot { limit, remaining: 0, reset });
+                let message = format!("Rate limit of {limit} requests per minute reached for this key.");
+                return Err(ApiError { retry_after: Some(retry_after), ..ApiError::new(Code::RateLimited, message) });
+            }
+        }
+    }
+    Ok(Admitted { key, permit })
 }
 
 /// The key of a request, if it is known and in force.

@@ -72,9 +72,13 @@ fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ApiError> {
         let why = "custom_host is not allowed; ask the operator for a [providers.NAME] entry";
         return Err(invalid(&hosts.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>()));
     }
-    let credentials = plan.uses_client_credentials();
-    if !credentials.is_empty() && !shared.config.routing.allow_client_api_keys {
-        let why = "credentials in a config are not allowed here (routing.allow_client_api_keys)";
+    let mut credentials = plan.uses_client_credentials();
+    let mut why = "credentials in a config are not allowed here (routing.allow_client_api_keys)";
+    if shared.config.routing.allow_client_api_keys {
+        credentials.retain(|path| path.ends_with("virtual_key"));
+        why = "virtual keys belong to the request, not to a target";
+    }
+    if !credentials.is_empty() {
         return Err(invalid(
             &credentials.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>(),
         ));

@@ -71,8 +71,7 @@ async fn routed(
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
     let headers = request.headers();
-    let admitted = admit(shared, request)?;
-    marks.rate = admitted.rate;
+    let admitted = admit(shared, request, marks)?;
     let key = admitted.key;
     if let Some(record) = record {
         record.line.key_id = Some(key.id.to_string());

@@ -156,6 +156,9 @@ fn saved_plans(config: &Config) -> Result<HashMap<String, Arc<Plan>>, String> {
             let errors: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
             format!("configs.{slug}: {}", errors.join("; "))
         })?;
+        for warning in parsed.warnings {
+            log::warn!("configs.{slug}: {warning}");
+        }
         plans.insert(slug.clone(), Arc::new(parsed.plan));
     }
     Ok(plans)

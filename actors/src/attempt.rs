@@ -75,6 +75,8 @@ pub struct OpenStream {
     pub events: Vec<StreamEvent>,
     /// When the attempt must be over.
     pub deadline: Option<Instant>,
+    /// What no error of this stream may show.
+    pub credential: Option<Secret>,
 }
 
 impl Attempt<'_> {
@@ -154,7 +156,8 @@ impl Attempt<'_> {
             for event in &events {
                 match event {
                     StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => {
-                        return Ok(OpenStream { body, decoder, events, deadline });
+                        let credential = self.credential.cloned();
+                        return Ok(OpenStream { body, decoder, events, deadline, credential });
                     }
                     StreamEvent::Error(error) => return Err(self.broken(error.clone())),
                     StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
@@ -191,7 +194,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The failure that a non-2xx answer means, with the credential taken out of its text (H1).
+    /// The failure that a non-2xx answer means.
     async fn refused(&self, mut answer: UpstreamAnswer) -> Failure {
         let limit = Instant::now() + Duration::from_secs(5);
         let mut text = BytesMut::new();
@@ -201,11 +204,7 @@ impl Attempt<'_> {
                 break;
             }
         }
-        let mut error = dialect::error_body(self.dialect, answer.status, &text);
-        if let Some(credential) = self.credential.map(Secret::expose).filter(|text| !text.is_empty()) {
-            error.message = error.message.replace(credential, "***");
-            error.code = error.code.map(|code| code.replace(credential, "***"));
-        }
+        let error = redacted(dialect::error_body(self.dialect, answer.status, &text), self.credential);
         Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
     }
 
@@ -213,12 +212,24 @@ impl Attempt<'_> {
         Failure { kind, error: explain(kind, self.provider, self.request_timeout), retry_after: None }
     }
 
-    fn broken(&self, mut error: ErrorBody) -> Failure {
-        if error.kind.is_empty() {
-            error.kind = "api_error".to_owned();
-        }
-        Failure { kind: FailureKind::Broken, error, retry_after: None }
+    fn broken(&self, error: ErrorBody) -> Failure {
+        Failure { kind: FailureKind::Broken, error: redacted(error, self.credential), retry_after: None }
     }
+}
+
+/// A provider's error without the credential that it got, which some repeat (H1), and with a type.
+pub fn redacted(mut error: ErrorBody, credential: Option<&Secret>) -> ErrorBody {
+    if let Some(credential) = credential.map(Secret::expose).filter(|text| !text.is_empty()) {
+        let hide = |text: &mut String| *text = text.replace(credential, "***");
+        hide(&mut error.message);
+        hide(&mut error.kind);
+        error.code.as_mut().map(hide);
+        error.param.as_mut().map(hide);
+    }
+    if error.kind.is_empty() {
+        error.kind = "api_error".to_owned();
+    }
+    error
 }
 
 /// What a client is told of a failure that came without a message of the provider's.

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::attempt::{Answered, Attempt, Endpoint, OpenStream, explain};
 use crate::failure::{Failure, FailureKind};
 use crate::money::PicoUsd;
-use crate::plan::{Chain, NextStep, Target, apply_params};
+use crate::plan::{Chain, NextStep, Target, apply};
 use crate::provider::{AttemptPermit, ProviderHandle, Refused};
 use crate::pump::{StreamEnd, pump};
 use crate::record::RequestRecord;
@@ -156,6 +156,7 @@ impl Call {
         head.option_index.clone_from(&resolved.target.path);
         request.record.line.provider = Some(resolved.provider.clone());
         request.record.line.model = Some(resolved.model.clone());
+        request.record.model_is_known = self.routing.prices.names(&resolved.provider, &resolved.model);
         if let Some(why) = &resolved.not_ready {
             return Err(not_ready(why));
         }
@@ -237,20 +238,22 @@ impl Call {
 
 /// The request as this target's provider takes it.
 fn prepare(request: &RouteRequest, resolved: &ResolvedTarget) -> Result<VendorRequest, BadRequest> {
-    let edited = apply_params(&request.body, &resolved.target)?;
+    let applied = apply(&request.body, &resolved.target)?;
     let dialect = resolved.handle.settings().dialect;
     let reparsed;
-    let body = if edited == *request.body.text() {
+    let body = if applied.body == *request.body.text() {
         &request.body
     } else {
-        reparsed = JsonObject::parse(edited)
+        reparsed = JsonObject::parse(applied.body)
             .map_err(|error| BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") })?;
         &reparsed
     };
-    match request.endpoint {
-        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream),
-        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model),
-    }
+    let mut prepared = match request.endpoint {
+        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream)?,
+        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model)?,
+    };
+    prepared.dropped_params.extend(applied.dropped);
+    Ok(prepared)
 }
 
 /// Headers of the target, and those of the client that it wants forwarded.

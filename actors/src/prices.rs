@@ -56,6 +56,11 @@ impl PriceTable {
         named.map(|price| (price.provider.as_str(), price.model.as_str()))
     }
 
+    /// Whether the model has a row of its own, so that it is known to be real.
+    pub fn names(&self, provider: &str, model: &str) -> bool {
+        self.price.iter().any(|price| price.provider == provider && price.model == model)
+    }
+
     fn find(&self, provider: &str, model: &str) -> Option<&Price> {
         let fitting =
             self.price.iter().filter(|price| price.provider == provider && matches_pattern(&price.model, model));

@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use crate::attempt::{OpenStream, explain};
+use crate::attempt::{OpenStream, explain, redacted};
 use crate::failure::FailureKind;
+use crate::secret::Secret;
 use crate::upstream::UpstreamBody;
 use crate::wire::{ErrorBody, StreamEvent, Usage, openai, sse};
 
@@ -39,10 +40,10 @@ pub async fn pump(
     client: &mpsc::Sender<Bytes>,
     on_usage: &mut OnUsage<'_>,
 ) -> StreamEnd {
-    let OpenStream { mut body, mut decoder, mut events, deadline } = open;
+    let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
     let mut patience = Patience::new(idle, deadline);
     loop {
-        let (bytes, end) = frames(&mut events, on_usage);
+        let (bytes, end) = frames(&mut events, credential.as_ref(), on_usage);
         if let Some(bytes) = bytes {
             patience.reset();
             if client.send(bytes).await.is_err() {
@@ -77,7 +78,11 @@ pub async fn pump(
 }
 
 /// The bytes that a client gets for some events, and the end if it was among them.
-fn frames(events: &mut Vec<StreamEvent>, on_usage: &mut OnUsage<'_>) -> (Option<Bytes>, Option<Result<(), ErrorBody>>) {
+fn frames(
+    events: &mut Vec<StreamEvent>,
+    credential: Option<&Secret>,
+    on_usage: &mut OnUsage<'_>,
+) -> (Option<Bytes>, Option<Result<(), ErrorBody>>) {
     let mut out = Joined::default();
     let mut end = None;
     for event in events.drain(..) {
@@ -92,10 +97,8 @@ fn frames(events: &mut Vec<StreamEvent>, on_usage: &mut OnUsage<'_>) -> (Option<
                 out.push(sse::DONE);
                 end = Some(Ok(()));
             }
-            StreamEvent::Error(mut error) => {
-                if error.kind.is_empty() {
-                    error.kind = "api_error".to_owned();
-                }
+            StreamEvent::Error(error) => {
+                let error = redacted(error, credential);
                 out.push(openai::error_event(&error));
                 end = Some(Err(error));
             }

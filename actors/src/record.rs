@@ -25,6 +25,8 @@ pub struct RequestRecord {
     finished: Option<u16>,
     /// Microseconds the request spent waiting for providers.
     pub upstream_us: u64,
+    /// Whether the model is known to be real, so that it may have a label of its own (G8).
+    pub model_is_known: bool,
     /// When the first content of a stream went out.
     pub first_token: Option<Instant>,
     /// The fields of the log line.
@@ -76,7 +78,7 @@ pub struct RequestLine {
 impl RequestRecord {
     /// Opens the account of a request that arrived at `started`.
     pub fn open(metrics: Arc<Metrics>, log: bool, started: Instant, line: RequestLine) -> Self {
-        Self { metrics, log, started, finished: None, upstream_us: 0, first_token: None, line }
+        Self { metrics, log, started, finished: None, upstream_us: 0, model_is_known: false, first_token: None, line }
     }
 
     /// The metrics that this account writes to.
@@ -125,7 +127,7 @@ impl RequestRecord {
     fn count(&self, status: u16, elapsed_us: u64) {
         let (Some(provider), Some(model)) = (&self.line.provider, &self.line.model) else { return };
         let success = status < 400 && self.line.error.is_none();
-        let target = self.metrics.target(provider, model, success);
+        let target = self.metrics.target(provider, model, success || self.model_is_known);
         match (success, self.finished) {
             (true, _) => target.success.inc(),
             (false, Some(_)) => target.error.inc(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Actor, Context, Handler, Message};
 use bytes::Bytes;
@@ -167,9 +167,11 @@ impl RouterActor {
                 pathname: request.record.line.path,
                 now: SystemTime::now(),
             };
+            let now = Instant::now();
             let is_open = |target: &Target| {
-                let provider = target.provider.as_deref().and_then(|name| self.routing.providers.get(name));
-                provider.is_some_and(|provider| provider.is_open(std::time::Instant::now()))
+                let provider = self.provider_of(&request, target).ok();
+                let handle = provider.and_then(|(name, _)| self.routing.providers.get(&name));
+                handle.is_some_and(|handle| handle.is_open(now))
             };
             request.plan.chain(&context, &mut rand::random::<f64>, &is_open)
         };
@@ -185,13 +187,17 @@ impl RouterActor {
         }
     }
 
+    /// The provider that a target means, and the model that it is asked for.
+    fn provider_of(&self, request: &RouteRequest, target: &Target) -> Result<(String, String), BadRequest> {
+        let hints = Hints { header: request.provider_hint.as_deref(), key: request.key.provider.as_deref() };
+        let model = target.model().unwrap_or(&request.model);
+        resolve(target.provider.as_deref(), model, hints, &self.routing.catalogue)
+    }
+
     fn resolve(&self, request: &RouteRequest, target: &Arc<Target>) -> Result<ResolvedTarget, RouteError> {
         let key = &request.key;
-        let hints = Hints { header: request.provider_hint.as_deref(), key: key.provider.as_deref() };
-        let model = target.model().unwrap_or(&request.model);
         let catalogue = &self.routing.catalogue;
-        let (provider, model) =
-            resolve(target.provider.as_deref(), model, hints, catalogue).map_err(RouteError::BadRequest)?;
+        let (provider, model) = self.provider_of(request, target).map_err(RouteError::BadRequest)?;
         if !key.allows_provider(&provider) {
             return Err(RouteError::Forbidden(format!("This key may not use the provider '{provider}'.")));
         }

@@ -7,13 +7,13 @@ pub mod gateway;
 mod http;
 pub mod metrics;
 pub mod reply;
-mod temp_dir;
+pub mod temp_dir;
 
 use std::future::Future;
 use std::time::Duration;
 
 pub use client::{Answer, EventStream, Request};
-pub use fake_provider::{FakeProvider, Seen};
+pub use fake_provider::FakeProvider;
 pub use gateway::{Gateway, Setup};
 pub use reply::{Gate, Reply};
 

@@ -80,9 +80,12 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
     };
     let options = Fields::new(&fields.at("strategy"), options, &[KNOWN], found);
     check_breaker(&options, found);
+    // What is wrong below a strategy that is wrong itself is told too.
+    let has_targets = fields.get("targets").is_some() || fields.get("weights").is_some();
+    let unknown = has_targets.then_some(Mode::Loadbalance { sticky: None });
     let Some(mode) = options.get("mode").and_then(Value::as_str) else {
         found.error(options.at("mode"), format!("must be {MODES}"));
-        return None;
+        return unknown;
     };
     match mode {
         // Without targets the node itself is the one.
@@ -93,7 +96,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
         "conditional" => Some(conditional(&options, found)),
         _ => {
             found.error(options.at("mode"), format!("'{mode}' is no strategy: use {MODES}"));
-            None
+            unknown
         }
     }
 }

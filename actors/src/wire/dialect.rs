@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::json_object::JsonObject;
+use super::surrogates::replace_lone;
 use super::{BadRequest, ErrorBody, StreamDecoder, VendorRequest, WholeAnswer, anthropic, ollama, openai};
 use crate::settings::Dialect;
 
@@ -55,7 +56,7 @@ pub fn embeddings_request(dialect: Dialect, body: &JsonObject, model: &str) -> R
 /// Where the answer is not in the vendor's format, or is an error.
 pub fn chat_answer(dialect: Dialect, body: Bytes, stamp: AnswerStamp<'_>) -> Result<WholeAnswer, ErrorBody> {
     match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::read_answer(body),
+        Dialect::OpenAi | Dialect::Simulator => openai::chat_answer(body, stamp.strict),
         Dialect::Anthropic => anthropic::chat_answer(&body, stamp.created, stamp.strict),
         Dialect::Ollama => ollama::chat_answer(&body, stamp.id, stamp.created, stamp.strict).map_err(malformed),
     }
@@ -96,7 +97,7 @@ pub fn error_body(dialect: Dialect, status: u16, body: &[u8]) -> ErrorBody {
 }
 
 fn tree(body: &JsonObject) -> Result<Map<String, Value>, BadRequest> {
-    serde_json::from_slice(body.text())
+    serde_json::from_slice(&replace_lone(body.text()))
         .map_err(|error| BadRequest { param: None, message: format!("The request body is not valid JSON: {error}.") })
 }
 

@@ -135,11 +135,18 @@ fn plain_frame(raw: &Bytes) -> Option<Bytes> {
     Some(raw.slice(6..6 + data.len()))
 }
 
-/// Frames one JSON text as an event.
+/// Frames one JSON text as an event of one line: a line end inside it can only be white space, and becomes a blank.
 pub fn frame(json: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(json.len() + 8);
     frame.extend_from_slice(b"data: ");
-    frame.extend_from_slice(json);
+    let mut rest = json;
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        let (line, tail) = rest.split_at(at);
+        frame.extend_from_slice(line);
+        frame.extend_from_slice(b" ");
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    frame.extend_from_slice(rest);
     frame.extend_from_slice(b"\n\n");
     frame.freeze()
 }
@@ -189,6 +196,11 @@ mod tests {
                 assert_eq!(decode(bytes, &[a, b]), expected, "cut at {a} and {b}");
             }
         }
+    }
+
+    #[test]
+    fn a_text_of_many_lines_is_one_event() {
+        assert_eq!(frame(b"{\"a\":\r\n1}"), &b"data: {\"a\":  1}\n\n"[..]);
     }
 
     #[test]

@@ -98,6 +98,11 @@ impl FakeProvider {
         self
     }
 
+    /// Drops the replies that no request took.
+    pub fn forget(&self) {
+        self.shared.once.lock().unwrap().clear();
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
@@ -164,49 +169,45 @@ async fn serve(stream: TcpStream, shared: &Shared) {
         let reply = shared.once.lock().unwrap().pop_front().or_else(|| shared.always.lock().unwrap().clone());
         shared.seen.send_modify(|all| all.push(seen));
         let reply = reply.unwrap_or_else(|| Reply::text(500, "text/plain", "the test scripted no reply"));
-        let done = tokio::select! {
-            done = send(reply, &mut write) => done,
-            () = reader.closed() => {
-                left.send_replace(Some(Instant::now()));
-                false
-            }
+        let sent = tokio::select! {
+            sent = send(reply, &mut write) => sent,
+            () = reader.closed() => Err(std::io::ErrorKind::ConnectionReset.into()),
         };
-        if !done {
+        if sent.is_err() {
+            left.send_replace(Some(Instant::now()));
+        }
+        if !matches!(sent, Ok(true)) {
             return;
         }
     }
 }
 
 /// Takes a reply's steps; tells whether the connection can go on.
-async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> bool {
+async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> std::io::Result<bool> {
     let write_size = reply.write_size.unwrap_or(usize::MAX);
     let mut chunked = false;
     for step in reply.script() {
-        let sent = match step {
+        match step {
             Step::Head { status, headers, length } => {
                 chunked = length.is_none();
-                let framing = length
-                    .map_or_else(|| "transfer-encoding: chunked".to_owned(), |length| format!("content-length: {length}"));
+                let framing = length.map_or_else(
+                    || "transfer-encoding: chunked".to_owned(),
+                    |length| format!("content-length: {length}"),
+                );
                 let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-                to.write_all(format!("HTTP/1.1 {status} Scripted\r\n{headers}{framing}\r\n\r\n").as_bytes()).await
+                to.write_all(format!("HTTP/1.1 {status} Scripted\r\n{headers}{framing}\r\n\r\n").as_bytes()).await?;
             }
-            Step::Send(bytes) => send_piece(&bytes, write_size, chunked, to).await,
-            Step::Wait(gate) => {
-                gate.pass().await;
-                Ok(())
-            }
+            Step::Send(bytes) => send_piece(&bytes, write_size, chunked, to).await?,
+            Step::Wait(gate) => gate.pass().await,
             Step::Cut => {
-                let _ = to.shutdown().await;
-                return false;
+                to.shutdown().await?;
+                return Ok(false);
             }
             Step::Stall => std::future::pending().await,
-            Step::End => to.write_all(b"0\r\n\r\n").await,
-        };
-        if sent.is_err() {
-            return false;
+            Step::End => to.write_all(b"0\r\n\r\n").await?,
         }
     }
-    true
+    Ok(true)
 }
 
 async fn send_piece(

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::wire::json_object::JsonObject;
 use crate::wire::openai::error::error_text;
+use crate::wire::openai::{may_reason, strip_reasoning};
 use crate::wire::{ErrorBody, Usage, WholeAnswer};
 
 /// Reads a whole chat or embeddings answer.
@@ -23,6 +24,22 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     }
     let usage = head.usage.map(Usage::from);
     Ok(WholeAnswer { usage, body })
+}
+
+/// Reads a whole chat answer; `strict` removes what OpenAI's own API does not have (I5).
+///
+/// # Errors
+/// As [`read_answer`].
+pub fn chat_answer(body: Bytes, strict: bool) -> Result<WholeAnswer, ErrorBody> {
+    let mut answer = read_answer(body)?;
+    if strict
+        && may_reason(&answer.body)
+        && let Ok(mut tree) = serde_json::from_slice::<Value>(&answer.body)
+    {
+        strip_reasoning(&mut tree, "message");
+        answer.body = Bytes::from(tree.to_string());
+    }
+    Ok(answer)
 }
 
 #[derive(Deserialize)]
@@ -141,6 +158,17 @@ mod tests {
         let error = read_answer(Bytes::from_static(br#"{"error":{"message":"boom","code":42}}"#)).unwrap_err();
         assert_eq!(error.message, "boom");
         assert!(read_answer(Bytes::from_static(b"<html>")).is_err());
+    }
+
+    /// I5: strict answers lose reasoning and never gain it as content.
+    #[test]
+    fn i5_strict_answers_drop_reasoning() {
+        let body = r#"{"choices":[{"message":{"content":"a","reasoning_content":"hm"}}]}"#;
+        let told = |strict| chat_answer(Bytes::from(body), strict).unwrap().body;
+        assert_eq!(
+            (told(false), told(true)),
+            (Bytes::from(body), Bytes::from(r#"{"choices":[{"message":{"content":"a"}}]}"#))
+        );
     }
 
     #[test]

@@ -11,12 +11,10 @@ use serde_json::value::RawValue;
 
 use super::answer::WireUsage;
 use super::error::error_text;
+use super::{may_reason, strip_reasoning};
 use crate::wire::sse::{self, SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
 use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
-
-/// Fields beside OpenAI's own that carry reasoning; removed from strict streams (I5).
-const REASONING_FIELDS: [&str; 4] = ["reasoning_content", "reasoning", "reasoning_details", "content_blocks"];
 
 /// A chat stream in OpenAI's format.
 #[derive(Debug, Default)]
@@ -76,7 +74,7 @@ impl ChatStream {
                 return;
             }
         }
-        let strip = self.strict && REASONING_FIELDS.iter().any(|name| contains(&repaired, name.as_bytes()));
+        let strip = self.strict && may_reason(&repaired);
         let frame = match (&repaired, event.frame) {
             _ if has_usage || strip => stripped(&repaired, strip),
             (Cow::Borrowed(_), Some(frame)) => frame,
@@ -131,10 +129,6 @@ fn cut_short() -> ErrorBody {
     }
 }
 
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    memchr::memmem::find(text, word).is_some()
-}
-
 /// The chunk without usage, and without reasoning where `strict`.
 fn stripped(json: &[u8], strict: bool) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return sse::frame(json) };
@@ -142,11 +136,7 @@ fn stripped(json: &[u8], strict: bool) -> Bytes {
         object.shift_remove("usage");
     }
     if strict {
-        for choice in value.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut) {
-                delta.retain(|name, _| !REASONING_FIELDS.contains(&name.as_str()));
-            }
-        }
+        strip_reasoning(&mut value, "delta");
     }
     sse::frame(value.to_string().as_bytes())
 }

@@ -1,0 +1,117 @@
+//! The error table: every status of the gateway's own, in OpenAI's shape, over raw HTTP.
+
+use serde_json::{Value, json};
+
+use crate::harness::bodies::{anthropic, openai};
+use crate::harness::client::hello;
+use crate::harness::{Answer, FakeProvider, Gateway, Reply, Request, Setup};
+
+#[track_caller]
+fn check(answer: &Answer, status: u16, kind: &str, code: &str) {
+    let body = answer.json();
+    assert_eq!(answer.status, status, "{body}");
+    let error = &body["error"];
+    assert_eq!((error["type"].as_str(), error["code"].as_str()), (Some(kind), Some(code)), "{body}");
+    assert!(error["message"].as_str().is_some_and(|text| text.len() > 10), "{body}");
+    assert!(error.get("param").is_some(), "{body}");
+}
+
+fn posted(key: &str, body: &str) -> Request {
+    Request::new("POST", "/v1/chat/completions").key(key).body(body)
+}
+
+/// The table of the gateway's own errors.
+#[tokio::test]
+async fn every_error_of_the_gateway_has_openais_shape() {
+    let setup = Setup::new().set("server.max_body_bytes", 1_000_000);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let narrow = gateway.new_key(json!({ "allowed_models": ["sim-text"] })).await;
+    let limited = gateway.new_key(json!({ "rate_limit": 1 })).await;
+    gateway.ask(Request::hello(&limited, "sim-text")).await.expect(200);
+    let mut bad_field = hello("sim-text");
+    bad_field["stream"] = json!("yes");
+    let invalid = "invalid_request_error";
+    for (request, status, kind, code) in [
+        (posted(&key, "{nonsense"), 400, invalid, "invalid_json"),
+        (posted(&key, "[]"), 400, invalid, "invalid_json"),
+        (posted(&key, ""), 400, invalid, "invalid_json"),
+        (posted(&key, &json!({ "messages": [] }).to_string()), 400, invalid, "invalid_request"),
+        (posted(&key, &json!({ "model": "sim-text" }).to_string()), 400, invalid, "invalid_request"),
+        (Request::chat(&key, &bad_field), 400, invalid, "invalid_request"),
+        (Request::hello(&key, "sim-text").config(&json!({ "strategy": 1 })), 400, invalid, "invalid_config"),
+        (posted("vk-unknown", "{}"), 401, "authentication_error", "invalid_api_key"),
+        (Request::hello(&narrow, "sim-echo"), 403, "permission_error", "not_allowed"),
+        (Request::get("/v1/no-such-route").key(&key), 404, invalid, "not_found"),
+        (Request::get("/v1/chat/completions").key(&key), 405, invalid, "method_not_allowed"),
+        (posted(&key, &"x".repeat(1_000_001)), 413, invalid, "body_too_large"),
+        (Request::hello(&limited, "sim-text"), 429, "rate_limit_error", "rate_limit_exceeded"),
+    ] {
+        check(&gateway.ask(request).await, status, kind, code);
+    }
+    let models = gateway.ask(Request::get("/v1/models/no-such-model").key(&key)).await;
+    assert_eq!(models.status, 404, "{}", models.text());
+    let nowhere = gateway.ask(Request::get("/nowhere")).await.expect(404).json();
+    assert_eq!((&nowhere["message"], &nowhere["ok"]), (&json!("Not Found"), &json!(false)), "Portkey's words");
+}
+
+/// A provider's errors keep their status, and Anthropic's are told in OpenAI's shape.
+#[tokio::test]
+async fn provider_errors_keep_their_status() {
+    let openai = FakeProvider::start().await;
+    let anthropic = FakeProvider::start().await;
+    let setup = Setup::new().openai(&openai).anthropic(&anthropic);
+    let setup = setup.set("providers.openai.breaker.failure_threshold", 1000);
+    let setup = setup.set("providers.anthropic.breaker.failure_threshold", 1000);
+    let (gateway, key) = setup.start().await.with_key().await;
+    for status in [400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 529] {
+        openai.once(openai::error(status));
+        let error = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(status).json()["error"].clone();
+        assert_eq!((&error["type"], &error["code"]), (&json!("fake_error"), &json!("fake")));
+        assert!(error["message"].as_str().unwrap().contains(&format!("the provider says {status}")));
+        anthropic.once(anthropic::error(status, "some_error"));
+        let error = gateway.ask(Request::hello(&key, "claude-3-sonnet")).await.expect(status).json()["error"].clone();
+        assert!(error["message"].as_str().unwrap().contains(&format!("the provider says {status}")), "{error}");
+        assert!(error["type"].is_string() && error.get("param").is_some() && error.get("code").is_some(), "{error}");
+    }
+}
+
+/// What is no error of the provider's own words: unreachable, silent, broken, without a credential.
+#[tokio::test]
+async fn failures_without_words_are_explained() {
+    let refusing = FakeProvider::refusing().await;
+    let setup = Setup::new().openai(&refusing);
+    let (gateway, key) = setup.start().await.with_key().await;
+    check(&gateway.ask(Request::hello(&key, "gpt-4o-mini")).await, 503, "api_error", "provider_unreachable");
+    let without = gateway.ask(Request::hello(&key, "claude-3-sonnet")).await;
+    check(&without, 503, "api_error", "provider_not_ready");
+    assert!(without.text().contains("ANTHROPIC_API_KEY"), "{}", without.text());
+    assert_eq!(without.header("x-should-retry"), Some("false"));
+    drop(gateway);
+
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    for reply in [
+        Reply::text(200, "text/html", "<html>"),
+        Reply::stream("application/json").then("{\"id\"").cut(),
+        Reply::json(200, &json!([1])),
+    ] {
+        openai.once(reply);
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(502);
+        assert!(answer.json()["error"]["type"].is_string());
+    }
+    openai.once(Reply::text(500, "text/html", "<html>Internal Server Error</html>"));
+    let error: Value = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(500).json();
+    assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
+}
+
+/// Portkey's headers come with errors too.
+#[tokio::test]
+async fn errors_carry_portkeys_headers() {
+    let gateway = Setup::new().start().await;
+    let request = Request::hello("vk-nobody", "sim-text").header("x-portkey-trace-id", "t-1");
+    let answer = gateway.ask(request).await.expect(401);
+    assert_eq!(answer.header("x-portkey-trace-id"), Some("t-1"));
+    assert_eq!(answer.header("x-portkey-retry-attempt-count"), Some("0"));
+    assert_eq!(answer.header("x-portkey-cache-status"), Some("DISABLED"));
+    assert!(answer.header("x-request-id").is_some());
+}

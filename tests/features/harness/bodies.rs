@@ -1,0 +1,5 @@
+//! Bodies in the formats of the providers.
+
+pub mod anthropic;
+pub mod ollama;
+pub mod openai;

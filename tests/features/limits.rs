@@ -1,0 +1,111 @@
+//! Request limits per virtual key and per client address.
+
+use serde_json::json;
+
+use crate::harness::bodies::openai;
+use crate::harness::{FakeProvider, Request, Setup};
+
+/// `rate_limit`: the headers count down as OpenAI's do, and one too many is a 429 that says when to come back.
+/// E5: a refused request leaves what remains as it was, and reaches no provider.
+#[tokio::test]
+async fn e5_a_key_has_so_many_requests_a_minute() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "rate_limit": 3 })).await;
+    let number = |answer: &crate::harness::Answer, name: &str| -> u32 {
+        answer.header(name).unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    };
+    for remaining in [2, 1, 0] {
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(200);
+        assert_eq!(number(&answer, "x-ratelimit-limit-requests"), 3);
+        assert_eq!(number(&answer, "x-ratelimit-remaining-requests"), remaining);
+        assert!(answer.header("x-ratelimit-reset-requests").is_some_and(|reset| reset.ends_with('s')));
+    }
+    for _ in 0..5 {
+        let refused = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(429);
+        // Twenty seconds for each request: were refusals counted, it would grow.
+        assert!((1..=20).contains(&number(&refused, "retry-after")));
+        assert_eq!(number(&refused, "x-ratelimit-limit-requests"), 3);
+        assert_eq!(number(&refused, "x-ratelimit-remaining-requests"), 0);
+        assert!(refused.header("x-ratelimit-reset-requests").is_some());
+        let error = &refused.json()["error"];
+        assert_eq!((&error["type"], &error["code"]), (&json!("rate_limit_error"), &json!("rate_limit_exceeded")));
+    }
+    assert_eq!(openai.count(), 3);
+    gateway.wait_until_idle().await;
+}
+
+/// E5: requests that are refused for other reasons use nothing of the limit either.
+#[tokio::test]
+async fn e5_requests_refused_for_other_reasons_cost_nothing() {
+    let gateway = Setup::new().start().await;
+    let key = gateway.new_key(json!({ "rate_limit": 2 })).await;
+    gateway.ask(Request::hello("vk-nobody", "sim-text")).await.expect(401);
+    let answer = gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+    assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("1"));
+}
+
+/// A key without a limit has no limit's headers, and one key's limit is not another's.
+#[tokio::test]
+async fn limits_are_each_keys_own() {
+    let gateway = Setup::new().start().await;
+    let (first, second) =
+        (gateway.new_key(json!({ "rate_limit": 1 })).await, gateway.new_key(json!({ "rate_limit": 1 })).await);
+    let free = gateway.new_key(json!({})).await;
+    gateway.ask(Request::hello(&first, "sim-text")).await.expect(200);
+    gateway.ask(Request::hello(&first, "sim-text")).await.expect(429);
+    gateway.ask(Request::hello(&second, "sim-text")).await.expect(200);
+    let answer = gateway.ask(Request::hello(&free, "sim-text")).await.expect(200);
+    assert_eq!(answer.header("x-ratelimit-limit-requests"), None);
+}
+
+/// A limit that is raised is in force at the next request.
+#[tokio::test]
+async fn a_changed_limit_is_in_force_at_once() {
+    let gateway = Setup::new().start().await;
+    let made = gateway.make_key(json!({ "rate_limit": 1 })).await;
+    let key = made["virtual_key"].as_str().unwrap();
+    gateway.ask(Request::hello(key, "sim-text")).await.expect(200);
+    gateway.ask(Request::hello(key, "sim-text")).await.expect(429);
+    let path = format!("/admin/virtual-keys/{}", made["id"].as_str().unwrap());
+    gateway.admin("PATCH", &path, Some(json!({ "rate_limit": 100 }))).await.expect(200);
+    gateway.ask(Request::hello(key, "sim-text")).await.expect(200);
+}
+
+/// The limit per client address is off by default.
+#[tokio::test]
+async fn addresses_have_no_limit_by_default() {
+    let (gateway, key) = Setup::new().start().await.with_key().await;
+    for _ in 0..20 {
+        gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+    }
+}
+
+/// An address has its limit over all keys, also for keys that do not exist; a forwarded address is not believed from
+/// just anyone.
+#[tokio::test]
+async fn an_address_has_so_many_requests_a_minute() {
+    let setup = Setup::new().set("server.ip_rate_limit_per_minute", 3);
+    let (gateway, key) = setup.start().await.with_key().await;
+    gateway.ask(Request::hello("vk-nobody", "sim-text")).await.expect(401);
+    for forged in ["198.51.100.1", "198.51.100.2"] {
+        gateway.ask(Request::hello(&key, "sim-text").header("x-forwarded-for", forged)).await.expect(200);
+    }
+    let refused =
+        gateway.ask(Request::hello(&key, "sim-text").header("x-forwarded-for", "198.51.100.3")).await.expect(429);
+    assert!(refused.header("retry-after").is_some());
+    gateway.ask(Request::hello("vk-nobody", "sim-text")).await.expect(429);
+}
+
+/// Behind a trusted proxy each forwarded address has its own limit, and what clients forge before it does not count.
+#[tokio::test]
+async fn a_trusted_proxy_is_believed() {
+    let setup = Setup::new().set("server.ip_rate_limit_per_minute", 1);
+    let setup = setup.set("server.trusted_proxies", r#"["127.0.0.0/8"]"#);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let from = |forwarded: &str| gateway.ask(Request::hello(&key, "sim-text").header("x-forwarded-for", forwarded));
+    from("198.51.100.1").await.expect(200);
+    from("198.51.100.1").await.expect(429);
+    from("203.0.113.9, 198.51.100.1").await.expect(429);
+    from("198.51.100.1, 198.51.100.2").await.expect(200);
+}

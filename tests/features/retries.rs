@@ -1,0 +1,156 @@
+//! Retries of one target: how often, how long to wait, and the caps over all of them.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::harness::bodies::{anthropic, openai};
+use crate::harness::{FakeProvider, Gateway, Reply, Request, Setup};
+
+fn retrying(retry: Value) -> Value {
+    json!({ "provider": "openai", "retry": retry })
+}
+
+fn quick(attempts: u32) -> Value {
+    retrying(json!({ "attempts": attempts, "base_delay_ms": 1 }))
+}
+
+/// A target is tried again until it answers, and `x-portkey-retry-attempt-count` tells on which retry it did.
+#[tokio::test]
+async fn the_retry_count_is_told() {
+    let openai = FakeProvider::answering(openai::answer("at last")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    openai.once(openai::error(500)).once(openai::error(503));
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(3))).await.expect(200);
+    assert_eq!(answer.header("x-portkey-retry-attempt-count"), Some("2"));
+    assert_eq!(openai.count(), 3);
+    gateway.wait_for_metric("llm_retries_total", &[("provider", "openai")], 2.0).await;
+
+    openai.always(openai::error(502));
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(2))).await.expect(502);
+    assert_eq!(answer.header("x-portkey-retry-attempt-count"), Some("-1"), "used up");
+    assert_eq!(openai.count(), 6);
+}
+
+/// E2: what is retried is what `on_status_codes` names; by default 429 and 500 to 504, and never a client's error.
+#[tokio::test]
+async fn e2_only_the_named_statuses_are_retried() {
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let named = retrying(json!({ "attempts": 1, "on_status_codes": [418], "base_delay_ms": 1 }));
+    for (config, status, retried) in [
+        (quick(1), 400, false),
+        (quick(1), 404, false),
+        (quick(1), 504, true),
+        (named.clone(), 418, true),
+        (named, 500, false),
+    ] {
+        let before = openai.count();
+        openai.always(openai::error(status));
+        gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(status);
+        let attempts = openai.count() - before;
+        assert_eq!(attempts, if retried { 2 } else { 1 }, "{status} with {config}");
+    }
+}
+
+/// A stream is retried as a whole answer is, as long as nothing of it was shown.
+#[tokio::test]
+async fn streams_are_retried_before_their_first_content() {
+    let openai = FakeProvider::answering(openai::stream(&["at ", "last"])).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    openai.once(openai::error(500)).once(Reply::events([openai::role()]).cut());
+    let stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini").config(&quick(3))).await;
+    assert_eq!(stream.header("x-portkey-retry-attempt-count"), Some("2"));
+    assert_eq!(stream.rest().await.text(), "at last");
+}
+
+/// E4: `Retry-After` is heeded in its three forms; the wait is what was asked, within the tolerance of a busy machine.
+#[tokio::test]
+async fn e4_retry_after_is_heeded_in_its_three_forms() {
+    let openai = FakeProvider::answering(openai::answer("at last")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    // A second's date has no fraction, so the wait is between one and two seconds.
+    let date = chrono::DateTime::<chrono::Utc>::from(SystemTime::now() + Duration::from_secs(3));
+    let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for (name, value, least, most) in [
+        ("retry-after-ms", "300", 300, 900),
+        ("x-ms-retry-after-ms", "300", 300, 900),
+        ("retry-after", "1", 1000, 1600),
+        ("retry-after", date.as_str(), 500, 3600),
+    ] {
+        let first = openai.count() + 1;
+        openai.once(openai::error(429).header(name, value));
+        gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(1))).await.expect(200);
+        let waited = openai.request(first + 1).await.at - openai.request(first).await.at;
+        let (least, most) = (Duration::from_millis(least), Duration::from_millis(most));
+        // The provider's clock starts a moment before the gateway has read the answer.
+        assert!(waited + Duration::from_millis(5) >= least && waited <= most, "{name}: {value} made {waited:?}");
+    }
+}
+
+/// E4: a wait beyond the cap is not made: the 429 is the answer, with its `Retry-After`.
+#[tokio::test]
+async fn e4_too_long_a_wait_is_left_to_the_client() {
+    let openai = FakeProvider::answering(openai::error(429).header("retry-after", "3600")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(3))).await.expect(429);
+    assert_eq!(answer.header("retry-after"), Some("3600"));
+    assert_eq!(openai.count(), 1);
+}
+
+/// `exponential_backoff` doubles the waits; `use_retry_after_header: false` ignores the provider's wish.
+#[tokio::test]
+async fn waits_double_and_the_header_can_be_ignored() {
+    let openai = FakeProvider::answering(openai::error(429).header("retry-after", "50")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let config = retrying(json!({ "attempts": 3, "exponential_backoff": true, "use_retry_after_header": false,
+        "base_delay_ms": 100 }));
+    gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(429);
+    let at: Vec<_> = openai.requests().iter().map(|seen| seen.at).collect();
+    assert_eq!(at.len(), 4);
+    // The jitter is full: up to 100, 200, 400 ms. The provider wished for 50 seconds.
+    for (n, most) in [(0, 100), (1, 200), (2, 400)] {
+        let waited = at[n + 1] - at[n];
+        assert!(waited < Duration::from_millis(most + 1000), "wait {n} took {waited:?}");
+    }
+}
+
+/// E8: the attempts at providers for one request are capped over all targets and retries.
+#[tokio::test]
+async fn e8_attempts_are_capped_over_targets_and_retries() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let anthropic = FakeProvider::answering(anthropic::error(500, "api_error")).await;
+    let setup = Setup::new().openai(&openai).anthropic(&anthropic).set("routing.max_total_attempts", 4);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let config = json!({ "strategy": "fallback", "retry": { "attempts": 2, "base_delay_ms": 1 }, "targets": [
+        { "provider": "openai" }, { "provider": "anthropic", "model": "claude-3-sonnet" } ] });
+    gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(500);
+    assert_eq!((openai.count(), anthropic.count()), (3, 1));
+}
+
+/// E8: more than five retries are not made, and the config is warned about.
+#[tokio::test]
+async fn e8_retries_are_clamped_to_five() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let setup = Setup::new().openai(&openai).set("providers.openai.breaker.failure_threshold", 100);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(9))).await.expect(500);
+    assert_eq!(openai.count(), 6);
+    assert!(answer.header("x-gateway-config-warning").is_some_and(|text| text.contains("retry.attempts")));
+}
+
+/// E8: in an outage, retries stay within a share of the provider's traffic.
+#[tokio::test]
+async fn e8_retries_stay_within_the_providers_budget() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let setup = Setup::new().openai(&openai).set("providers.openai.breaker.failure_threshold", 100_000);
+    let setup = setup.set("providers.openai.breaker.failure_threshold_percentage", 0);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let requests = 100;
+    for _ in 0..requests {
+        gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(5))).await.expect(500);
+    }
+    let retries = openai.count() - requests;
+    // 20 % of 100 requests, ten at once above that, and one more every six seconds that the test may take.
+    assert!((10..=20 + 10 + 10).contains(&retries), "{retries} retries of {requests} requests");
+}

@@ -1,0 +1,140 @@
+//! Time limits of an attempt (D3): first byte, idle, total, and the request's own.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::bodies::openai;
+use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup};
+
+async fn limited(openai: &FakeProvider, limit: &str, millis: u64) -> (Gateway, String) {
+    let setup = Setup::new().openai(openai).set(&format!("providers.openai.timeouts.{limit}"), millis);
+    setup.start().await.with_key().await
+}
+
+/// D3: a stream that falls silent after some events gets an error event, and the provider's connection is closed.
+#[tokio::test]
+async fn d3_an_idle_stream_ends_with_an_error_and_a_closed_connection() {
+    let openai = FakeProvider::answering(Reply::events([openai::role(), openai::text("one ")]).stall()).await;
+    let (gateway, key) = limited(&openai, "idle_ms", 300).await;
+    let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    assert_eq!(stream.next_text().await, "one ");
+    let silent = Instant::now();
+    let rest = stream.rest().await;
+    assert!(silent.elapsed() >= Duration::from_millis(250), "after {:?}", silent.elapsed());
+    assert_eq!(rest.errors().len(), 1, "{rest:?}");
+    assert_eq!(rest.errors()[0]["type"], "timeout_error");
+    openai.request(1).await.abandoned().await;
+    gateway.wait_until_idle().await;
+}
+
+/// D3: comments are no data: a provider that only pings is idle.
+#[tokio::test]
+async fn d3_pings_do_not_count_as_data() {
+    let gate = Gate::new();
+    gate.open_for_good();
+    let reply = Reply::events([openai::role(), openai::text("one ")]);
+    // More pings than the idle time has room for, one byte a write.
+    let pings = (0..200_000).fold(String::new(), |all, _| all + ": ping\n\n");
+    let openai = FakeProvider::answering(reply.then(&pings).in_writes_of(64).wait(&gate).stall()).await;
+    let (gateway, key) = limited(&openai, "idle_ms", 300).await;
+    let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    assert_eq!(stream.next_text().await, "one ");
+    assert_eq!(stream.rest().await.errors().len(), 1);
+    openai.request(1).await.abandoned().await;
+}
+
+/// A stream that is slow but never idle is left alone: the idle time starts again with each event.
+#[tokio::test]
+async fn d3_a_slow_stream_is_not_idle() {
+    let gate = Gate::new();
+    let words: Vec<String> = (0..6).map(|n| format!("{n} ")).collect();
+    let reply =
+        words.iter().fold(Reply::events([openai::role()]), |reply, word| reply.then(&openai::text(word)).wait(&gate));
+    let openai = FakeProvider::answering(reply.then(&openai::finish("stop")).then(openai::DONE)).await;
+    let (gateway, key) = limited(&openai, "idle_ms", 1000).await;
+    let begun = Instant::now();
+    let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    for word in &words {
+        assert_eq!(&stream.next_text().await, word);
+        // The pause is what is tested here: under the limit each, over it together.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        gate.open();
+    }
+    assert!(stream.rest().await.is_done());
+    assert!(begun.elapsed() > Duration::from_millis(1000));
+}
+
+/// A provider that does not begin to answer in time is a 504 in OpenAI's shape, whole and streamed.
+#[tokio::test]
+async fn the_first_byte_has_a_limit() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = limited(&openai, "first_byte_ms", 200).await;
+    for request in [Request::hello(&key, "gpt-4o-mini"), Request::streamed_hello(&key, "gpt-4o-mini")] {
+        let answer = gateway.ask(request).await.expect(504).json();
+        assert_eq!(answer["error"]["type"], "timeout_error");
+    }
+    openai.request(2).await.abandoned().await;
+}
+
+/// A stream whose head came, but no content, is held to the limit of the first byte.
+#[tokio::test]
+async fn a_head_without_content_is_no_first_byte() {
+    let openai = FakeProvider::answering(Reply::events([openai::role()]).stall()).await;
+    let (gateway, key) = limited(&openai, "first_byte_ms", 200).await;
+    gateway.ask(Request::streamed_hello(&key, "gpt-4o-mini")).await.expect(504);
+}
+
+/// A whole answer that stops in the middle of its body is given up after the idle time.
+#[tokio::test]
+async fn a_whole_answer_has_an_idle_limit() {
+    let openai = FakeProvider::answering(Reply::stream("application/json").then("{\"id\":").stall()).await;
+    let (gateway, key) = limited(&openai, "idle_ms", 200).await;
+    gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(504);
+    openai.request(1).await.abandoned().await;
+}
+
+/// The total limit ends a stream that never falls silent.
+#[tokio::test]
+async fn a_stream_has_a_total_limit() {
+    let endless =
+        (0..400_000).fold(openai::role(), |all, _| all + "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n");
+    let openai =
+        FakeProvider::answering(Reply::stream("text/event-stream").then(&endless).in_writes_of(58).stall()).await;
+    let (gateway, key) = limited(&openai, "total_ms", 500).await;
+    let events = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await.rest().await;
+    assert!(!events.text().is_empty());
+    assert_eq!(events.errors().len(), 1);
+    assert!(!events.is_done());
+}
+
+/// `request_timeout`, in the config or a header, is Portkey's 408 with Portkey's words.
+#[tokio::test]
+async fn the_requests_own_timeout_is_a_408() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let hello = || Request::hello(&key, "gpt-4o-mini");
+    for request in [
+        hello().config(&json!({ "provider": "openai", "request_timeout": 150 })),
+        hello().header("x-portkey-request-timeout", "150"),
+        Request::streamed_hello(&key, "gpt-4o-mini").header("x-portkey-request-timeout", "150"),
+    ] {
+        let error = gateway.ask(request).await.expect(408).json()["error"].clone();
+        assert_eq!(error["message"], "Request exceeded the timeout sent in the request: 150ms");
+        assert_eq!(error["type"], "timeout_error");
+    }
+    let bad = gateway.ask(hello().header("x-portkey-request-timeout", "soon")).await.expect(400).json();
+    assert_eq!(bad["error"]["param"], "x-portkey-request-timeout");
+}
+
+/// The request's own timeout is the client's wish and no fault of the provider: the breaker does not count it (E1).
+#[tokio::test]
+async fn e1_the_requests_own_timeout_is_not_held_against_the_provider() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    for _ in 0..6 {
+        let request = Request::hello(&key, "gpt-4o-mini").header("x-portkey-request-timeout", "30");
+        gateway.ask(request).await.expect(408);
+    }
+    assert_eq!(gateway.actor("provider:openai").await["state"]["breaker"], "closed");
+}
