@@ -29,5 +29,6 @@ mod providers;
 mod python;
 mod retries;
 mod shutdown;
+mod storm;
 mod streaming;
 mod timeouts;

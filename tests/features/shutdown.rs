@@ -28,7 +28,12 @@ async fn d10_streams_under_way_complete_after_sigterm() {
 
     draining(&gateway).await;
     // Within the drain delay the listener is still there, for load balancers to see.
-    gateway.ask(Request::get("/health/ready")).await.expect(503);
+    let unready = async {
+        while gateway.ask(Request::get("/health/ready")).await.status != 503 {
+            tokio::task::yield_now().await;
+        }
+    };
+    crate::harness::in_time("readiness is 503", unready).await;
     gateway.ask(Request::get("/health/live")).await.expect(200);
     let refused = async {
         while tokio::net::TcpStream::connect(gateway.address).await.is_ok() {

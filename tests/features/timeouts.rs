@@ -32,15 +32,26 @@ async fn d3_an_idle_stream_ends_with_an_error_and_a_closed_connection() {
 #[tokio::test]
 async fn d3_pings_do_not_count_as_data() {
     let gate = Gate::new();
-    gate.open_for_good();
-    let reply = Reply::events([openai::role(), openai::text("one ")]);
-    // More pings than the idle time has room for, one byte a write.
-    let pings = (0..200_000).fold(String::new(), |all, _| all + ": ping\n\n");
-    let openai = FakeProvider::answering(reply.then(&pings).in_writes_of(64).wait(&gate).stall()).await;
+    let begun = Reply::events([openai::role(), openai::text("one ")]);
+    // Pings for ten seconds, a fraction of the idle time apart: were they data, the stream would last as long.
+    let pinging = (0..200).fold(begun, |reply, _| reply.wait(&gate).then(": ping\n\n"));
+    let openai = FakeProvider::answering(pinging.stall()).await;
     let (gateway, key) = limited(&openai, "idle_ms", 300).await;
     let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
     assert_eq!(stream.next_text().await, "one ");
-    assert_eq!(stream.rest().await.errors().len(), 1);
+    let silent = Instant::now();
+    let clock = async {
+        loop {
+            gate.open();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let rest = tokio::select! {
+        rest = stream.rest() => rest,
+        () = clock => unreachable!(),
+    };
+    assert_eq!(rest.errors().len(), 1);
+    assert!(silent.elapsed() < Duration::from_secs(5), "after {:?}", silent.elapsed());
     openai.request(1).await.abandoned().await;
 }
 

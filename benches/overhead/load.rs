@@ -1,0 +1,136 @@
+//! The load: closed loops over raw keep-alive connections, every answer checked.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::upstream::EVENTS;
+use crate::usage;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Whole,
+    Stream,
+}
+
+/// What one cell measured.
+pub struct Measured {
+    pub cpu_us: f64,
+    pub per_second: f64,
+    pub p50_us: f64,
+    pub p99_us: f64,
+}
+
+/// Loads a port for a while.
+pub async fn run(port: u16, key: &str, kind: Kind, connections: usize, time: Duration, processes: &[u32]) -> Measured {
+    let request = request(key, kind == Kind::Stream, "Hello!");
+    let mut sockets = Vec::new();
+    for _ in 0..connections {
+        let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        sockets.push(socket);
+    }
+    let local = tokio::task::LocalSet::new();
+    let before = usage::cpu_ns(processes);
+    let begun = Instant::now();
+    let end = begun + time;
+    let loops = sockets.into_iter().map(|socket| local.spawn_local(closed_loop(socket, request.clone(), kind, end)));
+    let loops: Vec<_> = loops.collect();
+    let mut latencies = Vec::new();
+    local
+        .run_until(async {
+            for one in loops {
+                latencies.extend(one.await.unwrap());
+            }
+        })
+        .await;
+    let elapsed = begun.elapsed().as_secs_f64();
+    let cpu = usage::cpu_ns(processes) - before;
+    latencies.sort_unstable();
+    let count = latencies.len();
+    assert!(count > 0, "nothing was answered");
+    let at = |share: f64| latencies[((count - 1) as f64 * share) as usize] as f64 / 1e3;
+    Measured {
+        cpu_us: cpu as f64 / 1e3 / count as f64,
+        per_second: count as f64 / elapsed,
+        p50_us: at(0.5),
+        p99_us: at(0.99),
+    }
+}
+
+async fn closed_loop(mut socket: TcpStream, request: Vec<u8>, kind: Kind, end: Instant) -> Vec<u64> {
+    let mut latencies = Vec::new();
+    let mut buffer = Vec::with_capacity(64 << 10);
+    while Instant::now() < end {
+        let sent = Instant::now();
+        socket.write_all(&request).await.unwrap();
+        buffer.clear();
+        read_answer(&mut socket, &mut buffer).await;
+        latencies.push(sent.elapsed().as_nanos() as u64);
+        assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer));
+        if kind == Kind::Stream {
+            let events = buffer.windows(6).filter(|window| *window == b"data: ").count();
+            assert_eq!(events, EVENTS + 1, "{}", String::from_utf8_lossy(&buffer));
+        }
+    }
+    latencies
+}
+
+async fn read_answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
+    let mut needed = None;
+    let mut chunked = false;
+    loop {
+        assert!(socket.read_buf(buffer).await.unwrap() > 0, "closed: {}", String::from_utf8_lossy(buffer));
+        if needed.is_none()
+            && !chunked
+            && let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n")
+        {
+            let head = String::from_utf8_lossy(&buffer[..at]).to_ascii_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            needed = length.map(|length| at + 4 + length.trim().parse::<usize>().unwrap());
+            chunked = needed.is_none();
+        }
+        if needed.is_some_and(|needed| buffer.len() >= needed) || (chunked && buffer.ends_with(b"0\r\n\r\n")) {
+            return;
+        }
+    }
+}
+
+/// A chat request as it goes over the wire.
+pub fn request(key: &str, stream: bool, text: &str) -> Vec<u8> {
+    let stream = if stream { r#""stream":true,"# } else { "" };
+    let body = format!(
+        r#"{{"model":"gpt-4o-mini",{stream}"temperature":0.7,"messages":[{{"role":"system","content":"You are a helpful assistant."}},{{"role":"user","content":"{text}"}}]}}"#
+    );
+    head("POST", "/v1/chat/completions", key, &body)
+}
+
+fn head(method: &str, path: &str, key: &str, body: &str) -> Vec<u8> {
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n\
+         accept: application/json\r\nuser-agent: bench\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// The body of a GET.
+pub async fn get(port: u16, path: &str) -> Vec<u8> {
+    exchange(port, head("GET", path, "", "")).await
+}
+
+/// The body of the answer to a POST.
+pub async fn post(port: u16, path: &str, key: &str, body: &str) -> Vec<u8> {
+    exchange(port, head("POST", path, key, body)).await
+}
+
+async fn exchange(port: u16, request: Vec<u8>) -> Vec<u8> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    socket.write_all(&request).await.unwrap();
+    let mut buffer = Vec::new();
+    read_answer(&mut socket, &mut buffer).await;
+    let at = buffer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    buffer.split_off(at)
+}

@@ -1,0 +1,122 @@
+//! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
+//!
+//! `cargo bench --bench overhead [-- --quick] [-- --streams 1000] [-- --aborts 1000]`
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+
+mod load;
+mod proxies;
+mod soak;
+mod upstream;
+mod usage;
+
+use std::time::Duration;
+
+use load::{Kind, Measured};
+use proxies::{Gateway, Nginx, Upstream};
+
+/// One column of the comparison.
+struct Subject {
+    name: &'static str,
+    whole_port: u16,
+    stream_port: u16,
+    /// The processes whose CPU counts; none for the way without a proxy.
+    processes: Vec<u32>,
+    key: String,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let after = |name: &str| {
+        let at = args.iter().position(|arg| arg == name)?;
+        Some(args.get(at + 1).expect("the option has a value").parse::<usize>().expect("a number"))
+    };
+    if let Some(at) = args.iter().position(|arg| arg == "--upstream") {
+        return upstream::serve(args[at + 1].parse().unwrap()).await;
+    }
+    let upstream = Upstream::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(folder.path(), upstream.port).await;
+    if let Some(count) = after("--streams") {
+        return soak::streams(&gateway, &upstream, count).await;
+    }
+    if let Some(count) = after("--aborts") {
+        return soak::aborts(&gateway, &upstream, count).await;
+    }
+    let nginx = Nginx::start(folder.path(), upstream.port).await;
+    let subjects = [
+        Subject {
+            name: "no proxy",
+            whole_port: upstream.port,
+            stream_port: upstream.port,
+            processes: Vec::new(),
+            key: String::new(),
+        },
+        Subject {
+            name: "nginx",
+            whole_port: nginx.buffered_port,
+            stream_port: nginx.unbuffered_port,
+            processes: nginx.processes(),
+            key: String::new(),
+        },
+        Subject {
+            name: "gateway",
+            whole_port: gateway.port,
+            stream_port: gateway.port,
+            processes: vec![gateway.process()],
+            key: gateway.key.clone(),
+        },
+    ];
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let (seconds, rounds) = if quick { (1, 1) } else { (4, 5) };
+    println!(
+        "one worker each; {rounds} interleaved rounds of {seconds} s a cell, medians; CPU of the proxy's own processes"
+    );
+    println!("streams are 50 events, 1 ms apart\n");
+    println!(
+        "| answers | connections | through | CPU µs/request | requests/s | p50 µs | p99 µs | RSS MiB | CPU ratio to nginx |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (kind, kind_name) in [(Kind::Whole, "whole"), (Kind::Stream, "streamed")] {
+        for connections in [1, 32] {
+            compare(&subjects, kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
+        }
+    }
+}
+
+async fn compare(subjects: &[Subject], kind: Kind, kind_name: &str, connections: usize, time: Duration, rounds: usize) {
+    let mut all: Vec<Vec<Measured>> = subjects.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (subject, results) in subjects.iter().zip(&mut all) {
+            let port = if kind == Kind::Whole { subject.whole_port } else { subject.stream_port };
+            let warm_up = round == 0;
+            let time = if warm_up { time.min(Duration::from_millis(500)) } else { time };
+            let measured = load::run(port, &subject.key, kind, connections, time, &subject.processes).await;
+            if !warm_up {
+                results.push(measured);
+            }
+        }
+    }
+    let cpu = |results: &[Measured]| median(results.iter().map(|result| result.cpu_us).collect());
+    let nginx = cpu(&all[1]);
+    for (subject, results) in subjects.iter().zip(&all) {
+        let of = |value: fn(&Measured) -> f64| median(results.iter().map(value).collect());
+        let ratio =
+            if subject.processes.is_empty() { "–".to_owned() } else { format!("{:.2}", cpu(results) / nginx) };
+        let rss: f64 = subject.processes.iter().map(|process| usage::rss_mib(*process)).sum();
+        println!(
+            "| {kind_name} | {connections} | {} | {:.1} | {:.0} | {:.0} | {:.0} | {rss:.0} | {ratio} |",
+            subject.name,
+            cpu(results),
+            of(|result| result.per_second),
+            of(|result| result.p50_us),
+            of(|result| result.p99_us),
+        );
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

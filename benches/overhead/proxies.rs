@@ -1,0 +1,152 @@
+//! The processes under comparison, on private ports.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::{load, usage};
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn listening(port: u16) {
+    for _ in 0..500 {
+        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing listens on {port}");
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The static provider.
+pub struct Upstream {
+    _process: Process,
+    pub port: u16,
+}
+
+impl Upstream {
+    pub async fn start() -> Self {
+        let port = free_port();
+        let program = std::env::current_exe().unwrap();
+        let process = Command::new(program).args(["--upstream", &port.to_string()]).spawn().unwrap();
+        listening(port).await;
+        Self { _process: Process(process), port }
+    }
+
+    /// Connections that are open to it.
+    pub async fn connections(&self) -> usize {
+        String::from_utf8(load::get(self.port, "/").await).unwrap().parse().unwrap()
+    }
+}
+
+/// nginx as a reverse proxy.
+pub struct Nginx {
+    process: Process,
+    pub buffered_port: u16,
+    pub unbuffered_port: u16,
+}
+
+impl Nginx {
+    pub async fn start(folder: &Path, upstream: u16) -> Self {
+        if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
+            eprintln!("nginx is missing; trying: apt-get install -y nginx-light");
+            let installed = Command::new("apt-get").args(["install", "-y", "-qq", "nginx-light"]).status();
+            assert!(
+                installed.is_ok_and(|status| status.success()),
+                "install nginx, for example: apt-get install nginx-light"
+            );
+        }
+        let (buffered_port, unbuffered_port) = (free_port(), free_port());
+        let server = |port: u16, buffering: &str| {
+            format!(
+                "server {{ listen 127.0.0.1:{port}; access_log {0}/access.log; location / {{ proxy_pass http://up; \
+                 proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering {buffering}; }} }}",
+                folder.display()
+            )
+        };
+        let config = format!(
+            "daemon off; worker_processes 1; pid {0}/nginx.pid; error_log {0}/error.log; events {{ worker_connections 4096; }}
+             http {{ keepalive_requests 10000000; client_body_temp_path {0}/b; proxy_temp_path {0}/p;
+             fastcgi_temp_path {0}/f; uwsgi_temp_path {0}/u; scgi_temp_path {0}/s;
+             upstream up {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 10000000; }}
+             {1} {2} }}",
+            folder.display(),
+            server(buffered_port, "on"),
+            server(unbuffered_port, "off"),
+        );
+        let path = folder.join("nginx.conf");
+        std::fs::write(&path, config).unwrap();
+        let process = Command::new("nginx").arg("-p").arg(folder).arg("-c").arg(&path).stderr(Stdio::null()).spawn();
+        let process = Process(process.unwrap());
+        listening(buffered_port).await;
+        listening(unbuffered_port).await;
+        Self { process, buffered_port, unbuffered_port }
+    }
+
+    pub fn processes(&self) -> Vec<u32> {
+        let master = self.process.0.id();
+        let mut all = usage::children(master);
+        all.push(master);
+        all
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // A killed master would leave its worker behind.
+        let _ = Command::new("kill").args(["-s", "TERM", &self.process.0.id().to_string()]).status();
+        let _ = self.process.0.wait();
+    }
+}
+
+/// The gateway with everything on.
+pub struct Gateway {
+    process: Process,
+    pub port: u16,
+    pub key: String,
+}
+
+impl Gateway {
+    pub async fn start(folder: &Path, upstream: u16) -> Self {
+        let port = free_port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        command.current_dir(folder).env_clear().args(["serve"]);
+        for (name, value) in [
+            ("GATEWAY_ADMIN_TOKEN", "bench".to_owned()),
+            ("GATEWAY_SERVER__LISTEN", format!("127.0.0.1:{port}")),
+            ("GATEWAY_SERVER__WORKERS", "1".to_owned()),
+            ("GATEWAY_SERVER__MAX_IN_FLIGHT", "100000".to_owned()),
+            ("GATEWAY_LOG__FILE", format!("{}/gateway.log", folder.display())),
+            ("GATEWAY_PROVIDERS__OPENAI__BASE_URL", format!("http://127.0.0.1:{upstream}/v1")),
+            ("OPENAI_API_KEY", "sk-bench".to_owned()),
+        ] {
+            command.env(name, value);
+        }
+        let process = Process(command.spawn().unwrap());
+        listening(port).await;
+        let body = r#"{"name":"bench","rate_limit":1000000000}"#;
+        let answer = load::post(port, "/admin/virtual-keys", "bench", body).await;
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let key = answer["virtual_key"].as_str().expect("a virtual key").to_owned();
+        Self { process, port, key }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.process.0.id()
+    }
+}

@@ -1,0 +1,97 @@
+//! Many streams at once, and many clients that leave: what is there during, and what is left behind.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::proxies::{Gateway, Upstream};
+use crate::{load, usage};
+
+async fn gauge(gateway: &Gateway, name: &str) -> f64 {
+    let text = String::from_utf8(load::get(gateway.port, "/metrics").await).unwrap();
+    let line = text.lines().find(|line| line.starts_with(name)).expect("the gauge is there");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+async fn report(when: &str, gateway: &Gateway, upstream: &Upstream) {
+    println!(
+        "{when}: {:.0} MiB resident, {} upstream connections, {} requests in flight",
+        usage::rss_mib(gateway.process()),
+        upstream.connections().await,
+        gauge(gateway, "llm_requests_in_flight").await
+    );
+}
+
+/// Waits for the last request to end.
+async fn settled(gateway: &Gateway) {
+    for _ in 0..1_000 {
+        if gauge(gateway, "llm_requests_in_flight").await == 0.0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("requests are still in flight");
+}
+
+/// Holds streams of five seconds, twice, and reports before, during and after each time.
+pub async fn streams(gateway: &Gateway, upstream: &Upstream, count: usize) {
+    report("before", gateway, upstream).await;
+    for round in 1..=2 {
+        let mut sockets = Vec::new();
+        for _ in 0..count {
+            let mut socket = TcpStream::connect(("127.0.0.1", gateway.port)).await.unwrap();
+            socket.write_all(&load::request(&gateway.key, true, "slow")).await.unwrap();
+            sockets.push(socket);
+        }
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        report(&format!("round {round}, {count} streams"), gateway, upstream).await;
+        let mut whole = 0;
+        for mut socket in sockets {
+            let mut buffer = Vec::new();
+            while !buffer.ends_with(b"0\r\n\r\n") && socket.read_buf(&mut buffer).await.unwrap() > 0 {}
+            whole += usize::from(buffer.windows(12).any(|window| window == b"data: [DONE]"));
+        }
+        println!("round {round}: {whole} of {count} streams came whole");
+        settled(gateway).await;
+        report(&format!("round {round}, at its end"), gateway, upstream).await;
+    }
+}
+
+/// Clients that leave at random points of whole and streamed answers.
+pub async fn aborts(gateway: &Gateway, upstream: &Upstream, count: usize) {
+    report("before", gateway, upstream).await;
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let local = tokio::task::LocalSet::new();
+    let mut clients = Vec::new();
+    for n in 0..count {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let wait = Duration::from_micros(random >> 48);
+        let request = load::request(&gateway.key, n % 4 != 0, if n % 3 == 0 { "slow" } else { "Hello!" });
+        let port = gateway.port;
+        clients.push(local.spawn_local(async move {
+            let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            socket.write_all(&request).await.unwrap();
+            let mut buffer = Vec::new();
+            let read = async { while socket.read_buf(&mut buffer).await.unwrap_or(0) > 0 {} };
+            // The wait is where the client leaves; an answer that is over by then was no abort.
+            let _ = tokio::time::timeout(wait, read).await;
+        }));
+        if n % 50 == 49 {
+            local.run_until(tokio::time::sleep(Duration::from_millis(5))).await;
+        }
+    }
+    local
+        .run_until(async {
+            for client in clients {
+                client.await.unwrap();
+            }
+        })
+        .await;
+    settled(gateway).await;
+    report(&format!("after {count} clients that left"), gateway, upstream).await;
+    println!(
+        "attempts under way at the provider: {}",
+        gauge(gateway, "llm_provider_in_flight{provider=\"openai\"}").await
+    );
+}
