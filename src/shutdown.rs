@@ -53,6 +53,7 @@ pub async fn on_signal(
     shared: Arc<Shared>,
 ) -> ExitCode {
     signals.next().await;
+    phase.send_replace(Phase::Draining);
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
         () = drain(&server, &phase, &shared) => {
@@ -68,7 +69,6 @@ pub async fn on_signal(
 
 async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Shared) {
     let settings = &shared.config.server;
-    phase.send_replace(Phase::Draining);
     // Load balancers see the readiness before the listener closes.
     sleep(Duration::from_millis(settings.drain_delay_ms)).await;
     let last = Instant::now() + Duration::from_millis(settings.drain_timeout_ms);

@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench overhead [-- --quick] [-- --streams 1000] [-- --aborts 1000]`
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a benchmark fails by panicking"
+)]
 
 mod load;
 mod proxies;
