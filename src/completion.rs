@@ -45,7 +45,8 @@ pub async fn answer(
         ..RequestLine::default()
     };
     let shared = &worker.shared;
-    let mut record = Some(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line));
+    let mut record =
+        Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
     let mut response = match routed(worker, request, payload, read, &mut record, &mut marks).await {
         Ok(response) => response,
         Err(error) => {
@@ -66,7 +67,7 @@ async fn routed(
     request: &HttpRequest,
     payload: web::Payload,
     read: fn(&JsonObject) -> Result<Question, ApiError>,
-    record: &mut Option<RequestRecord>,
+    record: &mut Option<Box<RequestRecord>>,
     marks: &mut Marks,
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
@@ -94,7 +95,7 @@ async fn routed(
     // Stands unless the router takes the request up.
     let (status, _, code) = Code::Overloaded.row();
     record.finish(status, Some(code));
-    let message = RouteRequest {
+    let message = Box::new(RouteRequest {
         endpoint: question.endpoint,
         model,
         stream: question.stream,
@@ -108,7 +109,7 @@ async fn routed(
         request_timeout: request_timeout(headers)?,
         body,
         record,
-    };
+    });
     let outcome = match worker.router.ask(message).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err((error, mut record))) => {

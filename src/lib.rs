@@ -12,6 +12,7 @@ mod embeddings;
 mod error;
 mod first_start;
 mod health;
+mod log_writer;
 pub mod logging;
 mod models;
 mod reply;

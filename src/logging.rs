@@ -12,12 +12,13 @@ use log::{LevelFilter, Record};
 use serde_json::{Map, json};
 
 use crate::config::LogSettings;
+use crate::log_writer::LogWriter;
 
-/// Starts the process' log.
+/// Starts the process' log; what it gives must be kept to the end, and writes the last lines when it is dropped.
 ///
 /// # Errors
 /// Where the log file cannot be opened, or a log was started before.
-pub fn start(settings: &LogSettings) -> io::Result<()> {
+pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
     let level: LevelFilter = settings.level.parse().map_err(|_| io::Error::other("log.level is no level"))?;
     let mut builder = Builder::new();
     // Libraries never log below warnings: at trace level they would write out headers, and with them credentials (H1).
@@ -26,11 +27,13 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         builder.filter_module(own, level);
     }
     builder.format(write_line);
-    builder.target(match settings.file.as_str() {
-        "" => Target::Stdout,
-        path => Target::Pipe(Box::new(OpenOptions::new().create(true).append(true).open(path)?)),
-    });
-    builder.try_init().map_err(io::Error::other)
+    let writer = LogWriter::start(match settings.file.as_str() {
+        "" => Box::new(io::stdout()),
+        path => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+    })?;
+    builder.target(Target::Pipe(Box::new(writer.lines.clone())));
+    builder.try_init().map_err(io::Error::other)?;
+    Ok(writer)
 }
 
 fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

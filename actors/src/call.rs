@@ -45,7 +45,7 @@ pub struct ResolvedTarget {
 /// One request under way.
 pub struct Call {
     /// The request.
-    pub request: RouteRequest,
+    pub request: Box<RouteRequest>,
     /// The targets in order, and what leads from one to the next.
     pub chain: Chain,
     /// The targets of `chain`, resolved.

@@ -68,7 +68,7 @@ pub struct RouteRequest {
     /// The limit that the client sets with a header.
     pub request_timeout: Option<Duration>,
     /// The account of the request.
-    pub record: RequestRecord,
+    pub record: Box<RequestRecord>,
 }
 
 /// How the answer was come by; told in headers.
@@ -132,7 +132,7 @@ pub enum RouteError {
     Forbidden(String),
 }
 
-impl Message for RouteRequest {
+impl Message for Box<RouteRequest> {
     type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;
 }
 
@@ -154,7 +154,7 @@ impl RouterActor {
         Self { routing, upstreams, stats }
     }
 
-    fn call(&self, request: RouteRequest) -> Result<Call, (RouteError, Box<RequestRecord>)> {
+    fn call(&self, request: Box<RouteRequest>) -> Result<Call, (RouteError, Box<RequestRecord>)> {
         let chain = {
             let header = |name: &str| {
                 let found = request.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
@@ -177,13 +177,13 @@ impl RouterActor {
         };
         let chain = match chain {
             Ok(chain) => chain,
-            Err(error) => return Err((RouteError::NoTarget(error.to_string()), Box::new(request.record))),
+            Err(error) => return Err((RouteError::NoTarget(error.to_string()), request.record)),
         };
         let targets: Result<Vec<ResolvedTarget>, RouteError> =
             chain.steps.iter().map(|step| self.resolve(&request, &step.target)).collect();
         match targets {
             Ok(targets) => Ok(Call { request, chain, targets, routing: self.routing.clone() }),
-            Err(error) => Err((error, Box::new(request.record))),
+            Err(error) => Err((error, request.record)),
         }
     }
 
@@ -228,10 +228,10 @@ impl Actor for RouterActor {
 
 takes_parcels!(RouterActor);
 
-impl Handler<RouteRequest> for RouterActor {
+impl Handler<Box<RouteRequest>> for RouterActor {
     type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;
 
-    fn handle(&mut self, mut request: RouteRequest, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, mut request: Box<RouteRequest>, _: &mut Context<Self>) -> Self::Result {
         let handling = self.stats.handling();
         request.record.reopen();
         let call = self.call(request).inspect_err(|_| handling.fail("a request could not be routed"))?;

@@ -11,7 +11,7 @@
 //! | `sim-cut` | the answer is cut off in the middle |
 //! | `sim-tool` | a call of the request's first tool |
 //! | `sim-reasoning` | reasoning, then the answer |
-//! | `sim-slow-20x100` | a stream of 20 chunks, 100 ms apart |
+//! | `sim-slow-20x100` | a stream of 20 pieces of text, 100 ms before each; a whole answer comes at once |
 //! | `sim-embedding` | embeddings, always the same for the same text |
 //!
 //! Tokens are counted as four characters each.
@@ -72,7 +72,13 @@ pub enum Ending {
 
 /// An error in OpenAI's shape.
 fn refusal(status: u16, code: &str, message: &str) -> Simulated {
-    let kind = if status >= 500 { "api_error" } else { "invalid_request_error" };
+    let kind = match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    };
     let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
     let headers = if status == 429 { vec![("retry-after", "1".to_owned())] } else { Vec::new() };
     Simulated { delay: Duration::ZERO, status, headers, body: whole(&body) }

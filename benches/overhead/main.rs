@@ -1,6 +1,6 @@
 //! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
 //!
-//! `cargo bench --bench overhead [-- --quick] [-- --streams 1000] [-- --aborts 1000]`
+//! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]`
 
 #![allow(
     clippy::unwrap_used,
@@ -84,8 +84,12 @@ async fn main() {
         "| answers | connections | through | CPU µs/request | requests/s | p50 µs | p99 µs | RSS MiB | CPU ratio to nginx |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
+    let only = args.iter().position(|arg| arg == "--only").map(|at| args[at + 1].as_str());
     for (kind, kind_name) in [(Kind::Whole, "whole"), (Kind::Stream, "streamed")] {
         for connections in [1, 32] {
+            if only.is_some_and(|only| only != format!("{kind_name}{connections}")) {
+                continue;
+            }
             compare(&subjects, kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
         }
     }

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::{Ending, Simulated, SimulatedBody, refusal, tokens, whole};
 use crate::wire::json_object::JsonObject;
 use crate::wire::sse;
+use crate::wire::surrogates::replace_lone;
+
+/// The longest stream that can be asked for, in chunks, since a script is made whole.
+const MOST_CHUNKS: usize = 10_000;
 
 const FRIENDLY: &str = "Xin chào! This is the gateway's built-in simulator. Everything works.";
 const REASONING: &str = "The user wants an answer. The simulator always has the same one.";
@@ -18,7 +22,7 @@ struct Script {
     reasoning: Option<&'static str>,
     tool: bool,
     delay: Duration,
-    /// The chunks of a stream, and the wait before each.
+    /// The chunks of a stream's text, and the wait before each.
     chunks: Option<usize>,
     pause: Duration,
     ending: Ending,
@@ -71,7 +75,7 @@ fn script(body: &JsonObject, model: &str) -> Option<Script> {
                 script.delay = Duration::from_millis(millis.parse().ok()?);
             } else {
                 let (chunks, millis) = model.strip_prefix("sim-slow-")?.split_once('x')?;
-                let chunks = chunks.parse::<usize>().ok().filter(|chunks| (1..=100_000).contains(chunks))?;
+                let chunks = chunks.parse::<usize>().ok().filter(|chunks| (1..=MOST_CHUNKS).contains(chunks))?;
                 script.text = (0..chunks).map(|n| format!("{n} ")).collect();
                 script.chunks = Some(chunks);
                 script.pause = Duration::from_millis(millis.parse().ok()?);
@@ -110,40 +114,39 @@ fn streamed(body: &JsonObject, script: &Script, head: &Head<'_>) -> SimulatedBod
         json!({"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model,
             "choices": choices})
     };
-    let delta = |delta: Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]));
-    let mut chunks = vec![delta(json!({"role": "assistant", "content": ""}))];
+    let frame = |chunk: Value| sse::frame(chunk.to_string().as_bytes());
+    let delta = |delta: Value| frame(chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}])));
+    let mut events = vec![(Duration::ZERO, delta(json!({"role": "assistant", "content": ""})))];
     if let Some(reasoning) = script.reasoning {
-        chunks.push(delta(json!({"reasoning_content": reasoning})));
+        let parts = pieces(reasoning, 3);
+        events.extend(parts.iter().map(|part| (Duration::ZERO, delta(json!({"reasoning_content": part})))));
     }
     if script.tool {
         let mut call = tool_call(body);
         call["index"] = json!(0);
-        let arguments = call["function"]["arguments"].as_str().unwrap_or_default().to_owned();
+        let arguments = call["function"]["arguments"].take();
         call["function"]["arguments"] = json!("");
-        chunks.push(delta(json!({"tool_calls": [call]})));
-        for part in pieces(&arguments, 3) {
-            chunks.push(delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})));
+        events.push((Duration::ZERO, delta(json!({"tool_calls": [call]}))));
+        for part in pieces(arguments.as_str().unwrap_or_default(), 3) {
+            let part = json!({"tool_calls": [{"index": 0, "function": {"arguments": part}}]});
+            events.push((Duration::ZERO, delta(part)));
         }
     } else {
-        for part in pieces(&script.text, script.chunks.unwrap_or(6)) {
-            chunks.push(delta(json!({"content": part})));
-        }
+        let parts = pieces(&script.text, script.chunks.unwrap_or(6));
+        events.extend(parts.iter().map(|part| (script.pause, delta(json!({"content": part})))));
     }
-    let done = script.ending == Ending::Complete;
-    if done {
-        chunks.push(chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish_reason(script)}])));
+    if script.ending == Ending::Complete {
+        let end = chunk(json!([{"index": 0, "delta": {}, "finish_reason": finish_reason(script)}]));
+        events.push((Duration::ZERO, frame(end)));
         if wants_usage(body) {
             let mut last = chunk(json!([]));
             last["usage"] = head.usage.clone();
-            chunks.push(last);
+            events.push((Duration::ZERO, frame(last)));
         }
-    } else {
-        chunks.truncate(3);
-    }
-    let mut events: Vec<(Duration, Bytes)> =
-        chunks.iter().map(|chunk| (script.pause, sse::frame(chunk.to_string().as_bytes()))).collect();
-    if done {
         events.push((Duration::ZERO, sse::DONE));
+    } else {
+        // The role and two pieces of text.
+        events.truncate(3);
     }
     SimulatedBody::Stream { events, ending: script.ending }
 }
@@ -153,8 +156,7 @@ fn finish_reason(script: &Script) -> &'static str {
 }
 
 fn wants_usage(body: &JsonObject) -> bool {
-    let options: Option<Value> = body.read("stream_options").ok().flatten();
-    options.is_some_and(|options| options["include_usage"] == true)
+    lenient(body, "stream_options").is_some_and(|options| options["include_usage"] == true)
 }
 
 /// A text in about `count` pieces, cut at words where it can be.
@@ -164,7 +166,7 @@ fn pieces(text: &str, count: usize) -> Vec<String> {
 }
 
 fn tool_call(body: &JsonObject) -> Value {
-    let tools: Option<Value> = body.read("tools").ok().flatten();
+    let tools = lenient(body, "tools");
     let name = tools.as_ref().and_then(|tools| tools.get(0)?["function"]["name"].as_str()).unwrap_or("get_weather");
     let arguments = json!({"city": "Hà Nội", "unit": "celsius"}).to_string();
     json!({"id": "call_sim_1", "type": "function", "function": {"name": name, "arguments": arguments}})
@@ -173,14 +175,16 @@ fn tool_call(body: &JsonObject) -> Value {
 fn usage(body: &JsonObject, script: &Script) -> Value {
     let prompt = tokens(body.get("messages").unwrap_or_default());
     let reasoning = script.reasoning.map_or(0, tokens);
-    let completion = tokens(&script.text) + reasoning;
+    let told = if script.tool { tokens(&tool_call(body).to_string()) } else { tokens(&script.text) };
+    let completion = told + reasoning;
     json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion,
         "completion_tokens_details": {"reasoning_tokens": reasoning}})
 }
 
 fn last_user_text(body: &JsonObject) -> String {
-    let messages: Vec<Value> = body.read("messages").ok().flatten().unwrap_or_default();
-    let last = messages.iter().rev().find(|message| message["role"] == "user");
+    let messages = lenient(body, "messages");
+    let messages = messages.as_ref().and_then(Value::as_array);
+    let last = messages.and_then(|messages| messages.iter().rev().find(|message| message["role"] == "user"));
     match last.map(|message| &message["content"]) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
@@ -188,4 +192,9 @@ fn last_user_text(body: &JsonObject) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// A field of the request; half a surrogate pair in it is no reason to fail.
+fn lenient(body: &JsonObject, name: &str) -> Option<Value> {
+    serde_json::from_slice(&replace_lone(body.get(name)?.as_bytes())).ok()
 }

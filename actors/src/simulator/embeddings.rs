@@ -10,24 +10,34 @@ use sha2::{Digest, Sha256};
 use super::{Simulated, refusal, tokens, whole};
 use crate::wire::json_object::JsonObject;
 
-const DIMENSIONS: u64 = 384;
+const DIMENSIONS: usize = 384;
+const MOST_DIMENSIONS: usize = 4096;
 
 /// The answer of a model to an embeddings request.
 pub fn embeddings(body: &JsonObject, model: &str) -> Simulated {
     if model != "sim-embedding" {
         return refusal(404, "model_not_found", &format!("The simulator has no embedding model '{model}'."));
     }
-    let texts: Vec<String> = match body.read::<Value>("input") {
+    let texts = match body.read::<Value>("input") {
         Ok(Some(Value::String(text))) => vec![text],
-        Ok(Some(Value::Array(items))) => {
+        // Token numbers are one input.
+        Ok(Some(tokens @ Value::Array(_))) if tokens[0].is_number() => vec![tokens.to_string()],
+        Ok(Some(Value::Array(items))) if !items.is_empty() => {
             items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
         }
         _ => return refusal(400, "invalid_input", "'input' must be a text or an array of texts."),
     };
-    let dimensions = body.read("dimensions").ok().flatten().unwrap_or(DIMENSIONS).clamp(1, 4096);
+    let dimensions = match body.read::<usize>("dimensions") {
+        Ok(dimensions) => dimensions.unwrap_or(DIMENSIONS),
+        Err(_) => 0,
+    };
+    if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+        let message = format!("'dimensions' must be a number from 1 to {MOST_DIMENSIONS}.");
+        return refusal(400, "invalid_dimensions", &message);
+    }
     let base64 = matches!(body.get("encoding_format"), Some("\"base64\""));
     let entry = |(index, text): (usize, &String)| {
-        let vector = vector(text, dimensions as usize);
+        let vector = vector(text, dimensions);
         let embedding = if base64 {
             let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
             json!(STANDARD.encode(bytes))

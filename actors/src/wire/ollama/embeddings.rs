@@ -5,8 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::usage_of;
+use super::{error_in, present, usage_of};
 use crate::wire::{BadRequest, VendorRequest, WholeAnswer};
+
+/// Fields that pass as they are: shared ones, and Ollama's own as extensions.
+const SAME: [&str; 4] = ["dimensions", "keep_alive", "truncate", "options"];
+
+/// Fields that are translated, `encoding_format` on the way back.
+const TRANSLATED: [&str; 3] = ["model", "input", "encoding_format"];
 
 /// Translates an embeddings request.
 ///
@@ -23,12 +29,13 @@ pub fn embeddings_request(body: &Map<String, Value>, model: &str) -> Result<Vend
         return Err(BadRequest::new("input", "Ollama embeds text: 'input' must be a text or an array of texts."));
     }
     let mut out = json!({"model": model, "input": input});
-    for name in ["dimensions", "keep_alive", "truncate", "options"] {
-        if let Some(value) = body.get(name).filter(|value| !value.is_null()) {
+    for name in SAME {
+        if let Some(value) = present(body, name) {
             out[name] = value.clone();
         }
     }
-    let dropped = if body.get("user").is_some() { vec!["user".to_owned()] } else { Vec::new() };
+    let known = |name: &str| SAME.contains(&name) || TRANSLATED.contains(&name);
+    let dropped = body.keys().filter(|name| present(body, name).is_some() && !known(name)).cloned().collect();
     let body = Bytes::from(out.to_string());
     Ok(VendorRequest { path: "/api/embed".to_owned(), headers: Vec::new(), body, dropped_params: dropped })
 }
@@ -40,13 +47,14 @@ pub fn embeddings_request(body: &Map<String, Value>, model: &str) -> Result<Vend
 pub fn embeddings_answer(body: &[u8], model: &str, base64: bool) -> Result<WholeAnswer, String> {
     let malformed = || "The provider's answer is not in Ollama's format.".to_owned();
     let answer: Value = serde_json::from_slice(body).map_err(|_| malformed())?;
-    if let Some(error) = answer["error"].as_str() {
-        return Err(error.to_owned());
+    if let Some(error) = error_in(&answer) {
+        return Err(error.message);
     }
-    let vectors: Vec<Vec<f32>> = serde_json::from_value(answer["embeddings"].clone()).map_err(|_| malformed())?;
-    let entry = |(index, vector): (usize, &Vec<f32>)| {
+    // Read wide, so that the numbers are written again as they came.
+    let vectors: Vec<Vec<f64>> = serde_json::from_value(answer["embeddings"].clone()).map_err(|_| malformed())?;
+    let entry = |(index, vector): (usize, &Vec<f64>)| {
         let embedding = if base64 {
-            json!(STANDARD.encode(vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()))
+            json!(STANDARD.encode(vector.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect::<Vec<u8>>()))
         } else {
             json!(vector)
         };

@@ -1,10 +1,9 @@
 //! A chat request as Ollama takes it.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::{messages, present};
 use crate::wire::{BadRequest, VendorRequest};
 
 /// OpenAI's names of what Ollama keeps in `options`.
@@ -21,10 +20,10 @@ const OPTIONS: [(&str, &str); 9] = [
 ];
 
 /// Fields that pass as they are: shared ones, and Ollama's own as extensions.
-const SAME: [&str; 4] = ["keep_alive", "think", "logprobs", "top_logprobs"];
+const SAME: [&str; 6] = ["keep_alive", "think", "truncate", "shift", "logprobs", "top_logprobs"];
 
 /// Fields that are translated below.
-const TRANSLATED: [&str; 12] = [
+const TRANSLATED: [&str; 11] = [
     "model",
     "messages",
     "stream",
@@ -36,7 +35,6 @@ const TRANSLATED: [&str; 12] = [
     "response_format",
     "reasoning_effort",
     "options",
-    "metadata",
 ];
 
 /// Translates a chat request.
@@ -44,159 +42,114 @@ const TRANSLATED: [&str; 12] = [
 /// # Errors
 /// Where Ollama's format cannot express it; the message names the field.
 pub fn chat_request(body: &Map<String, Value>, model: &str) -> Result<VendorRequest, BadRequest> {
-    if body.get("n").and_then(Value::as_u64).is_some_and(|n| n > 1) {
+    if present(body, "n").and_then(Value::as_f64).is_some_and(|n| n > 1.0) {
         return Err(BadRequest::new("n", "Ollama answers one choice: leave 'n' out or set it to 1."));
     }
     let mut dropped = Vec::new();
-    let stream = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
     let mut out = Map::new();
     out.insert("model".to_owned(), json!(model));
-    out.insert("messages".to_owned(), messages(body.get("messages"))?);
+    out.insert("messages".to_owned(), messages::translate(body.get("messages"), &mut dropped)?);
     // Ollama streams unless told otherwise.
+    let stream = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
     out.insert("stream".to_owned(), json!(stream));
-    let mut options = body.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    let present = |name: &str| body.get(name).filter(|value| !value.is_null());
-    for (theirs, ours) in OPTIONS {
-        if let Some(value) = present(theirs) {
-            options.insert(ours.to_owned(), value.clone());
-        }
-    }
-    match present("stop") {
-        Some(Value::String(text)) => {
-            options.insert("stop".to_owned(), json!([text]));
-        }
-        Some(list) => {
-            options.insert("stop".to_owned(), list.clone());
-        }
-        None => {}
-    }
+    let options = options(body)?;
     if !options.is_empty() {
         out.insert("options".to_owned(), Value::Object(options));
     }
     for name in SAME {
-        if let Some(value) = present(name) {
+        if let Some(value) = present(body, name) {
             out.insert(name.to_owned(), value.clone());
         }
     }
-    if let Some(effort) = present("reasoning_effort").and_then(Value::as_str)
-        && !out.contains_key("think")
-    {
-        let think = if effort == "none" { json!(false) } else { json!(effort) };
-        out.insert("think".to_owned(), think);
-    }
-    let no_tools = present("tool_choice").and_then(Value::as_str) == Some("none");
-    match present("tools") {
-        Some(tools) if !no_tools => {
-            out.insert("tools".to_owned(), tools.clone());
-        }
-        _ => {}
-    }
-    if present("tool_choice").is_some_and(|choice| !matches!(choice.as_str(), Some("none" | "auto"))) {
-        dropped.push("tool_choice".to_owned());
-    }
-    if let Some(format) = present("response_format") {
-        match format["type"].as_str() {
-            Some("json_object") => {
-                out.insert("format".to_owned(), json!("json"));
-            }
-            Some("json_schema") => {
-                out.insert("format".to_owned(), format["json_schema"]["schema"].clone());
-            }
-            _ => {}
-        }
-    }
+    think(body, &mut out, &mut dropped);
+    tools(body, &mut out, &mut dropped)?;
+    format(body, &mut out, &mut dropped)?;
     let known = |name: &str| {
         SAME.contains(&name) || TRANSLATED.contains(&name) || OPTIONS.iter().any(|(theirs, _)| *theirs == name)
     };
-    dropped.extend(body.keys().filter(|name| present(name).is_some() && !known(name)).cloned());
+    dropped.extend(body.keys().filter(|name| present(body, name).is_some() && !known(name)).cloned());
     let body = Bytes::from(Value::Object(out).to_string());
     Ok(VendorRequest { path: "/api/chat".to_owned(), headers: Vec::new(), body, dropped_params: dropped })
 }
 
-fn messages(messages: Option<&Value>) -> Result<Value, BadRequest> {
-    let Some(messages) = messages.and_then(Value::as_array) else {
-        return Err(BadRequest::new("messages", "'messages' must be an array of messages."));
+/// Ollama's `options`: those that the client gave as an extension, and OpenAI's parameters over them.
+fn options(body: &Map<String, Value>) -> Result<Map<String, Value>, BadRequest> {
+    let mut options = match present(body, "options") {
+        None => Map::new(),
+        Some(Value::Object(options)) => options.clone(),
+        Some(_) => return Err(BadRequest::new("options", "'options' must be an object of Ollama's options.")),
     };
-    // Ollama names a tool result by its tool, OpenAI by its call.
-    let mut tool_names: HashMap<String, Value> = HashMap::new();
-    let mut out = Vec::with_capacity(messages.len());
-    for (at, message) in messages.iter().enumerate() {
-        let path = format!("messages[{at}]");
-        let role = match message["role"].as_str() {
-            Some("developer") => "system",
-            Some(role @ ("system" | "user" | "assistant" | "tool")) => role,
-            _ => {
-                let known = "'role' must be system, developer, user, assistant or tool.";
-                return Err(BadRequest::new(format!("{path}.role"), known));
-            }
-        };
-        let (text, images) = content(&message["content"], &format!("{path}.content"))?;
-        let mut translated = json!({"role": role, "content": text});
-        if !images.is_empty() {
-            translated["images"] = json!(images);
+    for (theirs, ours) in OPTIONS {
+        if let Some(value) = present(body, theirs) {
+            options.insert(ours.to_owned(), value.clone());
         }
-        if let Some(reasoning) = message["reasoning_content"].as_str() {
-            translated["thinking"] = json!(reasoning);
-        }
-        if let Some(calls) = message["tool_calls"].as_array() {
-            let mut translated_calls = Vec::with_capacity(calls.len());
-            for (at, call) in calls.iter().enumerate() {
-                let function = &call["function"];
-                let arguments = arguments(function, &format!("{path}.tool_calls[{at}].function.arguments"))?;
-                if let Some(id) = call["id"].as_str() {
-                    tool_names.insert(id.to_owned(), function["name"].clone());
-                }
-                translated_calls.push(json!({"function": {"name": function["name"], "arguments": arguments}}));
-            }
-            translated["tool_calls"] = Value::Array(translated_calls);
-        }
-        if role == "tool"
-            && let Some(name) = message["tool_call_id"].as_str().and_then(|id| tool_names.get(id))
-        {
-            translated["tool_name"] = name.clone();
-        }
-        out.push(translated);
     }
-    Ok(Value::Array(out))
+    let stop = match present(body, "stop") {
+        None => return Ok(options),
+        Some(text @ Value::String(_)) => json!([text]),
+        Some(list @ Value::Array(_)) => list.clone(),
+        Some(_) => return Err(BadRequest::new("stop", "'stop' must be a text or an array of texts.")),
+    };
+    options.insert("stop".to_owned(), stop);
+    Ok(options)
 }
 
-fn arguments(function: &Value, path: &str) -> Result<Value, BadRequest> {
-    match &function["arguments"] {
-        Value::Null => Ok(json!({})),
-        Value::String(text) if text.trim().is_empty() => Ok(json!({})),
-        Value::String(text) => match serde_json::from_str(text) {
-            Ok(object @ Value::Object(_)) => Ok(object),
-            _ => Err(BadRequest::new(path, "A tool call's arguments must be JSON text of an object.")),
-        },
-        object @ Value::Object(_) => Ok(object.clone()),
-        _ => Err(BadRequest::new(path, "A tool call's arguments must be JSON text of an object.")),
-    }
+/// OpenAI's efforts as Ollama's levels, of which it refuses all but low, medium, high and max; its own `think` goes first.
+fn think(body: &Map<String, Value>, out: &mut Map<String, Value>, dropped: &mut Vec<String>) {
+    let Some(effort) = present(body, "reasoning_effort").filter(|_| !out.contains_key("think")) else { return };
+    let think = match effort.as_str() {
+        Some("none") => json!(false),
+        Some("minimal") => json!("low"),
+        // "max" is refused by older servers, which know "high".
+        Some("xhigh") => json!("high"),
+        Some("low" | "medium" | "high" | "max") => effort.clone(),
+        _ => {
+            dropped.push("reasoning_effort".to_owned());
+            return;
+        }
+    };
+    out.insert("think".to_owned(), think);
 }
 
-/// A content's text, and its images as base64.
-fn content(content: &Value, path: &str) -> Result<(String, Vec<String>), BadRequest> {
-    let parts = match content {
-        Value::Null => return Ok((String::new(), Vec::new())),
-        Value::String(text) => return Ok((text.clone(), Vec::new())),
-        Value::Array(parts) => parts,
-        _ => return Err(BadRequest::new(path, "A message's content must be a text or an array of parts.")),
-    };
-    let mut texts = Vec::new();
-    let mut images = Vec::new();
-    for (at, part) in parts.iter().enumerate() {
-        match part["type"].as_str() {
-            Some("text") => texts.push(part["text"].as_str().unwrap_or_default()),
-            Some("image_url") => {
-                let url = part["image_url"]["url"].as_str().unwrap_or_default();
-                let data = url.strip_prefix("data:").and_then(|data| data.split_once(";base64,"));
-                let Some((_, data)) = data else {
-                    let message = "Ollama takes images as data: the URL must be 'data:TYPE;base64,DATA'.";
-                    return Err(BadRequest::new(format!("{path}[{at}].image_url.url"), message));
-                };
-                images.push(data.to_owned());
-            }
-            _ => return Err(BadRequest::new(format!("{path}[{at}].type"), "A part must be text or image_url.")),
-        }
+/// Ollama always chooses by itself: "none" is said by sending no tools, any other choice is lost.
+fn tools(body: &Map<String, Value>, out: &mut Map<String, Value>, dropped: &mut Vec<String>) -> Result<(), BadRequest> {
+    let choice = present(body, "tool_choice");
+    if choice.is_some_and(|choice| !matches!(choice.as_str(), Some("none" | "auto"))) {
+        dropped.push("tool_choice".to_owned());
     }
-    Ok((texts.join("\n"), images))
+    let Some(tools) = present(body, "tools").filter(|_| choice.and_then(Value::as_str) != Some("none")) else {
+        return Ok(());
+    };
+    let Some(list) = tools.as_array() else {
+        return Err(BadRequest::new("tools", "'tools' must be an array."));
+    };
+    if let Some(at) = list.iter().position(|tool| tool["type"] != "function") {
+        return Err(BadRequest::new(format!("tools[{at}].type"), "A tool must be of the type 'function'."));
+    }
+    out.insert("tools".to_owned(), tools.clone());
+    Ok(())
+}
+
+fn format(
+    body: &Map<String, Value>,
+    out: &mut Map<String, Value>,
+    dropped: &mut Vec<String>,
+) -> Result<(), BadRequest> {
+    let Some(format) = present(body, "response_format") else { return Ok(()) };
+    let schema = &format["json_schema"]["schema"];
+    let ours = match format["type"].as_str() {
+        Some("text") => return Ok(()),
+        Some("json_schema") if schema.is_object() => schema.clone(),
+        Some("json_schema") => {
+            dropped.push("response_format".to_owned());
+            json!("json")
+        }
+        Some("json_object") => json!("json"),
+        _ => {
+            let message = "'response_format.type' must be text, json_object or json_schema.";
+            return Err(BadRequest::new("response_format.type", message));
+        }
+    };
+    out.insert("format".to_owned(), ours);
+    Ok(())
 }

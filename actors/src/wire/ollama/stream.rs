@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::{finish_reason, tool_call, usage_json, usage_of};
+use super::{error_in, finish_reason, logprobs, tool_call, usage_json, usage_of};
 use crate::wire::surrogates::SurrogateRepair;
 use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, sse};
 
@@ -43,12 +44,12 @@ impl ChatStream {
             return;
         }
         let repaired = self.surrogates.repair(line);
-        let Ok(part) = serde_json::from_slice::<Value>(&repaired) else {
+        let Some(part) = serde_json::from_slice::<Value>(&repaired).ok().filter(Value::is_object) else {
             self.fail("The provider's stream is not in Ollama's format.", "malformed_stream", out);
             return;
         };
-        if let Some(error) = part["error"].as_str() {
-            self.fail(error, "provider_error", out);
+        if let Some(error) = error_in(&part) {
+            self.fail(&error.message, error.code.as_deref().unwrap_or("provider_error"), out);
             return;
         }
         if let Some(model) = part["model"].as_str() {
@@ -56,25 +57,27 @@ impl ChatStream {
         }
         if !self.begun {
             self.begun = true;
-            self.chunk(&json!({"role": "assistant", "content": ""}), None, false, out);
+            self.chunk(&json!({"role": "assistant", "content": ""}), None, &Value::Null, out);
         }
         let message = &part["message"];
         let text = |name: &str| message[name].as_str().filter(|text| !text.is_empty());
+        // They stand with the text they belong to, or with the end if that holds the last of them.
+        let mut logprobs = logprobs(&part);
         if let Some(thinking) = text("thinking").filter(|_| !self.strict) {
-            self.chunk(&json!({"reasoning_content": thinking}), None, true, out);
+            self.chunk(&json!({"reasoning_content": thinking}), None, &Value::Null, out);
         }
         if let Some(content) = text("content") {
-            self.chunk(&json!({"content": content}), None, true, out);
+            self.chunk(&json!({"content": content}), None, &logprobs.take(), out);
         }
         for call in message["tool_calls"].as_array().into_iter().flatten() {
             let mut call = tool_call(call, &self.id, self.tool_calls);
             call["index"] = json!(self.tool_calls);
             self.tool_calls += 1;
-            self.chunk(&json!({"tool_calls": [call]}), None, true, out);
+            self.chunk(&json!({"tool_calls": [call]}), None, &Value::Null, out);
         }
         if part["done"] == true {
             let reason = finish_reason(part["done_reason"].as_str(), self.tool_calls > 0);
-            self.chunk(&json!({}), Some(reason), true, out);
+            self.chunk(&json!({}), Some(reason), &logprobs, out);
             if let Some(usage) = usage_of(&part) {
                 let mut chunk = self.chunk_json(&json!([]));
                 chunk["usage"] = usage_json(&usage);
@@ -85,9 +88,11 @@ impl ChatStream {
         }
     }
 
-    fn chunk(&self, delta: &Value, finish_reason: Option<&str>, content: bool, out: &mut Vec<StreamEvent>) {
-        let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish_reason}]);
+    fn chunk(&self, delta: &Value, finish_reason: Option<&str>, logprobs: &Value, out: &mut Vec<StreamEvent>) {
+        let choices = json!([{"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}]);
         let frame = sse::frame(self.chunk_json(&choices).to_string().as_bytes());
+        // The role's chunk opens the answer and is no part of it.
+        let content = delta.get("role").is_none();
         out.push(StreamEvent::Chunk { frame, content });
     }
 
@@ -117,7 +122,10 @@ impl StreamDecoder for ChatStream {
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
         let line = self.buffer.split();
-        self.take(&line, out);
+        // A last line may lack its line feed; what is no JSON there was cut, which is told below.
+        if serde_json::from_slice::<IgnoredAny>(&line).is_ok() {
+            self.take(&line, out);
+        }
         if !self.ended {
             self.fail("The provider closed the stream before the answer was complete.", "stream_cut", out);
         }
