@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,9 @@ use crate::upstream::Upstream;
 use crate::virtual_key::VirtualKey;
 use crate::wire::BadRequest;
 use crate::wire::json_object::JsonObject;
+
+/// How often connections that are no longer needed are given up.
+const SPARE_CONNECTIONS_AFTER: Duration = Duration::from_secs(15);
 
 /// What every worker's router knows; read only.
 pub struct Routing {
@@ -224,6 +227,12 @@ impl RouterActor {
 
 impl Actor for RouterActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(SPARE_CONNECTIONS_AFTER, |router, _| {
+            router.upstreams.values().for_each(|upstream| upstream.close_spare_connections());
+        });
+    }
 }
 
 takes_parcels!(RouterActor);

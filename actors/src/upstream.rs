@@ -1,7 +1,9 @@
 //! One provider as one worker thread reaches it: an awc client of its own, so that no provider waits for another's
 //! connections. The only file that knows awc.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -35,9 +37,14 @@ pub struct UpstreamAnswer {
     pub body: UpstreamBody,
 }
 
+/// Idle connections that a thread may keep to one provider beyond twice what it needs.
+const SPARE_CONNECTIONS: usize = 16;
+
 /// A provider's connections from one thread.
 pub struct Upstream {
-    client: Client,
+    client: RefCell<Client>,
+    connector: Box<dyn Fn() -> Client>,
+    load: Rc<Load>,
     base_url: String,
     auth_header: HeaderName,
     auth_prefix: String,
@@ -47,21 +54,34 @@ pub struct Upstream {
 impl Upstream {
     /// A client for one provider; `tls` is shared by all, since it holds the root certificates.
     pub fn new(settings: &ProviderSettings, tls: Arc<rustls::ClientConfig>) -> Self {
-        let connector = Connector::new()
-            .rustls_0_23(tls)
-            .timeout(millis_or_day(settings.timeouts.connect_ms))
-            // Our own limit is visible and refuses; awc's would queue silently.
-            .limit(0)
-            .conn_keep_alive(Duration::from_secs(60))
-            .conn_lifetime(Duration::from_secs(600));
-        let client = Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers();
+        let connect_timeout = millis_or_day(settings.timeouts.connect_ms);
+        let connector = Box::new(move || {
+            let connector = Connector::new()
+                .rustls_0_23(tls.clone())
+                .timeout(connect_timeout)
+                // Our own limit is visible and refuses; awc's would queue silently.
+                .limit(0)
+                .conn_keep_alive(Duration::from_secs(60))
+                .conn_lifetime(Duration::from_secs(600));
+            Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
+        });
         let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
         Self {
-            client: client.finish(),
+            client: RefCell::new(connector()),
+            connector,
+            load: Rc::default(),
             base_url: settings.base_url.trim_end_matches('/').to_owned(),
             auth_header: settings.auth_header.parse().unwrap_or(awc::http::header::AUTHORIZATION),
             auth_prefix: settings.auth_prefix.clone(),
             headers: settings.headers.iter().filter_map(header).collect(),
+        }
+    }
+
+    /// Gives up the connections that a burst left behind: awc itself closes an idle one only when the next request comes
+    /// upon it. Call it at regular intervals; requests under way keep their connections.
+    pub fn close_spare_connections(&self) {
+        if self.load.take_spare() {
+            self.client.replace((self.connector)());
         }
     }
 
@@ -75,7 +95,8 @@ impl Upstream {
         credential: Option<&Secret>,
         extra: &[(String, String)],
     ) -> Result<UpstreamAnswer, FailureKind> {
-        let mut call = self.client.post([&self.base_url, request.path.as_str()].concat());
+        let under_way = Load::begin(&self.load);
+        let mut call = self.client.borrow().post([&self.base_url, request.path.as_str()].concat());
         let headers = call.headers_mut();
         headers.insert(awc::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(awc::http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -97,8 +118,50 @@ impl Upstream {
         Ok(UpstreamAnswer {
             status: answer.status().as_u16(),
             retry_after: wait_asked(answer.headers()),
-            body: Box::pin(answer.map_err(|_| BrokenBody)),
+            body: Box::pin(answer.map_err(move |_| {
+                // Counted until the body is dropped.
+                let _ = &under_way;
+                BrokenBody
+            })),
         })
+    }
+}
+
+/// How many requests of one thread are under way at a provider, and have been at once.
+#[derive(Default)]
+struct Load {
+    now: Cell<usize>,
+    peak_since_take: Cell<usize>,
+    peak_of_client: Cell<usize>,
+}
+
+/// One request under way.
+struct UnderWay(Rc<Load>);
+
+impl Load {
+    fn begin(load: &Rc<Self>) -> UnderWay {
+        let now = load.now.get() + 1;
+        load.now.set(now);
+        load.peak_since_take.set(load.peak_since_take.get().max(now));
+        load.peak_of_client.set(load.peak_of_client.get().max(now));
+        UnderWay(load.clone())
+    }
+
+    /// Whether the client holds many more connections than the time since the last call needed; if so, the count
+    /// begins anew for its successor.
+    fn take_spare(&self) -> bool {
+        let needed = self.peak_since_take.replace(self.now.get());
+        let spare = self.peak_of_client.get() > 2 * needed + SPARE_CONNECTIONS;
+        if spare {
+            self.peak_of_client.set(self.now.get());
+        }
+        spare
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.now.set(self.0.now.get() - 1);
     }
 }
 
@@ -159,4 +222,30 @@ fn failure_kind(error: &SendRequestError) -> FailureKind {
 /// A limit that 0 switches off; a day stands for none, since timers cannot be infinite.
 fn millis_or_day(millis: u64) -> Duration {
     if millis == 0 { Duration::from_secs(86_400) } else { Duration::from_millis(millis) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// D7: connections that a burst needed are given up once it has passed, and not while it lasts.
+    #[test]
+    fn d7_connections_of_a_burst_are_given_up() {
+        let load = Rc::new(Load::default());
+        let burst: Vec<_> = (0..1000).map(|_| Load::begin(&load)).collect();
+        assert!(!load.take_spare(), "all are in use");
+        drop(burst);
+        assert!(!load.take_spare(), "they were in use in this interval");
+        assert!(load.take_spare(), "an interval without any use");
+        assert!(!load.take_spare(), "and only once");
+    }
+
+    #[test]
+    fn connections_of_a_steady_load_are_kept() {
+        let load = Rc::new(Load::default());
+        for _ in 0..10 {
+            drop((0..40).map(|_| Load::begin(&load)).collect::<Vec<_>>());
+            assert!(!load.take_spare());
+        }
+    }
 }

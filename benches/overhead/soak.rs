@@ -34,6 +34,15 @@ async fn settled(gateway: &Gateway) {
     panic!("requests are still in flight");
 }
 
+/// Waits until the connections that the burst needed are given up, and reports what is left.
+async fn afterwards(gateway: &Gateway, upstream: &Upstream) {
+    let begun = std::time::Instant::now();
+    while upstream.connections().await > 32 && begun.elapsed() < Duration::from_secs(90) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    report(&format!("{} s later", begun.elapsed().as_secs()), gateway, upstream).await;
+}
+
 /// Holds streams of five seconds, twice, and reports before, during and after each time.
 pub async fn streams(gateway: &Gateway, upstream: &Upstream, count: usize) {
     report("before", gateway, upstream).await;
@@ -55,6 +64,7 @@ pub async fn streams(gateway: &Gateway, upstream: &Upstream, count: usize) {
         println!("round {round}: {whole} of {count} streams came whole");
         settled(gateway).await;
         report(&format!("round {round}, at its end"), gateway, upstream).await;
+        afterwards(gateway, upstream).await;
     }
 }
 
@@ -90,6 +100,7 @@ pub async fn aborts(gateway: &Gateway, upstream: &Upstream, count: usize) {
         .await;
     settled(gateway).await;
     report(&format!("after {count} clients that left"), gateway, upstream).await;
+    afterwards(gateway, upstream).await;
     println!(
         "attempts under way at the provider: {}",
         gauge(gateway, "llm_provider_in_flight{provider=\"openai\"}").await
