@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
@@ -13,6 +14,9 @@ use futures_util::future::BoxFuture;
 
 use super::StoreError;
 use crate::sealing::create_parent;
+
+/// How long a statement waits for another process' lock.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// `busy_timeout` comes first, because switching to WAL needs the lock that another process may hold.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -61,6 +65,19 @@ pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let name = Path::new(".").join(path);
     let mut connection = SqliteConnection::establish(&name.to_string_lossy())
         .map_err(|source| StoreError::Connect { path: path.to_owned(), source })?;
-    connection.batch_execute(PRAGMAS)?;
+    set_up(&mut connection)?;
     Ok(connection)
+}
+
+/// SQLite refuses at once, busy timeout or not, where two connections switch a new file to WAL at the same time.
+fn set_up(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    loop {
+        match connection.batch_execute(PRAGMAS) {
+            Err(error) if error.to_string().contains("database is locked") && begun.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return Ok(result?),
+        }
+    }
 }
