@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
 use gateway_actors::actor_stats::AskError;
 use gateway_actors::attempt::Endpoint;
 use gateway_actors::record::{RequestLine, RequestRecord};
@@ -36,6 +37,7 @@ pub async fn answer(
     read: fn(&JsonObject) -> Result<Question, ApiError>,
 ) -> HttpResponse {
     let started = Instant::now();
+    let arrived = Utc::now();
     let mut marks =
         Marks { trace_id: trace::trace_id(request.headers()), request_id: trace::new_id(), ..Marks::default() };
     let line = RequestLine {
@@ -47,7 +49,7 @@ pub async fn answer(
     let shared = &worker.shared;
     let mut record =
         Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
-    let mut response = match routed(worker, request, payload, read, &mut record, &mut marks).await {
+    let mut response = match routed(worker, request, payload, arrived, read, &mut record, &mut marks).await {
         Ok(response) => response,
         Err(error) => {
             let (status, _, code) = error.code.row();
@@ -66,6 +68,7 @@ async fn routed(
     worker: &Worker,
     request: &HttpRequest,
     payload: web::Payload,
+    arrived: DateTime<Utc>,
     read: fn(&JsonObject) -> Result<Question, ApiError>,
     record: &mut Option<Box<RequestRecord>>,
     marks: &mut Marks,
@@ -96,6 +99,7 @@ async fn routed(
     let (status, _, code) = Code::Overloaded.row();
     record.finish(status, Some(code));
     let message = Box::new(RouteRequest {
+        arrived,
         endpoint: question.endpoint,
         model,
         stream: question.stream,
@@ -128,6 +132,7 @@ async fn routed(
     let stream = StreamSettings {
         keepalive: Duration::from_millis(shared.config.server.keepalive_ms),
         phase: shared.phase.clone(),
+        budget_status: shared.config.compat.budget_status,
     };
     await_outcome(outcome, question.stream, admitted.permit, stream).await
 }

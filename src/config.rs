@@ -33,6 +33,10 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// The database.
     pub store: StoreSettings,
+    /// Budgets and the usage log.
+    pub budgets: BudgetSettings,
+    /// Bows to clients written for other gateways.
+    pub compat: CompatSettings,
     /// Secrets at rest.
     pub security: SecuritySettings,
     /// The log.
@@ -116,6 +120,8 @@ pub struct ActorsSettings {
     pub provider: ActorSettings,
     /// The owner of the virtual keys.
     pub key_registry: ActorSettings,
+    /// The owner of prices, budgets and the usage log.
+    pub budget_ledger: ActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
 }
@@ -165,6 +171,63 @@ pub struct StoreSettings {
 impl Default for StoreSettings {
     fn default() -> Self {
         Self { url: "sqlite://data/gateway.db".to_owned() }
+    }
+}
+
+/// `[budgets]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BudgetSettings {
+    /// The IANA name of the time zone whose midnight begins days, weeks and months.
+    pub time_zone: String,
+    /// The folder of the usage journal; processes that share it take up what one of them leaves when it is killed.
+    pub journal: String,
+    /// Output tokens that a request with a budget may use where it sets no limit of its own.
+    pub default_output_tokens: u64,
+    /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
+    pub shorten: bool,
+    /// The shortest answer that is worth a request, in tokens.
+    pub least_output_tokens: u64,
+    /// Parts of a limit, in hundredths, that are told once when they are spent.
+    pub alert_percent: Vec<u32>,
+    /// How often usage rows are written to the store, in milliseconds.
+    pub flush_ms: u64,
+    /// How often limits and prices are read from the store, in milliseconds.
+    pub refresh_ms: u64,
+    /// How long a lease stands without being renewed, in milliseconds.
+    pub lease_ms: u64,
+    /// How long after that the lease of a process that is gone with its journal is released, in milliseconds.
+    pub abandon_ms: u64,
+}
+
+impl Default for BudgetSettings {
+    fn default() -> Self {
+        Self {
+            time_zone: "UTC".to_owned(),
+            journal: "data/journal".to_owned(),
+            default_output_tokens: 16_384,
+            shorten: true,
+            least_output_tokens: 64,
+            alert_percent: vec![80],
+            flush_ms: 200,
+            refresh_ms: 2_000,
+            lease_ms: 30_000,
+            abandon_ms: 3_600_000,
+        }
+    }
+}
+
+/// `[compat]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompatSettings {
+    /// The status of an answer over budget: 429, or Portkey's 412.
+    pub budget_status: u16,
+}
+
+impl Default for CompatSettings {
+    fn default() -> Self {
+        Self { budget_status: 429 }
     }
 }
 

@@ -40,7 +40,8 @@ fn models(shared: &Shared, key: &VirtualKey) -> Vec<Value> {
         let ready = own || catalogue.get(provider).is_some_and(|entry| entry.ready);
         ready && key.allows_provider(provider)
     };
-    let priced = shared.routing.prices.models();
+    let prices = shared.routing.treasury.ledger.prices.load();
+    let priced = prices.models();
     let entry = |(provider, model): (&str, &str)| {
         // A model that its bare name does not lead to is listed under the name that does.
         let id = match key.provider.as_deref().or_else(|| catalogue.vendor_of(model)) {

@@ -75,7 +75,7 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: InFlightPermit, stream: 
             tell(&mut response, &head);
             response.streaming(SseBody::started(frames, permit, stream))
         }
-        Err(unanswered) => failed(&unanswered),
+        Err(unanswered) => failed(&unanswered, stream.budget_status),
     }
 }
 
@@ -90,6 +90,8 @@ pub struct StreamSettings {
     pub keepalive: Duration,
     /// When to cut the stream for the process to end.
     pub phase: watch::Receiver<Phase>,
+    /// The status of an answer over budget: 429, or 412 for clients written for Portkey.
+    pub budget_status: u16,
 }
 
 fn stream_head() -> HttpResponseBuilder {
@@ -101,18 +103,22 @@ fn stream_head() -> HttpResponseBuilder {
     response
 }
 
-fn failed(unanswered: &Unanswered) -> HttpResponse {
+fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
     let failure = &unanswered.failure;
-    let mut response = HttpResponse::build(status_code(failure.kind.status()));
+    let over_budget = failure.kind == FailureKind::OverBudget;
+    let status = if over_budget { budget_status } else { failure.kind.status() };
+    let mut response = HttpResponse::build(status_code(status));
     tell(&mut response, &unanswered.head);
     let wait = match failure.kind {
-        FailureKind::Saturated | FailureKind::CircuitOpen => failure.retry_after.or(Some(Duration::from_secs(1))),
+        FailureKind::Saturated | FailureKind::CircuitOpen | FailureKind::BudgetUnknown => {
+            failure.retry_after.or(Some(Duration::from_secs(1)))
+        }
         _ => failure.retry_after,
     };
     if let Some(wait) = wait {
         response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
     }
-    if failure.error.code.as_deref() == Some("provider_not_ready") {
+    if over_budget || matches!(failure.error.code.as_deref(), Some("provider_not_ready")) {
         // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
         response.insert_header((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")));
     }
@@ -130,6 +136,9 @@ fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
     }
     add("x-portkey-last-used-option-index", &head.option_index);
     add("x-portkey-retry-attempt-count", &head.retry_count);
+    if let Some(tokens) = head.shortened_to {
+        add("x-gateway-max-tokens", &tokens);
+    }
     if let Some(cost) = head.cost {
         add("x-gateway-cost-usd", &cost);
     }

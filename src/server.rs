@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,11 +12,15 @@ use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::{App, HttpServer, web};
 use gateway_actors::actor_stats::{ActorStats, Mailbox};
+use gateway_actors::afford::{BudgetRules, Treasury};
+use gateway_actors::budget_ledger::LedgerSettings;
+use gateway_actors::control::{self, Control, ControlSetup};
 use gateway_actors::in_flight::InFlight;
-use gateway_actors::key_registry::KeyRegistry;
+use gateway_actors::ledger::Ledger;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::metrics_actor::MetricsActor;
 use gateway_actors::plan::{self, Plan};
+use gateway_actors::prices::PriceTable;
 use gateway_actors::provider::ProviderActor;
 use gateway_actors::rate_limit::KeyedRateLimiter;
 use gateway_actors::router::{RouterActor, Routing};
@@ -24,7 +29,7 @@ use gateway_actors::upstream;
 use tokio::sync::watch;
 
 use crate::admin::{AdminAuth, AdminState};
-use crate::config::{ActorSettings, Config};
+use crate::config::{ActorSettings, BudgetSettings, Config};
 use crate::first_start;
 use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
@@ -93,10 +98,28 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         None => MasterKey::load_or_create(config.security.master_key_file.as_ref())?,
     };
     let key_stats = stats("key_registry", "control", &config.actors.key_registry);
-    let (address, keys) =
-        KeyRegistry::start(&control.handle(), config.store.url.clone(), master_key, key_stats.clone()).await?;
-    let key_registry = mailbox(address, key_stats.clone(), &config.actors.key_registry);
-    let mut actors = vec![key_stats];
+    let ledger_stats = stats("budget_ledger", "control", &config.actors.budget_ledger);
+    let ledger = open_ledger(&config.budgets, metrics.clone())?;
+    let setup = ControlSetup {
+        url: config.store.url.clone(),
+        master_key,
+        key_stats: key_stats.clone(),
+        ledger: ledger.clone(),
+        settings: ledger_settings(&config.budgets),
+        ledger_stats: ledger_stats.clone(),
+    };
+    let Control { key_registry, keys, budget_ledger } = control::start(&control.handle(), setup).await?;
+    let key_registry = mailbox(key_registry, key_stats.clone(), &config.actors.key_registry);
+    let treasury = Treasury {
+        ledger,
+        mailbox: mailbox(budget_ledger, ledger_stats.clone(), &config.actors.budget_ledger),
+        rules: BudgetRules {
+            default_output_tokens: config.budgets.default_output_tokens,
+            shorten: config.budgets.shorten,
+            least_output_tokens: config.budgets.least_output_tokens,
+        },
+    };
+    let mut actors = vec![key_stats, ledger_stats];
 
     let catalogue = config.catalogue();
     let mut providers = HashMap::new();
@@ -110,7 +133,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let routing = Arc::new(Routing {
         catalogue,
         providers,
-        prices: gateway_actors::prices::PriceTable::built_in()?,
+        treasury,
         max_total_attempts: config.routing.max_total_attempts,
         tls: upstream::tls_config()?,
     });
@@ -146,6 +169,27 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         phase,
         config,
     })
+}
+
+/// Opens the usage journal of this process.
+fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<Ledger>, Box<dyn Error>> {
+    let replica = uuid::Uuid::now_v7().to_string();
+    let zone = settings.time_zone.parse::<chrono_tz::Tz>().map_err(|error| format!("budgets.time_zone: {error}"))?;
+    let folder = Path::new(&settings.journal);
+    let ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
+        .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
+    Ok(Arc::new(ledger))
+}
+
+fn ledger_settings(settings: &BudgetSettings) -> LedgerSettings {
+    LedgerSettings {
+        journal: settings.journal.clone().into(),
+        flush: Duration::from_millis(settings.flush_ms),
+        refresh: Duration::from_millis(settings.refresh_ms),
+        lease: Duration::from_millis(settings.lease_ms),
+        abandon: Duration::from_millis(settings.abandon_ms),
+        alert_percent: settings.alert_percent.clone(),
+    }
 }
 
 /// The named configs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use gateway_actors::budget_ledger::Close;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -57,6 +58,7 @@ pub async fn on_signal(
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
         () = drain(&server, &phase, &shared) => {
+            close_ledger(&shared).await;
             log::info!("stopped");
             ExitCode::SUCCESS
         }
@@ -64,6 +66,15 @@ pub async fn on_signal(
             log::warn!(in_flight = shared.in_flight.count(); "forced to stop");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Writes the usage rows that wait; what the store does not take stays in the journal for the next start.
+async fn close_ledger(shared: &Shared) {
+    match shared.routing.treasury.mailbox.ask(Close).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::warn!("usage rows stay in the journal: {error}"),
+        Err(error) => log::warn!("usage rows stay in the journal: {error}"),
     }
 }
 

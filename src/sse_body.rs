@@ -59,7 +59,7 @@ impl SseBody {
     }
 
     fn new(source: Source, permit: InFlightPermit, settings: StreamSettings) -> Self {
-        let StreamSettings { keepalive, mut phase } = settings;
+        let StreamSettings { keepalive, mut phase, .. } = settings;
         let cut = async move {
             if phase.wait_for(|phase| *phase == Phase::Cut).await.is_err() {
                 std::future::pending::<()>().await;

@@ -257,6 +257,10 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
             format!("The provider '{provider}' has as many requests under way as it is allowed."),
             "provider_saturated",
         ),
+        FailureKind::OverBudget => ("The budget is used up.".to_owned(), "budget_exceeded"),
+        FailureKind::BudgetUnknown => {
+            ("The budget cannot be looked up at the moment: try again shortly.".to_owned(), "budget_unavailable")
+        }
         FailureKind::Status(status) => (format!("The provider '{provider}' answered with {status}."), "provider_error"),
     };
     let kind = match kind.status() {

@@ -1,5 +1,6 @@
 //! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,12 +8,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::afford::Wish;
 use crate::attempt::{Answered, Attempt, Endpoint, OpenStream, explain};
+use crate::budget::reservation::Reservation;
 use crate::failure::{Failure, FailureKind};
+use crate::metering::{Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
 use crate::plan::{Chain, NextStep, Target, apply};
 use crate::provider::{AttemptPermit, ProviderHandle, Refused};
-use crate::pump::{StreamEnd, pump};
+use crate::pump::{Meter, StreamEnd, pump};
 use crate::record::RequestRecord;
 use crate::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
 use crate::secret::Secret;
@@ -58,7 +62,14 @@ pub struct Call {
 struct Walked {
     head: ReplyHead,
     at: usize,
-    result: Result<(Answered, AttemptPermit), Failure>,
+    result: Result<Success, Failure>,
+}
+
+/// An attempt that was answered.
+struct Success {
+    answered: Answered,
+    permit: AttemptPermit,
+    metering: Metering,
 }
 
 impl Call {
@@ -73,9 +84,9 @@ impl Call {
         let Walked { mut head, at, result } = walked;
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
-            Ok((Answered::Whole(answer), permit)) => {
+            Ok(Success { answered: Answered::Whole(answer), permit, metering }) => {
                 permit.succeeded();
-                let body = self.finish_whole(answer, at, &mut head);
+                let body = self.finish_whole(answer, metering, at, &mut head);
                 self.request.record.finish(200, None);
                 // The record is written before the client can ask for it.
                 drop(self);
@@ -83,10 +94,10 @@ impl Call {
                     log::debug!("a client left as its answer was ready");
                 }
             }
-            Ok((Answered::Stream(open), permit)) => {
+            Ok(Success { answered: Answered::Stream(open), permit, metering }) => {
                 let (client, frames) = mpsc::channel(FRAMES_AHEAD);
                 if reply.send(Ok(Reply::Stream { head, frames })).is_ok() {
-                    self.stream(open, permit, at, client).await;
+                    self.stream(open, permit, metering, at, client).await;
                 }
             }
             Err(failure) => {
@@ -146,8 +157,8 @@ impl Call {
         }
     }
 
-    async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<(Answered, AttemptPermit), Failure> {
-        let request = &mut self.request;
+    async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
+        let request = &mut *self.request;
         let Some(resolved) = self.targets.get(at) else {
             let error = explain(FailureKind::Broken, "none", None);
             return Err(Failure { kind: FailureKind::Broken, error, retry_after: None });
@@ -156,14 +167,30 @@ impl Call {
         head.option_index.clone_from(&resolved.target.path);
         request.record.line.provider = Some(resolved.provider.clone());
         request.record.line.model = Some(resolved.model.clone());
-        request.record.model_is_known = self.routing.prices.names(&resolved.provider, &resolved.model);
+        request.record.model_is_known =
+            self.routing.treasury.ledger.prices.load().names(&resolved.provider, &resolved.model);
         if let Some(why) = &resolved.not_ready {
             return Err(not_ready(why));
         }
-        let prepared = prepare(request, resolved).map_err(invalid)?;
+        let (body, dropped) = applied(&request.body, &resolved.target).map_err(invalid)?;
+        let wish = Wish {
+            key: &request.key,
+            provider: &resolved.provider,
+            model: &resolved.model,
+            body: &body,
+            endpoint: request.endpoint,
+            now: request.arrived,
+        };
+        let afforded = self.routing.treasury.afford(wish).await?;
+        head.shortened_to = afforded.shortened_to;
+        let limited = afforded.body.map(JsonObject::parse).transpose().map_err(unreadable).map_err(invalid)?;
+        let body = limited.as_ref().unwrap_or(&body);
+        let mut prepared = prepare(request, resolved, body).map_err(invalid)?;
+        prepared.dropped_params.extend(dropped);
         head.dropped_params.clone_from(&prepared.dropped_params);
         let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
+        let metering = metering(request, resolved, &self.routing, body, afforded.reservation);
         let begun = Instant::now();
         let id = format!("chatcmpl-{}", request.record.line.request_id);
         let attempt = Attempt {
@@ -188,8 +215,9 @@ impl Call {
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
         match result {
-            Ok(answered) => Ok((answered, permit)),
+            Ok(answered) => Ok(Success { answered, permit, metering }),
             Err(failure) => {
+                metering.release();
                 permit.failed(failure.kind);
                 Err(failure)
             }
@@ -197,63 +225,127 @@ impl Call {
     }
 
     /// Meters a whole answer and adds the gateway's metadata to it.
-    fn finish_whole(&mut self, answer: WholeAnswer, at: usize, head: &mut ReplyHead) -> Bytes {
+    fn finish_whole(&mut self, answer: WholeAnswer, mut metering: Metering, at: usize, head: &mut ReplyHead) -> Bytes {
         let Some(resolved) = self.targets.get(at) else { return answer.body };
-        if let Some(usage) = &answer.usage {
-            head.cost = meter(&mut self.request.record, &self.routing, resolved, usage);
+        match &answer.usage {
+            Some(usage) => {
+                head.cost = metering.settle(usage, "success");
+                self.request.record.metered(usage, head.cost);
+            }
+            None => {
+                metering.saw(&answer.body);
+                metering.settle_by_count("success");
+            }
         }
         openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
     }
 
-    async fn stream(&mut self, open: OpenStream, permit: AttemptPermit, at: usize, client: mpsc::Sender<Bytes>) {
+    async fn stream(
+        &mut self,
+        open: OpenStream,
+        permit: AttemptPermit,
+        mut metering: Metering,
+        at: usize,
+        client: mpsc::Sender<Bytes>,
+    ) {
         let Some(resolved) = self.targets.get(at) else { return };
         let record = &mut self.request.record;
         record.first_token = Some(Instant::now());
+        metering.first_token();
         let begun = Instant::now();
         let include_usage = self.request.include_usage;
-        let routing = &self.routing;
-        let mut on_usage = |usage: &Usage, chunk: Bytes| {
-            let cost = meter(record, routing, resolved, usage);
-            include_usage.then(|| openai::with_metadata(&chunk, &metadata(&resolved.provider, cost)))
-        };
+        let mut meter = StreamMeter { metering, record, provider: &resolved.provider, include_usage };
         let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
-        let end = pump(&resolved.provider, open, idle, &client, &mut on_usage).await;
-        let record = &mut self.request.record;
+        let end = pump(&resolved.provider, open, idle, &client, &mut meter).await;
+        let StreamMeter { mut metering, record, .. } = meter;
         record.upstream_us += begun.elapsed().as_micros() as u64;
         match end {
             StreamEnd::Complete => {
+                metering.settle_by_count("success");
                 permit.succeeded();
                 record.finish(200, None);
             }
             StreamEnd::Broken(kind, error) => {
+                metering.settle_by_count("error");
                 permit.failed(kind);
                 record.metrics().attempt(&resolved.provider, kind.label());
                 record.finish(200, error.code.as_deref().or(Some("stream_broken")));
             }
-            // The permit and the record know by their own `Drop` that nobody waits any more.
+            // The permit, the record and the metering know by their own `Drop` that nobody waits any more.
             StreamEnd::ClientLeft => {}
         }
     }
 }
 
-/// The request as this target's provider takes it.
-fn prepare(request: &RouteRequest, resolved: &ResolvedTarget) -> Result<VendorRequest, BadRequest> {
-    let applied = apply(&request.body, &resolved.target)?;
-    let dialect = resolved.handle.settings().dialect;
-    let reparsed;
-    let body = if applied.body == *request.body.text() {
-        &request.body
+/// Counts a stream as it passes.
+struct StreamMeter<'a> {
+    metering: Metering,
+    record: &'a mut RequestRecord,
+    provider: &'a str,
+    include_usage: bool,
+}
+
+impl Meter for StreamMeter<'_> {
+    fn chunk(&mut self, frame: &[u8]) {
+        self.metering.saw(frame);
+    }
+
+    fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes> {
+        let cost = self.metering.settle(usage, "success");
+        self.record.metered(usage, cost);
+        self.include_usage.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
+    }
+}
+
+/// The body with the target's own parameters, and what it drops.
+fn applied<'a>(body: &'a JsonObject, target: &Target) -> Result<(Cow<'a, JsonObject>, Vec<String>), BadRequest> {
+    let applied = apply(body, target)?;
+    let body = if applied.body == *body.text() {
+        Cow::Borrowed(body)
     } else {
-        reparsed = JsonObject::parse(applied.body)
-            .map_err(|error| BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") })?;
-        &reparsed
+        Cow::Owned(JsonObject::parse(applied.body).map_err(unreadable)?)
     };
-    let mut prepared = match request.endpoint {
-        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream)?,
-        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model)?,
-    };
-    prepared.dropped_params.extend(applied.dropped);
-    Ok(prepared)
+    Ok((body, applied.dropped))
+}
+
+/// The request as this target's provider takes it.
+fn prepare(request: &RouteRequest, resolved: &ResolvedTarget, body: &JsonObject) -> Result<VendorRequest, BadRequest> {
+    let dialect = resolved.handle.settings().dialect;
+    match request.endpoint {
+        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream),
+        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model),
+    }
+}
+
+fn unreadable(error: serde_json::Error) -> BadRequest {
+    BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") }
+}
+
+/// The money of an attempt that is about to be sent.
+fn metering(
+    request: &RouteRequest,
+    resolved: &ResolvedTarget,
+    routing: &Routing,
+    body: &JsonObject,
+    reservation: Option<Reservation>,
+) -> Metering {
+    let ledger = &routing.treasury.ledger;
+    let line = &request.record.line;
+    let row = unfinished(Unfinished {
+        trace_id: &line.trace_id,
+        request_id: &line.request_id,
+        key: &request.key,
+        provider: &resolved.provider,
+        model: &resolved.model,
+        endpoint: line.path,
+        attempt: line.attempts,
+        stream: request.stream,
+        replica: &ledger.replica,
+        charges: ledger.accounts.charges(&request.key, request.arrived),
+        now: request.arrived,
+    });
+    let draft = Draft { row, begun: request.record.started(), body: body.text().clone() };
+    Metering::new(ledger.clone(), draft, reservation, request.arrived)
 }
 
 /// Headers of the target, and those of the client that it wants forwarded.
@@ -263,14 +355,6 @@ fn extra_headers(request: &RouteRequest, target: &Target) -> Vec<(String, String
         .iter()
         .filter(|(name, _)| target.forward_headers.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)));
     target.headers.iter().chain(forwarded).cloned().collect()
-}
-
-/// Notes what an answer consumed, and gives its cost if its model is priced.
-fn meter(record: &mut RequestRecord, routing: &Routing, resolved: &ResolvedTarget, usage: &Usage) -> Option<PicoUsd> {
-    let cost = routing.prices.cost(&resolved.provider, &resolved.model, usage);
-    record.metrics().price_lookup(cost.is_some());
-    record.metered(usage, cost);
-    cost
 }
 
 /// The `metadata` object of an answer, as JSON text; the cost is null where the model has no price.

@@ -25,6 +25,10 @@ pub enum FailureKind {
     CircuitOpen,
     /// The provider's `max_in_flight` is reached, so nothing was sent.
     Saturated,
+    /// The attempt does not fit into a budget, so nothing was sent.
+    OverBudget,
+    /// The store that knows the budget is away and what was leased is used up, so nothing was sent.
+    BudgetUnknown,
 }
 
 impl FailureKind {
@@ -33,8 +37,9 @@ impl FailureKind {
         match self {
             Self::Status(status) => status,
             Self::RequestTimeout => 408,
+            Self::OverBudget => 429,
             Self::Broken => 502,
-            Self::Connect | Self::CircuitOpen | Self::Saturated => 503,
+            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::BudgetUnknown => 503,
             Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
         }
     }
@@ -44,8 +49,10 @@ impl FailureKind {
         match self {
             Self::Status(status) => status >= 500 || status == 429,
             Self::Connect | Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
-            // The deadline may be the client's own, and the other two never reached the provider.
-            Self::RequestTimeout | Self::CircuitOpen | Self::Saturated => false,
+            // The deadline may be the client's own, and the others never reached the provider.
+            Self::RequestTimeout | Self::CircuitOpen | Self::Saturated | Self::OverBudget | Self::BudgetUnknown => {
+                false
+            }
         }
     }
 
@@ -63,6 +70,8 @@ impl FailureKind {
             Self::Broken => "broken",
             Self::CircuitOpen => "circuit_open",
             Self::Saturated => "saturated",
+            Self::OverBudget => "over_budget",
+            Self::BudgetUnknown => "budget_unknown",
         }
     }
 }

@@ -14,7 +14,7 @@ use chrono::Utc;
 use rand::rngs::SysRng;
 
 use crate::actor_stats::{ActorStats, takes_parcels};
-use crate::db::StoreError;
+use crate::db::{Store, StoreError};
 use crate::key_table::SharedKeyTable;
 use crate::sealing::{MasterKey, SealingError};
 use crate::virtual_key::{KeyChange, KeyText, VirtualKey};
@@ -107,18 +107,31 @@ impl KeyRegistry {
         stats: Arc<ActorStats>,
     ) -> Result<(Addr<Self>, SharedKeyTable), KeyError> {
         let (reply, started) = tokio::sync::oneshot::channel();
-        let spawned = arbiter.spawn(async move {
-            let result = KeyBook::open(&url, master_key).await.map(|keys| {
-                let table = Arc::clone(keys.table());
-                (Self { keys: Rc::new(keys), stats }.start(), table)
+        let spawned = arbiter.spawn_fn(move || {
+            actix_rt::spawn(async move {
+                let started = async { Self::start_here(Rc::new(Store::open(&url)?), master_key, stats).await };
+                // Nobody waits any more if the start was given up; the registry then ends with its address.
+                drop(reply.send(started.await));
             });
-            // Nobody waits any more if the start was given up; the registry then ends with its address.
-            drop(reply.send(result));
         });
         if !spawned {
             return Err(KeyError::NoArbiter);
         }
         started.await.map_err(|_dropped| KeyError::NoArbiter)?
+    }
+
+    /// Starts the registry on the current thread, which the store's connection belongs to.
+    ///
+    /// # Errors
+    /// Where the store holds a key that cannot be read with this master key.
+    pub async fn start_here(
+        store: Rc<Store>,
+        master_key: MasterKey,
+        stats: Arc<ActorStats>,
+    ) -> Result<(Addr<Self>, SharedKeyTable), KeyError> {
+        let keys = KeyBook::open(store, master_key).await?;
+        let table = Arc::clone(keys.table());
+        Ok((Self { keys: Rc::new(keys), stats }.start(), table))
     }
 
     /// Runs `work` alone: no other message is taken up before it ends, also when nobody waits for its answer any more.

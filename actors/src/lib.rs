@@ -4,15 +4,22 @@
 //! Only `upstream` talks awc, only `db` talks diesel.
 
 pub mod actor_stats;
+pub mod afford;
 pub mod attempt;
 pub mod breaker;
+pub mod budget;
+pub mod budget_ledger;
 pub mod call;
 pub mod catalogue;
+pub mod control;
 pub mod db;
 pub mod failure;
 pub mod in_flight;
+pub mod journal;
 pub mod key_registry;
 pub mod key_table;
+pub mod ledger;
+pub mod metering;
 pub mod metrics;
 pub mod metrics_actor;
 pub mod money;
@@ -29,6 +36,8 @@ pub mod sealing;
 pub mod secret;
 pub mod settings;
 pub mod simulator;
+pub mod tokens;
 pub mod upstream;
+pub mod usage_row;
 pub mod virtual_key;
 pub mod wire;

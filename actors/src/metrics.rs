@@ -30,6 +30,7 @@ pub struct Metrics {
     fallbacks: IntCounterVec,
     refused: IntCounterVec,
     price_lookups: IntCounterVec,
+    budget_alerts: IntCounterVec,
     breaker: GaugeVec,
     provider_in_flight: GaugeVec,
     actor_mailbox: GaugeVec,
@@ -107,6 +108,7 @@ impl Metrics {
             fallbacks: counters("llm_fallbacks_total", "Requests that left a target for the next", &["provider"])?,
             refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
+            budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             breaker: gauges(
                 "llm_circuit_breaker_state",
                 "Circuit breaker of a provider: 0 closed, 1 half-open, 2 open",
@@ -187,6 +189,11 @@ impl Metrics {
     /// Counts a price look-up (C1).
     pub fn price_lookup(&self, hit: bool) {
         self.price_lookups.with_label_values(&[if hit { "hit" } else { "miss" }]).inc();
+    }
+
+    /// Counts a budget that reached an alert threshold (B8); `scope` is `key`, `user` or `team`.
+    pub fn budget_alert(&self, scope: &str) {
+        self.budget_alerts.with_label_values(&[scope]).inc();
     }
 
     /// Shows a provider's breaker (0 closed, 1 half-open, 2 open) and its attempts under way.

@@ -5,10 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const PICOS_PER_USD: i128 = 1_000_000_000_000;
+const MICROS_PER_USD: u64 = 1_000_000;
 
 /// An exact amount of US dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,16 @@ impl PicoUsd {
     /// The sum, which stops at the largest amount there is.
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, which may be negative.
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The amount in pico-dollars.
+    pub fn picos(self) -> i128 {
+        self.0
     }
 
     /// The amount as Prometheus takes it; not exact.
@@ -46,7 +57,7 @@ impl fmt::Display for PicoUsd {
 }
 
 /// What a million tokens cost, in whole micro-dollars.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PerMillion(i64);
 
 impl PerMillion {
@@ -70,9 +81,54 @@ impl FromStr for PerMillion {
     }
 }
 
+impl fmt::Display for PerMillion {
+    /// Plain decimal text in US dollars: no exponent, no trailing zeros.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.unsigned_abs();
+        let (dollars, fraction) = (micros / MICROS_PER_USD, micros % MICROS_PER_USD);
+        if fraction == 0 {
+            return write!(f, "{dollars}");
+        }
+        let fraction = format!("{fraction:06}");
+        write!(f, "{dollars}.{}", fraction.trim_end_matches('0'))
+    }
+}
+
+impl Serialize for PerMillion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for PerMillion {
+    /// Takes a decimal text or a number.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        struct Amount;
+        impl Visitor<'_> for Amount {
+            type Value = PerMillion;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("US dollars with at most six decimals, such as \"0.15\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<PerMillion, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_u64<E: Error>(self, dollars: u64) -> Result<PerMillion, E> {
+                self.visit_str(&dollars.to_string())
+            }
+
+            fn visit_i64<E: Error>(self, dollars: i64) -> Result<PerMillion, E> {
+                self.visit_str(&dollars.to_string())
+            }
+
+            // A float prints as the shortest text that reads back as it, which is the text that it was read from.
+            fn visit_f64<E: Error>(self, dollars: f64) -> Result<PerMillion, E> {
+                self.visit_str(&dollars.to_string())
+            }
+        }
+        deserializer.deserialize_any(Amount)
     }
 }
 
@@ -95,6 +151,18 @@ mod tests {
         assert_eq!("15".parse::<PerMillion>().unwrap().times(1), PicoUsd::from_picos(15_000_000));
         for text in ["", ".5", "-1", "1e3", "0.0000001", "1,5", "99999999999999999999"] {
             assert!(text.parse::<PerMillion>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn prices_travel_as_text_and_may_come_as_numbers() {
+        for (json, text) in [("0.15", "0.15"), ("\"0.150\"", "0.15"), ("3", "3"), ("0.000001", "0.000001"), ("0", "0")]
+        {
+            let price: PerMillion = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&price).unwrap(), format!("\"{text}\""), "{json}");
+        }
+        for json in ["-1", "1e-7", "null", "true", "[1]", "\"a\""] {
+            assert!(serde_json::from_str::<PerMillion>(json).is_err(), "{json}");
         }
     }
 }

@@ -28,22 +28,28 @@ pub enum StreamEnd {
     ClientLeft,
 }
 
-/// What a stream consumed, and the text of its usage chunk for a client who asked.
-pub type OnUsage<'a> = dyn FnMut(&Usage, Bytes) -> Option<Bytes> + 'a;
+/// Counts what a stream consumes.
+pub trait Meter {
+    /// A framed chunk passes.
+    fn chunk(&mut self, frame: &[u8]);
 
-/// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3). `on_usage` is told
-/// what was counted, and gives the chunk that the client is to see, if any.
+    /// The vendor told what it counted; gives the usage chunk that the client is to see, if any.
+    fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes>;
+}
+
+/// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3). `meter` sees what
+/// passes.
 pub async fn pump(
     provider: &str,
     open: OpenStream,
     idle: Duration,
     client: &mpsc::Sender<Bytes>,
-    on_usage: &mut OnUsage<'_>,
+    meter: &mut dyn Meter,
 ) -> StreamEnd {
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
     let mut patience = Patience::new(idle, deadline);
     loop {
-        let (bytes, end) = frames(&mut events, credential.as_ref(), on_usage);
+        let (bytes, end) = frames(&mut events, credential.as_ref(), meter);
         if let Some(bytes) = bytes {
             patience.reset();
             if client.send(bytes).await.is_err() {
@@ -81,15 +87,18 @@ pub async fn pump(
 fn frames(
     events: &mut Vec<StreamEvent>,
     credential: Option<&Secret>,
-    on_usage: &mut OnUsage<'_>,
+    meter: &mut dyn Meter,
 ) -> (Option<Bytes>, Option<Result<(), ErrorBody>>) {
     let mut out = Joined::default();
     let mut end = None;
     for event in events.drain(..) {
         match event {
-            StreamEvent::Chunk { frame, .. } => out.push(frame),
+            StreamEvent::Chunk { frame, .. } => {
+                meter.chunk(&frame);
+                out.push(frame);
+            }
             StreamEvent::Usage { usage, chunk } => {
-                if let Some(chunk) = on_usage(&usage, chunk) {
+                if let Some(chunk) = meter.usage(&usage, chunk) {
                     out.push(sse::frame(&chunk));
                 }
             }

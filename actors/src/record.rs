@@ -91,19 +91,12 @@ impl RequestRecord {
         self.started
     }
 
-    /// Notes what an attempt consumed and cost.
+    /// Notes for the log line what an attempt consumed and cost.
     pub fn metered(&mut self, usage: &Usage, cost: Option<PicoUsd>) {
         let line = &mut self.line;
         line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0) + usage.prompt_tokens);
         line.completion_tokens = Some(line.completion_tokens.unwrap_or(0) + usage.completion_tokens);
         line.cost_usd = cost.and_then(|cost| RawValue::from_string(cost.to_string()).ok());
-        let (Some(provider), Some(model)) = (&line.provider, &line.model) else { return };
-        let target = self.metrics.target(provider, model, true);
-        target.prompt_tokens.inc_by(usage.prompt_tokens);
-        target.completion_tokens.inc_by(usage.completion_tokens);
-        if let Some(cost) = cost {
-            target.cost.inc_by(cost.as_f64());
-        }
     }
 
     /// Notes the request's end: the status the client saw, and the code of the error if it was one.

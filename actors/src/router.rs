@@ -7,17 +7,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::afford::Treasury;
 use crate::attempt::Endpoint;
 use crate::call::{Call, ResolvedTarget};
 use crate::catalogue::Catalogue;
 use crate::failure::Failure;
 use crate::money::PicoUsd;
 use crate::plan::{Context as PlanContext, Plan, Target};
-use crate::prices::PriceTable;
 use crate::provider::ProviderHandle;
 use crate::record::RequestRecord;
 use crate::resolve::{Hints, resolve};
@@ -36,8 +37,8 @@ pub struct Routing {
     pub catalogue: Catalogue,
     /// Breaker, slots and retry budget of each provider, by name.
     pub providers: HashMap<String, ProviderHandle>,
-    /// What a million tokens cost.
-    pub prices: PriceTable,
+    /// Budgets, prices and the usage log.
+    pub treasury: Treasury,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// TLS settings of all upstream connections.
@@ -46,6 +47,8 @@ pub struct Routing {
 
 /// One client request, admitted and parsed.
 pub struct RouteRequest {
+    /// When the request began.
+    pub arrived: DateTime<Utc>,
     /// The kind of question.
     pub endpoint: Endpoint,
     /// The body as the client sent it.
@@ -85,6 +88,8 @@ pub struct ReplyHead {
     pub retry_count: i32,
     /// Parameters that the provider has no counterpart for (I6).
     pub dropped_params: Vec<String>,
+    /// Output tokens that the answer may have, where a budget made them fewer than asked for.
+    pub shortened_to: Option<u64>,
     /// What the answer cost, where it is known already.
     pub cost: Option<PicoUsd>,
     /// Microseconds spent in the gateway itself so far.

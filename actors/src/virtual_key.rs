@@ -13,6 +13,7 @@ pub use key_text::{KeyHash, KeyRef, KeyText};
 pub use pattern::matches_pattern;
 pub use usd::{BadUsd, Usd};
 
+use crate::budget::period::BudgetPeriod;
 use crate::rate_limit::RateLimiter;
 use crate::secret::Secret;
 
@@ -20,6 +21,8 @@ use crate::secret::Secret;
 pub struct VirtualKey {
     /// The name that programs use once the key text is no longer at hand (UUID version 7).
     pub id: Uuid,
+    /// The id as text.
+    pub id_text: Arc<str>,
     /// SHA-256 of the key text; the text itself is kept nowhere (H1).
     pub hash: KeyHash,
     /// The key as shown to people: `vk-abc…wxyz`.
@@ -32,8 +35,10 @@ pub struct VirtualKey {
     pub real_api_key: Option<Secret>,
     /// Requests allowed per minute; none means no limit.
     pub rate_limit: Option<u32>,
-    /// US dollars that the key may spend per month; none means no limit.
+    /// US dollars that the key may spend in a `budget_period`; none means no limit.
     pub budget_limit_usd: Option<Usd>,
+    /// How often the budget begins anew.
+    pub budget_period: BudgetPeriod,
     /// The user whose budget the key also draws on.
     pub user_id: Option<String>,
     /// The team whose budget the key also draws on.
@@ -117,6 +122,8 @@ pub struct NewKey {
     pub rate_limit: Option<u32>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Usd>,
+    /// See [`VirtualKey::budget_period`]; a month where absent.
+    pub budget_period: Option<BudgetPeriod>,
     /// See [`VirtualKey::user_id`].
     pub user_id: Option<String>,
     /// See [`VirtualKey::team_id`].
@@ -144,6 +151,8 @@ pub struct KeyChange {
     pub rate_limit: Option<Option<u32>>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Option<Usd>>,
+    /// See [`VirtualKey::budget_period`].
+    pub budget_period: Option<BudgetPeriod>,
     /// See [`VirtualKey::user_id`].
     pub user_id: Option<Option<String>>,
     /// See [`VirtualKey::team_id`].

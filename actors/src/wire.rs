@@ -12,7 +12,7 @@ pub mod usage;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub use usage::Usage;
+pub use usage::{ServiceTier, Usage};
 
 /// A request that the gateway or a vendor's format cannot express; answered with 400.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,12 +11,13 @@ use super::{AdminError, AdminState};
 
 const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
-const NEW_KEY_FIELDS: [&str; 11] = [
+const NEW_KEY_FIELDS: [&str; 12] = [
     "name",
     "provider",
     "real_api_key",
     "rate_limit",
     "budget_limit_usd",
+    "budget_period",
     "user_id",
     "team_id",
     "allowed_models",
@@ -36,6 +37,7 @@ pub(super) fn new_key(body: &Bytes, state: &AdminState) -> Result<NewKey, AdminE
         real_api_key: said.real_api_key.flatten(),
         rate_limit: said.rate_limit.flatten(),
         budget_limit_usd: said.budget_limit_usd.flatten(),
+        budget_period: said.budget_period,
         user_id: said.user_id.flatten(),
         team_id: said.team_id.flatten(),
         allowed_models: said.allowed_models.flatten(),
@@ -80,7 +82,8 @@ fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, A
         provider,
         real_api_key: credential(fields, "real_api_key")?,
         rate_limit: rate_limit(fields)?,
-        budget_limit_usd: budget(fields)?,
+        budget_limit_usd: usd(fields, "budget_limit_usd")?,
+        budget_period: required(fields, "budget_period", "total, day, week or month")?,
         user_id: text(fields, "user_id")?,
         team_id: text(fields, "team_id")?,
         allowed_models: list(fields, "allowed_models")?,
@@ -165,13 +168,13 @@ fn rate_limit(fields: &mut Fields) -> Result<Option<Option<u32>>, AdminError> {
     Ok(said)
 }
 
-fn budget(fields: &mut Fields) -> Result<Option<Option<Usd>>, AdminError> {
-    const NAME: &str = "budget_limit_usd";
-    let Some(said) = fields.take_number(NAME)? else {
+/// An amount of dollars, or null.
+pub(super) fn usd(fields: &mut Fields, name: &str) -> Result<Option<Option<Usd>>, AdminError> {
+    let Some(said) = fields.take_number(name)? else {
         return Ok(None);
     };
     let usd = said.map(|text| text.parse()).transpose();
-    usd.map(Some).map_err(|e| AdminError::bad_field(NAME, e))
+    usd.map(Some).map_err(|e| AdminError::bad_field(name, e))
 }
 
 fn expires_at(fields: &mut Fields) -> Result<Option<Option<DateTime<Utc>>>, AdminError> {

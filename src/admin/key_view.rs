@@ -1,6 +1,7 @@
 //! A virtual key as the admin API shows it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use gateway_actors::budget::period::BudgetPeriod;
 use gateway_actors::virtual_key::{Usd, VirtualKey};
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ pub(super) struct KeyView<'a> {
     provider: Option<&'a str>,
     rate_limit: Option<u32>,
     budget_limit_usd: Option<Usd>,
+    budget_period: BudgetPeriod,
     created_at: String,
     id: String,
     is_active: bool,
@@ -39,6 +41,7 @@ impl<'a> KeyView<'a> {
             provider: key.provider.as_deref(),
             rate_limit: key.rate_limit,
             budget_limit_usd: key.budget_limit_usd,
+            budget_period: key.budget_period,
             created_at: time_text(key.created_at),
             id: key.id.to_string(),
             is_active: key.is_active,

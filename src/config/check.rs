@@ -39,6 +39,27 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     if !config.store.url.starts_with("sqlite://") {
         wrong("store.url", "must begin with sqlite:// (also where DATABASE_URL sets it)".to_owned());
     }
+    let budgets = &config.budgets;
+    if budgets.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        wrong("budgets.time_zone", format!("'{}' is no time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
+    }
+    for (path, value) in [
+        ("budgets.default_output_tokens", budgets.default_output_tokens),
+        ("budgets.least_output_tokens", budgets.least_output_tokens),
+        ("budgets.flush_ms", budgets.flush_ms),
+        ("budgets.refresh_ms", budgets.refresh_ms),
+        ("budgets.lease_ms", budgets.lease_ms),
+    ] {
+        if value == 0 {
+            wrong(path, "must be at least 1".to_owned());
+        }
+    }
+    if !budgets.alert_percent.iter().all(|percent| (1..=100).contains(percent)) {
+        wrong("budgets.alert_percent", "each must be from 1 to 100".to_owned());
+    }
+    if ![412, 429].contains(&config.compat.budget_status) {
+        wrong("compat.budget_status", "must be 429 or 412".to_owned());
+    }
     let default_config = &config.routing.default_config;
     if !default_config.is_empty() && !config.configs.contains_key(default_config) {
         wrong("routing.default_config", format!("there is no [configs.{default_config}]"));

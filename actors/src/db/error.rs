@@ -28,6 +28,12 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(Box<dyn std::error::Error + Send + Sync>),
+    /// A price cannot be read or written.
+    #[error("pricing_config: {0}")]
+    Price(String),
+    /// The usage journal could not be read.
+    #[error("usage journal: {0}")]
+    Journal(#[from] io::Error),
     /// A statement failed.
     #[error("database: {0}")]
     Query(#[from] diesel::result::Error),

@@ -32,4 +32,18 @@ impl Store {
             .await?;
         Ok(())
     }
+
+    /// Sets a setting that nobody has set yet, and tells whether it was this call that did.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn set_setting_once(&self, name: &str, value: &str) -> Result<bool, StoreError> {
+        let mut connection = self.connection.lock().await;
+        let set = diesel::insert_into(settings::table)
+            .values((settings::name.eq(name), settings::value.eq(value)))
+            .on_conflict_do_nothing()
+            .execute(&mut *connection)
+            .await?;
+        Ok(set > 0)
+    }
 }

@@ -17,6 +17,7 @@ fn row(id: &str) -> KeyRow {
         real_api_key: Some(vec![1, 0, 255]),
         rate_limit: Some(i64::from(u32::MAX)),
         budget_limit_usd: Some(i64::MAX),
+        budget_period: "month".to_owned(),
         user_id: None,
         team_id: Some("team".to_owned()),
         allowed_models: Some("[\"gpt-*\"]".to_owned()),

@@ -26,8 +26,10 @@ pub struct KeyRow {
     pub real_api_key: Option<Vec<u8>>,
     /// Requests per minute.
     pub rate_limit: Option<i64>,
-    /// Billionths of a US dollar per month.
+    /// Billionths of a US dollar per `budget_period`.
     pub budget_limit_usd: Option<i64>,
+    /// `total`, `day`, `week` or `month`.
+    pub budget_period: String,
     /// The user whose budget the key also draws on.
     pub user_id: Option<String>,
     /// The team whose budget the key also draws on.
@@ -66,6 +68,7 @@ pub struct KeyRowChange {
     pub real_api_key: Option<Option<Vec<u8>>>,
     pub rate_limit: Option<Option<i64>>,
     pub budget_limit_usd: Option<Option<i64>>,
+    pub budget_period: Option<String>,
     pub user_id: Option<Option<String>>,
     pub team_id: Option<Option<String>>,
     pub allowed_models: Option<Option<String>>,

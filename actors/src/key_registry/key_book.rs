@@ -1,5 +1,6 @@
 //! The registry's work, without the actor: write the store first, then publish.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,15 +17,14 @@ use crate::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
 
 /// The virtual keys and where they are kept. Edits must come one after the other: the registry sees to that.
 pub(super) struct KeyBook {
-    store: Store,
+    store: Rc<Store>,
     master_key: MasterKey,
     table: SharedKeyTable,
 }
 
 impl KeyBook {
-    /// Opens the store and publishes every key in it.
-    pub(super) async fn open(url: &str, master_key: MasterKey) -> Result<Self, KeyError> {
-        let store = Store::open(url)?;
+    /// Publishes every key in the store.
+    pub(super) async fn open(store: Rc<Store>, master_key: MasterKey) -> Result<Self, KeyError> {
         let rows = store.list_keys().await?;
         let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
         let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));

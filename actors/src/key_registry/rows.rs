@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::KeyError;
+use crate::budget::period::BudgetPeriod;
 use crate::db::{KeyRow, KeyRowChange};
 use crate::sealing::MasterKey;
 use crate::secret::Secret;
@@ -26,6 +27,7 @@ pub(super) fn new_row(
         real_api_key: key.real_api_key.map(|credential| seal(master_key, id, &credential)).transpose()?,
         rate_limit: key.rate_limit.map(i64::from),
         budget_limit_usd: key.budget_limit_usd.map(Usd::nanos),
+        budget_period: key.budget_period.unwrap_or_default().word().to_owned(),
         user_id: key.user_id,
         team_id: key.team_id,
         allowed_models: key.allowed_models.map(list_text),
@@ -56,6 +58,7 @@ pub(super) fn row_change(
         real_api_key,
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
         budget_limit_usd: change.budget_limit_usd.map(|limit| limit.map(Usd::nanos)),
+        budget_period: change.budget_period.map(|period| period.word().to_owned()),
         user_id: change.user_id,
         team_id: change.team_id,
         allowed_models: change.allowed_models.map(|list| list.map(list_text)),
@@ -79,6 +82,8 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
     let credential = row.real_api_key.as_deref().map(|sealed| master_key.open(sealed, id.as_bytes())).transpose();
     Ok(VirtualKey {
         id,
+        id_text: row.id.as_str().into(),
+        budget_period: BudgetPeriod::of_word(&row.budget_period).ok_or_else(|| unreadable("budget_period"))?,
         hash: KeyHash::from_hex(&row.virtual_key).ok_or_else(|| unreadable("virtual_key"))?,
         real_api_key: credential.map_err(|source| KeyError::Credential { id: row.id.clone(), source })?,
         rate_limit: row.rate_limit.map(u32::try_from).transpose().map_err(|_range| unreadable("rate_limit"))?,

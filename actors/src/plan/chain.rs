@@ -78,7 +78,8 @@ impl Chain {
     }
 }
 
-/// A target that takes nothing now is as if it were not in the list: whatever the rules say, the next one is asked.
+/// A target that takes nothing now, or that the budget does not allow, is as if it were not in the list: whatever the rules say, the next one is asked.
 fn never_sent(kind: FailureKind) -> bool {
-    matches!(kind, FailureKind::CircuitOpen | FailureKind::Saturated)
+    use FailureKind::{BudgetUnknown, CircuitOpen, OverBudget, Saturated};
+    matches!(kind, CircuitOpen | Saturated | OverBudget | BudgetUnknown)
 }

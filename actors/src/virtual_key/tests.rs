@@ -10,6 +10,7 @@ fn now() -> DateTime<Utc> {
 fn key() -> VirtualKey {
     VirtualKey {
         id: Uuid::nil(),
+        id_text: Uuid::nil().to_string().into(),
         hash: KeyHash::of("vk-test"),
         hint: "vk-…".to_owned(),
         name: "test".to_owned(),
@@ -17,6 +18,7 @@ fn key() -> VirtualKey {
         real_api_key: None,
         rate_limit: None,
         budget_limit_usd: None,
+        budget_period: BudgetPeriod::Month,
         user_id: None,
         team_id: None,
         allowed_models: None,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::money::PicoUsd;
+
 /// Billionths of a dollar in a dollar.
 const NANOS: u64 = 1_000_000_000;
 
@@ -29,6 +31,12 @@ impl Usd {
     /// The amount in billionths of a dollar.
     pub fn nanos(self) -> i64 {
         self.nanos
+    }
+}
+
+impl From<Usd> for PicoUsd {
+    fn from(usd: Usd) -> Self {
+        Self::from_picos(i128::from(usd.nanos) * 1_000)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::wire::Usage;
+use crate::wire::{ServiceTier, Usage};
 
 /// Anthropic counts tokens of its prompt cache beside the input tokens, OpenAI inside them (C2). Counts are cumulative:
 /// those of a later event replace those of an earlier one.
@@ -29,6 +29,9 @@ pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
     let details = counts.get("output_tokens_details");
     if let Some(thinking) = details.and_then(|details| details.get("thinking_tokens")?.as_u64()) {
         usage.reasoning_tokens = thinking;
+    }
+    if let Some(word) = counts.get("service_tier").and_then(Value::as_str) {
+        usage.service_tier = ServiceTier::named(word);
     }
 }
 
@@ -60,7 +63,8 @@ mod tests {
         add_usage(
             &mut usage,
             &json!({"input_tokens": 10, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 30,
-                "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}}),
+                "output_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
+                "service_tier": "priority"}),
         );
         add_usage(
             &mut usage,
@@ -74,8 +78,25 @@ mod tests {
             cache_write_tokens: 10,
             cache_write_1h_tokens: 20,
             reasoning_tokens: 12,
+            service_tier: ServiceTier::Priority,
+            ..Usage::default()
         };
         assert_eq!(usage, expected);
+    }
+
+    /// C3: what Anthropic calls standard is the default.
+    #[test]
+    fn c3_the_service_tier_is_read() {
+        for (word, tier) in [
+            ("standard", ServiceTier::Default),
+            ("priority", ServiceTier::Priority),
+            ("batch", ServiceTier::Batch),
+            ("new", ServiceTier::Default),
+        ] {
+            let mut usage = Usage::default();
+            add_usage(&mut usage, &json!({"input_tokens": 1, "service_tier": word}));
+            assert_eq!(usage.service_tier, tier, "{word}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::wire::json_object::JsonObject;
 use crate::wire::openai::error::error_text;
 use crate::wire::openai::{may_reason, strip_reasoning};
-use crate::wire::{ErrorBody, Usage, WholeAnswer};
+use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer};
 
 /// Reads a whole chat or embeddings answer.
 ///
@@ -22,7 +22,8 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     if let Some(error) = head.error.filter(|error| error.get() != "null") {
         return Err(error_text(error.get().as_bytes()));
     }
-    let usage = head.usage.map(Usage::from);
+    let service_tier = head.service_tier.map_or(ServiceTier::Default, service_tier);
+    let usage = head.usage.map(|usage| Usage { service_tier, ..usage.into() });
     Ok(WholeAnswer { usage, body })
 }
 
@@ -48,6 +49,13 @@ struct Head<'a> {
     usage: Option<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
+}
+
+/// The tier in a `service_tier` field, whose raw text costs nothing to read and may be of any type.
+pub fn service_tier(raw: &RawValue) -> ServiceTier {
+    ServiceTier::named(raw.get().trim_matches('"'))
 }
 
 /// OpenAI's `usage` object, with the fields that compatible vendors put beside it.
@@ -69,31 +77,39 @@ struct PromptDetails {
     cached_tokens: Option<u64>,
     /// OpenRouter and this gateway's own Anthropic translation.
     cache_write_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
+    image_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CompletionDetails {
     reasoning_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
 }
 
 impl From<WireUsage> for Usage {
     fn from(wire: WireUsage) -> Self {
         let prompt = wire.prompt_tokens.unwrap_or(0);
         let mut completion = wire.completion_tokens.unwrap_or(0);
-        let reasoning = wire.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0);
+        let output = wire.completion_tokens_details.unwrap_or_default();
+        let reasoning = output.reasoning_tokens.unwrap_or(0);
         // xAI counts reasoning beside the completion, not inside it; the total tells the two apart.
         if reasoning > 0 && wire.total_tokens == Some(prompt + completion + reasoning) {
             completion += reasoning;
         }
-        let details = wire.prompt_tokens_details.unwrap_or_default();
+        let input = wire.prompt_tokens_details.unwrap_or_default();
         Self {
             prompt_tokens: prompt,
             completion_tokens: completion,
-            cached_tokens: details.cached_tokens.or(wire.prompt_cache_hit_tokens).unwrap_or(0),
-            cache_write_tokens: details.cache_write_tokens.unwrap_or(0),
+            cached_tokens: input.cached_tokens.or(wire.prompt_cache_hit_tokens).unwrap_or(0),
+            cache_write_tokens: input.cache_write_tokens.unwrap_or(0),
             cache_write_1h_tokens: 0,
             reasoning_tokens: reasoning,
+            audio_prompt_tokens: input.audio_tokens.unwrap_or(0),
+            audio_completion_tokens: output.audio_tokens.unwrap_or(0),
+            image_prompt_tokens: input.image_tokens.unwrap_or(0),
+            service_tier: ServiceTier::Default,
         }
     }
 }
@@ -141,6 +157,28 @@ mod tests {
         );
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (10, 15));
         assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (4, 5));
+    }
+
+    /// C2, C3: sound, pictures and the service tier are told apart; an unknown tier is the default.
+    #[test]
+    fn c2_c3_what_has_a_price_of_its_own_is_told_apart() {
+        let usage = usage_of(
+            r#"{"service_tier":"flex","usage":{"prompt_tokens":10,"completion_tokens":15,
+            "prompt_tokens_details":{"audio_tokens":3,"image_tokens":2},"completion_tokens_details":{"audio_tokens":7}}}"#,
+        );
+        assert_eq!((usage.audio_prompt_tokens, usage.image_prompt_tokens, usage.audio_completion_tokens), (3, 2, 7));
+        assert_eq!(usage.service_tier, ServiceTier::Flex);
+        for other in [r#"{"service_tier":"scale","usage":{}}"#, r#"{"service_tier":{},"usage":{}}"#] {
+            assert_eq!(usage_of(other).service_tier, ServiceTier::Default, "{other}");
+        }
+    }
+
+    /// C2: DeepSeek's own count of cached tokens holds where the details are absent.
+    #[test]
+    fn c2_deepseeks_cache_hits_are_cached_tokens() {
+        let usage =
+            usage_of(r#"{"usage":{"prompt_tokens":10,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":2}}"#);
+        assert_eq!(usage.cached_tokens, 8);
     }
 
     #[test]

@@ -9,12 +9,12 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::WireUsage;
+use super::answer::{WireUsage, service_tier};
 use super::error::error_text;
 use super::{may_reason, strip_reasoning};
 use crate::wire::sse::{self, SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
+use crate::wire::{ErrorBody, ServiceTier, StreamDecoder, StreamEvent, Usage};
 
 /// A chat stream in OpenAI's format.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub struct ChatStream {
     events: Vec<SseEvent>,
     surrogates: SurrogateRepair,
     usage: Option<(Usage, Bytes)>,
+    service_tier: ServiceTier,
     finish_seen: bool,
     ended: bool,
     strict: bool,
@@ -63,6 +64,10 @@ impl ChatStream {
             self.end(StreamEvent::Error(error), out);
             return;
         }
+        // Any chunk may tell it, and not each has to.
+        if let Some(raw) = head.service_tier {
+            self.service_tier = service_tier(raw);
+        }
         let choices = head.choices.unwrap_or_default();
         let has_usage = head.usage.is_some();
         self.finish_seen |= choices.iter().any(|choice| choice.finish_reason.is_some());
@@ -86,7 +91,8 @@ impl ChatStream {
     /// Ends the stream: what was counted is told first, so that a broken stream is billed too (B7).
     fn end(&mut self, last: StreamEvent, out: &mut Vec<StreamEvent>) {
         self.ended = true;
-        if let Some((usage, chunk)) = self.usage.take() {
+        if let Some((mut usage, chunk)) = self.usage.take() {
+            usage.service_tier = self.service_tier;
             out.push(StreamEvent::Usage { usage, chunk });
         }
         out.push(last);
@@ -158,6 +164,8 @@ struct ChunkHead<'a> {
     usage: Option<WireUsage>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -279,6 +287,18 @@ mod tests {
         assert!(matches!(&cut[1], StreamEvent::Error(error) if error.code.as_deref() == Some("stream_cut")));
         let no_done = decode(&stream_of(&[TEXT, STOP]), 5, false);
         assert_eq!(no_done.last(), Some(&StreamEvent::Done));
+    }
+
+    /// C3: the tier that any chunk tells is the usage's.
+    #[test]
+    fn c3_a_stream_tells_its_service_tier() {
+        let tiered = r#"{"id":"c","service_tier":"priority","choices":[{"delta":{"content":"x"}}]}"#;
+        let events = decode(&stream_of(&[tiered, STOP, USAGE, "[DONE]"]), 9, false);
+        let usage = events.iter().find_map(|event| match event {
+            StreamEvent::Usage { usage, .. } => Some(usage.service_tier),
+            _ => None,
+        });
+        assert_eq!(usage, Some(ServiceTier::Priority));
     }
 
     #[test]

@@ -114,6 +114,7 @@ fn c2_streams_tell_cache_writes_by_lifetime() {
         cache_write_tokens: 10,
         cache_write_1h_tokens: 20,
         reasoning_tokens: 9,
+        ..Usage::default()
     };
     assert_eq!((usage, &chunk["service_tier"]), (expected, &json!("default")));
 }

@@ -1,0 +1,197 @@
+//! What an attempt may cost: reserved in every budget of its key before anything is sent (B1, B4).
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::actor_stats::Mailbox;
+use crate::attempt::{Endpoint, explain};
+use crate::budget::estimate::Estimate;
+use crate::budget::reservation::{Claim, Refusal, Reservation};
+use crate::budget_ledger::{BudgetLedger, Fund};
+use crate::failure::{Failure, FailureKind};
+use crate::ledger::SharedLedger;
+use crate::money::PicoUsd;
+use crate::prices::Price;
+use crate::virtual_key::{Usd, VirtualKey};
+use crate::wire::json_object::JsonObject;
+use crate::wire::usage::ServiceTier;
+use crate::wire::{BadRequest, ErrorBody};
+
+/// How budgets are applied.
+#[derive(Clone, Debug)]
+pub struct BudgetRules {
+    /// Output tokens of an answer whose request sets no limit, at most.
+    pub default_output_tokens: u64,
+    /// Whether an answer may be made shorter where the budget does not allow a whole one.
+    pub shorten: bool,
+    /// The shortest answer that is worth sending a request for.
+    pub least_output_tokens: u64,
+}
+
+/// The budgets of the process, as the router uses them.
+pub struct Treasury {
+    /// Accounts, prices and the journal.
+    pub ledger: SharedLedger,
+    /// The actor that leases.
+    pub mailbox: Mailbox<BudgetLedger>,
+    /// How budgets are applied.
+    pub rules: BudgetRules,
+}
+
+/// One attempt as the budget sees it.
+pub struct Wish<'a> {
+    /// Who asks.
+    pub key: &'a VirtualKey,
+    /// The provider.
+    pub provider: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The body in OpenAI's shape.
+    pub body: &'a JsonObject,
+    /// The kind of question.
+    pub endpoint: Endpoint,
+    /// When the request began.
+    pub now: DateTime<Utc>,
+}
+
+/// Money for an attempt.
+#[derive(Debug, Default)]
+pub struct Afforded {
+    /// What is held; none for a key without budgets.
+    pub reservation: Option<Reservation>,
+    /// The body with its answer limited to what is held, where it was not limited so already.
+    pub body: Option<Bytes>,
+    /// The limit, where the budget made it lower than the request asks.
+    pub shortened_to: Option<u64>,
+}
+
+impl Treasury {
+    /// Reserves what the attempt may cost at most. Near the limit the answer is made shorter, or nothing is sent.
+    ///
+    /// # Errors
+    /// Over budget (429), a model without a price (400), a malformed limit (400), or a store that is away (503).
+    pub async fn afford(&self, wish: Wish<'_>) -> Result<Afforded, Failure> {
+        let claims = self.ledger.accounts.claims(wish.key, wish.now);
+        if claims.is_empty() {
+            return Ok(Afforded::default());
+        }
+        let prices = self.prices(&wish);
+        let Some(model_max) = prices.iter().map(|price| price.max_output_tokens).next() else {
+            return Err(unpriced(&wish));
+        };
+        let rules = &self.rules;
+        let estimate =
+            Estimate::of(wish.body, wish.endpoint, model_max, rules.default_output_tokens).map_err(invalid)?;
+        let cost = |output: u64| {
+            let output = output.saturating_mul(estimate.choices);
+            prices.iter().map(|price| price.estimate(estimate.input_tokens, output)).max().unwrap_or_default()
+        };
+        let full = cost(estimate.output_tokens);
+        let least = match wish.endpoint {
+            Endpoint::Chat if rules.shorten => cost(rules.least_output_tokens.min(estimate.output_tokens)),
+            _ => full,
+        };
+        let refusal = match self.reserve_or_lease(claims.clone(), full, least).await? {
+            Ok(reservation) => return Ok(with_limit(&wish, &estimate, reservation, estimate.output_tokens, false)),
+            Err(refusal) => refusal,
+        };
+        if least < full && least <= refusal.shortage.free {
+            let output = most_output(&cost, refusal.shortage.free, estimate.output_tokens);
+            if let Ok(reservation) = self.ledger.reserve(claims, cost(output)) {
+                return Ok(with_limit(&wish, &estimate, reservation, output, true));
+            }
+        }
+        Err(over_budget(&refusal.claim))
+    }
+
+    /// Reserves from the slice of this process, and leases more where that does not do.
+    async fn reserve_or_lease(
+        &self,
+        claims: Vec<Claim>,
+        full: PicoUsd,
+        least: PicoUsd,
+    ) -> Result<Result<Reservation, Box<Refusal>>, Failure> {
+        // One lease for each budget of the request.
+        for _ in 0..3 {
+            let refusal = match self.ledger.reserve(claims.clone(), full) {
+                Ok(reservation) => return Ok(Ok(reservation)),
+                Err(refusal) => refusal,
+            };
+            if !refusal.shortage.ask_store || least > refusal.shortage.under_limit {
+                return Ok(Err(refusal));
+            }
+            let amount = full.min(refusal.shortage.under_limit);
+            match self.mailbox.ask(Fund { claim: refusal.claim, amount }).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(failure(FailureKind::BudgetUnknown)),
+            }
+        }
+        Ok(self.ledger.reserve(claims, full))
+    }
+
+    /// The prices that the attempt may be charged by: the plain one, and that of the service tier it asks for.
+    fn prices(&self, wish: &Wish<'_>) -> Vec<Price> {
+        let table = self.ledger.prices.load();
+        let asked = wish.body.read::<String>("service_tier").ok().flatten();
+        let asked = asked.map_or(ServiceTier::Default, |word| ServiceTier::named(&word));
+        let price = |tier| table.find(wish.provider, wish.model, tier, wish.now).cloned();
+        let plain = price(ServiceTier::Default);
+        let of_tier = if asked == ServiceTier::Default { None } else { price(asked) };
+        plain.into_iter().chain(of_tier).collect()
+    }
+}
+
+/// The longest answer, in tokens, that costs at most `money`.
+fn most_output(cost: &dyn Fn(u64) -> PicoUsd, money: PicoUsd, most: u64) -> u64 {
+    let (mut fits, mut does_not) = (0, most);
+    while does_not - fits > 1 {
+        let middle = fits + (does_not - fits) / 2;
+        if cost(middle) <= money { fits = middle } else { does_not = middle }
+    }
+    fits
+}
+
+/// Holds the vendor to what is reserved: a limit that the client did not set, or that is lower, goes into the body.
+fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u64, shortened: bool) -> Afforded {
+    let set = output > 0 && (shortened || estimate.limit_field.is_none());
+    let limit = output.to_string();
+    // OpenAI's newer models refuse the older name, and others' may not know the newer one.
+    let usual = if matches!(wish.provider, "openai" | "azure") { "max_completion_tokens" } else { "max_tokens" };
+    let field = estimate.limit_field.unwrap_or(usual);
+    let body = set.then(|| wish.body.edited(&[(field, limit.as_str())], &[]));
+    Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output) }
+}
+
+fn failure(kind: FailureKind) -> Failure {
+    Failure { kind, error: explain(kind, "", None), retry_after: None }
+}
+
+/// 429 in the words of the budget's period and limit.
+fn over_budget(claim: &Claim) -> Failure {
+    let nanos = i64::try_from(claim.terms.limit.picos() / 1_000).unwrap_or(i64::MAX);
+    let message = format!("{} budget limit ${} exceeded", claim.terms.period.adjective(), Usd::from_nanos(nanos));
+    let (kind, code) = ("insufficient_quota".to_owned(), Some("budget_exceeded".to_owned()));
+    let error = ErrorBody { message, kind, param: None, code };
+    Failure { kind: FailureKind::OverBudget, error, retry_after: None }
+}
+
+/// C1: a model without a price is never free.
+fn unpriced(wish: &Wish<'_>) -> Failure {
+    let message = format!(
+        "The model '{}' of '{}' has no price, so it cannot be used with a budget: add it to the pricing.",
+        wish.model, wish.provider
+    );
+    let error = ErrorBody {
+        message,
+        kind: "invalid_request_error".to_owned(),
+        param: Some("model".to_owned()),
+        code: Some("model_not_priced".to_owned()),
+    };
+    Failure { kind: FailureKind::Status(400), error, retry_after: None }
+}
+
+fn invalid(bad: BadRequest) -> Failure {
+    let (kind, code) = ("invalid_request_error".to_owned(), Some("invalid_request".to_owned()));
+    let error = ErrorBody { message: bad.message, kind, param: bad.param, code };
+    Failure { kind: FailureKind::Status(400), error, retry_after: None }
+}

@@ -1,0 +1,201 @@
+//! One budget as this process sees it: a slice leased from the store, and what of it is reserved.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::period::{BudgetPeriod, Stretch};
+use super::scope::Scope;
+use crate::money::PicoUsd;
+
+/// How long the store's word that a budget is used up is believed without asking again.
+const BELIEVED: Duration = Duration::from_millis(500);
+
+/// A budget of one scope in this process. The slice is spent without the store; the sum of all replicas' slices and of
+/// what was spent never exceeds the limit, because the store grants them so.
+#[derive(Debug)]
+pub struct Account {
+    scope: Scope,
+    state: Mutex<State>,
+}
+
+/// What a budget allows at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The limit.
+    pub limit: PicoUsd,
+    /// How often it begins anew.
+    pub period: BudgetPeriod,
+    /// The stretch of time that a request of now counts in.
+    pub stretch: Stretch,
+}
+
+/// A budget as `GET /admin/budgets` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// The stretch of time that the figures are of.
+    pub stretch: Stretch,
+    /// The limit when it was last used.
+    pub limit: PicoUsd,
+    /// Settled by all replicas, as far as this one knows.
+    pub spent: PicoUsd,
+    /// Reserved by requests under way in this process.
+    pub reserved: PicoUsd,
+    /// Leased to this process and not spent, the reserved part included.
+    pub slice: PicoUsd,
+}
+
+/// A request that does not fit into this process' slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// What is free in the slice; negative where a request cost more than was reserved for it.
+    pub free: PicoUsd,
+    /// What the limit leaves, as far as this process knows: the store cannot have more.
+    pub under_limit: PicoUsd,
+    /// Whether the store may have more than is free here.
+    pub ask_store: bool,
+}
+
+/// What the store says of a budget after it was asked for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// What was added to this process' slice.
+    pub added: PicoUsd,
+    /// Settled by all replicas, as far as the store knows.
+    pub spent: PicoUsd,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    stretch: Stretch,
+    limit: PicoUsd,
+    spent_in_store: PicoUsd,
+    /// Settled here and not in the store yet.
+    unwritten: PicoUsd,
+    reserved: PicoUsd,
+    slice: PicoUsd,
+    used_up: Option<(PicoUsd, Instant)>,
+    last_use: Instant,
+}
+
+impl Account {
+    /// A budget without any slice.
+    pub fn new(scope: Scope, terms: &Terms) -> Self {
+        let zero = PicoUsd::default();
+        let state = State {
+            stretch: terms.stretch.clone(),
+            limit: terms.limit,
+            spent_in_store: zero,
+            unwritten: zero,
+            reserved: zero,
+            slice: zero,
+            used_up: None,
+            last_use: Instant::now(),
+        };
+        Self { scope, state: Mutex::new(state) }
+    }
+
+    /// Whose budget it is.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The figures.
+    pub fn balance(&self) -> Balance {
+        let state = self.lock();
+        Balance {
+            stretch: state.stretch.clone(),
+            limit: state.limit,
+            spent: state.spent(),
+            reserved: state.reserved,
+            slice: state.slice,
+        }
+    }
+
+    /// Takes in what the store granted for a stretch of time; a grant for a past one is worth nothing any more.
+    pub fn granted(&self, stretch: &str, granted: Granted, asked: PicoUsd, now: Instant) {
+        let mut state = self.lock();
+        if &*state.stretch.name != stretch {
+            return;
+        }
+        state.slice = state.slice.plus(granted.added);
+        state.spent_in_store = granted.spent;
+        let short = asked > state.free();
+        state.used_up = short.then_some((asked, now));
+    }
+
+    /// Frees a reservation and books what the request really cost.
+    pub(super) fn settle(&self, stretch: &str, reserved: PicoUsd, cost: PicoUsd) {
+        let mut state = self.lock();
+        if &*state.stretch.name == stretch {
+            state.reserved = state.reserved.minus(reserved);
+            state.slice = state.slice.minus(cost);
+            state.unwritten = state.unwritten.plus(cost);
+        }
+    }
+
+    /// Notes that the store now knows of some costs of a stretch of time.
+    pub fn written(&self, stretch: &str, cost: PicoUsd) {
+        let mut state = self.lock();
+        if &*state.stretch.name == stretch {
+            state.unwritten = state.unwritten.minus(cost);
+            state.spent_in_store = state.spent_in_store.plus(cost);
+        }
+    }
+
+    /// Takes the part of the slice that nobody has used for `idle`, to give it back to the store.
+    pub fn take_idle(&self, idle: Duration, now: Instant) -> Option<(Stretch, PicoUsd)> {
+        let mut state = self.lock();
+        let free = state.free();
+        if free <= PicoUsd::default() || now.saturating_duration_since(state.last_use) < idle {
+            return None;
+        }
+        state.slice = state.slice.minus(free);
+        Some((state.stretch.clone(), free))
+    }
+}
+
+impl State {
+    fn spent(&self) -> PicoUsd {
+        self.spent_in_store.plus(self.unwritten)
+    }
+
+    fn free(&self) -> PicoUsd {
+        self.slice.minus(self.reserved)
+    }
+
+    /// Begins a new stretch of time where the old one is over, and takes note of a changed limit.
+    pub(super) fn turn_to(&mut self, terms: &Terms) {
+        if self.stretch.name != terms.stretch.name {
+            let zero = PicoUsd::default();
+            self.stretch = terms.stretch.clone();
+            (self.spent_in_store, self.unwritten, self.reserved, self.slice) = (zero, zero, zero, zero);
+            self.used_up = None;
+        }
+        if self.limit != terms.limit {
+            self.limit = terms.limit;
+            self.used_up = None;
+        }
+    }
+
+    /// Whether `amount` fits. What is spent counts beside the slice, so that a lowered limit holds at once.
+    pub(super) fn check(&self, amount: PicoUsd, now: Instant) -> Result<(), Shortage> {
+        let under_limit = self.limit.minus(self.spent()).minus(self.reserved);
+        let free = self.free().min(under_limit);
+        if amount <= free {
+            return Ok(());
+        }
+        let believed =
+            |(asked, at): (PicoUsd, Instant)| asked <= amount && now.saturating_duration_since(at) < BELIEVED;
+        let ask_store = free < under_limit && !self.used_up.is_some_and(believed);
+        Err(Shortage { free, under_limit, ask_store })
+    }
+
+    pub(super) fn reserve(&mut self, amount: PicoUsd, now: Instant) {
+        self.reserved = self.reserved.plus(amount);
+        self.last_use = now;
+    }
+}

@@ -1,0 +1,146 @@
+//! All budgets of the process, and the calendar that they count by.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::account::{Account, Terms};
+use super::period::{BudgetPeriod, Stretch};
+use super::reservation::Claim;
+use super::scope::{Scope, ScopeKind};
+use crate::money::PicoUsd;
+use crate::virtual_key::VirtualKey;
+
+/// Where the cost of a request is added up: once for the key, its user and its team, limit or not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Charge {
+    /// Whose spend it is.
+    pub scope: Scope,
+    /// The name of the stretch of time that the request began in (B6).
+    pub period: Arc<str>,
+}
+
+/// The monthly limits of users and teams, by their ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MonthlyLimits {
+    /// `user_budgets`.
+    pub users: HashMap<String, PicoUsd>,
+    /// `team_budgets`.
+    pub teams: HashMap<String, PicoUsd>,
+}
+
+/// Every budget of the process. The ledger publishes the limits, requests reserve and settle.
+pub struct Accounts {
+    calendar: Calendar,
+    limits: ArcSwap<MonthlyLimits>,
+    accounts: RwLock<HashMap<Scope, Arc<Account>>>,
+}
+
+impl Accounts {
+    /// No budgets yet; months begin by the calendar of `zone`.
+    pub fn new(zone: Tz) -> Self {
+        Self { calendar: Calendar::new(zone), limits: ArcSwap::default(), accounts: RwLock::default() }
+    }
+
+    /// Publishes the limits of users and teams.
+    pub fn publish(&self, limits: MonthlyLimits) {
+        self.limits.store(Arc::new(limits));
+    }
+
+    /// The limits of users and teams.
+    pub fn limits(&self) -> Arc<MonthlyLimits> {
+        self.limits.load_full()
+    }
+
+    /// The stretch of time that `now` falls into.
+    pub fn stretch(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<Stretch> {
+        self.calendar.stretch(period, now)
+    }
+
+    /// The budgets that a request of this key must fit into: none where nothing limits it.
+    pub fn claims(&self, key: &VirtualKey, now: DateTime<Utc>) -> Vec<Claim> {
+        let limits = self.limits.load();
+        let mut claims = Vec::new();
+        let mut claim = |kind, id: &str, limit, period| {
+            let terms = Terms { limit, period, stretch: (*self.stretch(period, now)).clone() };
+            claims.push(Claim { account: self.account(Scope::new(kind, id), &terms), terms });
+        };
+        if let Some(limit) = key.budget_limit_usd {
+            claim(ScopeKind::Key, &key.id_text, limit.into(), key.budget_period);
+        }
+        for (kind, id, limits) in
+            [(ScopeKind::User, &key.user_id, &limits.users), (ScopeKind::Team, &key.team_id, &limits.teams)]
+        {
+            if let Some(id) = id.as_deref()
+                && let Some(limit) = limits.get(id)
+            {
+                claim(kind, id, *limit, BudgetPeriod::Month);
+            }
+        }
+        claims
+    }
+
+    /// Where a request of this key that begins now is added up.
+    pub fn charges(&self, key: &VirtualKey, now: DateTime<Utc>) -> Vec<Charge> {
+        let month = || self.stretch(BudgetPeriod::Month, now).name.clone();
+        let mut charges = Vec::with_capacity(3);
+        let period = self.stretch(key.budget_period, now).name.clone();
+        charges.push(Charge { scope: Scope::new(ScopeKind::Key, key.id_text.clone()), period });
+        for (kind, id) in [(ScopeKind::User, &key.user_id), (ScopeKind::Team, &key.team_id)] {
+            if let Some(id) = id.as_deref() {
+                charges.push(Charge { scope: Scope::new(kind, id), period: month() });
+            }
+        }
+        charges
+    }
+
+    /// The budget of a scope, if a request used it since the process began.
+    pub fn find(&self, scope: &Scope) -> Option<Arc<Account>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    }
+
+    /// Every budget that a request used since the process began.
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn account(&self, scope: Scope, terms: &Terms) -> Arc<Account> {
+        if let Some(account) = self.find(&scope) {
+            return account;
+        }
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        accounts.entry(scope.clone()).or_insert_with(|| Arc::new(Account::new(scope, terms))).clone()
+    }
+}
+
+/// The current day, week and month, worked out once for each.
+struct Calendar {
+    zone: Tz,
+    stretches: [(BudgetPeriod, ArcSwap<Stretch>); 4],
+}
+
+impl Calendar {
+    fn new(zone: Tz) -> Self {
+        let now = Utc::now();
+        let cell = |period: BudgetPeriod| (period, ArcSwap::from_pointee(period.at(now, zone)));
+        let stretches = [BudgetPeriod::Total, BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(cell);
+        Self { zone, stretches }
+    }
+
+    fn stretch(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<Stretch> {
+        let Some((_, cell)) = self.stretches.iter().find(|(of, _)| *of == period) else {
+            return Arc::new(period.at(now, self.zone));
+        };
+        let current = cell.load_full();
+        if !current.is_over(now) {
+            return current;
+        }
+        let next = Arc::new(period.at(now, self.zone));
+        cell.store(next.clone());
+        next
+    }
+}

@@ -1,0 +1,105 @@
+//! What a request may cost at most, told before it is sent (B3, B4).
+
+use memchr::memmem;
+
+use crate::attempt::Endpoint;
+use crate::wire::BadRequest;
+use crate::wire::json_object::JsonObject;
+
+/// Tokens that an image, a sound or a file may count as beyond the bytes that name it. The dearest is an image in full
+/// detail for a small OpenAI model (<https://platform.openai.com/docs/guides/images-vision>, 2025-05).
+const TOKENS_PER_MEDIUM: u64 = 40_000;
+
+/// Fields that limit the answer, the one that OpenAI prefers first.
+const LIMIT_FIELDS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+
+/// The most tokens that a request can come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Input tokens: never fewer than the vendor will count, since a token stands for at least one byte.
+    pub input_tokens: u64,
+    /// Output tokens of one choice.
+    pub output_tokens: u64,
+    /// Choices (`n`).
+    pub choices: u64,
+    /// The field in which the client itself limits the answer.
+    pub limit_field: Option<&'static str>,
+}
+
+impl Estimate {
+    /// Reads a body. Without a limit of the client's own an answer is taken to have `default_output` tokens, or the
+    /// model's most where that is less.
+    ///
+    /// # Errors
+    /// Where the limit or `n` is no whole number.
+    pub fn of(
+        body: &JsonObject,
+        endpoint: Endpoint,
+        model_max: Option<u64>,
+        default_output: u64,
+    ) -> Result<Self, BadRequest> {
+        let text = body.text();
+        let media = [&b"\"image_url\""[..], b"\"input_audio\"", b"\"file\"", b"\"image\""];
+        let media: usize = media.iter().map(|name| memmem::find_iter(text, name).count()).sum();
+        let input_tokens = text.len() as u64 + TOKENS_PER_MEDIUM * media as u64;
+        if endpoint != Endpoint::Chat {
+            return Ok(Self { input_tokens, output_tokens: 0, choices: 1, limit_field: None });
+        }
+        let number = |name: &'static str| {
+            let wrong = |_| BadRequest::new(name, format!("'{name}' must be a whole number."));
+            body.read::<u64>(name).map_err(wrong)
+        };
+        let mut limit = None;
+        for field in LIMIT_FIELDS {
+            if let Some(tokens) = number(field)? {
+                limit = limit.or(Some((field, tokens)));
+            }
+        }
+        let choices = number("n")?.unwrap_or(1).max(1);
+        let most = model_max.unwrap_or(u64::MAX);
+        let output_tokens = limit.map_or(default_output, |(_, tokens)| tokens).min(most);
+        Ok(Self { input_tokens, output_tokens, choices, limit_field: limit.map(|(field, _)| field) })
+    }
+
+    /// Output tokens of all choices.
+    pub fn all_output_tokens(&self) -> u64 {
+        self.output_tokens.saturating_mul(self.choices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn estimate(text: &'static str) -> Estimate {
+        let body = JsonObject::parse(Bytes::from_static(text.as_bytes())).unwrap();
+        Estimate::of(&body, Endpoint::Chat, Some(16_384), 4_096).unwrap()
+    }
+
+    /// B3: without `max_tokens` the default counts, never the whole head-room.
+    #[test]
+    fn b3_the_default_stands_in_for_a_missing_limit() {
+        let plain = estimate(r#"{"model":"m","messages":[]}"#);
+        assert_eq!((plain.input_tokens, plain.output_tokens, plain.limit_field), (27, 4_096, None));
+        assert_eq!(estimate(r#"{"max_tokens":100,"n":3}"#).all_output_tokens(), 300);
+        let both = estimate(r#"{"max_tokens":100,"max_completion_tokens":50}"#);
+        assert_eq!((both.output_tokens, both.limit_field), (50, Some("max_completion_tokens")));
+        assert_eq!(estimate(r#"{"max_tokens":99999999}"#).output_tokens, 16_384);
+    }
+
+    /// B4: an image is never estimated as nothing.
+    #[test]
+    fn b4_media_count() {
+        let text = r#"{"messages":[{"content":[{"type":"image_url","image_url":{"url":"https://a/b.png"}}]}]}"#;
+        assert!(estimate(text).input_tokens > 80_000);
+    }
+
+    #[test]
+    fn wrong_limits_are_named() {
+        let body = JsonObject::parse(Bytes::from_static(br#"{"max_tokens":-1}"#)).unwrap();
+        let error = Estimate::of(&body, Endpoint::Chat, None, 1).unwrap_err();
+        assert_eq!(error.param.as_deref(), Some("max_tokens"));
+    }
+}

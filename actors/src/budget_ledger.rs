@@ -1,0 +1,142 @@
+//! `BudgetLedger`: the only writer of prices, budgets, leases and the usage log.
+
+mod flush;
+mod funding;
+mod housekeeping;
+mod messages;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
+
+use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::db::{BudgetFigures, Store, StoreError};
+use crate::ledger::SharedLedger;
+use crate::money::PicoUsd;
+
+pub use messages::{Close, Fund, LimitOf, ListBudgets, SetLimit, SetPrice};
+
+/// What the ledger is configured with.
+#[derive(Clone, Debug)]
+pub struct LedgerSettings {
+    /// Where the usage journal is.
+    pub journal: PathBuf,
+    /// How often waiting rows are written to the store.
+    pub flush: Duration,
+    /// How often limits, prices and the journals of processes that are gone are looked at.
+    pub refresh: Duration,
+    /// How long a lease stands without being renewed.
+    pub lease: Duration,
+    /// After how long the lease of a process that is gone, and whose journal is not found, is released.
+    pub abandon: Duration,
+    /// Parts of a limit, in hundredths, that are alerted when spent.
+    pub alert_percent: Vec<u32>,
+}
+
+/// What the actor works with; shared with the futures of its messages.
+struct Book {
+    ledger: SharedLedger,
+    store: Rc<Store>,
+    settings: LedgerSettings,
+    stats: Arc<ActorStats>,
+    /// Only one flush at a time: rows reach the store in the order they were booked.
+    flushing: tokio::sync::Mutex<()>,
+    alerted: RefCell<HashSet<String>>,
+}
+
+/// The actor. Its messages run beside each other; what they must not do at once, the store orders.
+pub struct BudgetLedger {
+    book: Rc<Book>,
+}
+
+impl BudgetLedger {
+    /// Takes up what gone processes left, reads limits and prices, and starts the actor on the current thread.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn start_here(
+        ledger: SharedLedger,
+        store: Rc<Store>,
+        settings: LedgerSettings,
+        stats: Arc<ActorStats>,
+    ) -> Result<Addr<Self>, StoreError> {
+        let book = Rc::new(Book {
+            ledger,
+            store,
+            settings,
+            stats,
+            flushing: tokio::sync::Mutex::default(),
+            alerted: RefCell::default(),
+        });
+        book.seed_prices().await?;
+        book.take_up_orphans().await?;
+        book.refresh().await?;
+        Ok(Self { book }.start())
+    }
+}
+
+impl Actor for BudgetLedger {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let book = self.book.clone();
+        ctx.run_interval(self.book.settings.flush, move |_, _| {
+            let book = book.clone();
+            actix::spawn(async move { book.note(book.flush().await) });
+        });
+        let book = self.book.clone();
+        ctx.run_interval(self.book.settings.refresh, move |_, _| {
+            let book = book.clone();
+            actix::spawn(async move { book.note(book.keep_house().await) });
+        });
+    }
+}
+
+takes_parcels!(BudgetLedger);
+
+impl Book {
+    /// Shows a failure of the store in the log and in `GET /admin/actors`.
+    fn note<T>(&self, result: Result<T, StoreError>) {
+        if let Err(error) = result {
+            log::warn!("budget ledger: {error}");
+            self.stats.fail(&error.to_string());
+        }
+    }
+}
+
+/// A message whose work is one function of the book.
+macro_rules! handle {
+    ($message:ty => $result:ty, |$book:ident, $name:ident| $work:expr) => {
+        impl Handler<$message> for BudgetLedger {
+            type Result = ResponseFuture<$result>;
+
+            fn handle(&mut self, $name: $message, _: &mut Context<Self>) -> Self::Result {
+                let $book = self.book.clone();
+                Box::pin(async move {
+                    let handling = $book.stats.handling();
+                    let result: $result = $work.await;
+                    if let Err(error) = &result {
+                        handling.fail(&error.to_string());
+                    }
+                    result
+                })
+            }
+        }
+    };
+}
+
+handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
+handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
+handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures());
+handle!(SetPrice => Result<(), StoreError>, |book, set| book.set_price(set));
+handle!(Close => Result<(), StoreError>, |book, _close| book.close());
+
+/// Money as the store keeps it: whole pico-dollars of one limit.
+fn part(limit: PicoUsd, percent: u32) -> PicoUsd {
+    PicoUsd::from_picos(limit.picos() / 100 * i128::from(percent))
+}

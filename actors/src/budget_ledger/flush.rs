@@ -1,0 +1,92 @@
+//! From memory and journal into the store, in batches.
+
+use std::collections::HashMap;
+
+use super::{Book, part};
+use crate::budget::accounts::Charge;
+use crate::budget::scope::Scope;
+use crate::db::StoreError;
+use crate::ledger::Waiting;
+use crate::money::PicoUsd;
+use crate::usage_row::UsageRow;
+
+/// Rows in one transaction.
+const AT_ONCE: usize = 500;
+
+/// The size at which the journal begins a new file, so that stored rows do not pile up.
+const JOURNAL_BYTES: u64 = 4 << 20;
+
+impl Book {
+    /// Writes every waiting row; what the store does not take waits on.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        let Ok(_alone) = self.flushing.try_lock() else { return Ok(()) };
+        self.flush_all().await
+    }
+
+    pub(super) async fn flush_all(&self) -> Result<(), StoreError> {
+        let mut written = HashMap::new();
+        loop {
+            let batch = self.ledger.take(AT_ONCE);
+            if batch.is_empty() {
+                break;
+            }
+            let rows: Vec<&UsageRow> = batch.iter().map(|waiting| &waiting.row).collect();
+            if let Err(error) = self.store.record_usage(&rows).await {
+                self.ledger.put_back(batch);
+                return Err(error);
+            }
+            for Waiting { row, written: place } in batch {
+                self.add_charges(&row, &mut written);
+                if let Some(place) = place {
+                    place.stored();
+                }
+            }
+        }
+        if self.ledger.journal().bytes() > JOURNAL_BYTES
+            && let Err(error) = self.ledger.journal().rotate()
+        {
+            log::error!("usage journal: {error}");
+        }
+        for (charge, cost) in written {
+            if let Some(account) = self.ledger.accounts.find(&charge.0) {
+                account.written(&charge.1, cost);
+            }
+        }
+        self.alert().await
+    }
+
+    fn add_charges(&self, row: &UsageRow, sums: &mut HashMap<(Scope, std::sync::Arc<str>), PicoUsd>) {
+        let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));
+        for Charge { scope, period } in &row.charges {
+            let sum = sums.entry((scope.clone(), period.clone())).or_default();
+            *sum = sum.plus(cost);
+        }
+    }
+
+    /// Tells once for a scope, a period and a threshold that so much is spent (B8): the store decides which replica.
+    async fn alert(&self) -> Result<(), StoreError> {
+        for account in self.ledger.accounts.all() {
+            let balance = account.balance();
+            for percent in &self.settings.alert_percent {
+                if balance.limit <= PicoUsd::default() || balance.spent < part(balance.limit, *percent) {
+                    continue;
+                }
+                let scope = account.scope();
+                let name = format!("alert:{}:{}:{}:{percent}", scope.kind.word(), scope.id, balance.stretch.name);
+                if self.alerted.borrow().contains(&name) {
+                    continue;
+                }
+                if self.store.set_setting_once(&name, "1").await? {
+                    self.ledger.metrics.budget_alert(scope.kind.word());
+                    log::warn!(
+                        scope = scope.kind.word(), scope_id = &*scope.id, period = &*balance.stretch.name,
+                        percent = percent, spent_usd = balance.spent.to_string(), limit_usd = balance.limit.to_string();
+                        "a budget has reached {percent} % of its limit"
+                    );
+                }
+                self.alerted.borrow_mut().insert(name);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! Leases: a slice of a budget for this process.
+
+use std::time::{Instant, SystemTime};
+
+use super::{Book, Fund, part};
+use crate::budget::account::Granted;
+use crate::db::StoreError;
+
+/// The slice that is asked for beyond what a request needs, in hundredths of the limit. The store grants less near the
+/// limit, so that money is not stranded on one replica.
+const SLICE_PERCENT: u32 = 5;
+
+impl Book {
+    /// Leases enough for a request, and some more for those that follow.
+    pub(super) async fn fund(&self, fund: Fund) -> Result<(), StoreError> {
+        let Fund { claim, amount } = fund;
+        let (account, terms) = (claim.account, claim.terms);
+        let balance = account.balance();
+        let lacking = amount.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
+        let want = lacking.max(part(terms.limit, SLICE_PERCENT));
+        let expires = SystemTime::now() + self.settings.lease;
+        let lease = crate::db::LeaseRequest {
+            scope: account.scope(),
+            period: &terms.stretch.name,
+            replica: &self.ledger.replica,
+            want,
+            at_least: lacking,
+            limit: terms.limit,
+            expires_at: expires,
+        };
+        let granted = self.store.lease(lease).await?;
+        let granted = Granted { added: granted.added, spent: granted.spent };
+        account.granted(&terms.stretch.name, granted, amount, Instant::now());
+        Ok(())
+    }
+}

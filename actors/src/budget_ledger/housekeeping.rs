@@ -1,0 +1,99 @@
+//! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Book, LimitOf, SetLimit, SetPrice};
+use crate::db::StoreError;
+use crate::journal::take_orphans;
+use crate::prices::PriceTable;
+use crate::usage_row::UsageRow;
+
+/// How long nobody may use a slice before it goes back.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Rows of a left journal in one transaction.
+const AT_ONCE: usize = 500;
+
+impl Book {
+    pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
+        self.refresh().await?;
+        self.return_idle().await?;
+        self.take_up_orphans().await?;
+        let now = SystemTime::now();
+        self.store.renew_leases(&self.ledger.replica, now + self.settings.lease).await?;
+        for replica in self.store.expired_replicas(now - self.settings.abandon).await? {
+            log::warn!("the lease of {replica}, which is gone with its journal, is released");
+            self.store.release_replica(&replica).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the limits and prices that another replica or an operator may have changed.
+    pub(super) async fn refresh(&self) -> Result<(), StoreError> {
+        self.ledger.accounts.publish(self.store.monthly_limits().await?);
+        self.refresh_prices().await
+    }
+
+    pub(super) async fn refresh_prices(&self) -> Result<(), StoreError> {
+        let table = PriceTable::new(self.store.list_prices().await?);
+        self.ledger.prices.store(std::sync::Arc::new(table));
+        Ok(())
+    }
+
+    pub(super) async fn seed_prices(&self) -> Result<(), StoreError> {
+        self.store.seed_prices(self.ledger.prices.load().rows()).await
+    }
+
+    async fn return_idle(&self) -> Result<(), StoreError> {
+        for account in self.ledger.accounts.all() {
+            if let Some((stretch, amount)) = account.take_idle(IDLE, Instant::now()) {
+                self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of processes that were killed, then gives back what they had leased (B2).
+    pub(super) async fn take_up_orphans(&self) -> Result<(), StoreError> {
+        for orphan in take_orphans(&self.settings.journal).map_err(StoreError::Journal)? {
+            let mut count = 0;
+            let read = orphan.read(AT_ONCE, async |lines| {
+                let rows: Vec<UsageRow> = lines.iter().filter_map(|line| read_row(line)).collect();
+                count += rows.len();
+                self.store.record_usage(&rows.iter().collect::<Vec<_>>()).await
+            });
+            read.await?;
+            self.store.release_replica(&orphan.replica).await?;
+            log::info!("took up {count} usage rows that {} had left", orphan.replica);
+            orphan.remove().map_err(StoreError::Journal)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn set_limit(&self, set: SetLimit) -> Result<(), StoreError> {
+        match set.of {
+            LimitOf::User(user) => self.store.set_user_budget(&user, set.limit).await?,
+            LimitOf::Team(team) => self.store.set_team_budget(&team, set.limit).await?,
+        }
+        self.refresh().await
+    }
+
+    pub(super) async fn set_price(&self, set: SetPrice) -> Result<(), StoreError> {
+        self.store.set_price(&set.0).await?;
+        self.refresh_prices().await
+    }
+
+    /// The end of the process: rows into the store, leases back, journal away.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let _alone = self.flushing.lock().await;
+        self.flush_all().await?;
+        self.store.release_replica(&self.ledger.replica).await?;
+        self.ledger.journal().close();
+        Ok(())
+    }
+}
+
+fn read_row(line: &str) -> Option<UsageRow> {
+    let row = serde_json::from_str(line);
+    row.inspect_err(|error| log::error!("a row of a left usage journal cannot be read: {error}")).ok()
+}

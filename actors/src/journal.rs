@@ -1,0 +1,99 @@
+//! The usage journal: a row is written here before its answer ends, so that a killed process loses none.
+//!
+//! One line a row, in files that belong to one process: `REPLICA.N.jsonl`. The process holds a lock on `REPLICA.lock`
+//! as long as it lives; the operating system takes the lock away with the process, so that whoever gets it next may take
+//! up what was left. A written line survives SIGKILL, since it is in the operating system's hands.
+
+mod orphans;
+mod segment;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub use orphans::{Orphan, take_orphans};
+pub use segment::{Segment, Written};
+
+/// This process' own journal.
+pub struct Journal {
+    folder: PathBuf,
+    replica: String,
+    number: AtomicU64,
+    current: ArcSwap<Segment>,
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens a journal in `folder`, which is made with mode 0700 if it is missing, under a name that no other process has.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
+    pub fn open(folder: &Path, replica: &str) -> io::Result<Self> {
+        if !folder.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path(folder, replica))?;
+        lock.try_lock().map_err(|error| io::Error::other(format!("the journal of {replica} is in use: {error}")))?;
+        let current = Segment::create(&segment_path(folder, replica, 0))?;
+        let current = ArcSwap::from_pointee(current);
+        Ok(Self {
+            folder: folder.to_owned(),
+            replica: replica.to_owned(),
+            number: AtomicU64::new(1),
+            current,
+            _lock: lock,
+        })
+    }
+
+    /// Writes one row, a line of text without its end.
+    ///
+    /// # Errors
+    /// Where the operating system refuses, for example because the disk is full.
+    pub fn append(&self, line: String) -> io::Result<Written> {
+        Segment::append(&self.current.load_full(), line)
+    }
+
+    /// How many bytes the current file has.
+    pub fn bytes(&self) -> u64 {
+        self.current.load().bytes()
+    }
+
+    /// Begins a new file, so that the former one can go once all of its rows are in the store.
+    ///
+    /// # Errors
+    /// Where the operating system refuses; the former file then stays in use.
+    pub fn rotate(&self) -> io::Result<()> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let next = Segment::create(&segment_path(&self.folder, &self.replica, number))?;
+        self.current.swap(Arc::new(next)).seal();
+        Ok(())
+    }
+
+    /// Ends the journal in good order: a file whose rows are all in the store is removed, and with none left the lock too.
+    /// Nothing may be appended afterwards.
+    pub fn close(&self) {
+        self.current.load().close();
+        if orphans::segments_of(&self.folder, &self.replica).is_ok_and(|left| left.is_empty())
+            && let Err(error) = fs::remove_file(lock_path(&self.folder, &self.replica))
+        {
+            log::warn!("journal: {error}");
+        }
+    }
+}
+
+fn lock_path(folder: &Path, replica: &str) -> PathBuf {
+    folder.join(format!("{replica}.lock"))
+}
+
+fn segment_path(folder: &Path, replica: &str, number: u64) -> PathBuf {
+    folder.join(format!("{replica}.{number}.jsonl"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::budget::accounts::Charge;
+use crate::budget::reservation::Reservation;
+use crate::ledger::SharedLedger;
+use crate::money::PicoUsd;
+use crate::tokens::{self, GeneratedText};
+use crate::usage_row::UsageRow;
+use crate::virtual_key::VirtualKey;
+use crate::wire::Usage;
+
+/// What is known of an attempt before it is sent.
+pub struct Draft {
+    /// The row without what only the end tells.
+    pub row: UsageRow,
+    /// When the request began.
+    pub begun: std::time::Instant,
+    /// The body as sent, for counting where the vendor does not tell.
+    pub body: Bytes,
+}
+
+/// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
+/// client left, and the vendor charges for what it did (C5).
+pub struct Metering {
+    ledger: SharedLedger,
+    draft: Option<Draft>,
+    reservation: Option<Reservation>,
+    generated: GeneratedText,
+    priced_at: DateTime<Utc>,
+}
+
+impl Metering {
+    /// The money of an attempt that is about to be sent.
+    pub fn new(ledger: SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
+        Self { ledger, draft: Some(draft), reservation, generated: GeneratedText::default(), priced_at: now }
+    }
+
+    /// The attempt came to nothing that the vendor would charge for.
+    pub fn release(mut self) {
+        self.draft = None;
+    }
+
+    /// Takes in a chunk of the answer.
+    pub fn saw(&mut self, frame: &[u8]) {
+        self.generated.push(frame);
+    }
+
+    /// Whether the answer has begun.
+    pub fn first_token(&mut self) {
+        if let Some(draft) = &mut self.draft {
+            draft.row.time_to_first_token_ms = Some(millis(draft.begun));
+        }
+    }
+
+    /// Books what the vendor counted, and gives the cost; none where the model has no price.
+    pub fn settle(&mut self, usage: &Usage, status: &str) -> Option<PicoUsd> {
+        let draft = self.draft.take()?;
+        let cost = cost(&self.ledger, &draft, usage, self.priced_at);
+        book(&self.ledger, draft, usage, cost, status, false, self.reservation.take());
+        cost
+    }
+
+    /// Books what the gateway counts itself, off this thread; the vendor told nothing.
+    pub fn settle_by_count(&mut self, status: &'static str) {
+        let Some(draft) = self.draft.take() else { return };
+        let (ledger, reservation) = (self.ledger.clone(), self.reservation.take());
+        let generated = std::mem::take(&mut self.generated);
+        let now = self.priced_at;
+        let count = move || {
+            let usage = Usage {
+                prompt_tokens: tokens::count_input(&draft.body),
+                completion_tokens: generated.count(),
+                ..Usage::default()
+            };
+            let cost = cost(&ledger, &draft, &usage, now);
+            book(&ledger, draft, &usage, cost, status, true, reservation);
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(count)),
+            Err(_) => count(),
+        }
+    }
+}
+
+impl Drop for Metering {
+    fn drop(&mut self) {
+        self.settle_by_count("cancelled");
+    }
+}
+
+fn cost(ledger: &SharedLedger, draft: &Draft, usage: &Usage, now: DateTime<Utc>) -> Option<PicoUsd> {
+    ledger.prices.load().cost(&draft.row.provider, &draft.row.model, usage, now)
+}
+
+fn book(
+    ledger: &SharedLedger,
+    draft: Draft,
+    usage: &Usage,
+    cost: Option<PicoUsd>,
+    status: &str,
+    estimated: bool,
+    reservation: Option<Reservation>,
+) {
+    let mut row = draft.row;
+    ledger.metrics.price_lookup(cost.is_some());
+    let target = ledger.metrics.target(&row.provider, &row.model, true);
+    target.prompt_tokens.inc_by(usage.prompt_tokens);
+    target.completion_tokens.inc_by(usage.completion_tokens);
+    target.cost.inc_by(cost.unwrap_or_default().as_f64());
+    row.usage = *usage;
+    row.cost = cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX));
+    row.estimated = estimated;
+    status.clone_into(&mut row.status);
+    row.duration_ms = millis(draft.begun);
+    // First the journal: what is settled is never forgotten.
+    ledger.book(row);
+    if let Some(reservation) = reservation {
+        reservation.settle(cost.unwrap_or_default());
+    }
+}
+
+fn millis(since: std::time::Instant) -> i64 {
+    i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What a row tells before its attempt ends.
+pub struct Unfinished<'a> {
+    /// The caller's trace id.
+    pub trace_id: &'a str,
+    /// The gateway's id of the request.
+    pub request_id: &'a str,
+    /// The virtual key.
+    pub key: &'a VirtualKey,
+    /// The provider.
+    pub provider: &'a str,
+    /// The model that the provider is asked for.
+    pub model: &'a str,
+    /// The route.
+    pub endpoint: &'a str,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// Whether a stream is wanted.
+    pub stream: bool,
+    /// This process.
+    pub replica: &'a str,
+    /// Where the cost is added up.
+    pub charges: Vec<Charge>,
+    /// When the request began.
+    pub now: DateTime<Utc>,
+}
+
+/// A row of an attempt that has not ended.
+pub fn unfinished(known: Unfinished<'_>) -> UsageRow {
+    let Unfinished { trace_id, request_id, key, provider, model, endpoint, attempt, stream, replica, charges, now } =
+        known;
+    UsageRow {
+        id: Uuid::now_v7(),
+        timestamp: now.timestamp_micros(),
+        trace_id: trace_id.to_owned(),
+        request_id: request_id.to_owned(),
+        virtual_key_id: key.id_text.to_string(),
+        user_id: key.user_id.clone(),
+        team_id: key.team_id.clone(),
+        provider: provider.to_owned(),
+        model: model.to_owned(),
+        endpoint: endpoint.to_owned(),
+        status: String::new(),
+        attempt,
+        usage: Usage::default(),
+        cost: None,
+        estimated: false,
+        stream,
+        duration_ms: 0,
+        time_to_first_token_ms: None,
+        replica: replica.to_owned(),
+        charges,
+    }
+}

@@ -1,0 +1,52 @@
+//! One row of `llm_usage_log`: an upstream attempt that cost money or served a client. No prompt, no credential (G7).
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::budget::accounts::Charge;
+use crate::wire::Usage;
+
+/// The row, as it stands in the journal too.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct UsageRow {
+    /// What makes the row the same one however often it is written.
+    pub id: Uuid,
+    /// When the request began, in microseconds since 1970, UTC.
+    pub timestamp: i64,
+    /// The caller's trace id, or one made here.
+    pub trace_id: String,
+    /// The gateway's id of the request.
+    pub request_id: String,
+    /// The virtual key's id.
+    pub virtual_key_id: String,
+    /// The key's user.
+    pub user_id: Option<String>,
+    /// The key's team.
+    pub team_id: Option<String>,
+    /// The provider.
+    pub provider: String,
+    /// The model that the provider was asked for.
+    pub model: String,
+    /// The route, such as `/v1/chat/completions`.
+    pub endpoint: String,
+    /// `success`, `error` or `cancelled`.
+    pub status: String,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// What was counted.
+    pub usage: Usage,
+    /// Pico-dollars; none where the model has no price.
+    pub cost: Option<i64>,
+    /// Whether the gateway counted because the vendor did not.
+    pub estimated: bool,
+    /// Whether the answer was streamed.
+    pub stream: bool,
+    /// From the request's arrival to the end of the attempt.
+    pub duration_ms: i64,
+    /// From the request's arrival to the first content of its stream.
+    pub time_to_first_token_ms: Option<i64>,
+    /// The process that served it.
+    pub replica: String,
+    /// Where its cost is added up.
+    pub charges: Vec<Charge>,
+}
