@@ -3,9 +3,12 @@
 mod answer;
 mod auth;
 mod body;
+mod budgets;
 mod insight;
 mod key_request;
 mod key_view;
+mod pricing;
+mod usage;
 mod virtual_keys;
 
 use std::collections::BTreeSet;
@@ -40,6 +43,9 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         web::scope("/admin")
             .app_data(web::PayloadConfig::new(MAX_BODY))
             .configure(virtual_keys::routes)
+            .configure(budgets::routes)
+            .configure(pricing::routes)
+            .configure(usage::routes)
             .configure(insight::routes)
             .default_service(web::route().to(not_found))
             .wrap(from_fn(auth::require_admin_token)),

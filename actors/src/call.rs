@@ -20,6 +20,7 @@ use crate::pump::{Meter, StreamEnd, pump};
 use crate::record::RequestRecord;
 use crate::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
 use crate::secret::Secret;
+use crate::settings::Dialect;
 use crate::upstream::Upstream;
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::{JsonObject, json_string};
@@ -167,6 +168,7 @@ impl Call {
         head.option_index.clone_from(&resolved.target.path);
         request.record.line.provider = Some(resolved.provider.clone());
         request.record.line.model = Some(resolved.model.clone());
+        request.record.answers_prove = resolved.handle.settings().dialect != Dialect::Simulator;
         request.record.model_is_known =
             self.routing.treasury.ledger.prices.load().names(&resolved.provider, &resolved.model);
         if let Some(why) = &resolved.not_ready {
@@ -344,7 +346,8 @@ fn metering(
         charges: ledger.accounts.charges(&request.key, request.arrived),
         now: request.arrived,
     });
-    let draft = Draft { row, begun: request.record.started(), body: body.text().clone() };
+    let model_is_proven = request.record.answers_prove || request.record.model_is_known;
+    let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven };
     Metering::new(ledger.clone(), draft, reservation, request.arrived)
 }
 

@@ -12,6 +12,7 @@ mod schema;
 mod settings;
 mod sqlite;
 mod usage_log;
+mod usage_report;
 mod virtual_keys;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use tokio::sync::Mutex;
 
 pub use error::StoreError;
 pub use leases::{BudgetFigures, LeaseRequest};
+pub use usage_report::{UsageGroup, UsageSum};
 pub use virtual_keys::{KeyRow, KeyRowChange};
 
 use sqlite::Inline;

@@ -21,6 +21,8 @@ pub struct Draft {
     pub begun: std::time::Instant,
     /// The body as sent, for counting where the vendor does not tell.
     pub body: Bytes,
+    /// Whether an answer lets the model have a label of its own.
+    pub model_is_proven: bool,
 }
 
 /// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
@@ -107,7 +109,7 @@ fn book(
 ) {
     let mut row = draft.row;
     ledger.metrics.price_lookup(cost.is_some());
-    let target = ledger.metrics.target(&row.provider, &row.model, true);
+    let target = ledger.metrics.target(&row.provider, &row.model, draft.model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());

@@ -25,8 +25,10 @@ pub struct RequestRecord {
     finished: Option<u16>,
     /// Microseconds the request spent waiting for providers.
     pub upstream_us: u64,
-    /// Whether the model is known to be real, so that it may have a label of its own (G8).
+    /// Whether the price list names the model, so that it may have a label of its own once it was tried (G8).
     pub model_is_known: bool,
+    /// Whether an answer proves that the model is real: the simulator answers for any.
+    pub answers_prove: bool,
     /// When the first content of a stream went out.
     pub first_token: Option<Instant>,
     /// The fields of the log line.
@@ -78,7 +80,17 @@ pub struct RequestLine {
 impl RequestRecord {
     /// Opens the account of a request that arrived at `started`.
     pub fn open(metrics: Arc<Metrics>, log: bool, started: Instant, line: RequestLine) -> Self {
-        Self { metrics, log, started, finished: None, upstream_us: 0, model_is_known: false, first_token: None, line }
+        Self {
+            metrics,
+            log,
+            started,
+            finished: None,
+            upstream_us: 0,
+            model_is_known: false,
+            answers_prove: false,
+            first_token: None,
+            line,
+        }
     }
 
     /// The metrics that this account writes to.
@@ -120,7 +132,8 @@ impl RequestRecord {
     fn count(&self, status: u16, elapsed_us: u64) {
         let (Some(provider), Some(model)) = (&self.line.provider, &self.line.model) else { return };
         let success = status < 400 && self.line.error.is_none();
-        let target = self.metrics.target(provider, model, success || self.model_is_known);
+        let proven = (success && self.answers_prove) || (self.line.attempts > 0 && self.model_is_known);
+        let target = self.metrics.target(provider, model, proven);
         match (success, self.finished) {
             (true, _) => target.success.inc(),
             (false, Some(_)) => target.error.inc(),

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use gateway_actors::actor_stats::AskError;
+use gateway_actors::db::StoreError;
 use gateway_actors::key_registry::KeyError;
 
 use crate::error::{ApiError, Code, status_code};
@@ -77,6 +78,13 @@ impl From<KeyError> for AdminError {
                 Self::new(Code::Internal, "The key could not be read or sealed; the gateway's log tells why.")
             }
         }
+    }
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        log::error!("admin: {error}");
+        Self::new(Code::Overloaded, "The database failed; the gateway's log tells why.")
     }
 }
 

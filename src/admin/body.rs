@@ -2,11 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::Error;
 use actix_web::web::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::AdminError;
+use super::{AdminError, MAX_BODY};
+
+/// The whole body, if it came.
+pub(super) fn whole(body: Result<Bytes, Error>) -> Result<Bytes, AdminError> {
+    body.map_err(|e| match e.as_response_error().status_code().as_u16() {
+        413 => AdminError::too_large(MAX_BODY),
+        _ => AdminError::bad_json("The body could not be read whole."),
+    })
+}
 
 /// The fields of a body that were not taken yet. The content type is not looked at: `curl -d` sends a form's.
 pub(super) struct Fields(BTreeMap<String, Box<RawValue>>);

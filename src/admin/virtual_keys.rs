@@ -7,9 +7,10 @@ use gateway_actors::key_registry::{CreateKey, GetKey, ListKeys, RevokeKey, Rotat
 use gateway_actors::virtual_key::{KeyRef, VirtualKey};
 use serde_json::json;
 
+use super::body::whole;
 use super::key_request::{key_change, new_credential, new_key};
 use super::key_view::KeyView;
-use super::{AdminError, AdminState, MAX_BODY};
+use super::{AdminError, AdminState};
 use crate::error::method_not_allowed;
 
 type State = web::Data<AdminState>;
@@ -69,11 +70,4 @@ async fn rotate(state: State, vk: web::Path<String>, body: Result<Bytes, Error>)
 
 fn masked(key: &VirtualKey) -> HttpResponse {
     HttpResponse::Ok().json(KeyView::masked(key))
-}
-
-fn whole(body: Result<Bytes, Error>) -> Result<Bytes, AdminError> {
-    body.map_err(|e| match e.as_response_error().status_code().as_u16() {
-        413 => AdminError::too_large(MAX_BODY),
-        _ => AdminError::bad_json("The body could not be read whole."),
-    })
 }

@@ -8,6 +8,7 @@ mod harness;
 
 mod admin;
 mod breaker;
+mod budgets;
 mod canary;
 mod cancel;
 mod chat;

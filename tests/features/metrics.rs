@@ -45,10 +45,15 @@ async fn g8_invented_models_collapse_to_other() {
         gateway.ask(request).await.expect(404);
         gateway.ask(Request::hello(&format!("vk-random-{n}"), "sim-text")).await.expect(401);
     }
+    // The simulator answers these, and knows none of them.
+    for n in 0..120 {
+        gateway.ask(Request::hello(&key, &format!("sim-slow-1x0{n}"))).await;
+    }
     let other = [("provider", "openai"), ("model", "other"), ("status", "error")];
     gateway.wait_for_metric("llm_requests_total", &other, 150.0).await;
     let scrape = gateway.scrape().await;
     assert!(!scrape.text.contains("random-"), "no invented name is a label");
+    assert!(!scrape.text.contains("sim-slow-1x0"), "nor one that the simulator answers");
     assert!(scrape.len() < before + 200, "{} series before, {} after", before, scrape.len());
     assert!(scrape.len() < 5_000);
 }

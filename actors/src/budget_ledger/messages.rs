@@ -3,7 +3,7 @@
 use actix::Message;
 
 use crate::budget::reservation::Claim;
-use crate::db::{BudgetFigures, StoreError};
+use crate::db::{BudgetFigures, StoreError, UsageGroup, UsageSum};
 use crate::money::PicoUsd;
 use crate::prices::Price;
 use crate::virtual_key::Usd;
@@ -45,6 +45,20 @@ pub struct ListBudgets;
 
 impl Message for ListBudgets {
     type Result = Result<Vec<BudgetFigures>, StoreError>;
+}
+
+/// Adds up the usage log.
+pub struct ReportUsage {
+    /// By what.
+    pub group: UsageGroup,
+    /// From when, in microseconds since 1970.
+    pub from: i64,
+    /// Before when, in microseconds since 1970.
+    pub to: i64,
+}
+
+impl Message for ReportUsage {
+    type Result = Result<Vec<UsageSum>, StoreError>;
 }
 
 /// Sets a price, which is in force at once in this process and soon in the others.

@@ -241,6 +241,12 @@ impl Gateway {
         in_time("the gateway ends", self.process.wait()).await.unwrap()
     }
 
+    /// Kills the process with SIGKILL and gives its folder, for another to go on with.
+    pub async fn kill(mut self) -> TempDir {
+        self.process.kill().await.unwrap();
+        self.folder.take().unwrap()
+    }
+
     /// Ends the process and gives its folder, for another to go on with.
     pub async fn stop(mut self) -> TempDir {
         self.terminate().await;

@@ -1,0 +1,299 @@
+//! Budgets: reserved before a request is sent, settled when it ends, and never exceeded.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::harness::bodies::openai;
+use crate::harness::client::hello;
+use crate::harness::{Answer, FakeProvider, Gate, Gateway, Request, Setup};
+
+/// What one answer of the fake provider costs, in pico-dollars.
+const COST: i128 = 10_500_000;
+
+/// A question whose answer has at most the tokens that the fake provider counts.
+fn bounded(key: &str) -> Request {
+    let mut body = hello("gpt-4o-mini");
+    body["max_tokens"] = json!(15);
+    Request::chat(key, &body)
+}
+
+/// A decimal text of dollars in pico-dollars.
+fn picos(text: &Value) -> i128 {
+    let text = text.as_str().unwrap();
+    let (dollars, rest) = text.split_once('.').unwrap_or((text, ""));
+    format!("{dollars}{rest:0<12}").parse().unwrap()
+}
+
+/// The shown figures of one scope, once there are any.
+async fn budget(gateway: &Gateway, scope: &str, id: &str) -> Option<Value> {
+    let all = gateway.admin("GET", "/admin/budgets", None).await.expect(200).json();
+    all["data"].as_array().unwrap().iter().find(|of| of["scope"] == scope && of["id"] == id).cloned()
+}
+
+/// Waits until everything that was settled is in the store, and gives the figures.
+async fn settled(gateway: &Gateway, scope: &str, id: &str, spent: i128) -> Value {
+    let wait = async {
+        loop {
+            if let Some(of) = budget(gateway, scope, id).await
+                && picos(&of["spent_usd"]) == spent
+                && picos(&of["reserved_usd"]) == 0
+            {
+                return of;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    crate::harness::in_time("the budget is settled", wait).await
+}
+
+fn is_over_budget(answer: &Answer, message: &str) {
+    let error = &answer.json()["error"];
+    assert_eq!(error["message"], message);
+    assert_eq!((&error["type"], &error["code"]), (&json!("insufficient_quota"), &json!("budget_exceeded")));
+    assert_eq!(answer.header("x-should-retry"), Some("false"));
+    assert_eq!(answer.header("retry-after"), None);
+}
+
+/// B1, B2: two hundred requests at once against a nearly spent budget: what is settled stays within it, to the last
+/// pico-dollar, and afterwards nothing is reserved.
+#[tokio::test]
+async fn b1_b2_two_hundred_requests_at_once_never_exceed_the_budget() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.make_key(json!({ "budget_limit_usd": 0.001 })).await;
+    let (id, key) = (key["id"].as_str().unwrap(), key["virtual_key"].as_str().unwrap());
+    let answers = join_all((0..200).map(|_| gateway.ask(bounded(key)))).await;
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    for refused in answers.iter().filter(|answer| answer.status != 200) {
+        assert_eq!(refused.status, 429, "{}", refused.text());
+        is_over_budget(refused, "Monthly budget limit $0.001 exceeded");
+    }
+    assert!((40..=95).contains(&served), "{served} of 95 that the budget pays for");
+    assert_eq!(openai.count(), served, "what is refused reaches no provider");
+    let figures = settled(&gateway, "key", id, COST * served as i128).await;
+    assert!(picos(&figures["leased_usd"]) + picos(&figures["spent_usd"]) <= 1_000_000_000);
+    // The rest can be spent one by one, almost to the end.
+    let mut more = 0;
+    while gateway.ask(bounded(key)).await.status == 200 {
+        more += 1;
+    }
+    assert!((served + more) as i128 * COST + 30_000_000 > 1_000_000_000, "{served} and {more}: money is stranded");
+    assert!((served + more) as i128 * COST <= 1_000_000_000);
+}
+
+/// B5: a key without money is refused on every route that costs any, whole and streamed.
+#[tokio::test]
+async fn b5_an_exhausted_key_is_refused_on_every_route() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 0, "budget_period": "day" })).await;
+    let embed = json!({ "model": "text-embedding-3-small", "input": "hello" });
+    let requests = [
+        Request::hello(&key, "gpt-4o-mini"),
+        Request::streamed_hello(&key, "gpt-4o-mini"),
+        Request::new("POST", "/v1/embeddings").key(&key).json(&embed),
+    ];
+    for request in requests {
+        let answer = gateway.ask(request).await.expect(429);
+        is_over_budget(&answer, "Daily budget limit $0 exceeded");
+    }
+    assert_eq!(openai.count(), 0);
+}
+
+/// Clients written for Portkey get the status that they know.
+#[tokio::test]
+async fn the_status_of_an_exhausted_budget_can_be_portkeys() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).set("compat.budget_status", 412).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 0 })).await;
+    is_over_budget(&gateway.ask(bounded(&key)).await.expect(412), "Monthly budget limit $0 exceeded");
+}
+
+/// C1: a model without a price is refused for a key with a budget, and named; a price of zero is a price; a price that
+/// an administrator sets is in force at once.
+#[tokio::test]
+async fn c1_an_unpriced_model_is_never_free() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 1, "provider": "openai" })).await;
+    let refused = gateway.ask(Request::hello(&key, "brand-new-model")).await.expect(400).json();
+    assert_eq!(refused["error"]["code"], "model_not_priced");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("brand-new-model"), "{refused}");
+    assert_eq!(openai.count(), 0);
+    let free = json!({ "provider": "openai", "model": "brand-new-model", "input": "0", "output": 0,
+        "source": "agreed with the vendor" });
+    gateway.admin("PUT", "/admin/pricing", Some(free)).await.expect(200);
+    let answer = gateway.ask(Request::hello(&key, "brand-new-model")).await.expect(200).json();
+    assert_eq!(answer["metadata"]["cost_usd"], json!(0));
+    let wrong = json!({ "provider": "openai", "model": "m", "input": "-1", "output": "0", "source": "x" });
+    gateway.admin("PUT", "/admin/pricing", Some(wrong)).await.expect(400);
+}
+
+/// B3: requests without `max_tokens` reserve the default, so that twenty at once pass under a budget that pays for a
+/// hundred of them; the provider is held to what is reserved.
+#[tokio::test]
+async fn b3_requests_without_a_limit_do_not_block_each_other() {
+    let gate = Gate::new();
+    let openai = FakeProvider::answering(openai::answer("hello").after(&gate)).await;
+    let gateway = Setup::new().openai(&openai).set("budgets.default_output_tokens", 1000).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 0.07 })).await;
+    let asked: Vec<_> = (0..20).map(|_| Request::hello(&key, "gpt-4o-mini")).collect();
+    let all = join_all(asked.into_iter().map(|request| gateway.ask(request)));
+    let opened = async {
+        openai.request(20).await;
+        gate.open_for_good();
+    };
+    let (answers, ()) = tokio::join!(all, opened);
+    answers.into_iter().for_each(|answer| drop(answer.expect(200)));
+    assert_eq!(openai.request(1).await.body["max_completion_tokens"], 1000);
+}
+
+/// Near the limit an answer is made shorter, and a header says so.
+#[tokio::test]
+async fn near_the_limit_an_answer_is_made_shorter() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    // About 0.0000105 for the input, and 0.0000006 for each token of the answer.
+    let key = gateway.new_key(json!({ "budget_limit_usd": 0.0002 })).await;
+    let mut body = hello("gpt-4o-mini");
+    body["max_tokens"] = json!(5000);
+    let answer = gateway.ask(Request::chat(&key, &body)).await.expect(200);
+    let shortened: u64 = answer.header("x-gateway-max-tokens").unwrap().parse().unwrap();
+    assert!((64..400).contains(&shortened), "{shortened}");
+    assert_eq!(openai.request(1).await.body["max_tokens"], shortened);
+
+    let strict = Setup::new().openai(&openai).set("budgets.shorten", false).start().await;
+    let key = strict.new_key(json!({ "budget_limit_usd": 0.0002 })).await;
+    strict.ask(Request::chat(&key, &body)).await.expect(429);
+}
+
+/// A request must fit the key's, the user's and the team's budget; limits set through the admin API hold at once.
+#[tokio::test]
+async fn a_request_must_fit_every_scope() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 1, "user_id": "ann", "team_id": "blue" })).await;
+    gateway.ask(bounded(&key)).await.expect(200);
+    let limit = |usd: Value| Some(json!({ "monthly_limit_usd": usd }));
+    gateway.admin("PUT", "/admin/user-budgets/ann", limit(json!(0.00003))).await.expect(200);
+    // What the user spent before there was a limit counts.
+    settled(&gateway, "user", "ann", COST).await;
+    is_over_budget(&gateway.ask(bounded(&key)).await.expect(429), "Monthly budget limit $0.00003 exceeded");
+    gateway.admin("PUT", "/admin/user-budgets/ann", limit(json!(5))).await.expect(200);
+    gateway.admin("PUT", "/admin/team-budgets/blue", limit(json!(0))).await.expect(200);
+    is_over_budget(&gateway.ask(bounded(&key)).await.expect(429), "Monthly budget limit $0 exceeded");
+    gateway.admin("PUT", "/admin/team-budgets/blue", limit(Value::Null)).await.expect(200);
+    gateway.ask(bounded(&key)).await.expect(200);
+    settled(&gateway, "user", "ann", 2 * COST).await;
+    gateway.admin("PUT", "/admin/team-budgets/blue", Some(json!({}))).await.expect(400);
+}
+
+/// C5: the client leaves in the middle of a stream: what was generated is counted, booked and marked as estimated.
+#[tokio::test]
+async fn c5_a_client_that_leaves_pays_for_what_was_generated() {
+    let words: Vec<String> = (0..40).map(|n| openai::text(&format!(" word{n}"))).collect();
+    let reply = crate::harness::Reply::events(std::iter::once(openai::role()).chain(words)).stall();
+    let openai = FakeProvider::answering(reply).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.make_key(json!({ "budget_limit_usd": 1 })).await;
+    let mut stream = gateway.stream(Request::streamed_hello(key["virtual_key"].as_str().unwrap(), "gpt-4o-mini")).await;
+    for _ in 0..40 {
+        stream.next_text().await;
+    }
+    drop(stream);
+    let rows = usage(&gateway, "model", 1).await;
+    let row = &rows[0];
+    assert_eq!((&row["requests"], &row["estimated"]), (&json!(1), &json!(1)));
+    // " word0" to " word39" are two tokens each, " word10" and so on too.
+    assert!((78..=82).contains(&row["completion_tokens"].as_i64().unwrap()), "{row}");
+    assert!((5..=15).contains(&row["prompt_tokens"].as_i64().unwrap()), "{row}");
+    let (input, output) = (row["prompt_tokens"].as_i64().unwrap(), row["completion_tokens"].as_i64().unwrap());
+    let cost = i128::from(input) * 150_000 + i128::from(output) * 600_000;
+    settled(&gateway, "key", key["id"].as_str().unwrap(), cost).await;
+}
+
+/// Waits for a report of so many requests in all.
+async fn usage(gateway: &Gateway, group: &str, requests: i64) -> Vec<Value> {
+    let wait = async {
+        loop {
+            let path = format!("/admin/usage?group_by={group}");
+            let report = gateway.admin("GET", &path, None).await.expect(200).json();
+            let rows = report["data"].as_array().unwrap().clone();
+            if rows.iter().map(|row| row["requests"].as_i64().unwrap()).sum::<i64>() == requests {
+                return rows;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    crate::harness::in_time("the usage log has all rows", wait).await
+}
+
+/// C6: answer, header, log line, metric and usage log tell the same cost, to the last digit.
+#[tokio::test]
+async fn c6_the_cost_is_the_same_everywhere() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let request = Request::hello(&key, "gpt-4o-mini").header("x-portkey-trace-id", "cost");
+    let answer = gateway.ask(request).await.expect(200);
+    assert_eq!(answer.header("x-gateway-cost-usd"), Some("0.0000105"));
+    assert!(answer.text().contains(r#""cost_usd":0.0000105"#), "{}", answer.text());
+    assert_eq!(gateway.request_log("cost").await["cost_usd"], json!(0.0000105));
+    assert_eq!(usage(&gateway, "provider", 1).await[0]["cost_usd"], "0.0000105");
+    let target = [("provider", "openai"), ("model", "gpt-4o-mini")];
+    gateway.wait_for_metric("llm_cost_total_usd", &target, 0.0000105).await;
+    let csv = gateway.admin("GET", "/admin/usage?group_by=model&format=csv", None).await.expect(200);
+    assert_eq!(csv.text().lines().nth(1), Some(r#""openai/gpt-4o-mini",1,10,15,0.0000105,0"#));
+    gateway.admin("GET", "/admin/usage?group_by=colour", None).await.expect(400);
+}
+
+/// B8: 80 % of a budget is told exactly once, also when many requests pass it together and after a restart.
+#[tokio::test]
+async fn b8_a_threshold_is_told_once() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.make_key(json!({ "budget_limit_usd": 0.0005 })).await;
+    let text = key["virtual_key"].as_str().unwrap().to_owned();
+    while gateway.ask(bounded(&text)).await.status == 200 {}
+    gateway.wait_for_metric("budget_alerts_total", &[("scope", "key")], 1.0).await;
+    let told =
+        gateway.wait_for_log("the alert", |line| line["percent"].as_str() == Some("80") || line["percent"] == 80).await;
+    assert_eq!(told["scope_id"], key["id"]);
+    let folder = gateway.stop().await;
+    let gateway = Setup::new().openai(&openai).start_in(folder).await;
+    gateway.ask(bounded(&text)).await.expect(429);
+    settled(&gateway, "key", key["id"].as_str().unwrap(), COST * openai.count() as i128).await;
+    assert!(!gateway.stdout().iter().any(|line| line.contains("has reached")), "{:#?}", gateway.stdout());
+}
+
+/// B2: a killed process loses no row and strands no money: the next start takes up its journal and its leases.
+#[tokio::test]
+async fn b2_a_killed_process_leaves_no_reservation_and_loses_no_row() {
+    let gate = Gate::new();
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    // Rows stay in the journal until the end.
+    let setup = || Setup::new().openai(&openai).set("budgets.flush_ms", 3_600_000).set("budgets.refresh_ms", 3_600_000);
+    let gateway = setup().start().await;
+    let key = gateway.make_key(json!({ "budget_limit_usd": 0.001 })).await;
+    let text = key["virtual_key"].as_str().unwrap().to_owned();
+    for _ in 0..20 {
+        gateway.ask(bounded(&text)).await.expect(200);
+    }
+    openai.always(openai::answer("never").after(&gate));
+    let waiting = bounded(&text).send(gateway.address).await;
+    openai.request(21).await;
+    let folder = gateway.kill().await;
+    drop(waiting);
+
+    let gateway = Setup::new().openai(&openai).start_in(folder).await;
+    let id = key["id"].as_str().unwrap();
+    let figures = settled(&gateway, "key", id, 20 * COST).await;
+    assert_eq!(figures["leased_usd"], "0");
+    assert_eq!(usage(&gateway, "key", 20).await[0]["cost_usd"], "0.00021");
+    // All of the rest can be spent.
+    openai.always(openai::answer("hello"));
+    let mut more = 0;
+    while gateway.ask(bounded(&text)).await.status == 200 {
+        more += 1;
+    }
+    assert!((72..=75).contains(&more), "{more}");
+}
