@@ -1,6 +1,5 @@
 //! What an attempt may cost: reserved in every budget of its key before anything is sent (B1, B4).
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::actor_stats::Mailbox;
@@ -11,7 +10,7 @@ use crate::budget_ledger::{BudgetLedger, Fund};
 use crate::failure::{Failure, FailureKind};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
-use crate::prices::Price;
+use crate::prices::{Price, PriceTable};
 use crate::virtual_key::{Usd, VirtualKey};
 use crate::wire::json_object::JsonObject;
 use crate::wire::usage::ServiceTier;
@@ -60,7 +59,7 @@ pub struct Afforded {
     /// What is held; none for a key without budgets.
     pub reservation: Option<Reservation>,
     /// The body with its answer limited to what is held, where it was not limited so already.
-    pub body: Option<Bytes>,
+    pub body: Option<JsonObject>,
     /// The limit, where the budget made it lower than the request asks.
     pub shortened_to: Option<u64>,
 }
@@ -75,16 +74,17 @@ impl Treasury {
         if claims.is_empty() {
             return Ok(Afforded::default());
         }
-        let prices = self.prices(&wish);
-        let Some(model_max) = prices.iter().map(|price| price.max_output_tokens).next() else {
+        let table = self.ledger.prices.load_full();
+        let prices = prices(&table, &wish);
+        let Some(first) = prices.iter().flatten().next() else {
             return Err(unpriced(&wish));
         };
         let rules = &self.rules;
-        let estimate =
-            Estimate::of(wish.body, wish.endpoint, model_max, rules.default_output_tokens).map_err(invalid)?;
+        let estimate = Estimate::of(wish.body, wish.endpoint, first.max_output_tokens, rules.default_output_tokens)
+            .map_err(invalid)?;
         let cost = |output: u64| {
             let output = output.saturating_mul(estimate.choices);
-            prices.iter().map(|price| price.estimate(estimate.input_tokens, output)).max().unwrap_or_default()
+            prices.iter().flatten().map(|price| price.estimate(estimate.input_tokens, output)).max().unwrap_or_default()
         };
         let full = cost(estimate.output_tokens);
         let least = match wish.endpoint {
@@ -128,17 +128,14 @@ impl Treasury {
         }
         Ok(self.ledger.reserve(claims, full))
     }
+}
 
-    /// The prices that the attempt may be charged by: the plain one, and that of the service tier it asks for.
-    fn prices(&self, wish: &Wish<'_>) -> Vec<Price> {
-        let table = self.ledger.prices.load();
-        let asked = wish.body.read::<String>("service_tier").ok().flatten();
-        let asked = asked.map_or(ServiceTier::Default, |word| ServiceTier::named(&word));
-        let price = |tier| table.find(wish.provider, wish.model, tier, wish.now).cloned();
-        let plain = price(ServiceTier::Default);
-        let of_tier = if asked == ServiceTier::Default { None } else { price(asked) };
-        plain.into_iter().chain(of_tier).collect()
-    }
+/// The prices that an attempt may be charged by: the plain one, and that of the service tier it asks for.
+fn prices<'a>(table: &'a PriceTable, wish: &Wish<'_>) -> [Option<&'a Price>; 2] {
+    let asked = wish.body.read::<String>("service_tier").ok().flatten();
+    let asked = asked.map_or(ServiceTier::Default, |word| ServiceTier::named(&word));
+    let price = |tier| table.find(wish.provider, wish.model, tier, wish.now);
+    [price(ServiceTier::Default), (asked != ServiceTier::Default).then(|| price(asked)).flatten()]
 }
 
 /// The longest answer, in tokens, that costs at most `money`.
@@ -158,7 +155,7 @@ fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u
     // OpenAI's newer models refuse the older name, and others' may not know the newer one.
     let usual = if matches!(wish.provider, "openai" | "azure") { "max_completion_tokens" } else { "max_tokens" };
     let field = estimate.limit_field.unwrap_or(usual);
-    let body = set.then(|| wish.body.edited(&[(field, limit.as_str())], &[]));
+    let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &[]));
     Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output) }
 }
 

@@ -185,8 +185,7 @@ impl Call {
         };
         let afforded = self.routing.treasury.afford(wish).await?;
         head.shortened_to = afforded.shortened_to;
-        let limited = afforded.body.map(JsonObject::parse).transpose().map_err(unreadable).map_err(invalid)?;
-        let body = limited.as_ref().unwrap_or(&body);
+        let body = afforded.body.as_ref().unwrap_or(&body);
         let mut prepared = prepare(request, resolved, body).map_err(invalid)?;
         prepared.dropped_params.extend(dropped);
         head.dropped_params.clone_from(&prepared.dropped_params);

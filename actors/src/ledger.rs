@@ -23,7 +23,7 @@ const MOST_WAITING: usize = 100_000;
 #[derive(Debug)]
 pub struct Waiting {
     /// The row.
-    pub row: UsageRow,
+    pub row: Box<UsageRow>,
     /// Its place in the journal; none where the disk refused it.
     pub written: Option<Written>,
 }
@@ -31,7 +31,7 @@ pub struct Waiting {
 /// What the ledger shares with all threads. It writes prices and limits, requests reserve, settle and book.
 pub struct Ledger {
     /// This process' name in leases and usage rows.
-    pub replica: String,
+    pub replica: Arc<str>,
     /// Every budget.
     pub accounts: Accounts,
     /// Where costs and tokens are counted.
@@ -57,7 +57,7 @@ impl Ledger {
     ) -> std::io::Result<Self> {
         let journal = Journal::open(folder, &replica)?;
         Ok(Self {
-            replica,
+            replica: replica.into(),
             accounts: Accounts::new(zone),
             metrics,
             prices: ArcSwap::from_pointee(prices),
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     /// Writes a row to the journal and hands it to the ledger.
-    pub fn book(&self, row: UsageRow) {
+    pub fn book(&self, row: Box<UsageRow>) {
         let line = match serde_json::to_string(&row) {
             Ok(line) => line,
             Err(error) => return log::error!("usage row {}: {error}", row.id),
@@ -97,11 +97,9 @@ impl Ledger {
         (self.outbox().len(), self.spilled.load(Ordering::Relaxed))
     }
 
-    /// Takes up to `most` rows out.
-    pub(crate) fn take(&self, most: usize) -> Vec<Waiting> {
-        let mut outbox = self.outbox();
-        let most = most.min(outbox.len());
-        outbox.drain(..most).collect()
+    /// Takes all rows out.
+    pub(crate) fn take(&self) -> Vec<Waiting> {
+        std::mem::take(&mut *self.outbox())
     }
 
     /// Puts rows back that the store did not take.

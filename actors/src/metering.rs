@@ -1,5 +1,7 @@
 //! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -16,7 +18,7 @@ use crate::wire::Usage;
 /// What is known of an attempt before it is sent.
 pub struct Draft {
     /// The row without what only the end tells.
-    pub row: UsageRow,
+    pub row: Box<UsageRow>,
     /// When the request began.
     pub begun: std::time::Instant,
     /// The body as sent, for counting where the vendor does not tell.
@@ -29,7 +31,7 @@ pub struct Draft {
 /// client left, and the vendor charges for what it did (C5).
 pub struct Metering {
     ledger: SharedLedger,
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
     reservation: Option<Reservation>,
     generated: GeneratedText,
     priced_at: DateTime<Utc>,
@@ -38,7 +40,7 @@ pub struct Metering {
 impl Metering {
     /// The money of an attempt that is about to be sent.
     pub fn new(ledger: SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
-        Self { ledger, draft: Some(draft), reservation, generated: GeneratedText::default(), priced_at: now }
+        Self { ledger, draft: Some(Box::new(draft)), reservation, generated: GeneratedText::default(), priced_at: now }
     }
 
     /// The attempt came to nothing that the vendor would charge for.
@@ -59,7 +61,7 @@ impl Metering {
     }
 
     /// Books what the vendor counted, and gives the cost; none where the model has no price.
-    pub fn settle(&mut self, usage: &Usage, status: &str) -> Option<PicoUsd> {
+    pub fn settle(&mut self, usage: &Usage, status: &'static str) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
         let cost = cost(&self.ledger, &draft, usage, self.priced_at);
         book(&self.ledger, draft, usage, cost, status, false, self.reservation.take());
@@ -100,24 +102,24 @@ fn cost(ledger: &SharedLedger, draft: &Draft, usage: &Usage, now: DateTime<Utc>)
 
 fn book(
     ledger: &SharedLedger,
-    draft: Draft,
+    draft: Box<Draft>,
     usage: &Usage,
     cost: Option<PicoUsd>,
-    status: &str,
+    status: &'static str,
     estimated: bool,
     reservation: Option<Reservation>,
 ) {
-    let mut row = draft.row;
+    let Draft { mut row, begun, model_is_proven, .. } = *draft;
     ledger.metrics.price_lookup(cost.is_some());
-    let target = ledger.metrics.target(&row.provider, &row.model, draft.model_is_proven);
+    let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     row.usage = *usage;
     row.cost = cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX));
     row.estimated = estimated;
-    status.clone_into(&mut row.status);
-    row.duration_ms = millis(draft.begun);
+    row.status = status.into();
+    row.duration_ms = millis(begun);
     // First the journal: what is settled is never forgotten.
     ledger.book(row);
     if let Some(reservation) = reservation {
@@ -138,17 +140,17 @@ pub struct Unfinished<'a> {
     /// The virtual key.
     pub key: &'a VirtualKey,
     /// The provider.
-    pub provider: &'a str,
+    pub provider: &'a Arc<str>,
     /// The model that the provider is asked for.
     pub model: &'a str,
     /// The route.
-    pub endpoint: &'a str,
+    pub endpoint: &'static str,
     /// The number of the attempt.
     pub attempt: u32,
     /// Whether a stream is wanted.
     pub stream: bool,
     /// This process.
-    pub replica: &'a str,
+    pub replica: &'a Arc<str>,
     /// Where the cost is added up.
     pub charges: Vec<Charge>,
     /// When the request began.
@@ -156,21 +158,21 @@ pub struct Unfinished<'a> {
 }
 
 /// A row of an attempt that has not ended.
-pub fn unfinished(known: Unfinished<'_>) -> UsageRow {
+pub fn unfinished(known: Unfinished<'_>) -> Box<UsageRow> {
     let Unfinished { trace_id, request_id, key, provider, model, endpoint, attempt, stream, replica, charges, now } =
         known;
-    UsageRow {
+    Box::new(UsageRow {
         id: Uuid::now_v7(),
         timestamp: now.timestamp_micros(),
         trace_id: trace_id.to_owned(),
         request_id: request_id.to_owned(),
-        virtual_key_id: key.id_text.to_string(),
+        virtual_key_id: key.id_text.clone(),
         user_id: key.user_id.clone(),
         team_id: key.team_id.clone(),
-        provider: provider.to_owned(),
+        provider: provider.clone(),
         model: model.to_owned(),
-        endpoint: endpoint.to_owned(),
-        status: String::new(),
+        endpoint: endpoint.into(),
+        status: "".into(),
         attempt,
         usage: Usage::default(),
         cost: None,
@@ -178,7 +180,7 @@ pub fn unfinished(known: Unfinished<'_>) -> UsageRow {
         stream,
         duration_ms: 0,
         time_to_first_token_ms: None,
-        replica: replica.to_owned(),
+        replica: replica.clone(),
         charges,
-    }
+    })
 }

@@ -127,12 +127,16 @@ impl Metrics {
 
     /// The counters of one provider and model; `proven` tells that the model is real.
     pub fn target(&self, provider: &str, model: &str, proven: bool) -> Arc<TargetMetrics> {
-        let model = if self.has_label(provider, model, proven) { model } else { OTHER };
-        let found = {
+        let find = |model: &str| {
             let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
             targets.get(provider).and_then(|models| models.get(model)).cloned()
         };
-        found.unwrap_or_else(|| {
+        // Only a model that has a label of its own is there under its own name.
+        if let Some(found) = find(model) {
+            return found;
+        }
+        let model = if self.has_label(provider, model, proven) { model } else { OTHER };
+        find(model).unwrap_or_else(|| {
             let metrics = Arc::new(self.new_target(provider, model));
             let mut targets = self.targets.write().unwrap_or_else(PoisonError::into_inner);
             targets.entry(provider.to_owned()).or_default().insert(model.to_owned(), metrics.clone());

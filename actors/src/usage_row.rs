@@ -1,5 +1,8 @@
 //! One row of `llm_usage_log`: an upstream attempt that cost money or served a client. No prompt, no credential (G7).
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,19 +21,19 @@ pub struct UsageRow {
     /// The gateway's id of the request.
     pub request_id: String,
     /// The virtual key's id.
-    pub virtual_key_id: String,
+    pub virtual_key_id: Arc<str>,
     /// The key's user.
     pub user_id: Option<String>,
     /// The key's team.
     pub team_id: Option<String>,
     /// The provider.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model that the provider was asked for.
     pub model: String,
     /// The route, such as `/v1/chat/completions`.
-    pub endpoint: String,
+    pub endpoint: Cow<'static, str>,
     /// `success`, `error` or `cancelled`.
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// What was counted.
@@ -46,7 +49,7 @@ pub struct UsageRow {
     /// From the request's arrival to the first content of its stream.
     pub time_to_first_token_ms: Option<i64>,
     /// The process that served it.
-    pub replica: String,
+    pub replica: Arc<str>,
     /// Where its cost is added up.
     pub charges: Vec<Charge>,
 }

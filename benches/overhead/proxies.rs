@@ -139,7 +139,7 @@ impl Gateway {
         }
         let process = Process(command.spawn().unwrap());
         listening(port).await;
-        let body = r#"{"name":"bench","rate_limit":1000000000}"#;
+        let body = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
         let answer = load::post(port, "/admin/virtual-keys", "bench", body).await;
         let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
         let key = answer["virtual_key"].as_str().expect("a virtual key").to_owned();

@@ -39,8 +39,11 @@ impl Estimate {
         default_output: u64,
     ) -> Result<Self, BadRequest> {
         let text = body.text();
-        let media = [&b"\"image_url\""[..], b"\"input_audio\"", b"\"file\"", b"\"image\""];
-        let media: usize = media.iter().map(|name| memmem::find_iter(text, name).count()).sum();
+        // Media stand in parts that name their type; most requests have none.
+        let has_parts = memmem::find(text, b"\"type\"").is_some();
+        let names: &[&[u8]] =
+            if has_parts { &[b"\"image_url\"", b"\"input_audio\"", b"\"file\"", b"\"image\""] } else { &[] };
+        let media: usize = names.iter().map(|name| memmem::find_iter(text, name).count()).sum();
         let input_tokens = text.len() as u64 + TOKENS_PER_MEDIUM * media as u64;
         if endpoint != Endpoint::Chat {
             return Ok(Self { input_tokens, output_tokens: 0, choices: 1, limit_field: None });

@@ -25,17 +25,18 @@ impl Book {
 
     pub(super) async fn flush_all(&self) -> Result<(), StoreError> {
         let mut written = HashMap::new();
-        loop {
-            let batch = self.ledger.take(AT_ONCE);
-            if batch.is_empty() {
+        let mut failed = None;
+        let mut waiting = self.ledger.take();
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(waiting.len().min(AT_ONCE));
+            let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
+            if let Err(error) = self.store.record_usage(&rows).await {
+                waiting.extend(rest);
+                self.ledger.put_back(waiting);
+                failed = Some(error);
                 break;
             }
-            let rows: Vec<&UsageRow> = batch.iter().map(|waiting| &waiting.row).collect();
-            if let Err(error) = self.store.record_usage(&rows).await {
-                self.ledger.put_back(batch);
-                return Err(error);
-            }
-            for Waiting { row, written: place } in batch {
+            for Waiting { row, written: place } in std::mem::replace(&mut waiting, rest) {
                 self.add_charges(&row, &mut written);
                 if let Some(place) = place {
                     place.stored();
@@ -52,7 +53,10 @@ impl Book {
                 account.written(&charge.1, cost);
             }
         }
-        self.alert().await
+        match failed {
+            Some(error) => Err(error),
+            None => self.alert().await,
+        }
     }
 
     fn add_charges(&self, row: &UsageRow, sums: &mut HashMap<(Scope, std::sync::Arc<str>), PicoUsd>) {

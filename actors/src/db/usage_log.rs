@@ -47,13 +47,13 @@ fn log_row(row: &UsageRow) -> LogRow {
         timestamp: row.timestamp,
         trace_id: row.trace_id.clone(),
         request_id: row.request_id.clone(),
-        virtual_key_id: row.virtual_key_id.clone(),
+        virtual_key_id: row.virtual_key_id.to_string(),
         user_id: row.user_id.clone(),
         team_id: row.team_id.clone(),
-        provider: row.provider.clone(),
+        provider: row.provider.to_string(),
         model: row.model.clone(),
-        endpoint: row.endpoint.clone(),
-        status: row.status.clone(),
+        endpoint: row.endpoint.to_string(),
+        status: row.status.to_string(),
         attempt: i64::from(row.attempt),
         prompt_tokens: tokens(usage.prompt_tokens),
         completion_tokens: tokens(usage.completion_tokens),
@@ -65,7 +65,7 @@ fn log_row(row: &UsageRow) -> LogRow {
         stream: row.stream,
         duration_ms: row.duration_ms,
         time_to_first_token_ms: row.time_to_first_token_ms,
-        replica: row.replica.clone(),
+        replica: row.replica.to_string(),
     }
 }
 
@@ -79,7 +79,7 @@ impl Store {
         let written: Vec<LogRow> = rows.iter().map(|row| log_row(row)).collect();
         let charges: Vec<_> = rows
             .iter()
-            .map(|row| (row.id.to_string(), row.cost.unwrap_or(0), row.replica.clone(), row.charges.clone()))
+            .map(|row| (row.id.to_string(), row.cost.unwrap_or(0), row.replica.to_string(), row.charges.clone()))
             .collect();
         let write = move |connection: &mut SqliteConnection| {
             let mut new = HashSet::new();

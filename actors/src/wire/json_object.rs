@@ -54,28 +54,39 @@ impl JsonObject {
         if set.is_empty() && !remove.iter().any(|name| self.get(name).is_some()) {
             return self.text.clone();
         }
+        self.with(set, remove).text
+    }
+
+    /// The same, as an object that can be edited again.
+    pub fn with(&self, set: &[(&str, &str)], remove: &[&str]) -> Self {
         let added: usize = set.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let mut out = Vec::with_capacity(self.text.len() + added + 2);
+        let mut fields = Vec::with_capacity(self.fields.len() + set.len());
         out.push(b'{');
         let kept = self.fields.iter().filter(|(name, _)| !remove.contains(&name.as_str()));
         for (name, range) in kept.filter(|(name, _)| !set.iter().any(|(field, _)| field == name)) {
-            push_field(&mut out, name, self.text.get(range.clone()).unwrap_or_default());
+            let place = push_field(&mut out, name, self.text.get(range.clone()).unwrap_or_default());
+            fields.push((name.clone(), place));
         }
         for (name, value) in set {
-            push_field(&mut out, name, value.as_bytes());
+            let place = push_field(&mut out, name, value.as_bytes());
+            fields.push(((*name).to_owned(), place));
         }
         out.push(b'}');
-        Bytes::from(out)
+        Self { text: Bytes::from(out), fields }
     }
 }
 
-fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+/// Appends a field and tells where its value stands.
+fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Range<usize> {
     if out.len() > 1 {
         out.push(b',');
     }
     out.extend_from_slice(json_string(name).as_bytes());
     out.push(b':');
+    let start = out.len();
     out.extend_from_slice(value);
+    start..out.len()
 }
 
 /// A string as JSON text.
@@ -123,6 +134,9 @@ mod tests {
     fn edits_replace_add_and_remove() {
         let edited = object(r#"{"model":"a","n":1.0,"user":"u"}"#).edited(&[("model", "\"b\""), ("y", "2")], &["user"]);
         assert_eq!(edited, r#"{"n":1.0,"model":"b","y":2}"#);
+        let object = object(r#"{"a":"x","b":[1]}"#).with(&[("a", "12")], &[]);
+        assert_eq!((object.get("a"), object.get("b")), (Some("12"), Some("[1]")));
+        assert_eq!(object.edited(&[("b", "0")], &[]), r#"{"a":12,"b":0}"#);
     }
 
     #[test]
