@@ -49,6 +49,7 @@ fn gone_actors(worker: &crate::state::Worker) -> Vec<&'static str> {
     let actors = [
         ("router", worker.router.is_alive()),
         ("key_registry", shared.key_registry.is_alive()),
+        ("budget_ledger", shared.routing.treasury.mailbox.is_alive()),
         ("metrics", shared.metrics_actor.is_alive()),
     ];
     actors.iter().filter(|(_, alive)| !alive).map(|(name, _)| *name).collect()
@@ -66,6 +67,9 @@ fn degraded(shared: &Shared) -> Vec<String> {
     });
     let mut degraded: Vec<String> = open.collect();
     degraded.sort();
+    if shared.routing.treasury.ledger.store_fails() {
+        degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
+    }
     degraded
 }
 

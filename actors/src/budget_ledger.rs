@@ -102,6 +102,7 @@ takes_parcels!(BudgetLedger);
 impl Book {
     /// Shows a failure of the store in the log and in `GET /admin/actors`.
     fn note<T>(&self, result: Result<T, StoreError>) {
+        self.ledger.note_store(result.is_err());
         if let Err(error) = result {
             log::warn!("budget ledger: {error}");
             self.stats.fail(&error.to_string());

@@ -1,7 +1,7 @@
 //! What requests use of the ledger without a message: budgets, prices, and the way of a usage row into journal and store.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +41,7 @@ pub struct Ledger {
     journal: Journal,
     outbox: Mutex<Vec<Waiting>>,
     spilled: AtomicU64,
+    store_fails: AtomicBool,
 }
 
 impl Ledger {
@@ -64,6 +65,7 @@ impl Ledger {
             journal,
             outbox: Mutex::default(),
             spilled: AtomicU64::new(0),
+            store_fails: AtomicBool::new(false),
         })
     }
 
@@ -95,6 +97,15 @@ impl Ledger {
     /// Rows that are not in the store yet, and rows that wait in the journal alone.
     pub fn waiting(&self) -> (usize, u64) {
         (self.outbox().len(), self.spilled.load(Ordering::Relaxed))
+    }
+
+    /// Whether the store failed when it was last written to; rows then wait in the journal.
+    pub fn store_fails(&self) -> bool {
+        self.store_fails.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_store(&self, fails: bool) {
+        self.store_fails.store(fails, Ordering::Relaxed);
     }
 
     /// Takes all rows out.

@@ -64,7 +64,7 @@ impl Metering {
     pub fn settle(&mut self, usage: &Usage, status: &'static str) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
         let cost = cost(&self.ledger, &draft, usage, self.priced_at);
-        book(&self.ledger, draft, usage, cost, status, false, self.reservation.take());
+        book(&self.ledger, *draft, usage, cost, status, false, self.reservation.take());
         cost
     }
 
@@ -81,7 +81,7 @@ impl Metering {
                 ..Usage::default()
             };
             let cost = cost(&ledger, &draft, &usage, now);
-            book(&ledger, draft, &usage, cost, status, true, reservation);
+            book(&ledger, *draft, &usage, cost, status, true, reservation);
         };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(count)),
@@ -102,14 +102,14 @@ fn cost(ledger: &SharedLedger, draft: &Draft, usage: &Usage, now: DateTime<Utc>)
 
 fn book(
     ledger: &SharedLedger,
-    draft: Box<Draft>,
+    draft: Draft,
     usage: &Usage,
     cost: Option<PicoUsd>,
     status: &'static str,
     estimated: bool,
     reservation: Option<Reservation>,
 ) {
-    let Draft { mut row, begun, model_is_proven, .. } = *draft;
+    let Draft { mut row, begun, model_is_proven, .. } = draft;
     ledger.metrics.price_lookup(cost.is_some());
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);

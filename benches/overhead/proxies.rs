@@ -126,6 +126,8 @@ impl Gateway {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.current_dir(folder).env_clear().args(["serve"]);
+        // For trying a setting: GATEWAY_LOG__REQUESTS=false cargo bench …
+        command.envs(std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")));
         for (name, value) in [
             ("GATEWAY_ADMIN_TOKEN", "bench".to_owned()),
             ("GATEWAY_SERVER__LISTEN", format!("127.0.0.1:{port}")),

@@ -2,9 +2,10 @@
 
 use actix_web::{HttpResponse, web};
 use gateway_actors::actor_stats::ActorReport;
+use gateway_actors::money::PicoUsd;
 use serde_json::json;
 
-use crate::state::Worker;
+use crate::state::{Shared, Worker};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -23,11 +24,32 @@ async fn actors(worker: web::Data<Worker>) -> HttpResponse {
                 let state = json!({ "virtual_keys": shared.keys.load().all().len() });
                 ActorReport { state, ..shared.key_registry.report() }
             }
+            ("budget_ledger", _) => {
+                ActorReport { state: ledger_state(shared), ..shared.routing.treasury.mailbox.report() }
+            }
             ("metrics", _) => shared.metrics_actor.report(),
             _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
         });
     }
     HttpResponse::Ok().json(json!({ "actors": reports }))
+}
+
+/// Open reservations, and the way of the usage rows.
+fn ledger_state(shared: &Shared) -> serde_json::Value {
+    let ledger = &shared.routing.treasury.ledger;
+    let balances = ledger.accounts.all().into_iter().map(|account| account.balance());
+    let open = balances.map(|balance| balance.reserved).filter(|reserved| *reserved > PicoUsd::default());
+    let (rows_waiting, rows_in_journal_only) = ledger.waiting();
+    json!({
+        "replica": ledger.replica,
+        "budgets": ledger.accounts.all().len(),
+        "open_reservations": open.clone().count(),
+        "reserved_usd": open.fold(PicoUsd::default(), PicoUsd::plus).to_string(),
+        "rows_waiting": rows_waiting,
+        "rows_in_journal_only": rows_in_journal_only,
+        "store_fails": ledger.store_fails(),
+        "prices": ledger.prices.load().rows().len(),
+    })
 }
 
 async fn effective_config(worker: web::Data<Worker>) -> HttpResponse {

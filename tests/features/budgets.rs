@@ -265,6 +265,52 @@ async fn b8_a_threshold_is_told_once() {
     assert!(!gateway.stdout().iter().any(|line| line.contains("has reached")), "{:#?}", gateway.stdout());
 }
 
+/// G2: while another program holds the database, requests go on from what is leased and from keys in memory; what they
+/// used waits, is told by the readiness, and is written once.
+#[tokio::test]
+async fn g2_a_database_that_does_not_answer_stops_no_request() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let (free, key) = (gateway.new_key(json!({})).await, gateway.new_key(json!({ "budget_limit_usd": 10 })).await);
+    gateway.ask(bounded(&key)).await.expect(200);
+    usage(&gateway, "provider", 1).await;
+    let mut holder = hold_database(&gateway).await;
+    for key in [&free, &key, &free, &key] {
+        gateway.ask(bounded(key)).await.expect(200);
+    }
+    let told = async {
+        loop {
+            let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
+            if ready["degraded"].to_string().contains("store") {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    crate::harness::in_time("the readiness names the store", told).await;
+    gateway.ask(Request::get("/health/live")).await.expect(200);
+    holder.kill().await.unwrap();
+    usage(&gateway, "provider", 5).await;
+}
+
+/// A process that holds the writers' lock of the gateway's database until it is killed.
+async fn hold_database(gateway: &Gateway) -> tokio::process::Child {
+    use tokio::io::AsyncReadExt;
+    let script = "import sqlite3,sys,time\ndb=sqlite3.connect(sys.argv[1],isolation_level=None)\n\
+                  db.execute('BEGIN IMMEDIATE')\nprint('held',flush=True)\ntime.sleep(60)";
+    let mut holder = tokio::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(gateway.folder().join("gateway.db"))
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut word = [0; 4];
+    holder.stdout.as_mut().unwrap().read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"held");
+    holder
+}
+
 /// B2: a killed process loses no row and strands no money: the next start takes up its journal and its leases.
 #[tokio::test]
 async fn b2_a_killed_process_leaves_no_reservation_and_loses_no_row() {
