@@ -1,6 +1,7 @@
 //! The admin token: configured, or made at the first start and shown once with a key to try the gateway with.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use gateway_actors::actor_stats::Mailbox;
 use gateway_actors::key_registry::{CreateKey, GetSetting, KeyRegistry, SetSetting};
@@ -11,10 +12,9 @@ use rand::distr::{Alphanumeric, SampleString};
 /// The setting that holds the hash of the generated token.
 const TOKEN_HASH: &str = "admin_token_sha256";
 
-/// What the first start made and must show once.
+/// An admin token that was made just now: nothing is stored of it until it was shown.
 pub struct FirstStart {
     token: Secret,
-    key: Secret,
 }
 
 /// The hash of the admin token in force, and what to show if it was made just now.
@@ -35,10 +35,7 @@ pub async fn admin_token(
     }
     let token = Secret::new(format!("admin-{}", Alphanumeric.sample_string(&mut rand::rng(), 40)));
     let hash = KeyHash::of(token.expose());
-    let new = NewKey { name: "Simulator".to_owned(), provider: Some("simulator".to_owned()), ..NewKey::default() };
-    let key = ask(registry, CreateKey(new)).await?;
-    ask(registry, SetSetting { name: TOKEN_HASH.to_owned(), value: hash.to_hex() }).await?;
-    Ok((hash, Some(FirstStart { token, key: Secret::new(key.text.expose()) })))
+    Ok((hash, Some(FirstStart { token })))
 }
 
 async fn ask<M, T, E>(registry: &Mailbox<KeyRegistry>, message: M) -> Result<T, String>
@@ -52,12 +49,22 @@ where
 }
 
 impl FirstStart {
-    /// Shows the token, the key and a first request on standard error, which no log collector parses.
+    /// Shows the token, a key and a first request, and stores the token's hash: in this order, as a token that is stored
+    /// and was never seen would lock the operator out.
     ///
     /// # Errors
-    /// Where standard error is closed.
-    pub fn show(&self, address: std::net::SocketAddr) -> std::io::Result<()> {
-        let (token, key) = (self.token.expose(), self.key.expose());
+    /// Where standard error is closed, or the store does not answer.
+    pub async fn show(self, address: SocketAddr, registry: &Mailbox<KeyRegistry>) -> Result<(), String> {
+        let new = NewKey { name: "Simulator".to_owned(), provider: Some("simulator".to_owned()), ..NewKey::default() };
+        let key = ask(registry, CreateKey(new)).await?;
+        self.print(address, key.text.expose()).map_err(|error| format!("the admin token cannot be shown: {error}"))?;
+        let value = KeyHash::of(self.token.expose()).to_hex();
+        ask(registry, SetSetting { name: TOKEN_HASH.to_owned(), value }).await
+    }
+
+    /// Writes to standard error, which no log collector parses.
+    fn print(&self, address: SocketAddr, key: &str) -> std::io::Result<()> {
+        let token = self.token.expose();
         let mut out = std::io::stderr().lock();
         writeln!(
             out,

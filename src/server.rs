@@ -85,7 +85,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         log::info!(address = address.to_string(), version = env!("CARGO_PKG_VERSION"); "listening");
     }
     if let (Some(first_start), Some(address)) = (first_start, addresses.first()) {
-        first_start.show(*address)?;
+        first_start.show(*address, &shared.key_registry).await?;
     }
     Ok(shutdown::on_signal(signals, handle, phase, shared).await)
 }

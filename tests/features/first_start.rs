@@ -2,6 +2,7 @@
 
 use tokio::process::Command;
 
+use crate::harness::temp_dir::TempDir;
 use crate::harness::{Gateway, Request, Setup, in_time};
 
 /// What stands after this label in the banner.
@@ -60,4 +61,21 @@ async fn only_hashes_are_stored() {
     for text in [token, key] {
         assert_eq!(crate::canary::files_with(folder.path(), &text), Vec::<String>::new());
     }
+}
+
+/// A first start that does not come to listen stores no token that nobody saw: the next one shows one that works.
+#[tokio::test]
+async fn a_first_start_that_fails_locks_nobody_out() {
+    let other = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let setup = || Setup::new().without("GATEWAY_ADMIN_TOKEN");
+    let folder = TempDir::new();
+    let taken = setup().set("server.listen", other.local_addr().unwrap());
+    let failed = in_time("the first start ends", taken.command(folder.path()).output()).await.unwrap();
+    assert!(!failed.status.success(), "{failed:?}");
+    assert!(!String::from_utf8_lossy(&failed.stderr).contains("admin token:"), "{failed:?}");
+
+    let gateway = setup().start_in(folder).await;
+    let token = shown(&gateway, "admin token:").await.expect("an admin token");
+    let keys = gateway.ask(Request::get("/admin/virtual-keys").key(&token)).await.expect(200).json();
+    assert_eq!(keys["data"].as_array().map(Vec::len), Some(1), "the failed start left no key: {keys}");
 }
