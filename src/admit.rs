@@ -1,4 +1,4 @@
-//! Admission, before a body is read: the address's limit, the key, the process' places, the key's limit.
+//! Admission: the key and the process' places before a body is read, the limits of the key and the address after it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,22 +22,26 @@ pub struct Admitted {
     pub permit: InFlightPermit,
 }
 
-/// Checks whatever can be told from the head of a request, and marks what the key's limit leaves. What is refused costs
-/// no limit anything (E5).
+/// Checks whatever can be told from the head of a request, and takes its place in the process. What is refused after
+/// this for another reason costs no limit anything (E5): the limits are checked last, by [`count`].
 ///
 /// # Errors
 /// 401, 429 or 503.
-pub fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) -> Result<Admitted, ApiError> {
-    if let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) {
-        limiter.check(address).map_err(|refusal| ApiError {
-            retry_after: Some(refusal.retry_after),
-            ..ApiError::new(Code::RateLimited, format!("Rate limit of {} requests per minute reached.", refusal.limit))
-        })?;
-    }
-    let key = authorize(shared, request)?;
+pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiError> {
+    // Who guesses keys is limited too.
+    let key = authorize(shared, request).map_err(|error| limit_address(shared, request).err().unwrap_or(error))?;
     let permit = shared.in_flight.try_acquire().ok_or_else(|| {
         ApiError::new(Code::Overloaded, "The gateway has as many requests under way as it takes: try again shortly.")
     })?;
+    Ok(Admitted { key, permit })
+}
+
+/// Counts a request that is about to be routed, and marks what the key's limit leaves. The key's limit comes first: a
+/// client that is held to it must not use up what others at its address have.
+///
+/// # Errors
+/// 429.
+pub fn count(shared: &Shared, request: &HttpRequest, key: &VirtualKey, marks: &mut Marks) -> Result<(), ApiError> {
     if let Some(limiter) = key.rate_limiter() {
         match limiter.check() {
             Ok(rate) => marks.rate = Some(rate),
@@ -49,7 +53,19 @@ pub fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) -> Resul
             }
         }
     }
-    Ok(Admitted { key, permit })
+    limit_address(shared, request)
+}
+
+/// Counts a request of a client address that has a limit.
+///
+/// # Errors
+/// 429.
+pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
+    let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) else { return Ok(()) };
+    limiter.check(address).map(drop).map_err(|refusal| ApiError {
+        retry_after: Some(refusal.retry_after),
+        ..ApiError::new(Code::RateLimited, format!("Rate limit of {} requests per minute reached.", refusal.limit))
+    })
 }
 
 /// The key of a request, if it is known and in force.
@@ -74,6 +90,9 @@ pub fn authorize(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKe
 /// The client's own address, behind proxies that are trusted.
 fn client_address(shared: &Shared, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
-    let forwarded = request.headers().get("x-forwarded-for").and_then(|value| value.to_str().ok());
-    Some(shared.proxies.client_ip(peer, forwarded))
+    // Proxies may add a line of their own instead of adding to the last one; all of them are one list (RFC 9110, 5.3).
+    let lines = request.headers().get_all("x-forwarded-for");
+    // A line that cannot be read must not give its place to the one before it, which the client may have written.
+    let lines: Vec<&str> = lines.map(|value| value.to_str().unwrap_or_default()).collect();
+    Some(shared.proxies.client_ip(peer, &lines.join(",")))
 }

@@ -12,7 +12,7 @@ use gateway_actors::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::wire::json_object::JsonObject;
 use serde::Deserialize;
 
-use crate::admit::admit;
+use crate::admit::{admit, count};
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
@@ -75,7 +75,7 @@ async fn routed(
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
     let headers = request.headers();
-    let admitted = admit(shared, request, marks)?;
+    let admitted = admit(shared, request)?;
     let key = admitted.key;
     if let Some(record) = record {
         record.line.key_id = Some(key.id.to_string());
@@ -91,6 +91,7 @@ async fn routed(
     })?;
     let question = read(&body)?;
     let model = model_of(&body)?;
+    count(shared, request, &key, marks)?;
     let Some(mut record) = record.take() else {
         return Err(ApiError::new(Code::Internal, "The request lost its record."));
     };

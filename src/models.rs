@@ -1,10 +1,12 @@
 //! `GET /v1/models` and `GET /v1/models/{model}`: what this key may use.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use gateway_actors::virtual_key::VirtualKey;
 use serde_json::{Value, json};
 
-use crate::admit::authorize;
+use crate::admit::{authorize, limit_address};
 use crate::completion::WorkerData;
 use crate::error::{ApiError, Code};
 use crate::reply::Marks;
@@ -13,16 +15,13 @@ use crate::trace;
 
 /// Lists the models.
 pub async fn list(worker: WorkerData, request: HttpRequest) -> HttpResponse {
-    marked(
-        &request,
-        authorize(&worker.shared, &request)
-            .map(|key| json!({ "object": "list", "data": models(&worker.shared, &key) })),
-    )
+    let key = admitted(&worker.shared, &request);
+    marked(&request, key.map(|key| json!({ "object": "list", "data": models(&worker.shared, &key) })))
 }
 
 /// Shows one model.
 pub async fn show(worker: WorkerData, request: HttpRequest, model: web::Path<String>) -> HttpResponse {
-    let found = authorize(&worker.shared, &request).and_then(|key| {
+    let found = admitted(&worker.shared, &request).and_then(|key| {
         let found = models(&worker.shared, &key).into_iter().find(|entry| entry["id"] == model.as_str());
         found.ok_or_else(|| {
             let message = format!("The model '{model}' does not exist, or this key may not use it.");
@@ -30,6 +29,12 @@ pub async fn show(worker: WorkerData, request: HttpRequest, model: web::Path<Str
         })
     });
     marked(&request, found)
+}
+
+/// The key of a request whose address may ask once more.
+fn admitted(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
+    limit_address(shared, request)?;
+    authorize(shared, request)
 }
 
 /// The priced models of every provider that is ready, as far as the key allows.

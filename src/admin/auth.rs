@@ -8,6 +8,8 @@ use actix_web::{Error, ResponseError, web};
 use gateway_actors::virtual_key::KeyHash;
 
 use super::AdminError;
+use crate::admit::limit_address;
+use crate::state::Worker;
 
 /// What the admin token is compared with, given to the app as `web::Data<AdminAuth>`.
 #[derive(Clone, Debug)]
@@ -34,7 +36,11 @@ pub(super) async fn require_admin_token<B: MessageBody>(
     // Without anything to compare with, nobody is let in.
     let accepted = request.app_data::<web::Data<AdminAuth>>().is_some_and(|auth| auth.accepts(&request));
     if !accepted {
-        let refusal = AdminError::unauthorized().error_response();
+        // Who guesses the token is held to the limit of its address.
+        let worker = request.app_data::<web::Data<Worker>>();
+        let limited = worker.and_then(|worker| limit_address(&worker.shared, request.request()).err());
+        let unauthorized = || AdminError::unauthorized().error_response();
+        let refusal = limited.map_or_else(unauthorized, |error| error.response());
         return Ok(request.into_response(refusal).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())

@@ -35,14 +35,37 @@ async fn e5_a_key_has_so_many_requests_a_minute() {
     gateway.wait_until_idle().await;
 }
 
-/// E5: requests that are refused for other reasons use nothing of the limit either.
+/// E5: requests of the same key that are refused for other reasons use nothing of the limit either.
 #[tokio::test]
 async fn e5_requests_refused_for_other_reasons_cost_nothing() {
-    let gateway = Setup::new().start().await;
+    let gateway = Setup::new().set("server.max_body_bytes", 2000).start().await;
     let key = gateway.new_key(json!({ "rate_limit": 2 })).await;
-    gateway.ask(Request::hello("vk-nobody", "sim-text")).await.expect(401);
-    let answer = gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
-    assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some("1"));
+    let posted = |body: &str| Request::new("POST", "/v1/chat/completions").key(&key).body(body);
+    for _ in 0..3 {
+        gateway.ask(posted("{nonsense")).await.expect(400);
+        gateway.ask(posted("{}")).await.expect(400);
+        gateway.ask(posted(&"x".repeat(2001))).await.expect(413);
+        gateway.ask(Request::hello(&key, "sim-text").config(&json!({ "strategy": 1 }))).await.expect(400);
+        gateway.ask(Request::hello(&key, "sim-text").header("x-portkey-metadata", "none")).await.expect(400);
+    }
+    for remaining in ["1", "0"] {
+        let answer = gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some(remaining));
+    }
+    gateway.ask(Request::hello(&key, "sim-text")).await.expect(429);
+}
+
+/// E5: a request that its key's limit refuses uses nothing of its address' limit.
+#[tokio::test]
+async fn e5_a_keys_limit_does_not_use_up_the_addresss() {
+    let (gateway, free) = Setup::new().set("server.ip_rate_limit_per_minute", 2).start().await.with_key().await;
+    let key = gateway.new_key(json!({ "rate_limit": 1 })).await;
+    gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+    for _ in 0..3 {
+        gateway.ask(Request::hello(&key, "sim-text")).await.expect(429);
+    }
+    gateway.ask(Request::hello(&free, "sim-text")).await.expect(200);
+    gateway.ask(Request::hello(&free, "sim-text")).await.expect(429);
 }
 
 /// A key without a limit has no limit's headers, and one key's limit is not another's.
@@ -108,4 +131,21 @@ async fn a_trusted_proxy_is_believed() {
     from("198.51.100.1").await.expect(429);
     from("203.0.113.9, 198.51.100.1").await.expect(429);
     from("198.51.100.1, 198.51.100.2").await.expect(200);
+    // A proxy may add a line of its own; the client's line stands before it.
+    let forged = Request::hello(&key, "sim-text").header("x-forwarded-for", "203.0.113.9");
+    gateway.ask(forged.header("x-forwarded-for", "198.51.100.1")).await.expect(429);
+}
+
+/// Models and wrong admin tokens are limited by address as well; the right token is not.
+#[tokio::test]
+async fn the_limit_of_an_address_holds_for_models_and_wrong_tokens() {
+    let setup = Setup::new().set("server.ip_rate_limit_per_minute", 2);
+    let (gateway, key) = setup.start().await.with_key().await;
+    gateway.ask(Request::get("/v1/models").key(&key)).await.expect(200);
+    gateway.ask(Request::get("/admin/config").key("wrong")).await.expect(401);
+    let refused = gateway.ask(Request::get("/admin/config").key("wrong")).await.expect(429);
+    assert!(refused.header("retry-after").is_some());
+    gateway.ask(Request::get("/v1/models").key(&key)).await.expect(429);
+    gateway.ask(Request::get("/v1/models/sim-text").key(&key)).await.expect(429);
+    gateway.admin("GET", "/admin/config", None).await.expect(200);
 }
