@@ -85,6 +85,7 @@ async fn routed(
     let config = client_config::read(shared, request, &key)?;
     marks.warnings = config.warnings;
     let metadata = client_config::metadata(headers)?;
+    let request_timeout = request_timeout(headers)?;
     let bytes = body::read(request, payload, shared.config.server.max_body_bytes).await?;
     let body = JsonObject::parse(bytes).map_err(|error| {
         ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
@@ -111,7 +112,7 @@ async fn routed(
         key,
         metadata,
         strict: client_config::flag(headers, "x-portkey-strict-open-ai-compliance"),
-        request_timeout: request_timeout(headers)?,
+        request_timeout,
         body,
         record,
     });

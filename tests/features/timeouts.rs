@@ -134,8 +134,11 @@ async fn the_requests_own_timeout_is_a_408() {
         assert_eq!(error["message"], "Request exceeded the timeout sent in the request: 150ms");
         assert_eq!(error["type"], "timeout_error");
     }
-    let bad = gateway.ask(hello().header("x-portkey-request-timeout", "soon")).await.expect(400).json();
+    let bad = hello().header("x-portkey-request-timeout", "soon").header("x-portkey-trace-id", "no-number");
+    let bad = gateway.ask(bad).await.expect(400).json();
     assert_eq!(bad["error"]["param"], "x-portkey-request-timeout");
+    let line = gateway.request_log("no-number").await;
+    assert_eq!((&line["status"], &line["error"]), (&json!(400), &json!("invalid_request")), "{line}");
 }
 
 /// The request's own timeout is the client's wish and no fault of the provider: the breaker does not count it (E1).
