@@ -74,7 +74,8 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         .tcp_nodelay(true)
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
-        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 1)
+        // The drain ends first; this is for workers that hang.
+        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 2)
         .bind(settings.listen.as_str())
         .map_err(|error| format!("server.listen: {}: {error}", settings.listen))?;
     let addresses = server.addrs();

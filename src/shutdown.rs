@@ -12,6 +12,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::state::Shared;
 
+/// How long after the drain time the process may still end what it has cut.
+const CUT_TIME: Duration = Duration::from_secs(1);
+
 /// What the process is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -91,11 +94,12 @@ async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Sha
     };
     tokio::select! {
         () = idle => {}
-        () = sleep_until(last - Duration::from_millis(settings.drain_timeout_ms.min(1_000))) => {
+        () = sleep_until(last) => {
             phase.send_replace(Phase::Cut);
         }
     }
-    if timeout_at(last, stopping).await.is_err() {
+    // What was cut needs a moment to send its last event.
+    if timeout_at(last + CUT_TIME, stopping).await.is_err() {
         log::warn!(in_flight = shared.in_flight.count(); "requests were still under way at the end of the drain time");
     }
 }

@@ -72,8 +72,11 @@ async fn d10_the_drain_time_is_the_longest_wait() {
     let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
     assert_eq!(stream.next_text().await, "one ");
     draining(&gateway).await;
+    let asked = std::time::Instant::now();
     let rest = stream.rest().await;
     assert_eq!(rest.errors().len(), 1, "{rest:?}");
+    let cut = asked.elapsed().as_millis();
+    assert!(cut > 1_000, "the drain time belongs to the streams: cut after {cut} ms");
     assert_eq!(gateway.exit().await.code(), Some(0));
     openai.request(1).await.abandoned().await;
 }
