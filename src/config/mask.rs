@@ -29,7 +29,8 @@ fn hide(value: &mut Value) {
                             *header = json!("***");
                         }
                     }
-                    (name, Value::String(_)) if is_secret(name) => *value = json!("***"),
+                    (_, Value::Null) => {}
+                    (name, value) if is_secret(name) => *value = json!("***"),
                     _ => hide(value),
                 }
             }
@@ -46,9 +47,25 @@ fn hide(value: &mut Value) {
     }
 }
 
+/// The ends of names of credentials, without underscores.
+const SECRETS: [&str; 14] = [
+    "apikey",
+    "virtualkey",
+    "accesskey",
+    "accesskeyid",
+    "privatekey",
+    "privatekeyid",
+    "secret",
+    "password",
+    "passphrase",
+    "token",
+    "externalid",
+    "credential",
+    "credentials",
+    "serviceaccountjson",
+];
+
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('_', "");
-    ["apikey", "virtualkey", "secret", "password", "sessiontoken", "accesskeyid"]
-        .iter()
-        .any(|word| name.ends_with(word))
+    let name = name.to_ascii_lowercase().replace(['_', '-'], "");
+    SECRETS.iter().any(|word| name.ends_with(word))
 }

@@ -104,3 +104,19 @@ fn h1_secrets_are_masked() {
     assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("canary"), "{shown}");
     assert!(!format!("{config:?}").contains("canary-1"));
 }
+
+/// H1: every credential that a named config may hold is masked, a nested one whole; what is none is shown.
+#[test]
+fn h1_credentials_of_named_configs_are_masked() {
+    let file = "[configs.c]\nprovider = 'openai'\naws_access_key_id = 'canary-1'\naws_secret_access_key = 'canary-2'\n\
+        aws_session_token = 'canary-3'\naws_external_id = 'canary-4'\nazure_ad_token = 'canary-5'\n\
+        azure_entra_client_secret = 'canary-6'\naws_region = 'shown-1'\nvertex_project_id = 'shown-2'\n\
+        [configs.c.vertex_service_account_json]\nclient_email = 'canary-7'\nprivate_key = 'canary-8'\n\
+        [configs.c.override_params]\nmax_tokens = 77\n[configs.c.override_params.extra]\nprivateKey = ['canary-9']";
+    let config = load(Some(file), &HashMap::new()).unwrap();
+    let shown = config.masked_json().to_string();
+    assert!(!shown.contains("canary"), "{shown}");
+    for open in ["shown-1", "shown-2", r#""max_tokens":77"#] {
+        assert!(shown.contains(open), "{open} in {shown}");
+    }
+}
