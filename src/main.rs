@@ -1,6 +1,7 @@
 //! The `gateway` command.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ enum Command {
 const BAD_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
-    let environment: HashMap<String, String> = std::env::vars().collect();
+    let environment = environment();
     match Cli::parse().command.unwrap_or(Command::Serve { config: None }) {
         Command::Serve { config } => match load(config, &environment) {
             Ok((config, _)) => serve(config),
@@ -53,6 +54,19 @@ fn main() -> ExitCode {
             Err(code) => code,
         },
     }
+}
+
+/// The variables that are text; none of the gateway's can be anything else.
+fn environment() -> HashMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| match (name.into_string(), value.into_string()) {
+        (Ok(name), Ok(value)) => Some((name, value)),
+        (Ok(name), Err(_)) if name.starts_with("GATEWAY_") => {
+            complain(&format!("{name}: not UTF-8, and therefore ignored"));
+            None
+        }
+        _ => None,
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// The configuration in force, and where it came from; problems are told on standard error.

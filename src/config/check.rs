@@ -2,6 +2,7 @@
 
 use actix_web::http::Uri;
 use gateway_actors::plan;
+use gateway_actors::secret::Secret;
 use gateway_actors::settings::{Dialect, ProviderSettings};
 use log::LevelFilter;
 
@@ -78,8 +79,23 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
             }
         }
     }
+    check_secrets(config, &mut wrong);
     for (name, settings) in &config.providers {
         check_provider(name, settings, &mut wrong);
+    }
+}
+
+/// Secrets are told by the name of their variable, never by their value (H1).
+fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
+    let own = [("GATEWAY_ADMIN_TOKEN", &config.admin_token), ("GATEWAY_MASTER_KEY", &config.master_key)];
+    let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
+    let mut variables: Vec<(&str, &Secret)> =
+        config.provider_variables.iter().map(|(name, secret)| (name.as_str(), secret)).chain(own).collect();
+    variables.sort_by_key(|(name, _)| *name);
+    for (name, secret) in variables {
+        if !secret.expose().chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+            wrong(name, "holds a control character or one that is not ASCII, which no header can carry".to_owned());
+        }
     }
 }
 

@@ -34,11 +34,13 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
         }
     }
     let mut config = deserialize(tree, &mut problems);
-    let secret = |name: &str| environment.get(name).filter(|value| !value.is_empty()).map(Secret::new);
+    // A line break at the end is what `$(cat FILE)` and the like leave.
+    let text = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    let secret = |name: &str| text(name).map(Secret::new);
     config.admin_token = secret("GATEWAY_ADMIN_TOKEN");
     config.master_key = secret("GATEWAY_MASTER_KEY");
-    if let Some(url) = environment.get("DATABASE_URL").filter(|url| !url.is_empty()) {
-        config.store.url.clone_from(url);
+    if let Some(url) = text("DATABASE_URL") {
+        url.clone_into(&mut config.store.url);
     }
     let settings = config.providers.values();
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();

@@ -120,3 +120,26 @@ fn h1_credentials_of_named_configs_are_masked() {
         assert!(shown.contains(open), "{open} in {shown}");
     }
 }
+
+/// White space around a credential is dropped; what no header can carry is refused by the variable's name (H1).
+#[test]
+fn credentials_of_the_environment_are_made_fit_or_refused() {
+    let variables = environment(&[
+        ("OPENAI_API_KEY", " sk-x\r\n"),
+        ("GROQ_API_KEY", "\n"),
+        ("GATEWAY_ADMIN_TOKEN", "t\n"),
+        ("DATABASE_URL", "sqlite://x.db\n"),
+    ]);
+    let config = load(None, &variables).unwrap();
+    assert_eq!(config.provider_variables["OPENAI_API_KEY"], Secret::new("sk-x"));
+    assert_eq!(config.provider_variables.get("GROQ_API_KEY"), None);
+    assert_eq!((config.admin_token, config.store.url.as_str()), (Some(Secret::new("t")), "sqlite://x.db"));
+    let problems = problems(
+        "",
+        &[("OPENAI_API_KEY", "sk\ncanary"), ("GROQ_API_KEY", "canarỳ"), ("GATEWAY_ADMIN_TOKEN", "t\u{7f}")],
+    );
+    for name in ["OPENAI_API_KEY: ", "GROQ_API_KEY: ", "GATEWAY_ADMIN_TOKEN: "] {
+        assert!(problems.iter().any(|problem| problem.starts_with(name)), "{name} is not in {problems:#?}");
+    }
+    assert!(!problems.concat().contains("canar"), "{problems:#?}");
+}

@@ -1,5 +1,7 @@
 //! The command line and the configuration as an operator meets them.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Output;
 
 use crate::harness::in_time;
@@ -79,6 +81,19 @@ async fn unknown_keys_are_refused_by_name() {
 async fn the_version_is_told() {
     let (code, text) = run(&Setup::new(), &TempDir::new(), &["--version"]).await;
     assert_eq!((code, text.trim()), (Some(0), concat!("gateway ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// A variable that is no text is no reason to fail; one of the gateway's own is told by its name.
+#[tokio::test]
+async fn variables_that_are_no_text_are_ignored() {
+    let folder = TempDir::new();
+    let mut command = Setup::new().command(folder.path());
+    let invalid = OsStr::from_bytes(b"\xff");
+    command.env("X", invalid).env("GATEWAY_LOG__LEVEL", invalid).arg("--version");
+    let ran = in_time("the command ends", command.output()).await.unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let stderr = String::from_utf8_lossy(&ran.stderr);
+    assert!(stderr.contains("GATEWAY_LOG__LEVEL") && stderr.lines().count() == 1, "{stderr}");
 }
 
 /// The environment wins over the file, and `serve` is the default command.
