@@ -18,6 +18,9 @@ use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
 use crate::{body, client_config, trace};
 
+/// The longest name of a model, in characters: it stands in logs, in usage rows and in errors.
+const LONGEST_MODEL: usize = 256;
+
 /// What a route reads out of a body before it is routed.
 pub struct Question {
     /// The kind of question.
@@ -163,6 +166,9 @@ async fn await_outcome(
 fn model_of(body: &JsonObject) -> Result<String, ApiError> {
     let model: Option<String> = body.read("model").map_err(|_| field("model", "'model' must be a string."))?;
     match model {
+        Some(model) if model.chars().count() > LONGEST_MODEL => {
+            Err(field("model", &format!("'model' must not be longer than {LONGEST_MODEL} characters.")))
+        }
         Some(model) if !model.is_empty() => Ok(model),
         _ => Err(field("model", "You must name a model: set 'model', for example \"gpt-4o-mini\".")),
     }

@@ -104,6 +104,18 @@ async fn failures_without_words_are_explained() {
     assert!(error["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
 }
 
+/// A name of a model has at most 256 characters.
+#[tokio::test]
+async fn a_models_name_is_not_endless() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let named = |length: usize| Request::hello(&key, &("openai/".to_owned() + &"ỳ".repeat(length - 7)));
+    gateway.ask(named(256)).await.expect(200);
+    let refused = gateway.ask(named(257)).await.expect(400);
+    assert_eq!(refused.json()["error"]["param"], "model");
+    assert_eq!(openai.count(), 1);
+}
+
 /// Portkey's headers come with errors too.
 #[tokio::test]
 async fn errors_carry_portkeys_headers() {
