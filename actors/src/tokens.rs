@@ -1,6 +1,8 @@
 //! Counting tokens where the vendor does not tell: of a stream whose client left, or of an answer without usage.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::wire::surrogates::replace_lone;
@@ -10,7 +12,9 @@ use crate::wire::surrogates::replace_lone;
 const PER_MESSAGE: u64 = 3;
 
 /// Fields of a streamed chunk that hold text which was generated.
-const GENERATED: [&[u8]; 4] = [b"\"content\":\"", b"\"reasoning_content\":\"", b"\"arguments\":\"", b"\"refusal\":\""];
+static GENERATED: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["\"content\":\"", "\"reasoning_content\":\"", "\"arguments\":\"", "\"refusal\":\""].map(Finder::new)
+});
 
 /// Tokens of a text by OpenAI's newest encoding. Other vendors' differ by some percent. The first call loads the
 /// encoding, which takes about a tenth of a second: keep it off the worker threads.
@@ -54,9 +58,9 @@ pub struct GeneratedText(String);
 impl GeneratedText {
     /// Takes in one framed chunk.
     pub fn push(&mut self, frame: &[u8]) {
-        for name in GENERATED {
-            for at in memmem::find_iter(frame, name) {
-                let rest = frame.get(at + name.len()..).unwrap_or_default();
+        for name in GENERATED.iter() {
+            for at in name.find_iter(frame) {
+                let rest = frame.get(at + name.needle().len()..).unwrap_or_default();
                 self.0.push_str(&String::from_utf8_lossy(rest.get(..string_end(rest)).unwrap_or_default()));
             }
         }
