@@ -194,6 +194,8 @@ pub struct BudgetSettings {
     pub flush_ms: u64,
     /// How often limits and prices are read from the store, in milliseconds.
     pub refresh_ms: u64,
+    /// How long nobody may use a leased slice before it goes back to the store, in milliseconds.
+    pub idle_ms: u64,
     /// How long a lease stands without being renewed, in milliseconds.
     pub lease_ms: u64,
     /// How long after that the lease of a process that is gone with its journal is released, in milliseconds.
@@ -211,6 +213,7 @@ impl Default for BudgetSettings {
             alert_percent: vec![80],
             flush_ms: 200,
             refresh_ms: 2_000,
+            idle_ms: 5_000,
             lease_ms: 30_000,
             abandon_ms: 3_600_000,
         }

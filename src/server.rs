@@ -187,6 +187,7 @@ fn ledger_settings(settings: &BudgetSettings) -> LedgerSettings {
         journal: settings.journal.clone().into(),
         flush: Duration::from_millis(settings.flush_ms),
         refresh: Duration::from_millis(settings.refresh_ms),
+        idle: Duration::from_millis(settings.idle_ms),
         lease: Duration::from_millis(settings.lease_ms),
         abandon: Duration::from_millis(settings.abandon_ms),
         alert_percent: settings.alert_percent.clone(),

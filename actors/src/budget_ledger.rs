@@ -30,6 +30,8 @@ pub struct LedgerSettings {
     pub flush: Duration,
     /// How often limits, prices and the journals of processes that are gone are looked at.
     pub refresh: Duration,
+    /// How long nobody may use a slice before it goes back to the store.
+    pub idle: Duration,
     /// How long a lease stands without being renewed.
     pub lease: Duration,
     /// After how long the lease of a process that is gone, and whose journal is not found, is released.

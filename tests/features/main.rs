@@ -18,6 +18,7 @@ mod config_header;
 mod errors;
 mod fallback;
 mod first_start;
+mod fleet;
 mod health;
 mod keepalive;
 mod keys;

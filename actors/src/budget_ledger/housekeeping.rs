@@ -1,15 +1,12 @@
 //! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::db::StoreError;
 use crate::journal::take_orphans;
 use crate::prices::PriceTable;
 use crate::usage_row::UsageRow;
-
-/// How long nobody may use a slice before it goes back.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// Rows of a left journal in one transaction.
 const AT_ONCE: usize = 500;
@@ -46,7 +43,7 @@ impl Book {
 
     async fn return_idle(&self) -> Result<(), StoreError> {
         for account in self.ledger.accounts.all() {
-            if let Some((stretch, amount)) = account.take_idle(IDLE, Instant::now()) {
+            if let Some((stretch, amount)) = account.take_idle(self.settings.idle, Instant::now()) {
                 self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await?;
             }
         }

@@ -76,6 +76,17 @@ impl Request {
         bytes
     }
 
+    /// The status of the whole answer; none where the gateway is gone, or goes before the answer is whole.
+    pub async fn try_status(&self, to: SocketAddr) -> Option<u16> {
+        let stream = TcpStream::connect(to).await.ok()?;
+        let (read, mut write) = tokio::io::split(stream);
+        write.write_all(&self.bytes()).await.ok()?;
+        let mut reader = Reader::new(read);
+        let head = in_time("an answer, or the end", reader.head()).await?;
+        in_time("a body, or the end", reader.body()).await;
+        reader.complete.then(|| status(&head))
+    }
+
     /// Sends the request; the answer is read later, or never.
     pub async fn send(&self, to: SocketAddr) -> Pending {
         let stream = TcpStream::connect(to).await.expect("the gateway takes connections");
