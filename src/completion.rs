@@ -89,7 +89,9 @@ async fn routed(
     marks.warnings = config.warnings;
     let metadata = client_config::metadata(headers)?;
     let request_timeout = request_timeout(headers)?;
-    let bytes = body::read(request, payload, shared.config.server.max_body_bytes).await?;
+    let server = &shared.config.server;
+    let body_timeout = Duration::from_millis(server.body_timeout_ms);
+    let bytes = body::read(request, payload, server.max_body_bytes, body_timeout).await?;
     let body = JsonObject::parse(bytes).map_err(|error| {
         ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
     })?;

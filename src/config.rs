@@ -68,6 +68,8 @@ pub struct ServerSettings {
     pub keepalive_ms: u64,
     /// How long a client may take to send the head of its request, in milliseconds.
     pub header_timeout_ms: u64,
+    /// How long a client may take to send the body of its request, in milliseconds; a slower one is answered 408.
+    pub body_timeout_ms: u64,
     /// How long the listener stays open after SIGTERM, for load balancers to see the readiness, in milliseconds.
     pub drain_delay_ms: u64,
     /// How long requests under way may go on after that, in milliseconds.
@@ -87,6 +89,7 @@ impl Default for ServerSettings {
             max_body_bytes: 20 << 20,
             keepalive_ms: 15_000,
             header_timeout_ms: 10_000,
+            body_timeout_ms: 60_000,
             drain_delay_ms: 0,
             drain_timeout_ms: 60_000,
             ip_rate_limit_per_minute: 0,

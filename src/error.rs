@@ -37,6 +37,8 @@ pub enum Code {
     NotFound,
     /// The route exists, with another method.
     MethodNotAllowed,
+    /// The body did not come in time.
+    RequestTimeout,
     /// The body is too large.
     BodyTooLarge,
     /// The key's, or the address's, request limit is reached.
@@ -64,6 +66,7 @@ impl Code {
             Self::ModelNotFound => (404, "invalid_request_error", "model_not_found"),
             Self::NotFound => (404, "invalid_request_error", "not_found"),
             Self::MethodNotAllowed => (405, "invalid_request_error", "method_not_allowed"),
+            Self::RequestTimeout => (408, "timeout_error", "request_timeout"),
             Self::BodyTooLarge => (413, "invalid_request_error", "body_too_large"),
             Self::RateLimited => (429, "rate_limit_error", "rate_limit_exceeded"),
             Self::Overloaded => (503, "api_error", "overloaded"),
@@ -110,6 +113,10 @@ impl ApiError {
         let mut response = HttpResponse::build(status_code(status));
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
+        }
+        if self.code == Code::RequestTimeout {
+            // What still comes of the body would be read as the next request.
+            response.force_close();
         }
         response.json(body)
     }

@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     for (path, value) in [
         ("server.max_in_flight", server.max_in_flight),
         ("server.max_body_bytes", server.max_body_bytes),
+        ("server.body_timeout_ms", server.body_timeout_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
     ] {
         if value == 0 {

@@ -152,3 +152,18 @@ async fn e1_the_requests_own_timeout_is_not_held_against_the_provider() {
     }
     assert_eq!(gateway.actor("provider:openai").await["state"]["breaker"], "closed");
 }
+
+/// A client that does not send its whole body in time is a 408, and its place in the process is free again.
+#[tokio::test]
+async fn the_body_has_a_time_limit() {
+    let (gateway, key) = Setup::new().set("server.body_timeout_ms", 200).start().await.with_key().await;
+    let request = Request::hello(&key, "sim-text").header("x-portkey-trace-id", "half-a-body");
+    let pending = request.send_without(1, gateway.address).await;
+    let answer = pending.answer().await.expect(408);
+    assert_eq!(answer.header("connection"), Some("close"));
+    let error = &answer.json()["error"];
+    assert_eq!((&error["type"], &error["code"]), (&json!("timeout_error"), &json!("request_timeout")));
+    assert_eq!(gateway.request_log("half-a-body").await["status"], 408);
+    gateway.wait_until_idle().await;
+    gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+}

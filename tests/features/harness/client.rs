@@ -67,6 +67,12 @@ impl Request {
         self.header("content-type", "application/json")
     }
 
+    /// Sends all of the request but the last bytes of its body.
+    pub async fn send_without(&self, missing: usize, to: SocketAddr) -> Pending {
+        let bytes = self.bytes();
+        send(&bytes[..bytes.len() - missing], to).await
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let Self { method, path, body, .. } = self;
@@ -89,13 +95,17 @@ impl Request {
 
     /// Sends the request; the answer is read later, or never.
     pub async fn send(&self, to: SocketAddr) -> Pending {
-        let stream = TcpStream::connect(to).await.expect("the gateway takes connections");
-        stream.set_nodelay(true).unwrap();
-        let (read, mut write) = tokio::io::split(stream);
-        // A gateway that refuses early may close before it has read everything.
-        let _ = write.write_all(&self.bytes()).await;
-        Pending { reader: Reader::new(read), _write: write }
+        send(&self.bytes(), to).await
     }
+}
+
+async fn send(bytes: &[u8], to: SocketAddr) -> Pending {
+    let stream = TcpStream::connect(to).await.expect("the gateway takes connections");
+    stream.set_nodelay(true).unwrap();
+    let (read, mut write) = tokio::io::split(stream);
+    // A gateway that refuses early may close before it has read everything.
+    let _ = write.write_all(bytes).await;
+    Pending { reader: Reader::new(read), _write: write }
 }
 
 /// The body of a chat request to this model.
