@@ -16,7 +16,7 @@ use crate::admit::{admit, count};
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
-use crate::{body, client_config, trace};
+use crate::{body, client_config};
 
 /// The longest name of a model, in characters: it stands in logs, in usage rows and in errors.
 const LONGEST_MODEL: usize = 256;
@@ -41,8 +41,7 @@ pub async fn answer(
 ) -> HttpResponse {
     let started = Instant::now();
     let arrived = Utc::now();
-    let mut marks =
-        Marks { trace_id: trace::trace_id(request.headers()), request_id: trace::new_id(), ..Marks::default() };
+    let mut marks = Marks::of(request.headers());
     let line = RequestLine {
         trace_id: marks.trace_id.clone(),
         request_id: marks.request_id.clone(),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpRequest, HttpResponse};
 use gateway_actors::wire::{BadRequest, ErrorBody};
 use serde_json::{Value, json};
+
+use crate::reply::Marks;
 
 /// A gateway error by name; [`Code::row`] is the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,15 +141,24 @@ pub fn seconds_up(wait: Duration) -> u64 {
 }
 
 /// What a route that does not exist answers, in OpenAI's shape with Portkey's fields beside it.
-pub async fn not_found() -> HttpResponse {
+pub async fn not_found(request: HttpRequest) -> HttpResponse {
     let message = "Not found: there is no such route. The API is below /v1.";
     let beside = Some(Box::new(json!({ "message": "Not Found", "ok": false })));
-    ApiError { beside, ..ApiError::new(Code::NotFound, message) }.response()
+    marked(&request, &ApiError { beside, ..ApiError::new(Code::NotFound, message) })
 }
 
 /// What a route answers to a method that it does not have.
-pub async fn method_not_allowed() -> HttpResponse {
-    ApiError::new(Code::MethodNotAllowed, "This route does not take this method.").response()
+pub async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
+    marked(&request, &ApiError::new(Code::MethodNotAllowed, "This route does not take this method."))
+}
+
+/// The answer that tells an error, below `/v1` with the headers of every answer there.
+fn marked(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+    let mut response = error.response();
+    if request.path().starts_with("/v1/") {
+        Marks::of(request.headers()).add_to(&mut response);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::completion::WorkerData;
 use crate::error::{ApiError, Code};
 use crate::reply::Marks;
 use crate::state::Shared;
-use crate::trace;
 
 /// Lists the models.
 pub async fn list(worker: WorkerData, request: HttpRequest) -> HttpResponse {
@@ -59,12 +58,10 @@ fn models(shared: &Shared, key: &VirtualKey) -> Vec<Value> {
 }
 
 fn marked(request: &HttpRequest, body: Result<Value, ApiError>) -> HttpResponse {
-    let headers = request.headers();
-    let marks = Marks { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Marks::default() };
     let mut response = match body {
         Ok(body) => HttpResponse::Ok().json(body),
         Err(error) => error.response(),
     };
-    marks.add_to(&mut response);
+    Marks::of(request.headers()).add_to(&mut response);
     response
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use gateway_actors::failure::FailureKind;
 use gateway_actors::in_flight::InFlightPermit;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::error::{seconds_up, status_code};
 use crate::shutdown::Phase;
 use crate::sse_body::SseBody;
+use crate::trace;
 
 /// What every answer below `/v1` tells in its headers, whether good or bad.
 #[derive(Debug, Default)]
@@ -29,6 +30,11 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// The marks of a request that has just come.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Self::default() }
+    }
+
     /// Adds the headers to an answer.
     pub fn add_to(&self, response: &mut HttpResponse) {
         let mut add = |name: &'static str, value: &str| {

@@ -120,10 +120,17 @@ async fn a_models_name_is_not_endless() {
 #[tokio::test]
 async fn errors_carry_portkeys_headers() {
     let gateway = Setup::new().start().await;
-    let request = Request::hello("vk-nobody", "sim-text").header("x-portkey-trace-id", "t-1");
-    let answer = gateway.ask(request).await.expect(401);
-    assert_eq!(answer.header("x-portkey-trace-id"), Some("t-1"));
-    assert_eq!(answer.header("x-portkey-retry-attempt-count"), Some("0"));
-    assert_eq!(answer.header("x-portkey-cache-status"), Some("DISABLED"));
-    assert!(answer.header("x-request-id").is_some());
+    for (request, status) in [
+        (Request::hello("vk-nobody", "sim-text"), 401),
+        (Request::get("/v1/nowhere"), 404),
+        (Request::get("/v1/chat/completions"), 405),
+    ] {
+        let answer = gateway.ask(request.header("x-portkey-trace-id", "t-1")).await.expect(status);
+        assert_eq!(answer.header("x-portkey-trace-id"), Some("t-1"), "{status}");
+        assert_eq!(answer.header("x-portkey-retry-attempt-count"), Some("0"), "{status}");
+        assert_eq!(answer.header("x-portkey-cache-status"), Some("DISABLED"), "{status}");
+        assert!(answer.header("x-request-id").is_some(), "{status}");
+    }
+    let elsewhere = gateway.ask(Request::get("/nowhere")).await.expect(404);
+    assert_eq!(elsewhere.header("x-portkey-trace-id"), None);
 }
