@@ -1,7 +1,9 @@
 //! What types cannot tell: whether the values make sense, and fit each other.
 
 use actix_web::http::Uri;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use gateway_actors::plan;
+use gateway_actors::sealing::MasterKey;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::{Dialect, ProviderSettings};
 use log::LevelFilter;
@@ -88,6 +90,11 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
 
 /// Secrets are told by the name of their variable, never by their value (H1).
 fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
+    if let Some(key) = &config.master_key
+        && let Err(error) = MasterKey::from_hex_or_base64(key.expose())
+    {
+        wrong("GATEWAY_MASTER_KEY", error.to_string());
+    }
     let own = [("GATEWAY_ADMIN_TOKEN", &config.admin_token), ("GATEWAY_MASTER_KEY", &config.master_key)];
     let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
     let mut variables: Vec<(&str, &Secret)> =
@@ -113,8 +120,20 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
     if !is_url && !is_absent {
         wrong(&path("base_url"), format!("'{}' is no http or https URL", settings.base_url));
     }
-    if settings.auth_header.parse::<actix_web::http::header::HeaderName>().is_err() {
+    if settings.auth_header.parse::<HeaderName>().is_err() {
         wrong(&path("auth_header"), format!("'{}' is no header name", settings.auth_header));
+    }
+    if HeaderValue::from_str(&settings.auth_prefix).is_err() {
+        wrong(&path("auth_prefix"), "holds what no header can carry".to_owned());
+    }
+    for (header, value) in &settings.headers {
+        if header.parse::<HeaderName>().is_err() {
+            wrong(&path("headers"), format!("'{header}' is no header name"));
+        }
+        // The value may be a credential (H1).
+        if HeaderValue::from_str(value).is_err() {
+            wrong(&path("headers"), format!("the value of '{header}' holds what no header can carry"));
+        }
     }
     if settings.breaker.failure_threshold_percentage > 100 {
         wrong(&path("breaker.failure_threshold_percentage"), "at most 100".to_owned());

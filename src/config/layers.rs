@@ -29,8 +29,9 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
         if let Some(path) = name.strip_prefix("GATEWAY_").filter(|path| path.contains("__")) {
             let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
             set(&mut tree, &path, value);
-        } else if name.starts_with("GATEWAY_") && !OWN_VARIABLES.contains(&name.as_str()) {
-            log::debug!("the environment variable {name} names no key: between levels stand two underscores");
+        } else if name.starts_with("GATEWAY_") && !OWN_VARIABLES.contains(&name.as_str()) && !is_service_link(name) {
+            let message = "names no key of the configuration: two underscores stand between a section and its key";
+            problems.push(Problem::new(name, message));
         }
     }
     let mut config = deserialize(tree, &mut problems);
@@ -47,6 +48,12 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();
     check::check(&config, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// What Kubernetes sets in every container beside a service named `gateway` or `gateway-…`.
+fn is_service_link(name: &str) -> bool {
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end))
+        || ["_SERVICE_PORT_", "_PORT_"].iter().any(|part| name.contains(part))
 }
 
 fn parse(text: &str, problems: &mut Vec<Problem>) -> Table {
@@ -71,12 +78,15 @@ fn merge(under: &mut Table, over: Table) {
 /// Sets one value from the environment; text that is no TOML literal stands for itself.
 fn set(tree: &mut Table, path: &[String], text: &str) {
     let Some((name, rest)) = path.split_first() else { return };
+    // A shell's variables have no dashes: `AZURE_OPENAI` means `azure-openai` where there is no `azure_openai`.
+    let dashed = tree.keys().find(|key| key.replace('-', "_") == *name).cloned();
+    let name = if tree.contains_key(name) { name.clone() } else { dashed.unwrap_or_else(|| name.clone()) };
     if rest.is_empty() {
         let literal = format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
-        tree.insert(name.clone(), literal.unwrap_or_else(|| Value::String(text.to_owned())));
+        tree.insert(name, literal.unwrap_or_else(|| Value::String(text.to_owned())));
         return;
     }
-    let inner = tree.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
+    let inner = tree.entry(name).or_insert_with(|| Value::Table(Table::new()));
     if !inner.is_table() {
         *inner = Value::Table(Table::new());
     }

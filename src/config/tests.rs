@@ -143,3 +143,52 @@ fn credentials_of_the_environment_are_made_fit_or_refused() {
     }
     assert!(!problems.concat().contains("canar"), "{problems:#?}");
 }
+
+/// A provider with a dash in its name is set by a variable with an underscore, where no other has that name.
+#[test]
+fn dashed_names_can_be_set_by_variables() {
+    let variables = environment(&[
+        ("GATEWAY_PROVIDERS__AZURE_OPENAI__BASE_URL", "http://127.0.0.1:1/v1"),
+        ("GATEWAY_PROVIDERS__MY_OWN__BASE_URL", "http://127.0.0.1:2/v1"),
+        ("GATEWAY_PROVIDERS__MY_OWN__DIALECT", "openai"),
+    ]);
+    let file = "[providers.my_own]\nbase_url = 'http://127.0.0.1:3/v1'\n\
+        [providers.my-own]\ndialect = 'openai'\nbase_url = 'http://127.0.0.1:4/v1'";
+    let config = load(Some(file), &variables).unwrap();
+    let url = |name: &str| config.providers[name].base_url.as_str();
+    assert_eq!(url("azure-openai"), "http://127.0.0.1:1/v1");
+    assert_eq!((url("my_own"), url("my-own")), ("http://127.0.0.1:2/v1", "http://127.0.0.1:4/v1"));
+    assert!(!config.providers.contains_key("azure_openai"));
+}
+
+/// A variable of the gateway's that names no key is refused; what Kubernetes sets beside a service named so is not.
+#[test]
+fn unknown_variables_are_refused_by_name() {
+    let problems = problems("", &[("GATEWAY_SERVER_WORKERS", "3")]);
+    assert!(problems[0].starts_with("GATEWAY_SERVER_WORKERS: "), "{problems:?}");
+    let links = environment(&[
+        ("GATEWAY_SERVICE_HOST", "10.0.0.1"),
+        ("GATEWAY_SERVICE_PORT", "8000"),
+        ("GATEWAY_SERVICE_PORT_HTTP", "8000"),
+        ("GATEWAY_PORT", "tcp://10.0.0.1:8000"),
+        ("GATEWAY_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        ("GATEWAY_REDIS_SERVICE_HOST", "10.0.0.2"),
+    ]);
+    assert!(load(None, &links).is_ok());
+}
+
+/// What would fail only at the start, or at the first request, is told beforehand; no secret is (H1).
+#[test]
+fn keys_and_headers_are_checked() {
+    let file = "[providers.openai]\nauth_prefix = \"a\\nb\"\n\
+        headers = { 'x y' = 'fine', x-bad = \"canary\\n\", x-good = 'fine' }";
+    let problems = problems(file, &[("GATEWAY_MASTER_KEY", "canary")]);
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+    let told = problems.concat();
+    for part in
+        ["GATEWAY_MASTER_KEY: ", "providers.openai.headers: ", "'x y'", "'x-bad'", "providers.openai.auth_prefix"]
+    {
+        assert!(told.contains(part), "{part} in {problems:#?}");
+    }
+    assert!(!told.contains("canary"), "{problems:#?}");
+}
