@@ -2,6 +2,7 @@
 
 mod check;
 mod layers;
+mod log_file;
 mod mask;
 pub mod proxies;
 

@@ -1,5 +1,7 @@
 //! What types cannot tell: whether the values make sense, and fit each other.
 
+use std::path::Path;
+
 use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use gateway_actors::plan;
@@ -9,7 +11,7 @@ use gateway_actors::settings::{Dialect, ProviderSettings};
 use log::LevelFilter;
 
 use super::proxies::Network;
-use super::{Config, Problem};
+use super::{Config, Problem, log_file};
 
 /// Adds every problem of a configuration that could be read.
 pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
@@ -39,6 +41,11 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     if config.log.level.parse::<LevelFilter>().is_err() {
         wrong("log.level", format!("'{}' is none of error, warn, info, debug, trace", config.log.level));
+    }
+    if !config.log.file.is_empty()
+        && let Err(error) = log_file::check(Path::new(&config.log.file))
+    {
+        wrong("log.file", format!("{}: {error}", config.log.file));
     }
     if !config.store.url.starts_with("sqlite://") {
         wrong("store.url", "must begin with sqlite:// (also where DATABASE_URL sets it)".to_owned());

@@ -192,3 +192,19 @@ fn keys_and_headers_are_checked() {
     }
     assert!(!told.contains("canary"), "{problems:#?}");
 }
+
+/// A log file that cannot be appended to or made is told; looking leaves nothing behind.
+#[test]
+fn the_log_file_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for bad in [at(""), at("absent/gateway.log")] {
+        let problems = problems("", &[("GATEWAY_LOG__FILE", &bad)]);
+        assert!(problems[0].starts_with("log.file: "), "{problems:?}");
+    }
+    assert!(load(None, &environment(&[("GATEWAY_LOG__FILE", &at("new.log"))])).is_ok());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    std::fs::write(at("old.log"), "line").unwrap();
+    assert!(load(None, &environment(&[("GATEWAY_LOG__FILE", &at("old.log"))])).is_ok());
+    assert_eq!(std::fs::read_to_string(at("old.log")).unwrap(), "line");
+}
