@@ -45,6 +45,14 @@ assert call.name == "get_weather" and json.loads(call.arguments)["city"] == "Hà
 reasoning = [c.choices[0].delta.model_extra.get("reasoning_content") for c in ask("sim-reasoning", stream=True)]
 assert any(reasoning)
 
+# A stream that is silent at first: the gateway's pings come, and the client reads over them.
+silent = {"model": "sim-delay-600", "messages": ASK, "stream": True}
+with client().chat.completions.with_streaming_response.create(**silent) as response:
+    lines = list(response.iter_lines())
+assert lines[0] == ": ping" and lines.count(": ping") >= 2 and lines[-2:] == ["data: [DONE]", ""], lines
+chunks = list(client().chat.completions.create(**silent))
+assert "".join(c.choices[0].delta.content or "" for c in chunks) and chunks[-1].choices[0].finish_reason == "stop"
+
 # Embeddings, which the client asks for in base64, and models.
 vectors = client().embeddings.create(model="sim-embedding", input=["a", "b"], dimensions=8)
 assert [len(entry.embedding) for entry in vectors.data] == [8, 8]
