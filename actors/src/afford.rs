@@ -91,7 +91,7 @@ impl Treasury {
             Endpoint::Chat if rules.shorten => cost(rules.least_output_tokens.min(estimate.output_tokens)),
             _ => full,
         };
-        let refusal = match self.reserve_or_lease(claims.clone(), full, least).await? {
+        let refusal = match self.reserve_or_lease(claims.clone(), full).await? {
             Ok(reservation) => return Ok(with_limit(&wish, &estimate, reservation, estimate.output_tokens, false)),
             Err(refusal) => refusal,
         };
@@ -109,7 +109,6 @@ impl Treasury {
         &self,
         claims: Vec<Claim>,
         full: PicoUsd,
-        least: PicoUsd,
     ) -> Result<Result<Reservation, Box<Refusal>>, Failure> {
         // One lease for each budget of the request.
         for _ in 0..3 {
@@ -117,11 +116,10 @@ impl Treasury {
                 Ok(reservation) => return Ok(Ok(reservation)),
                 Err(refusal) => refusal,
             };
-            if !refusal.shortage.ask_store || least > refusal.shortage.under_limit {
+            if !refusal.shortage.ask_store {
                 return Ok(Err(refusal));
             }
-            let amount = full.min(refusal.shortage.under_limit);
-            match self.mailbox.ask(Fund { claim: refusal.claim, amount }).await {
+            match self.mailbox.ask(Fund { claim: refusal.claim, amount: full }).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(failure(FailureKind::BudgetUnknown)),
             }

@@ -49,8 +49,6 @@ pub struct Balance {
 pub struct Shortage {
     /// What is free in the slice; negative where a request cost more than was reserved for it.
     pub free: PicoUsd,
-    /// What the limit leaves, as far as this process knows: the store cannot have more.
-    pub under_limit: PicoUsd,
     /// Whether the store may have more than is free here.
     pub ask_store: bool,
 }
@@ -146,6 +144,14 @@ impl Account {
         }
     }
 
+    /// Puts back what was taken and could not be given to the store.
+    pub fn put_back(&self, stretch: &str, amount: PicoUsd) {
+        let mut state = self.lock();
+        if &*state.stretch.name == stretch {
+            state.slice = state.slice.plus(amount);
+        }
+    }
+
     /// Takes the part of the slice that nobody has used for `idle`, to give it back to the store.
     pub fn take_idle(&self, idle: Duration, now: Instant) -> Option<(Stretch, PicoUsd)> {
         let mut state = self.lock();
@@ -190,8 +196,9 @@ impl State {
         }
         let believed =
             |(asked, at): (PicoUsd, Instant)| asked <= amount && now.saturating_duration_since(at) < BELIEVED;
-        let ask_store = free < under_limit && !self.used_up.is_some_and(believed);
-        Err(Shortage { free, under_limit, ask_store })
+        // What is known of the spend may be out of date, so that only the store can say that a budget is used up.
+        let ask_store = !self.used_up.is_some_and(believed);
+        Err(Shortage { free, ask_store })
     }
 
     pub(super) fn reserve(&mut self, amount: PicoUsd, now: Instant) {

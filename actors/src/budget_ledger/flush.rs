@@ -6,7 +6,6 @@ use super::{Book, part};
 use crate::budget::accounts::Charge;
 use crate::budget::scope::Scope;
 use crate::db::StoreError;
-use crate::ledger::Waiting;
 use crate::money::PicoUsd;
 use crate::usage_row::UsageRow;
 
@@ -24,7 +23,6 @@ impl Book {
     }
 
     pub(super) async fn flush_all(&self) -> Result<(), StoreError> {
-        let mut written = HashMap::new();
         let mut failed = None;
         let mut waiting = self.ledger.take();
         while !waiting.is_empty() {
@@ -36,11 +34,10 @@ impl Book {
                 failed = Some(error);
                 break;
             }
-            for Waiting { row, written: place } in std::mem::replace(&mut waiting, rest) {
-                self.add_charges(&row, &mut written);
-                if let Some(place) = place {
-                    place.stored();
-                }
+            // At once, so that no lease is granted in between with a spend that is then counted twice.
+            self.note_written(&rows);
+            for written in std::mem::replace(&mut waiting, rest).into_iter().filter_map(|waiting| waiting.written) {
+                written.stored();
             }
         }
         if self.ledger.journal().bytes() > JOURNAL_BYTES
@@ -48,22 +45,25 @@ impl Book {
         {
             log::error!("usage journal: {error}");
         }
-        for (charge, cost) in written {
-            if let Some(account) = self.ledger.accounts.find(&charge.0) {
-                account.written(&charge.1, cost);
-            }
-        }
         match failed {
             Some(error) => Err(error),
             None => self.alert().await,
         }
     }
 
-    fn add_charges(&self, row: &UsageRow, sums: &mut HashMap<(Scope, std::sync::Arc<str>), PicoUsd>) {
-        let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));
-        for Charge { scope, period } in &row.charges {
-            let sum = sums.entry((scope.clone(), period.clone())).or_default();
-            *sum = sum.plus(cost);
+    fn note_written(&self, rows: &[&UsageRow]) {
+        let mut sums: HashMap<(&Scope, &str), PicoUsd> = HashMap::new();
+        for row in rows {
+            let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));
+            for Charge { scope, period } in &row.charges {
+                let sum = sums.entry((scope, period)).or_default();
+                *sum = sum.plus(cost);
+            }
+        }
+        for ((scope, period), cost) in sums {
+            if let Some(account) = self.ledger.accounts.find(scope) {
+                account.written(period, cost);
+            }
         }
     }
 

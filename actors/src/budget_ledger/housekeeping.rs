@@ -44,7 +44,9 @@ impl Book {
     async fn return_idle(&self) -> Result<(), StoreError> {
         for account in self.ledger.accounts.all() {
             if let Some((stretch, amount)) = account.take_idle(self.settings.idle, Instant::now()) {
-                self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await?;
+                let returned =
+                    self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await;
+                returned.inspect_err(|_| account.put_back(&stretch.name, amount))?;
             }
         }
         Ok(())

@@ -86,8 +86,16 @@ impl Orphan {
     /// Where the operating system refuses.
     pub fn remove(self) -> io::Result<()> {
         for path in segments_of(&self.folder, &self.replica)? {
-            fs::remove_file(path)?;
+            remove(&path)?;
         }
-        fs::remove_file(super::lock_path(&self.folder, &self.replica))
+        remove(&super::lock_path(&self.folder, &self.replica))
+    }
+}
+
+/// Another process may have been quicker between opening the lock and getting it.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
