@@ -257,6 +257,7 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
             format!("The provider '{provider}' has as many requests under way as it is allowed."),
             "provider_saturated",
         ),
+        FailureKind::NotReady => (format!("The provider '{provider}' cannot be used."), "provider_not_ready"),
         FailureKind::OverBudget => ("The budget is used up.".to_owned(), "budget_exceeded"),
         FailureKind::BudgetUnknown => {
             ("The budget cannot be looked up at the moment: try again shortly.".to_owned(), "budget_unavailable")

@@ -95,7 +95,8 @@ impl Call {
                     log::debug!("a client left as its answer was ready");
                 }
             }
-            Ok(Success { answered: Answered::Stream(open), permit, metering }) => {
+            Ok(Success { answered: Answered::Stream(open), mut permit, metering }) => {
+                permit.begun();
                 let (client, frames) = mpsc::channel(FRAMES_AHEAD);
                 if reply.send(Ok(Reply::Stream { head, frames })).is_ok() {
                     self.stream(open, permit, metering, at, client).await;
@@ -375,7 +376,7 @@ fn invalid(bad: BadRequest) -> Failure {
 fn not_ready(why: &str) -> Failure {
     let code = Some("provider_not_ready".to_owned());
     let error = ErrorBody { message: why.to_owned(), kind: "api_error".to_owned(), param: None, code };
-    Failure { kind: FailureKind::Status(503), error, retry_after: None }
+    Failure { kind: FailureKind::NotReady, error, retry_after: None }
 }
 
 fn not_admitted(refused: Refused, resolved: &ResolvedTarget) -> Failure {

@@ -25,6 +25,8 @@ pub enum FailureKind {
     CircuitOpen,
     /// The provider's `max_in_flight` is reached, so nothing was sent.
     Saturated,
+    /// The provider cannot be used as it is configured, such as without a credential, so nothing was sent.
+    NotReady,
     /// The attempt does not fit into a budget, so nothing was sent.
     OverBudget,
     /// The store that knows the budget is away and what was leased is used up, so nothing was sent.
@@ -39,7 +41,7 @@ impl FailureKind {
             Self::RequestTimeout => 408,
             Self::OverBudget => 429,
             Self::Broken => 502,
-            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::BudgetUnknown => 503,
+            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::NotReady | Self::BudgetUnknown => 503,
             Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
         }
     }
@@ -47,12 +49,16 @@ impl FailureKind {
     /// Whether the provider is to blame, so that its breaker counts the failure (E1: client errors never do).
     pub fn counts_against_provider(self) -> bool {
         match self {
-            Self::Status(status) => status >= 500 || status == 429,
+            // A 429 speaks of one credential's quota, and a provider has many: its wait and retries are answer enough.
+            Self::Status(status) => status >= 500,
             Self::Connect | Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
             // The deadline may be the client's own, and the others never reached the provider.
-            Self::RequestTimeout | Self::CircuitOpen | Self::Saturated | Self::OverBudget | Self::BudgetUnknown => {
-                false
-            }
+            Self::RequestTimeout
+            | Self::CircuitOpen
+            | Self::Saturated
+            | Self::NotReady
+            | Self::OverBudget
+            | Self::BudgetUnknown => false,
         }
     }
 
@@ -70,6 +76,7 @@ impl FailureKind {
             Self::Broken => "broken",
             Self::CircuitOpen => "circuit_open",
             Self::Saturated => "saturated",
+            Self::NotReady => "not_ready",
             Self::OverBudget => "over_budget",
             Self::BudgetUnknown => "budget_unknown",
         }

@@ -153,3 +153,48 @@ async fn one_breaker_for_all_threads() {
     gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
     gateway.wait_for_metric(GAUGE, &[("provider", "simulator")], 0.0).await;
 }
+
+/// E1: a credential whose quota is used up closes the provider for nobody: the breaker is per provider, a 429 is not.
+#[tokio::test]
+async fn e1_the_exhausted_quota_of_one_key_does_not_close_the_provider_for_another() {
+    let openai = FakeProvider::answering(openai::error(429)).await;
+    let (gateway, healthy) = with_breaker(&openai, 60_000).await;
+    let exhausted = gateway.new_key(json!({ "provider": "openai", "real_api_key": "sk-exhausted" })).await;
+    for _ in 0..10 {
+        gateway.ask(Request::hello(&exhausted, "gpt-4o-mini")).await.expect(429);
+    }
+    assert_eq!(state(&gateway).await, "closed");
+    openai.always(openai::answer("for the other"));
+    let answer = gateway.ask(Request::hello(&healthy, "gpt-4o-mini")).await.expect(200);
+    assert_eq!(answer.content(), "for the other");
+    assert_eq!(openai.count(), 11, "each of them was sent");
+}
+
+/// E1: a probe that streams closes the circuit with its first content, and its end counts as any other.
+#[tokio::test]
+async fn e1_a_probe_that_streams_for_minutes_keeps_nobody_waiting() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let (gateway, key) = with_breaker(&openai, 300).await;
+    open(&gateway, &key).await;
+    wait_for_state(&gateway, "half_open").await;
+
+    let gate = Gate::new();
+    let held = Reply::events([openai::role(), openai::text("one ")]).wait(&gate).cut();
+    openai.always(openai::answer("recovered")).once(held);
+    let mut probe = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    assert_eq!(probe.next_text().await, "one ");
+    wait_for_state(&gateway, "closed").await;
+    assert_eq!(gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(200).content(), "recovered");
+    let load = gateway.actor("provider:openai").await["state"].clone();
+    assert_eq!((&load["in_flight"], &load["window"]["failures"]), (&json!(1), &json!(0)), "{load}");
+
+    gate.open();
+    assert_eq!(probe.rest().await.errors().len(), 1);
+    let counted = async {
+        while gateway.actor("provider:openai").await["state"]["window"]["failures"] != 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    crate::harness::in_time("the break counts", counted).await;
+    assert_eq!(state(&gateway).await, "closed", "one failure opens nothing");
+}

@@ -259,3 +259,19 @@ async fn the_head_of_a_stream_waits_for_its_first_content() {
     assert_eq!(stream.header("x-portkey-provider"), Some("openai"));
     assert_eq!(stream.rest().await.text(), "now");
 }
+
+/// E2: a provider without a credential is as if it were not in the list: no retry, no rule, the next target at once.
+#[tokio::test]
+async fn e2_a_provider_without_a_credential_is_passed_over_at_once() {
+    let ollama = FakeProvider::answering(ollama::answer("from ollama")).await;
+    let (gateway, key) = Setup::new().ollama(&ollama).start().await.with_key().await;
+    let config = json!({ "strategy": "fallback", "targets": [
+        { "provider": "anthropic", "model": "claude-3-sonnet", "on_errors": ["timeout"],
+            "retry": { "attempts": 2, "exponential_backoff": false, "base_delay_ms": 2000 } },
+        { "provider": "ollama", "model": "llama3:8b" } ] });
+    let begun = std::time::Instant::now();
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(200);
+    assert_eq!(answer.content(), "from ollama");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "after {:?}", begun.elapsed());
+    assert!(!gateway.scrape().await.has("llm_retries_total", &[("provider", "anthropic")]), "nothing was retried");
+}

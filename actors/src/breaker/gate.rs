@@ -40,6 +40,11 @@ impl Admitted {
         self.probe
     }
 
+    /// What a probe is once it has closed the circuit: an ordinary request of the time after.
+    pub fn after_closing(&self) -> Self {
+        Self { epoch: self.epoch.wrapping_add(1), probe: false }
+    }
+
     /// The time between two transitions in which the request was admitted.
     pub fn epoch(&self) -> u16 {
         self.epoch

@@ -78,8 +78,9 @@ impl Chain {
     }
 }
 
-/// A target that takes nothing now, or that the budget does not allow, is as if it were not in the list: whatever the rules say, the next one is asked.
+/// A target that takes nothing now, or that the budget does not allow, is as if it were not in the list: whatever the
+/// rules say, the next one is asked.
 fn never_sent(kind: FailureKind) -> bool {
-    use FailureKind::{BudgetUnknown, CircuitOpen, OverBudget, Saturated};
-    matches!(kind, CircuitOpen | Saturated | OverBudget | BudgetUnknown)
+    use FailureKind::{BudgetUnknown, CircuitOpen, NotReady, OverBudget, Saturated};
+    matches!(kind, CircuitOpen | Saturated | NotReady | OverBudget | BudgetUnknown)
 }

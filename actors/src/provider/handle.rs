@@ -144,6 +144,16 @@ impl AttemptPermit {
         self.answered();
     }
 
+    /// The answer has begun, and may last: a probe closes the circuit by that, and how it ends counts as any other
+    /// request's end does (E1).
+    pub fn begun(&mut self) {
+        if self.is_probe() {
+            let ordinary = self.admitted.as_ref().map(Admitted::after_closing);
+            self.answered();
+            self.admitted = ordinary;
+        }
+    }
+
     /// The attempt failed. The breaker counts what the provider is to blame for; an answer that blames the client still
     /// proves to a probe that the provider is there (E1).
     pub fn failed(mut self, kind: FailureKind) {

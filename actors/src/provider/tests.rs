@@ -84,7 +84,7 @@ async fn a_failed_probe_opens_the_circuit_for_twice_as_long() {
 #[actix_rt::test]
 async fn e1_client_errors_never_count() {
     let provider = provider(settings());
-    for status in [400, 401, 403, 404, 422].into_iter().cycle().take(100) {
+    for status in [400, 401, 403, 404, 422, 429].into_iter().cycle().take(100) {
         provider.admit(Instant::now()).unwrap().failed(FailureKind::Status(status));
     }
     let state = state(&provider).await;
@@ -98,6 +98,35 @@ async fn e1_a_probe_that_gets_a_client_error_closes_the_circuit() {
     let later = open(&provider).await;
     provider.admit(later).unwrap().failed(FailureKind::Status(400));
     assert_eq!(state(&provider).await.breaker, BreakerState::Closed);
+}
+
+/// E1: an answer that has begun closes the circuit and keeps its slot; a break after that is an ordinary failure.
+#[actix_rt::test]
+async fn e1_a_probe_that_has_begun_closes_the_circuit() {
+    let provider = provider(settings());
+    let later = open(&provider).await;
+    let mut probe = provider.admit(later).unwrap();
+    probe.begun();
+    assert_eq!(state(&provider).await.breaker, BreakerState::Closed);
+    assert_eq!(provider.in_flight(), 1);
+    provider.admit(Instant::now()).unwrap().succeeded();
+    probe.failed(FailureKind::Broken);
+    let closed = state(&provider).await;
+    assert_eq!((closed.breaker, closed.window), (BreakerState::Closed, Counts { successes: 1, failures: 1 }));
+    provider.admit(Instant::now()).unwrap().failed(FailureKind::Broken);
+    assert_eq!(state(&provider).await.breaker, BreakerState::Open, "it was one of the two that open it");
+}
+
+/// E1: of an ordinary stream only the end counts, so that breaks in a row still open the circuit.
+#[actix_rt::test]
+async fn e1_streams_that_always_break_open_the_circuit() {
+    let provider = provider(settings());
+    for _ in 0..2 {
+        let mut permit = provider.admit(Instant::now()).unwrap();
+        permit.begun();
+        permit.failed(FailureKind::Broken);
+    }
+    assert_eq!(state(&provider).await.breaker, BreakerState::Open);
 }
 
 /// E1: half-open never gets stuck on a probe whose client left or whose deadline passed.
@@ -201,9 +230,9 @@ async fn worker_threads_share_one_breaker() {
     let provider = provider(settings());
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| provider.admit(Instant::now()).unwrap().failed(FailureKind::Status(429)));
+            scope.spawn(|| provider.admit(Instant::now()).unwrap().failed(FailureKind::Status(503)));
         }
     });
     let state = state(&provider).await;
-    assert_eq!((state.breaker, state.last_failure), (BreakerState::Open, Some("rate_limit")));
+    assert_eq!((state.breaker, state.last_failure), (BreakerState::Open, Some("server_error")));
 }

@@ -9,7 +9,7 @@ fn failure(kind: FailureKind) -> Failure {
     Failure { kind, error, retry_after: None }
 }
 
-const KINDS: [FailureKind; 18] = [
+const KINDS: [FailureKind; 21] = [
     FailureKind::Status(400),
     FailureKind::Status(401),
     FailureKind::Status(404),
@@ -28,6 +28,18 @@ const KINDS: [FailureKind; 18] = [
     FailureKind::Broken,
     FailureKind::CircuitOpen,
     FailureKind::Saturated,
+    FailureKind::NotReady,
+    FailureKind::OverBudget,
+    FailureKind::BudgetUnknown,
+];
+
+/// Failures of targets that were not asked at all.
+const NEVER_SENT: [FailureKind; 5] = [
+    FailureKind::CircuitOpen,
+    FailureKind::Saturated,
+    FailureKind::NotReady,
+    FailureKind::OverBudget,
+    FailureKind::BudgetUnknown,
 ];
 
 /// What `on_errors` words mean, written out by hand.
@@ -76,7 +88,7 @@ fn e2_every_combination_leads_where_it_says() {
                 }
                 let chain = chain(json!({"strategy": strategy, "targets": [first, {"provider": "b"}]}));
                 for kind in KINDS {
-                    let sent = !matches!(kind, FailureKind::CircuitOpen | FailureKind::Saturated);
+                    let sent = !NEVER_SENT.contains(&kind);
                     let retried = sent && retry.as_ref().is_some_and(|codes| codes.contains(&kind.status()));
                     let leads_on = match (on_errors, on_status) {
                         _ if !sent => true,
@@ -95,7 +107,7 @@ fn e2_every_combination_leads_where_it_says() {
             }
         }
     }
-    assert_eq!(combinations, 5 * 5 * 8 * 18);
+    assert_eq!(combinations, 5 * 5 * 8 * KINDS.len());
 }
 
 /// The literal meaning: a 429 of the second target does not reach the third.
