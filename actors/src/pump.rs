@@ -37,8 +37,8 @@ pub trait Meter {
     fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes>;
 }
 
-/// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3). `meter` sees what
-/// passes.
+/// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3), and a client that
+/// takes nothing for as long has left. `meter` sees what passes.
 pub async fn pump(
     provider: &str,
     open: OpenStream,
@@ -47,13 +47,27 @@ pub async fn pump(
     meter: &mut dyn Meter,
 ) -> StreamEnd {
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
+    // Kept free, so that a client that is slow to read is told of an error all the same.
+    let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
     let mut patience = Patience::new(idle, deadline);
     loop {
         let (bytes, end) = frames(&mut events, credential.as_ref(), meter);
         if let Some(bytes) = bytes {
             patience.reset();
-            if client.send(bytes).await.is_err() {
-                return StreamEnd::ClientLeft;
+            let sent = tokio::select! {
+                biased;
+                sent = client.send(bytes) => sent.map_err(|_| None),
+                limit = patience.ended() => Err(Some(limit)),
+            };
+            match sent {
+                Ok(()) => patience.reset(),
+                Err(None) => return StreamEnd::ClientLeft,
+                Err(Some(Limit::Idle)) => {
+                    // Should it read again, it must not take what it has for the whole answer.
+                    last_words.send(openai::error_event(&not_read()));
+                    return StreamEnd::ClientLeft;
+                }
+                Err(Some(Limit::Total)) => return overdue(provider, last_words),
             }
         }
         match end {
@@ -62,25 +76,43 @@ pub async fn pump(
                 return StreamEnd::Complete;
             }
             Some(Err(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
+            // Asked here too, as a provider that always has more never lets the timer have its turn.
+            None if patience.is_overdue() => return overdue(provider, last_words),
             None => {}
         }
         let next = tokio::select! {
             biased;
             next = body.next() => next,
             () = client.closed() => return StreamEnd::ClientLeft,
-            () = patience.ended() => {
-                let error = explain(FailureKind::IdleTimeout, provider, None);
-                return match client.send(openai::error_event(&error)).await {
-                    Ok(()) => StreamEnd::Broken(FailureKind::IdleTimeout, error),
-                    Err(_) => StreamEnd::ClientLeft,
-                };
-            }
+            limit = patience.ended() => return match limit {
+                Limit::Total => overdue(provider, last_words),
+                Limit::Idle => {
+                    let error = explain(FailureKind::IdleTimeout, provider, None);
+                    last_words.send(openai::error_event(&error));
+                    StreamEnd::Broken(FailureKind::IdleTimeout, error)
+                }
+            },
         };
         match next {
             Some(Ok(bytes)) => decoder.push(bytes, &mut events),
             Some(Err(_)) | None => decoder.finish(&mut events),
         }
     }
+}
+
+fn not_read() -> ErrorBody {
+    let message = "The stream was not read for too long, and has been given up.".to_owned();
+    ErrorBody { message, kind: "timeout_error".to_owned(), param: None, code: Some("client_timeout".to_owned()) }
+}
+
+/// Ends a stream at its total limit, for which a slow client may be to blame as well as the provider: no breaker counts
+/// it (E1).
+fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
+    let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
+    let (kind, code) = ("timeout_error".to_owned(), Some("provider_timeout".to_owned()));
+    let error = ErrorBody { message, kind, param: None, code };
+    last_words.send(openai::error_event(&error));
+    StreamEnd::Broken(FailureKind::RequestTimeout, error)
 }
 
 /// The bytes that a client gets for some events, and the end if it was among them.
@@ -147,6 +179,13 @@ async fn drain(mut body: UpstreamBody) {
     }
 }
 
+/// Which limit was reached.
+#[derive(Clone, Copy)]
+enum Limit {
+    Idle,
+    Total,
+}
+
 /// The idle and total limits in one timer, which is moved only when it fires.
 struct Patience {
     idle: Duration,
@@ -177,7 +216,11 @@ impl Patience {
         }
     }
 
-    async fn ended(&mut self) {
+    fn is_overdue(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    async fn ended(&mut self) -> Limit {
         if self.end().is_none() {
             return pending().await;
         }
@@ -185,7 +228,8 @@ impl Patience {
             self.timer.as_mut().await;
             match self.end() {
                 Some(end) if end > Instant::now() => self.timer.as_mut().reset(end),
-                _ => return,
+                _ if self.is_overdue() => return Limit::Total,
+                _ => return Limit::Idle,
             }
         }
     }

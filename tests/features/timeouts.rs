@@ -167,3 +167,41 @@ async fn the_body_has_a_time_limit() {
     gateway.wait_until_idle().await;
     gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
 }
+
+async fn wait_for_no_attempt(gateway: &Gateway) {
+    gateway.wait_for_metric("llm_provider_in_flight", &[("provider", "openai")], 0.0).await;
+}
+
+/// D3: a client that stops reading counts as gone after the idle time, and holds the provider no longer.
+#[tokio::test]
+async fn d3_a_client_that_does_not_read_counts_as_gone() {
+    let openai = FakeProvider::answering(openai::flood()).await;
+    let (gateway, key) = limited(&openai, "idle_ms", 300).await;
+    let request = Request::streamed_hello(&key, "gpt-4o-mini").header("x-portkey-trace-id", "d3-deaf");
+    let deaf = request.send(gateway.address).await;
+    openai.request(1).await.abandoned().await;
+    wait_for_no_attempt(&gateway).await;
+    assert_eq!(gateway.request_log("d3-deaf").await["status"], 499);
+    let state = gateway.actor("provider:openai").await["state"].clone();
+    assert_eq!(state["window"]["failures"], 0, "the provider is not to blame: {state}");
+    let events = deaf.stream().await.rest().await;
+    assert_eq!(events.errors().len(), 1, "it does not take what it has for the whole answer");
+    gateway.wait_until_idle().await;
+}
+
+/// D3: the total limit holds for a client that does not read, who finds an error at the end of what was sent.
+#[tokio::test]
+async fn d3_the_total_limit_holds_while_the_client_does_not_read() {
+    let openai = FakeProvider::answering(openai::flood()).await;
+    let (gateway, key) = limited(&openai, "total_ms", 500).await;
+    let slow = Request::streamed_hello(&key, "gpt-4o-mini").send(gateway.address).await;
+    openai.request(1).await.abandoned().await;
+    wait_for_no_attempt(&gateway).await;
+    let events = slow.stream().await.rest().await;
+    assert_eq!(events.errors().len(), 1);
+    assert_eq!(events.errors()[0]["type"], "timeout_error");
+    assert!(!events.is_done());
+    gateway.wait_until_idle().await;
+    let state = gateway.actor("provider:openai").await["state"].clone();
+    assert_eq!(state["window"]["failures"], 0, "a slow client is not the provider's fault: {state}");
+}

@@ -72,6 +72,12 @@ pub fn stream_of(words: &[&str]) -> Vec<String> {
     std::iter::once(role()).chain(words).chain(end).collect()
 }
 
+/// A reply that streams some 64 MB, which is more than all buffers on its way hold, and then falls silent.
+pub fn flood() -> Reply {
+    let piece = text(&"x".repeat(64 * 1024));
+    (0..1_000).fold(Reply::events([role()]), |reply, _| reply.then(&piece)).stall()
+}
+
 /// A reply that streams these words.
 pub fn stream(words: &[&str]) -> Reply {
     Reply::events(stream_of(words))
