@@ -21,6 +21,12 @@ const LARGEST_ANSWER: usize = 64 << 20;
 /// The largest error answer that is read.
 const LARGEST_ERROR: usize = 64 << 10;
 
+/// The most events of a stream that may come before its first content.
+const MOST_OPENING_EVENTS: usize = 10_000;
+
+/// The most bytes of a stream that may come before its first content.
+const LARGEST_OPENING: usize = 32 << 20;
+
 /// The kind of question that a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -147,13 +153,18 @@ impl Attempt<'_> {
     async fn first_content(&self, mut body: UpstreamBody, deadline: Option<Instant>) -> Result<OpenStream, Failure> {
         let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
         let mut events = Vec::new();
+        let mut read = 0;
         loop {
+            let known = events.len();
             match body.next().await {
-                Some(Ok(bytes)) => decoder.push(bytes, &mut events),
+                Some(Ok(bytes)) => {
+                    read += bytes.len();
+                    decoder.push(bytes, &mut events);
+                }
                 Some(Err(_)) => return Err(self.failure(FailureKind::Broken)),
                 None => decoder.finish(&mut events),
             }
-            for event in &events {
+            for event in events.iter().skip(known) {
                 match event {
                     StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => {
                         let credential = self.credential.cloned();
@@ -162,6 +173,9 @@ impl Attempt<'_> {
                     StreamEvent::Error(error) => return Err(self.broken(error.clone())),
                     StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
                 }
+            }
+            if events.len() > MOST_OPENING_EVENTS || read > LARGEST_OPENING {
+                return Err(self.failure(FailureKind::Broken));
             }
         }
     }

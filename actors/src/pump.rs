@@ -95,7 +95,8 @@ pub async fn pump(
         };
         match next {
             Some(Ok(bytes)) => decoder.push(bytes, &mut events),
-            Some(Err(_)) | None => decoder.finish(&mut events),
+            Some(Err(_)) => decoder.broken(&mut events),
+            None => decoder.finish(&mut events),
         }
     }
 }

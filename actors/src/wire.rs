@@ -99,4 +99,29 @@ pub trait StreamDecoder {
 
     /// Takes the end of the vendor's answer: appends what was held back, and an error if no terminal event came.
     fn finish(&mut self, out: &mut Vec<StreamEvent>);
+
+    /// Takes the break of the vendor's connection, before which only a terminal event makes an answer complete (D2).
+    fn broken(&mut self, out: &mut Vec<StreamEvent>);
+}
+
+/// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.
+const LONGEST_EVENT: usize = 16 << 20;
+
+/// An event or line grew beyond [`LONGEST_EVENT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// The error for a stream that ended without a terminal event (D2).
+fn cut_short() -> ErrorBody {
+    stream_error("The provider closed the stream before the answer was complete.", "stream_cut")
+}
+
+/// The error for a stream with an event that has no end.
+fn too_long() -> ErrorBody {
+    stream_error("The provider's stream has an event that is too long.", "malformed_stream")
+}
+
+fn stream_error(message: &str, code: &str) -> ErrorBody {
+    let (message, kind, code) = (message.to_owned(), "api_error".to_owned(), Some(code.to_owned()));
+    ErrorBody { message, kind, param: None, code }
 }

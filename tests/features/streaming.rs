@@ -164,3 +164,52 @@ async fn connections_are_used_again_after_a_stream() {
     }
     assert_eq!((openai.count(), openai.connections()), (5, 1));
 }
+
+/// D2: a stream that ends while a choice is unfinished, or breaks before `[DONE]` at all, is an error.
+#[tokio::test]
+async fn d2_a_break_after_a_finish_reason_is_an_error() {
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let gate = Gate::new();
+    let second = "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"half\"}}]}\n\n".to_owned();
+    let two = || Reply::events([openai::role(), openai::text("one"), second.clone(), openai::finish("stop")]);
+    let one = || Reply::events([openai::role(), openai::text("one"), openai::finish("stop")]);
+    let replies = [two().wait(&gate), two().wait(&gate).cut(), two().wait(&gate).reset(), one().wait(&gate).reset()];
+    for (n, reply) in replies.into_iter().enumerate() {
+        openai.once(reply);
+        let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+        assert_eq!(stream.next_text().await, "one");
+        gate.open();
+        let events = stream.rest().await;
+        assert_eq!(events.errors().len(), 1, "{n}: {events:?}");
+        assert!(!events.is_done(), "{n}: {events:?}");
+    }
+    let state = gateway.actor("provider:openai").await["state"].clone();
+    assert_eq!(state["window"]["failures"], 4, "{state}");
+
+    openai.once(one());
+    let events = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await.rest().await;
+    assert!(events.is_done(), "a proper end may lack [DONE]: {events:?}");
+}
+
+/// Role-only events without end are no answer: the stream is given up before they fill the memory.
+#[tokio::test]
+async fn a_stream_that_never_begins_is_given_up() {
+    let roles = openai::role().repeat(20_000);
+    let openai = FakeProvider::answering(Reply::stream("text/event-stream").then(&roles).stall()).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    gateway.ask(Request::streamed_hello(&key, "gpt-4o-mini")).await.expect(502);
+    openai.request(1).await.abandoned().await;
+}
+
+/// A line without end is no event: the stream is given up before it fills the memory.
+#[tokio::test]
+async fn an_event_without_end_is_given_up() {
+    let endless = |opening: &str| Reply::stream("text/event-stream").then(opening).then(&"x".repeat(20 << 20)).stall();
+    let openai = FakeProvider::answering(endless("data: ")).await;
+    let ollama = FakeProvider::answering(endless("{\"model\":\"")).await;
+    let (gateway, key) = Setup::new().openai(&openai).ollama(&ollama).start().await.with_key().await;
+    for model in ["gpt-4o-mini", "llama3:8b"] {
+        gateway.ask(Request::streamed_hello(&key, model)).await.expect(502);
+    }
+}

@@ -8,7 +8,7 @@ mod stream;
 
 use serde_json::{Map, Value, json};
 
-use super::{ErrorBody, Usage, openai};
+use super::{ErrorBody, Usage, openai, usage};
 
 pub use answer::chat_answer;
 pub use embeddings::{embeddings_answer, embeddings_request};
@@ -41,7 +41,7 @@ fn error_in(answer: &Value) -> Option<ErrorBody> {
 
 /// Ollama's counters at the end of an answer.
 fn usage_of(answer: &Value) -> Option<Usage> {
-    let count = |name: &str| answer.get(name).and_then(Value::as_u64);
+    let count = |name: &str| answer.get(name).and_then(usage::count);
     let (prompt, completion) = (count("prompt_eval_count"), count("eval_count"));
     (prompt.is_some() || completion.is_some()).then(|| Usage {
         prompt_tokens: prompt.unwrap_or(0),

@@ -5,6 +5,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 
+use super::{LONGEST_EVENT, TooLong};
+
 /// One event with data; comments and events without data are skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SseEvent {
@@ -27,17 +29,24 @@ pub struct SseDecoder {
 
 impl SseDecoder {
     /// Takes the next bytes and gives every event that they complete.
-    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<SseEvent>) {
+    ///
+    /// # Errors
+    /// Where what is not complete is too long; it is forgotten then.
+    pub fn push(&mut self, bytes: Bytes, out: &mut Vec<SseEvent>) -> Result<(), TooLong> {
         let mut rest = if self.buffer.is_empty() {
             bytes
         } else {
             self.buffer.extend_from_slice(&bytes);
+            // A long event stays where it is while it grows, so that it is not copied with each read.
+            if self.started && event_end(&self.buffer, self.scanned).is_none() {
+                return self.wait();
+            }
             self.buffer.split().freeze()
         };
         if !self.started {
             if rest.len() < 3 && BOM.starts_with(&rest) {
                 self.buffer.extend_from_slice(&rest);
-                return;
+                return Ok(());
             }
             self.started = true;
             if rest.starts_with(BOM) {
@@ -50,9 +59,20 @@ impl SseDecoder {
             out.extend(parse(raw));
             from = 0;
         }
-        // Three bytes of overlap: an event end is at most four bytes long.
-        self.scanned = rest.len().saturating_sub(3);
         self.buffer.extend_from_slice(&rest);
+        self.wait()
+    }
+
+    /// Leaves what is in the buffer for the next bytes to complete.
+    fn wait(&mut self) -> Result<(), TooLong> {
+        if self.buffer.len() > LONGEST_EVENT {
+            self.buffer = BytesMut::new();
+            self.scanned = 0;
+            return Err(TooLong);
+        }
+        // Three bytes of overlap: an event end is at most four bytes long.
+        self.scanned = self.buffer.len().saturating_sub(3);
+        Ok(())
     }
 
     /// Takes the end of the stream: an event that lacks only its blank line is given all the same, since vendors cut it.
@@ -169,7 +189,7 @@ mod tests {
         let mut out = Vec::new();
         let mut from = 0;
         for &cut in cuts.iter().chain([&bytes.len()]) {
-            decoder.push(Bytes::copy_from_slice(&bytes[from..cut]), &mut out);
+            decoder.push(Bytes::copy_from_slice(&bytes[from..cut]), &mut out).unwrap();
             from = cut;
         }
         out.extend(decoder.finish());
@@ -198,6 +218,21 @@ mod tests {
         }
     }
 
+    /// D5: an event may be long, and one without end is an error that leaves nothing in memory.
+    #[test]
+    fn d5_an_event_has_a_longest_length() {
+        let part = Bytes::from(vec![b'x'; 1 << 20]);
+        let (mut decoder, mut out) = (SseDecoder::default(), Vec::new());
+        decoder.push(Bytes::from_static(b"data: "), &mut out).unwrap();
+        for _ in 0..15 {
+            decoder.push(part.clone(), &mut out).unwrap();
+        }
+        decoder.push(Bytes::from_static(b"\n\ndata: "), &mut out).unwrap();
+        assert_eq!(out[0].data.len(), 15 << 20);
+        let pushed = (0..17).map(|_| decoder.push(part.clone(), &mut out)).collect::<Result<Vec<_>, _>>();
+        assert_eq!((pushed.unwrap_err(), out.len(), decoder.buffer.capacity()), (TooLong, 1, 0));
+    }
+
     #[test]
     fn a_text_of_many_lines_is_one_event() {
         assert_eq!(frame(b"{\"a\":\r\n1}"), &b"data: {\"a\":  1}\n\n"[..]);
@@ -206,7 +241,7 @@ mod tests {
     #[test]
     fn a_plain_event_is_forwarded_as_it_came() {
         let mut out = Vec::new();
-        SseDecoder::default().push(Bytes::from_static(b"data: {}\n\ndata: x\r\n\r\n"), &mut out);
+        SseDecoder::default().push(Bytes::from_static(b"data: {}\n\ndata: x\r\n\r\n"), &mut out).unwrap();
         assert_eq!(out[0].frame.as_deref(), Some(&b"data: {}\n\n"[..]));
         assert_eq!(out[1].frame, None);
     }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::Value;
-use tokio::io::{AsyncWriteExt, WriteHalf};
+use tokio::io::AsyncWriteExt;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -157,7 +158,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: &Shared) {
-    let (read, mut write) = tokio::io::split(stream);
+    let (read, mut write) = stream.into_split();
     let mut reader = Reader::new(read);
     while let Some(head) = reader.head().await {
         let body = reader.body().await;
@@ -177,13 +178,15 @@ async fn serve(stream: TcpStream, shared: &Shared) {
             left.send_replace(Some(Instant::now()));
         }
         if !matches!(sent, Ok(true)) {
+            // Dropped, it would end its side properly, even where the connection is to be reset.
+            write.forget();
             return;
         }
     }
 }
 
 /// Takes a reply's steps; tells whether the connection can go on.
-async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> std::io::Result<bool> {
+async fn send(reply: Reply, to: &mut OwnedWriteHalf) -> std::io::Result<bool> {
     let write_size = reply.write_size.unwrap_or(usize::MAX);
     let mut chunked = false;
     for step in reply.script() {
@@ -203,6 +206,10 @@ async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> std::io::Result<bo
                 to.shutdown().await?;
                 return Ok(false);
             }
+            Step::Reset => {
+                to.as_ref().set_zero_linger()?;
+                return Ok(false);
+            }
             Step::Stall => std::future::pending().await,
             Step::End => to.write_all(b"0\r\n\r\n").await?,
         }
@@ -210,12 +217,7 @@ async fn send(reply: Reply, to: &mut WriteHalf<TcpStream>) -> std::io::Result<bo
     Ok(true)
 }
 
-async fn send_piece(
-    bytes: &[u8],
-    write_size: usize,
-    chunked: bool,
-    to: &mut WriteHalf<TcpStream>,
-) -> std::io::Result<()> {
+async fn send_piece(bytes: &[u8], write_size: usize, chunked: bool, to: &mut OwnedWriteHalf) -> std::io::Result<()> {
     for part in bytes.chunks(write_size.min(bytes.len()).max(1)) {
         if chunked {
             let mut framed = format!("{:x}\r\n", part.len()).into_bytes();

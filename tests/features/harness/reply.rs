@@ -40,6 +40,8 @@ pub(super) enum Step {
     Wait(Gate),
     /// Close the connection without ending the body.
     Cut,
+    /// Reset the connection.
+    Reset,
     /// Nothing more, with the connection left open.
     Stall,
     /// The end of a chunked body.
@@ -123,6 +125,12 @@ impl Reply {
     /// Breaks the connection at this point.
     pub fn cut(mut self) -> Self {
         self.steps.push(Step::Cut);
+        self
+    }
+
+    /// Resets the connection at this point, as a machine does that crashes.
+    pub fn reset(mut self) -> Self {
+        self.steps.push(Step::Reset);
         self
     }
 

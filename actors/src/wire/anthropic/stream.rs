@@ -14,7 +14,7 @@ use super::usage::{add_usage, usage_json};
 use super::{finish_reason, service_tier};
 use crate::wire::sse::{SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage};
+use crate::wire::{StreamDecoder, StreamEvent, Usage, cut_short, stream_error, too_long};
 
 /// Reads Anthropic's events and tells them as OpenAI's chunks.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ impl ChatStream {
         }
         let text = self.surrogates.repair(&event.data);
         let Ok(data) = serde_json::from_slice::<Event>(&text) else {
-            self.fail("The provider's stream is not in Anthropic's format.", "malformed_stream", out);
+            let error = stream_error("The provider's stream is not in Anthropic's format.", "malformed_stream");
+            self.end(StreamEvent::Error(error), out);
             return;
         };
         let number = data.index.unwrap_or_default();
@@ -223,11 +224,6 @@ impl ChatStream {
         out.push(StreamEvent::Chunk { frame: self.head.frame(delta, None), content: true });
     }
 
-    fn fail(&mut self, message: &str, code: &str, out: &mut Vec<StreamEvent>) {
-        let (message, kind, code) = (message.to_owned(), "api_error".to_owned(), Some(code.to_owned()));
-        self.end(StreamEvent::Error(ErrorBody { message, kind, param: None, code }), out);
-    }
-
     /// Ends the stream: what was counted is told first, so that a broken stream is billed too (B7).
     fn end(&mut self, last: StreamEvent, out: &mut Vec<StreamEvent>) {
         self.ended = true;
@@ -251,9 +247,12 @@ fn grow(block: &mut Value, field: &str, more: Option<&str>) {
 impl StreamDecoder for ChatStream {
     fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
         let mut events = Vec::new();
-        self.sse.push(bytes, &mut events);
+        let pushed = self.sse.push(bytes, &mut events);
         for event in &events {
             self.take(event, out);
+        }
+        if pushed.is_err() && !self.ended {
+            self.end(StreamEvent::Error(too_long()), out);
         }
     }
 
@@ -261,8 +260,12 @@ impl StreamDecoder for ChatStream {
         if let Some(event) = self.sse.finish() {
             self.take(&event, out);
         }
+        self.broken(out);
+    }
+
+    fn broken(&mut self, out: &mut Vec<StreamEvent>) {
         if !self.ended {
-            self.fail("The provider closed the stream before the answer was complete.", "stream_cut", out);
+            self.end(StreamEvent::Error(cut_short()), out);
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::wire::{ServiceTier, Usage};
+use crate::wire::{ServiceTier, Usage, usage};
 
 /// Anthropic counts tokens of its prompt cache beside the input tokens, OpenAI inside them (C2). Counts are cumulative:
 /// those of a later event replace those of an earlier one.
 pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
-    let count = |name: &str| counts.get(name).and_then(Value::as_u64);
+    let count = |name: &str| counts.get(name).and_then(usage::count);
     let before = usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens;
     let plain = count("input_tokens").unwrap_or(usage.prompt_tokens.saturating_sub(before));
     if let Some(read) = count("cache_read_input_tokens") {
         usage.cached_tokens = read;
     }
-    let lifetime = |name: &str| counts.get("cache_creation").and_then(|split| split.get(name)?.as_u64());
+    let lifetime = |name: &str| counts.get("cache_creation").and_then(|split| split.get(name).and_then(usage::count));
     let (short, hour) = (lifetime("ephemeral_5m_input_tokens"), lifetime("ephemeral_1h_input_tokens"));
     let split = (short.is_some() || hour.is_some()).then(|| short.unwrap_or(0) + hour.unwrap_or(0));
     if let Some(written) = count("cache_creation_input_tokens").or(split) {
@@ -27,7 +27,7 @@ pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
         usage.completion_tokens = output;
     }
     let details = counts.get("output_tokens_details");
-    if let Some(thinking) = details.and_then(|details| details.get("thinking_tokens")?.as_u64()) {
+    if let Some(thinking) = details.and_then(|details| details.get("thinking_tokens").and_then(usage::count)) {
         usage.reasoning_tokens = thinking;
     }
     if let Some(word) = counts.get("service_tier").and_then(Value::as_str) {
@@ -97,6 +97,14 @@ mod tests {
             add_usage(&mut usage, &json!({"input_tokens": 1, "service_tier": word}));
             assert_eq!(usage.service_tier, tier, "{word}");
         }
+    }
+
+    /// C4: numbers with a zero fraction are numbers.
+    #[test]
+    fn c4_fractions_of_zero_are_read() {
+        let mut usage = Usage::default();
+        add_usage(&mut usage, &json!({"input_tokens": 25.0, "output_tokens": 1.0, "cache_read_input_tokens": "3"}));
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens), (25, 1, 0));
     }
 
     #[test]

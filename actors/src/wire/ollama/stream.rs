@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{error_in, finish_reason, logprobs, tool_call, usage_json, usage_of};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, sse};
+use crate::wire::{ErrorBody, LONGEST_EVENT, StreamDecoder, StreamEvent, cut_short, sse, stream_error, too_long};
 
 /// Reads Ollama's lines and tells them as OpenAI's chunks.
 #[derive(Debug)]
@@ -45,11 +45,11 @@ impl ChatStream {
         }
         let repaired = self.surrogates.repair(line);
         let Some(part) = serde_json::from_slice::<Value>(&repaired).ok().filter(Value::is_object) else {
-            self.fail("The provider's stream is not in Ollama's format.", "malformed_stream", out);
+            self.fail(stream_error("The provider's stream is not in Ollama's format.", "malformed_stream"), out);
             return;
         };
         if let Some(error) = error_in(&part) {
-            self.fail(&error.message, error.code.as_deref().unwrap_or("provider_error"), out);
+            self.fail(stream_error(&error.message, error.code.as_deref().unwrap_or("provider_error")), out);
             return;
         }
         if let Some(model) = part["model"].as_str() {
@@ -101,10 +101,11 @@ impl ChatStream {
             "choices": choices})
     }
 
-    fn fail(&mut self, message: &str, code: &str, out: &mut Vec<StreamEvent>) {
-        self.ended = true;
-        let (message, kind, code) = (message.to_owned(), "api_error".to_owned(), Some(code.to_owned()));
-        out.push(StreamEvent::Error(ErrorBody { message, kind, param: None, code }));
+    fn fail(&mut self, error: ErrorBody, out: &mut Vec<StreamEvent>) {
+        if !self.ended {
+            self.ended = true;
+            out.push(StreamEvent::Error(error));
+        }
     }
 }
 
@@ -118,6 +119,10 @@ impl StreamDecoder for ChatStream {
             self.take(&line, out);
             from = 0;
         }
+        if self.buffer.len() > LONGEST_EVENT {
+            self.buffer = BytesMut::new();
+            self.fail(too_long(), out);
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
@@ -126,8 +131,10 @@ impl StreamDecoder for ChatStream {
         if serde_json::from_slice::<IgnoredAny>(&line).is_ok() {
             self.take(&line, out);
         }
-        if !self.ended {
-            self.fail("The provider closed the stream before the answer was complete.", "stream_cut", out);
-        }
+        self.broken(out);
+    }
+
+    fn broken(&mut self, out: &mut Vec<StreamEvent>) {
+        self.fail(cut_short(), out);
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::wire::json_object::JsonObject;
 use crate::wire::openai::error::error_text;
 use crate::wire::openai::{may_reason, strip_reasoning};
+use crate::wire::usage::Count;
 use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer};
 
 /// Reads a whole chat or embeddings answer.
@@ -15,15 +16,18 @@ use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer};
 /// # Errors
 /// Where it is not a JSON object, or is an error inside a 200 answer.
 pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
-    let head: Head<'_> = serde_json::from_slice(&body).map_err(|_| {
-        let message = "The provider answered with something that is not JSON.".to_owned();
+    // A list would pass for an object's values in their order.
+    let object = Some(&body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
+    let head: Option<Head<'_>> = object.and_then(|body| serde_json::from_slice(body).ok());
+    let head = head.ok_or_else(|| {
+        let message = "The provider answered with something that is not a JSON object.".to_owned();
         ErrorBody { message, kind: "api_error".to_owned(), param: None, code: Some("malformed_answer".to_owned()) }
     })?;
     if let Some(error) = head.error.filter(|error| error.get() != "null") {
         return Err(error_text(error.get().as_bytes()));
     }
     let service_tier = head.service_tier.map_or(ServiceTier::Default, service_tier);
-    let usage = head.usage.map(|usage| Usage { service_tier, ..usage.into() });
+    let usage = head.usage.and_then(read_usage).map(|usage| Usage { service_tier, ..usage });
     Ok(WholeAnswer { usage, body })
 }
 
@@ -45,8 +49,8 @@ pub fn chat_answer(body: Bytes, strict: bool) -> Result<WholeAnswer, ErrorBody> 
 
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(default)]
-    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -58,57 +62,67 @@ pub fn service_tier(raw: &RawValue) -> ServiceTier {
     ServiceTier::named(raw.get().trim_matches('"'))
 }
 
+/// What a `usage` field tells; one that cannot be read or has no numbers tells nothing, and is no reason to lose the
+/// answer.
+pub fn read_usage(raw: &RawValue) -> Option<Usage> {
+    // A list would pass for an object's values in their order.
+    let text = Some(raw.get()).filter(|text| text.starts_with('{'))?;
+    let usage: WireUsage = serde_json::from_str(text).ok()?;
+    let counts = usage.prompt_tokens.0.is_some() || usage.completion_tokens.0.is_some();
+    counts.then(|| usage.into())
+}
+
 /// OpenAI's `usage` object, with the fields that compatible vendors put beside it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct WireUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+struct WireUsage {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
     prompt_tokens_details: Option<PromptDetails>,
     completion_tokens_details: Option<CompletionDetails>,
     /// DeepSeek: <https://api-docs.deepseek.com/api/create-chat-completion>
-    prompt_cache_hit_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct PromptDetails {
-    cached_tokens: Option<u64>,
+    cached_tokens: Count,
     /// OpenRouter and this gateway's own Anthropic translation.
-    cache_write_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    image_tokens: Option<u64>,
+    cache_write_tokens: Count,
+    audio_tokens: Count,
+    image_tokens: Count,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CompletionDetails {
-    reasoning_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
+    reasoning_tokens: Count,
+    audio_tokens: Count,
 }
 
 impl From<WireUsage> for Usage {
     fn from(wire: WireUsage) -> Self {
-        let prompt = wire.prompt_tokens.unwrap_or(0);
-        let mut completion = wire.completion_tokens.unwrap_or(0);
+        let prompt = wire.prompt_tokens.0.unwrap_or(0);
+        let mut completion = wire.completion_tokens.0.unwrap_or(0);
         let output = wire.completion_tokens_details.unwrap_or_default();
-        let reasoning = output.reasoning_tokens.unwrap_or(0);
+        let reasoning = output.reasoning_tokens.0.unwrap_or(0);
         // xAI counts reasoning beside the completion, not inside it; the total tells the two apart.
-        if reasoning > 0 && wire.total_tokens == Some(prompt + completion + reasoning) {
+        if reasoning > 0 && wire.total_tokens.0 == Some(prompt + completion + reasoning) {
             completion += reasoning;
         }
         let input = wire.prompt_tokens_details.unwrap_or_default();
         Self {
             prompt_tokens: prompt,
             completion_tokens: completion,
-            cached_tokens: input.cached_tokens.or(wire.prompt_cache_hit_tokens).unwrap_or(0),
-            cache_write_tokens: input.cache_write_tokens.unwrap_or(0),
+            cached_tokens: input.cached_tokens.0.or(wire.prompt_cache_hit_tokens.0).unwrap_or(0),
+            cache_write_tokens: input.cache_write_tokens.0.unwrap_or(0),
             cache_write_1h_tokens: 0,
             reasoning_tokens: reasoning,
-            audio_prompt_tokens: input.audio_tokens.unwrap_or(0),
-            audio_completion_tokens: output.audio_tokens.unwrap_or(0),
-            image_prompt_tokens: input.image_tokens.unwrap_or(0),
+            audio_prompt_tokens: input.audio_tokens.0.unwrap_or(0),
+            audio_completion_tokens: output.audio_tokens.0.unwrap_or(0),
+            image_prompt_tokens: input.image_tokens.0.unwrap_or(0),
             service_tier: ServiceTier::Default,
         }
     }
@@ -168,7 +182,10 @@ mod tests {
         );
         assert_eq!((usage.audio_prompt_tokens, usage.image_prompt_tokens, usage.audio_completion_tokens), (3, 2, 7));
         assert_eq!(usage.service_tier, ServiceTier::Flex);
-        for other in [r#"{"service_tier":"scale","usage":{}}"#, r#"{"service_tier":{},"usage":{}}"#] {
+        for other in [
+            r#"{"service_tier":"scale","usage":{"prompt_tokens":1}}"#,
+            r#"{"service_tier":{},"usage":{"prompt_tokens":1}}"#,
+        ] {
             assert_eq!(usage_of(other).service_tier, ServiceTier::Default, "{other}");
         }
     }
@@ -190,12 +207,29 @@ mod tests {
         assert_eq!(usage.completion_tokens, 20);
     }
 
+    /// C4: usage that cannot be read is none, and the answer stays.
+    #[test]
+    fn c4_usage_that_cannot_be_read_is_none() {
+        let usage = usage_of(r#"{"usage":{"prompt_tokens":12.0,"completion_tokens":3e0,"total_tokens":null}}"#);
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (12, 3));
+        for other in [r#""12""#, "-1", "1.5", "1e300", "[]", "true"] {
+            let body = format!(r#"{{"id":"x","usage":{{"prompt_tokens":{other}}}}}"#);
+            assert_eq!(read_answer(Bytes::from(body)).unwrap().usage, None, "{other}");
+        }
+        for other in ["null", "[]", "{}", "7", r#"{"prompt_tokens":null}"#, r#"{"prompt_tokens_details":3}"#] {
+            let body = format!(r#"{{"id":"x","usage":{other}}}"#);
+            assert_eq!(read_answer(Bytes::from(body)).unwrap().usage, None, "{other}");
+        }
+    }
+
     /// D2: an error inside a 200 answer is an error.
     #[test]
     fn d2_an_error_inside_a_whole_answer_is_no_answer() {
         let error = read_answer(Bytes::from_static(br#"{"error":{"message":"boom","code":42}}"#)).unwrap_err();
         assert_eq!(error.message, "boom");
-        assert!(read_answer(Bytes::from_static(b"<html>")).is_err());
+        for other in ["<html>", "[]", "[null]", "1", ""] {
+            assert!(read_answer(Bytes::from_static(other.as_bytes())).is_err(), "{other}");
+        }
     }
 
     /// I5: strict answers lose reasoning and never gain it as content.

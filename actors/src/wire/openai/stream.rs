@@ -1,6 +1,7 @@
 //! Streamed answers: frames pass as they came; usage, errors and the end are read out of them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -9,12 +10,13 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::{WireUsage, service_tier};
+use super::answer::{read_usage, service_tier};
 use super::error::error_text;
 use super::{may_reason, strip_reasoning};
 use crate::wire::sse::{self, SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{ErrorBody, ServiceTier, StreamDecoder, StreamEvent, Usage};
+use crate::wire::usage::Count;
+use crate::wire::{ServiceTier, StreamDecoder, StreamEvent, Usage, cut_short, stream_error, too_long};
 
 /// A chat stream in OpenAI's format.
 #[derive(Debug, Default)]
@@ -24,7 +26,8 @@ pub struct ChatStream {
     surrogates: SurrogateRepair,
     usage: Option<(Usage, Bytes)>,
     service_tier: ServiceTier,
-    finish_seen: bool,
+    /// The choices that came so far, and whether each has finished.
+    choices: BTreeMap<u64, bool>,
     ended: bool,
     strict: bool,
 }
@@ -44,12 +47,12 @@ impl ChatStream {
             return;
         }
         let repaired = self.surrogates.repair(&event.data);
-        let head: ChunkHead<'_> = match serde_json::from_slice(&repaired) {
-            Ok(head) => head,
-            Err(_) => {
-                let message = "The provider's stream is not in its format.".to_owned();
-                let code = Some("malformed_stream".to_owned());
-                let error = ErrorBody { message, kind: "api_error".to_owned(), param: None, code };
+        // A list would pass for an object's values in their order.
+        let object = Some(&repaired).filter(|text| text.trim_ascii_start().starts_with(b"{"));
+        let head: ChunkHead<'_> = match object.and_then(|text| serde_json::from_slice(text).ok()) {
+            Some(head) => head,
+            None => {
+                let error = stream_error("The provider's stream is not in its format.", "malformed_stream");
                 self.end(StreamEvent::Error(error), out);
                 return;
             }
@@ -70,14 +73,18 @@ impl ChatStream {
         }
         let choices = head.choices.unwrap_or_default();
         let has_usage = head.usage.is_some();
-        self.finish_seen |= choices.iter().any(|choice| choice.finish_reason.is_some());
+        let usage = head.usage.and_then(|raw| read_usage(raw));
+        for choice in &choices {
+            // What some vendors send for a choice after its end opens it no more.
+            *self.choices.entry(choice.index.0.unwrap_or(0)).or_default() |= choice.finish_reason.is_some();
+        }
         let content = choices.iter().any(|choice| choice.finish_reason.is_some() || choice.delta.content);
-        if let Some(usage) = head.usage {
+        if let Some(usage) = usage {
             let chunk = if choices.is_empty() { Bytes::copy_from_slice(&repaired) } else { usage_chunk(&repaired) };
-            self.usage = Some((Usage::from(usage), chunk));
-            if choices.is_empty() {
-                return;
-            }
+            self.usage = Some((usage, chunk));
+        }
+        if has_usage && choices.is_empty() {
+            return;
         }
         let strip = self.strict && may_reason(&repaired);
         let frame = match (&repaired, event.frame) {
@@ -102,11 +109,14 @@ impl ChatStream {
 impl StreamDecoder for ChatStream {
     fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
         let mut events = std::mem::take(&mut self.events);
-        self.sse.push(bytes, &mut events);
+        let pushed = self.sse.push(bytes, &mut events);
         for event in events.drain(..) {
             self.take(event, out);
         }
         self.events = events;
+        if pushed.is_err() && !self.ended {
+            self.end(StreamEvent::Error(too_long()), out);
+        }
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
@@ -116,22 +126,15 @@ impl StreamDecoder for ChatStream {
         if self.ended {
             return;
         }
-        if self.finish_seen {
-            // Some compatible vendors close after the finish reason without `[DONE]`.
-            self.end(StreamEvent::Done, out);
-        } else {
+        // Some compatible vendors close after the finish reasons without `[DONE]`.
+        let complete = !self.choices.is_empty() && self.choices.values().all(|finished| *finished);
+        self.end(if complete { StreamEvent::Done } else { StreamEvent::Error(cut_short()) }, out);
+    }
+
+    fn broken(&mut self, out: &mut Vec<StreamEvent>) {
+        if !self.ended {
             self.end(StreamEvent::Error(cut_short()), out);
         }
-    }
-}
-
-/// The error for a stream that ended without a terminal event (D2).
-fn cut_short() -> ErrorBody {
-    ErrorBody {
-        message: "The provider closed the stream before the answer was complete.".to_owned(),
-        kind: "api_error".to_owned(),
-        param: None,
-        code: Some("stream_cut".to_owned()),
     }
 }
 
@@ -160,8 +163,8 @@ fn usage_chunk(json: &[u8]) -> Bytes {
 struct ChunkHead<'a> {
     #[serde(default)]
     choices: Option<Vec<ChoiceHead>>,
-    #[serde(default)]
-    usage: Option<WireUsage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -170,6 +173,8 @@ struct ChunkHead<'a> {
 
 #[derive(Deserialize)]
 struct ChoiceHead {
+    #[serde(default)]
+    index: Count,
     #[serde(default)]
     delta: DeltaHead,
     #[serde(default)]
@@ -283,10 +288,72 @@ mod tests {
         let events = decode(&text, text.len(), false);
         assert!(matches!(&events[1], StreamEvent::Error(error) if error.message == "overloaded"), "{events:?}");
         assert_eq!(events.len(), 2);
+        for odd in ["[]", "7", "{"] {
+            let malformed = decode(&stream_of(&[odd, TEXT]), 5, false);
+            assert!(matches!(&malformed[..], [StreamEvent::Error(_)]), "{odd}: {malformed:?}");
+        }
         let cut = decode(&stream_of(&[TEXT]), 5, false);
         assert!(matches!(&cut[1], StreamEvent::Error(error) if error.code.as_deref() == Some("stream_cut")));
         let no_done = decode(&stream_of(&[TEXT, STOP]), 5, false);
         assert_eq!(no_done.last(), Some(&StreamEvent::Done));
+    }
+
+    /// D2: an end without `[DONE]` is complete only if every choice has finished, and a broken connection never is.
+    #[test]
+    fn d2_every_choice_must_finish() {
+        let second = r#"{"id":"c","choices":[{"index":1,"delta":{"content":"x"}}]}"#;
+        let second_stop = r#"{"id":"c","choices":[{"index":1.0,"delta":{},"finish_reason":"stop"}]}"#;
+        let is_cut = |event: Option<&StreamEvent>| matches!(event, Some(StreamEvent::Error(error)) if error.code.as_deref() == Some("stream_cut"));
+        for (parts, complete) in [
+            (vec![TEXT, second, STOP], false),
+            (vec![TEXT, second, STOP, second_stop], true),
+            (vec![TEXT, STOP, TEXT], true),
+            (vec![STOP, second], false),
+            (vec![USAGE], false),
+            (vec![], false),
+        ] {
+            let text = stream_of(&parts);
+            let ended = decode(&text, 16, false);
+            assert_eq!(ended.last() == Some(&StreamEvent::Done), complete, "{parts:?}");
+            assert_eq!(is_cut(ended.last()), !complete, "{parts:?}");
+            let (mut stream, mut out) = (ChatStream::new(false), Vec::new());
+            stream.push(Bytes::from(text), &mut out);
+            stream.broken(&mut out);
+            assert!(is_cut(out.last()), "{parts:?}");
+        }
+        let (mut stream, mut out) = (ChatStream::new(false), Vec::new());
+        stream.push(Bytes::from(stream_of(&[TEXT, STOP, USAGE])), &mut out);
+        stream.broken(&mut out);
+        assert!(matches!(out[2], StreamEvent::Usage { .. }) && is_cut(out.get(3)), "B7: it is billed: {out:?}");
+        let whole = stream_of(&[TEXT, "[DONE]"]);
+        let (mut stream, mut out) = (ChatStream::new(false), Vec::new());
+        stream.push(Bytes::from(whole), &mut out);
+        stream.broken(&mut out);
+        assert_eq!(out.last(), Some(&StreamEvent::Done));
+    }
+
+    /// C4: usage that cannot be read is none, and breaks no stream.
+    #[test]
+    fn c4_usage_that_cannot_be_read_is_none() {
+        for (usage, expected) in [
+            (r#"{"prompt_tokens":12.0,"completion_tokens":null}"#, Some(12)),
+            (r#"{"prompt_tokens":"12"}"#, None),
+            ("[]", None),
+            (r#""none""#, None),
+        ] {
+            let told = format!(r#"{{"id":"c","choices":[],"usage":{usage}}}"#);
+            let beside = format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{"content":"x"}}}}],"usage":{usage}}}"#);
+            for part in [&told, &beside] {
+                let events = decode(&stream_of(&[TEXT, part, STOP, "[DONE]"]), 64, false);
+                let counted = events.iter().find_map(|event| match event {
+                    StreamEvent::Usage { usage, .. } => Some(usage.prompt_tokens),
+                    _ => None,
+                });
+                assert_eq!((counted, events.last()), (expected, Some(&StreamEvent::Done)), "{part}");
+                let shown = |event: &StreamEvent| matches!(event, StreamEvent::Chunk { frame, .. } if memchr::memmem::find(frame, b"usage").is_some());
+                assert!(!events.iter().any(shown), "{events:?}");
+            }
+        }
     }
 
     /// C3: the tier that any chunk tells is the usage's.
