@@ -27,6 +27,9 @@ const MOST_OPENING_EVENTS: usize = 10_000;
 /// The most bytes of a stream that may come before its first content.
 const LARGEST_OPENING: usize = 32 << 20;
 
+/// How much of a redirect's target is told, in characters.
+const LONGEST_LOCATION: usize = 200;
+
 /// The kind of question that a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -96,8 +99,10 @@ impl Attempt<'_> {
         let head = self.head_deadline(begun, total);
         let sent = timeout_at(head.at, self.send(request)).await.map_err(|_| self.failure(head.kind))?;
         let answer = sent.map_err(|kind| self.failure(kind))?;
-        if !(200..300).contains(&answer.status) {
-            return Err(self.refused(answer).await);
+        match answer.status {
+            200..300 => {}
+            300..400 => return Err(self.redirected(&answer)),
+            _ => return Err(self.refused(answer).await),
         }
         if self.stream {
             let open = timeout_at(head.at, self.first_content(answer.body, total)).await;
@@ -220,6 +225,20 @@ impl Attempt<'_> {
         }
         let error = redacted(dialect::error_body(self.dialect, answer.status, &text), self.credential);
         Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
+    }
+
+    /// The failure that a redirect means: it is not followed (H2), and only the operator can put it right.
+    fn redirected(&self, answer: &UpstreamAnswer) -> Failure {
+        let (provider, status) = (self.provider, answer.status);
+        let to = answer.location.as_deref().map_or_else(String::new, |to| {
+            let to: String = to.chars().take(LONGEST_LOCATION).collect();
+            format!(" to '{to}'")
+        });
+        let message = format!(
+            "The provider '{provider}' answered with a redirect ({status}){to}, which is not followed: correct its base_url."
+        );
+        let code = Some("provider_redirects".to_owned());
+        self.broken(ErrorBody { message, kind: "api_error".to_owned(), param: None, code })
     }
 
     fn failure(&self, kind: FailureKind) -> Failure {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use awc::error::{ConnectError, SendRequestError};
-use awc::http::header::{HeaderMap, HeaderName, HeaderValue};
+use awc::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use awc::{Client, Connector};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -33,6 +33,8 @@ pub struct UpstreamAnswer {
     pub status: u16,
     /// How long the provider asks to wait, in any of the three forms (E4).
     pub retry_after: Option<Duration>,
+    /// Where a redirect leads, which is not followed (H2).
+    pub location: Option<String>,
     /// The body.
     pub body: UpstreamBody,
 }
@@ -118,6 +120,7 @@ impl Upstream {
         Ok(UpstreamAnswer {
             status: answer.status().as_u16(),
             retry_after: wait_asked(answer.headers()),
+            location: answer.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
             body: Box::pin(answer.map_err(move |_| {
                 // Counted until the body is dropped.
                 let _ = &under_way;
@@ -203,7 +206,7 @@ pub async fn simulate(script: Simulated) -> UpstreamAnswer {
         }
     });
     let body = played.chain(end.filter_map(std::future::ready));
-    UpstreamAnswer { status: script.status, retry_after, body: Box::pin(body) }
+    UpstreamAnswer { status: script.status, retry_after, location: None, body: Box::pin(body) }
 }
 
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {

@@ -134,3 +134,20 @@ async fn errors_carry_portkeys_headers() {
     let elsewhere = gateway.ask(Request::get("/nowhere")).await.expect(404);
     assert_eq!(elsewhere.header("x-portkey-trace-id"), None);
 }
+
+/// A redirect is no answer and is not followed (H2): it is a 502 that tells the operator what to correct.
+#[tokio::test]
+async fn h2_a_redirect_is_told_and_not_followed() {
+    let openai = FakeProvider::start().await;
+    let elsewhere = FakeProvider::answering(openai::answer("from elsewhere")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    for status in [301, 302, 307, 308] {
+        let location = elsewhere.origin() + "/v1/chat/completions";
+        openai.once(Reply::text(status, "text/html", "<html>Moved</html>").header("location", &location));
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await;
+        check(&answer, 502, "api_error", "provider_redirects");
+        let text = answer.text();
+        assert!(text.contains(&status.to_string()) && text.contains("base_url") && text.contains(&location), "{text}");
+    }
+    assert_eq!(elsewhere.count(), 0);
+}

@@ -73,7 +73,7 @@ impl ChatStream {
         }
         let choices = head.choices.unwrap_or_default();
         let has_usage = head.usage.is_some();
-        let usage = head.usage.and_then(|raw| read_usage(raw));
+        let usage = head.usage.and_then(read_usage);
         for choice in &choices {
             // What some vendors send for a choice after its end opens it no more.
             *self.choices.entry(choice.index.0.unwrap_or(0)).or_default() |= choice.finish_reason.is_some();
