@@ -5,24 +5,8 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::client::hello;
+use crate::harness::money::{COST, bounded, picos};
 use crate::harness::{Answer, FakeProvider, Gate, Gateway, Request, Setup};
-
-/// What one answer of the fake provider costs, in pico-dollars.
-const COST: i128 = 10_500_000;
-
-/// A question whose answer has at most the tokens that the fake provider counts.
-fn bounded(key: &str) -> Request {
-    let mut body = hello("gpt-4o-mini");
-    body["max_tokens"] = json!(15);
-    Request::chat(key, &body)
-}
-
-/// A decimal text of dollars in pico-dollars.
-fn picos(text: &Value) -> i128 {
-    let text = text.as_str().unwrap();
-    let (dollars, rest) = text.split_once('.').unwrap_or((text, ""));
-    format!("{dollars}{rest:0<12}").parse().unwrap()
-}
 
 /// The shown figures of one scope, once there are any.
 async fn budget(gateway: &Gateway, scope: &str, id: &str) -> Option<Value> {

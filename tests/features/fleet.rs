@@ -7,12 +7,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
-use crate::harness::client::hello;
+use crate::harness::money::{COST, bounded, picos};
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Setup, in_time};
 
-/// What one answer of the fake provider costs, in pico-dollars.
-const COST: i128 = 10_500_000;
 /// The budget: it pays for 95 answers.
 const LIMIT: i128 = 1_000_000_000;
 
@@ -29,18 +27,6 @@ impl Fleet {
         let setup = setup.set("budgets.journal", path("journal")).set("security.master_key_file", path("master.key"));
         setup.env("DATABASE_URL", &format!("sqlite://{}", path("gateway.db"))).start().await
     }
-}
-
-fn bounded(key: &str) -> Request {
-    let mut body = hello("gpt-4o-mini");
-    body["max_tokens"] = json!(15);
-    Request::chat(key, &body)
-}
-
-fn picos(text: &Value) -> i128 {
-    let text = text.as_str().unwrap();
-    let (dollars, rest) = text.split_once('.').unwrap_or((text, ""));
-    format!("{dollars}{rest:0<12}").parse().unwrap()
 }
 
 /// The key's budget, and the rows of the usage log.

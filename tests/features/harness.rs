@@ -6,6 +6,7 @@ pub mod fake_provider;
 pub mod gateway;
 mod http;
 pub mod metrics;
+pub mod money;
 pub mod reply;
 pub mod temp_dir;
 
