@@ -95,6 +95,7 @@ async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Sha
     tokio::select! {
         () = idle => {}
         () = sleep_until(last) => {
+            shared.metrics.cut();
             phase.send_replace(Phase::Cut);
         }
     }

@@ -348,7 +348,7 @@ fn metering(
     });
     let model_is_proven = request.record.answers_prove || request.record.model_is_known;
     let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven };
-    Metering::new(ledger.clone(), draft, reservation, request.arrived)
+    Metering::new(ledger, draft, reservation, request.arrived)
 }
 
 /// Headers of the target, and those of the client that it wants forwarded.

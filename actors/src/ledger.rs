@@ -1,7 +1,7 @@
 //! What requests use of the ledger without a message: budgets, prices, and the way of a usage row into journal and store.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -42,6 +42,29 @@ pub struct Ledger {
     outbox: Mutex<Vec<Waiting>>,
     spilled: AtomicU64,
     store_fails: AtomicBool,
+    open: AtomicUsize,
+}
+
+/// An attempt whose money is not booked yet. The ledger is not closed as long as there is one.
+pub struct OpenAttempt(SharedLedger);
+
+impl OpenAttempt {
+    /// One more.
+    pub fn of(ledger: &SharedLedger) -> Self {
+        ledger.open.fetch_add(1, Ordering::AcqRel);
+        Self(ledger.clone())
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &SharedLedger {
+        &self.0
+    }
+}
+
+impl Drop for OpenAttempt {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Ledger {
@@ -66,6 +89,7 @@ impl Ledger {
             outbox: Mutex::default(),
             spilled: AtomicU64::new(0),
             store_fails: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
         })
     }
 
@@ -97,6 +121,11 @@ impl Ledger {
     /// Rows that are not in the store yet, and rows that wait in the journal alone.
     pub fn waiting(&self) -> (usize, u64) {
         (self.outbox().len(), self.spilled.load(Ordering::Relaxed))
+    }
+
+    /// Attempts whose money is not booked yet.
+    pub fn open_attempts(&self) -> usize {
+        self.open.load(Ordering::Acquire)
     }
 
     /// Whether the store failed when it was last written to; rows then wait in the journal.

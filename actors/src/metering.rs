@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::budget::accounts::Charge;
 use crate::budget::reservation::Reservation;
-use crate::ledger::SharedLedger;
+use crate::ledger::{OpenAttempt, SharedLedger};
 use crate::money::PicoUsd;
 use crate::tokens::{self, GeneratedText};
 use crate::usage_row::UsageRow;
@@ -30,7 +30,7 @@ pub struct Draft {
 /// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
 /// client left, and the vendor charges for what it did (C5).
 pub struct Metering {
-    ledger: SharedLedger,
+    open: OpenAttempt,
     draft: Option<Box<Draft>>,
     reservation: Option<Reservation>,
     generated: GeneratedText,
@@ -39,8 +39,14 @@ pub struct Metering {
 
 impl Metering {
     /// The money of an attempt that is about to be sent.
-    pub fn new(ledger: SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
-        Self { ledger, draft: Some(Box::new(draft)), reservation, generated: GeneratedText::default(), priced_at: now }
+    pub fn new(ledger: &SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
+        Self {
+            open: OpenAttempt::of(ledger),
+            draft: Some(Box::new(draft)),
+            reservation,
+            generated: GeneratedText::default(),
+            priced_at: now,
+        }
     }
 
     /// The attempt came to nothing that the vendor would charge for.
@@ -63,15 +69,15 @@ impl Metering {
     /// Books what the vendor counted, and gives the cost; none where the model has no price.
     pub fn settle(&mut self, usage: &Usage, status: &'static str) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        let cost = cost(&self.ledger, &draft, usage, self.priced_at);
-        book(&self.ledger, *draft, usage, cost, status, false, self.reservation.take());
+        let cost = cost(self.open.ledger(), &draft, usage, self.priced_at);
+        book(self.open.ledger(), *draft, usage, cost, status, false, self.reservation.take());
         cost
     }
 
     /// Books what the gateway counts itself, off this thread; the vendor told nothing.
     pub fn settle_by_count(&mut self, status: &'static str) {
         let Some(draft) = self.draft.take() else { return };
-        let (ledger, reservation) = (self.ledger.clone(), self.reservation.take());
+        let (open, reservation) = (OpenAttempt::of(self.open.ledger()), self.reservation.take());
         let generated = std::mem::take(&mut self.generated);
         let now = self.priced_at;
         let count = move || {
@@ -80,8 +86,8 @@ impl Metering {
                 completion_tokens: generated.count(),
                 ..Usage::default()
             };
-            let cost = cost(&ledger, &draft, &usage, now);
-            book(&ledger, *draft, &usage, cost, status, true, reservation);
+            let cost = cost(open.ledger(), &draft, &usage, now);
+            book(open.ledger(), *draft, &usage, cost, status, true, reservation);
         };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(count)),

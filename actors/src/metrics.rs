@@ -1,6 +1,7 @@
 //! What Prometheus sees. Label values come from bounded sets only (G8).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus::{
@@ -38,6 +39,7 @@ pub struct Metrics {
     pub overhead: Histogram,
     /// Client requests under way.
     pub in_flight: IntGauge,
+    cutting: AtomicBool,
     targets: RwLock<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
     models: RwLock<HashSet<(String, String)>>,
 }
@@ -119,6 +121,7 @@ impl Metrics {
             cost,
             overhead,
             in_flight,
+            cutting: AtomicBool::new(false),
             targets: RwLock::default(),
             models: RwLock::default(),
             registry,
@@ -169,6 +172,16 @@ impl Metrics {
             prompt_tokens: tokens("prompt"),
             completion_tokens: tokens("completion"),
         }
+    }
+
+    /// From now on the gateway ends what is under way: a request without an end did not lose its client.
+    pub fn cut(&self) {
+        self.cutting.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway ends what is under way.
+    pub fn is_cutting(&self) -> bool {
+        self.cutting.load(Ordering::Relaxed)
     }
 
     /// Counts one attempt at a provider by its outcome (`success`, or a failure's label).

@@ -164,6 +164,9 @@ struct EndedLine<'a> {
 
 impl Drop for RequestRecord {
     fn drop(&mut self) {
+        if self.finished.is_none() && self.metrics.is_cutting() {
+            self.finish(200, Some("gateway_stopping"));
+        }
         let elapsed_us = self.started.elapsed().as_micros() as u64;
         let status = self.finished.unwrap_or(CLIENT_LEFT);
         self.count(status, elapsed_us);

@@ -96,7 +96,7 @@ impl Default for Timeouts {
     }
 }
 
-/// When a provider's circuit breaker opens: at `failure_threshold` failures within the window, or at the percentage
+/// When a provider's circuit breaker opens: at `failure_threshold` failures in a row, or at the percentage of a window
 /// once `minimum_requests` were seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

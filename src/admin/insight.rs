@@ -43,6 +43,7 @@ fn ledger_state(shared: &Shared) -> serde_json::Value {
     json!({
         "replica": ledger.replica,
         "budgets": ledger.accounts.all().len(),
+        "open_attempts": ledger.open_attempts(),
         "open_reservations": open.clone().count(),
         "reserved_usd": open.fold(PicoUsd::default(), PicoUsd::plus).to_string(),
         "rows_waiting": rows_waiting,

@@ -69,7 +69,8 @@ async fn d10_the_drain_time_is_the_longest_wait() {
     let openai = half_said(&gate).await;
     let setup = Setup::new().openai(&openai).set("server.drain_timeout_ms", 1500);
     let (mut gateway, key) = setup.start().await.with_key().await;
-    let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    let request = Request::streamed_hello(&key, "gpt-4o-mini").header("x-portkey-trace-id", "cut");
+    let mut stream = gateway.stream(request).await;
     assert_eq!(stream.next_text().await, "one ");
     draining(&gateway).await;
     let asked = std::time::Instant::now();
@@ -77,8 +78,14 @@ async fn d10_the_drain_time_is_the_longest_wait() {
     assert_eq!(rest.errors().len(), 1, "{rest:?}");
     let cut = asked.elapsed().as_millis();
     assert!(cut > 1_000, "the drain time belongs to the streams: cut after {cut} ms");
+    let line = gateway.request_log("cut").await;
+    assert_eq!((&line["error"], &line["level"]), (&"gateway_stopping".into(), &"error".into()), "{line}");
     assert_eq!(gateway.exit().await.code(), Some(0));
     openai.request(1).await.abandoned().await;
+    // What was generated is counted and booked before the end.
+    let gateway = Setup::new().start_in(gateway.into_folder()).await;
+    let usage = gateway.admin("GET", "/admin/usage?group_by=model", None).await.expect(200).json();
+    assert_eq!((&usage["data"][0]["requests"], &usage["data"][0]["estimated"]), (&1.into(), &1.into()), "{usage}");
 }
 
 /// Nothing under way: the end is at once.

@@ -1,12 +1,15 @@
 //! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::db::StoreError;
 use crate::journal::take_orphans;
 use crate::prices::PriceTable;
 use crate::usage_row::UsageRow;
+
+/// How long the end of the process waits for attempts that are being cut or counted.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
 
 /// Rows of a left journal in one transaction.
 const AT_ONCE: usize = 500;
@@ -84,6 +87,10 @@ impl Book {
 
     /// The end of the process: rows into the store, leases back, journal away.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        while self.ledger.open_attempts() > 0 && begun.elapsed() < LAST_ATTEMPTS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let _alone = self.flushing.lock().await;
         self.flush_all().await?;
         self.store.release_replica(&self.ledger.replica).await?;

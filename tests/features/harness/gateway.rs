@@ -241,6 +241,11 @@ impl Gateway {
         in_time("the gateway ends", self.process.wait()).await.unwrap()
     }
 
+    /// The folder of a process that has ended, for another to go on with.
+    pub fn into_folder(mut self) -> TempDir {
+        self.folder.take().unwrap()
+    }
+
     /// Kills the process with SIGKILL and gives its folder, for another to go on with.
     pub async fn kill(mut self) -> TempDir {
         self.process.kill().await.unwrap();
