@@ -27,8 +27,8 @@ const MOST_OPENING_EVENTS: usize = 10_000;
 /// The most bytes of a stream that may come before its first content.
 const LARGEST_OPENING: usize = 32 << 20;
 
-/// How much of a redirect's target is told, in characters.
-const LONGEST_LOCATION: usize = 200;
+/// How much is told of a redirect, in characters.
+const LONGEST_REDIRECT: usize = 500;
 
 /// The kind of question that a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub enum Endpoint {
     },
 }
 
+/// A limit that the client or its config sets, unlike the provider's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// When it ends.
+    pub at: Instant,
+    /// How long it was, for messages.
+    pub length: Duration,
+}
+
 /// Everything that one attempt needs to know.
 pub struct Attempt<'a> {
     /// The provider's connections; `None` for the simulator.
@@ -52,8 +61,8 @@ pub struct Attempt<'a> {
     pub dialect: Dialect,
     /// The provider's time limits.
     pub timeouts: Timeouts,
-    /// The limit of the request's own (`request_timeout`).
-    pub request_timeout: Option<Duration>,
+    /// The sooner of the target's `request_timeout` and the client's deadline.
+    pub limit: Option<Limit>,
     /// The question.
     pub endpoint: Endpoint,
     /// Whether the client wants a stream.
@@ -108,10 +117,8 @@ impl Attempt<'_> {
             let open = timeout_at(head.at, self.first_content(answer.body, total)).await;
             return open.map_err(|_| self.failure(head.kind))?.map(Answered::Stream);
         }
-        let last = match self.request_timeout {
-            Some(limit) => {
-                Deadline::sooner(begun + limit, FailureKind::RequestTimeout, total, FailureKind::IdleTimeout)
-            }
+        let last = match self.limit {
+            Some(limit) => Deadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::IdleTimeout),
             None => Deadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::IdleTimeout },
         };
         let read = timeout_at(last.at, self.read_whole(answer.body)).await;
@@ -146,9 +153,9 @@ impl Attempt<'_> {
             (Some(first_byte), Some(total)) => Some(first_byte.min(total)),
             (one, other) => one.or(other),
         };
-        match self.request_timeout {
+        match self.limit {
             Some(limit) => {
-                Deadline::sooner(begun + limit, FailureKind::RequestTimeout, provider, FailureKind::FirstByteTimeout)
+                Deadline::sooner(limit.at, FailureKind::RequestTimeout, provider, FailureKind::FirstByteTimeout)
             }
             None => Deadline { at: provider.unwrap_or_else(|| begun + DAY), kind: FailureKind::FirstByteTimeout },
         }
@@ -230,19 +237,20 @@ impl Attempt<'_> {
     /// The failure that a redirect means: it is not followed (H2), and only the operator can put it right.
     fn redirected(&self, answer: &UpstreamAnswer) -> Failure {
         let (provider, status) = (self.provider, answer.status);
-        let to = answer.location.as_deref().map_or_else(String::new, |to| {
-            let to: String = to.chars().take(LONGEST_LOCATION).collect();
-            format!(" to '{to}'")
-        });
+        let to = answer.location.as_deref().unwrap_or("nowhere");
         let message = format!(
-            "The provider '{provider}' answered with a redirect ({status}){to}, which is not followed: correct its base_url."
+            "The provider '{provider}' answered with a redirect ({status}), which is not followed: correct its base_url. \
+             It leads to {to}"
         );
         let code = Some("provider_redirects".to_owned());
-        self.broken(ErrorBody { message, kind: "api_error".to_owned(), param: None, code })
+        let mut failure = self.broken(ErrorBody { message, kind: "api_error".to_owned(), param: None, code });
+        // Only now: half a credential would not have been found in it.
+        failure.error.message = failure.error.message.chars().take(LONGEST_REDIRECT).collect();
+        failure
     }
 
     fn failure(&self, kind: FailureKind) -> Failure {
-        Failure { kind, error: explain(kind, self.provider, self.request_timeout), retry_after: None }
+        Failure { kind, error: explain(kind, self.provider, self.limit.map(|limit| limit.length)), retry_after: None }
     }
 
     fn broken(&self, error: ErrorBody) -> Failure {

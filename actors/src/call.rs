@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
-use crate::attempt::{Answered, Attempt, Endpoint, OpenStream, explain};
+use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
 use crate::budget::reservation::Reservation;
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Draft, Metering, Unfinished, unfinished};
@@ -128,13 +128,14 @@ impl Call {
                 Err(failure) => failure,
             };
             head.retry_count = if retries > 0 { -1 } else { 0 };
-            if self.request.record.line.attempts >= self.routing.max_total_attempts {
+            let attempts_left = self.request.record.line.attempts < self.routing.max_total_attempts;
+            if !attempts_left || !self.leaves_time_for(Duration::ZERO) {
                 return Walked { head, at, result: Err(failure) };
             }
             let Some(resolved) = self.targets.get(at) else { return Walked { head, at, result: Err(failure) } };
             let metrics = self.request.record.metrics();
             match self.chain.next_step(at, retries, waited, &failure, rand::random()) {
-                NextStep::Retry { after } if resolved.handle.try_retry() => {
+                NextStep::Retry { after } if self.leaves_time_for(after) && resolved.handle.try_retry() => {
                     metrics.retry(&resolved.provider);
                     retries += 1;
                     waited += after;
@@ -142,7 +143,7 @@ impl Call {
                     tokio::time::sleep(after).await;
                     self.request.record.upstream_us += asleep.elapsed().as_micros() as u64;
                 }
-                // Without a retry left in the provider's budget (E8), what would follow the last retry follows now.
+                // Without time, or a retry left in the provider's budget (E8), what would follow the last retry follows now.
                 NextStep::Retry { .. } => match self.chain.after_retries(at, &failure) {
                     Some(to) => {
                         metrics.fallback(&resolved.provider);
@@ -159,7 +160,18 @@ impl Call {
         }
     }
 
+    /// The client's own limit, which bounds all attempts and waits together (E8).
+    fn deadline(&self) -> Option<Limit> {
+        let length = self.request.request_timeout?;
+        Some(Limit { at: (self.request.record.started() + length).into(), length })
+    }
+
+    fn leaves_time_for(&self, wait: Duration) -> bool {
+        self.deadline().is_none_or(|limit| limit.at > tokio::time::Instant::now() + wait)
+    }
+
     async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
+        let deadline = self.deadline();
         let request = &mut *self.request;
         let Some(resolved) = self.targets.get(at) else {
             let error = explain(FailureKind::Broken, "none", None);
@@ -200,7 +212,7 @@ impl Call {
             provider: &resolved.provider,
             dialect: resolved.handle.settings().dialect,
             timeouts: resolved.handle.settings().timeouts,
-            request_timeout: resolved.target.request_timeout.or(request.request_timeout),
+            limit: sooner(resolved.target.request_timeout, deadline),
             endpoint: request.endpoint,
             stream: request.stream,
             credential: resolved.credential.as_ref(),
@@ -349,6 +361,12 @@ fn metering(
     let model_is_proven = request.record.answers_prove || request.record.model_is_known;
     let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven };
     Metering::new(ledger, draft, reservation, request.arrived)
+}
+
+/// A target's own limit, which begins with the attempt (Portkey's meaning), or the client's where it ends before.
+fn sooner(own: Option<Duration>, deadline: Option<Limit>) -> Option<Limit> {
+    let own = own.map(|length| Limit { at: tokio::time::Instant::now() + length, length });
+    own.into_iter().chain(deadline).min_by_key(|limit| limit.at)
 }
 
 /// Headers of the target, and those of the client that it wants forwarded.

@@ -1,6 +1,6 @@
 //! Retries of one target: how often, how long to wait, and the caps over all of them.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -64,12 +64,12 @@ async fn streams_are_retried_before_their_first_content() {
     assert_eq!(stream.rest().await.text(), "at last");
 }
 
-/// E4: `Retry-After` is heeded in its three forms; the wait is what was asked, within the tolerance of a busy machine.
+/// E4: `Retry-After` is heeded in its three forms: never earlier than asked, and later only by what a busy machine takes.
 #[tokio::test]
 async fn e4_retry_after_is_heeded_in_its_three_forms() {
     let openai = FakeProvider::answering(openai::answer("at last")).await;
     let (gateway, key) = Gateway::before(&openai).await;
-    let (early, late) = (Duration::from_millis(50), Duration::from_millis(800));
+    let late = Duration::from_millis(250);
     for (name, value, asked) in
         [("retry-after-ms", "300", 300), ("x-ms-retry-after-ms", "300", 300), ("retry-after", "1", 1000)]
     {
@@ -78,7 +78,7 @@ async fn e4_retry_after_is_heeded_in_its_three_forms() {
         gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(1))).await.expect(200);
         let waited = openai.request(first + 1).await.at - openai.request(first).await.at;
         let asked = Duration::from_millis(asked);
-        assert!(waited + early >= asked && waited <= asked + late, "{name}: {value} made {waited:?}");
+        assert!(waited >= asked && waited <= asked + late, "{name}: {value} made {waited:?}");
     }
 
     let first = openai.count() + 1;
@@ -88,7 +88,11 @@ async fn e4_retry_after_is_heeded_in_its_three_forms() {
     openai.once(openai::error(429).header("retry-after", &text));
     gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(1))).await.expect(200);
     let retried = SystemTime::now() - openai.request(first + 1).await.at.elapsed();
-    assert!(retried + early >= date && retried <= date + late, "asked for {date:?}, came at {retried:?}");
+    // Two clocks are compared here, and may differ by what lies between their readings.
+    assert!(
+        retried + Duration::from_millis(1) >= date && retried <= date + late,
+        "asked for {date:?}, came at {retried:?}"
+    );
 }
 
 /// E4: a wait beyond the cap is not made: the 429 is the answer, with its `Retry-After`.
@@ -156,4 +160,41 @@ async fn e8_retries_stay_within_the_providers_budget() {
     let retries = openai.count() - requests;
     // 20 % of 100 requests, ten at once above that, and one more every six seconds that the test may take.
     assert!((10..=20 + 10 + 10).contains(&retries), "{retries} retries of {requests} requests");
+}
+
+/// E8: the client's deadline bounds the whole request: no target is asked after it, and no wait begun that passes it.
+#[tokio::test]
+async fn e8_the_clients_deadline_bounds_all_attempts_together() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let anthropic = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = Setup::new().openai(&openai).anthropic(&anthropic).start().await.with_key().await;
+    let chain = |first: Value| {
+        let config = json!({ "strategy": "fallback",
+            "targets": [first, { "provider": "anthropic", "model": "claude-3-sonnet" }] });
+        Request::hello(&key, "gpt-4o-mini").config(&config)
+    };
+
+    let begun = Instant::now();
+    let request = chain(json!({ "provider": "openai" })).header("x-portkey-request-timeout", "400");
+    let error = gateway.ask(request).await.expect(408).json()["error"].clone();
+    assert_eq!(error["message"], "Request exceeded the timeout sent in the request: 400ms");
+    assert!(begun.elapsed() < Duration::from_millis(750), "after {:?}", begun.elapsed());
+    assert_eq!(anthropic.count(), 0, "no time is left for it");
+
+    // The target's own limit is one attempt's; the second target gets what is left of the client's.
+    let begun = Instant::now();
+    let request = chain(json!({ "provider": "openai", "request_timeout": 300 }));
+    let error = gateway.ask(request.header("x-portkey-request-timeout", "500")).await.expect(408).json();
+    assert_eq!(error["error"]["message"], "Request exceeded the timeout sent in the request: 500ms");
+    assert!(begun.elapsed() < Duration::from_millis(780), "after {:?}", begun.elapsed());
+    assert_eq!((openai.count(), anthropic.count()), (2, 1));
+
+    openai.always(openai::error(429).header("retry-after-ms", "5000"));
+    let retrying = json!({ "provider": "openai", "retry": { "attempts": 2 } });
+    let begun = Instant::now();
+    let request = Request::hello(&key, "gpt-4o-mini").config(&retrying).header("x-portkey-request-timeout", "3000");
+    gateway.ask(request).await.expect(429);
+    assert!(begun.elapsed() < Duration::from_millis(1_500), "the wait was begun: {:?}", begun.elapsed());
+    assert_eq!(openai.count(), 3);
+    assert!(!gateway.scrape().await.has("llm_retries_total", &[("provider", "openai")]));
 }
