@@ -23,8 +23,10 @@ pub struct UsageRow {
     /// The virtual key's id.
     pub virtual_key_id: Arc<str>,
     /// The key's user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The key's team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team_id: Option<String>,
     /// The provider.
     pub provider: Arc<str>,
@@ -39,6 +41,7 @@ pub struct UsageRow {
     /// What was counted.
     pub usage: Usage,
     /// Pico-dollars; none where the model has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<i64>,
     /// Whether the gateway counted because the vendor did not.
     pub estimated: bool,
@@ -47,6 +50,7 @@ pub struct UsageRow {
     /// From the request's arrival to the end of the attempt.
     pub duration_ms: i64,
     /// From the request's arrival to the first content of its stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token_ms: Option<i64>,
     /// The process that served it.
     pub replica: Arc<str>,

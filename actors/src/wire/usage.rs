@@ -95,25 +95,39 @@ impl ServiceTier {
 #[serde(default, deny_unknown_fields)]
 pub struct Usage {
     /// All input tokens, those read from or written to the vendor's prompt cache included (OpenAI's way of counting).
+    #[serde(skip_serializing_if = "is_zero")]
     pub prompt_tokens: u64,
     /// All output tokens, reasoning included.
+    #[serde(skip_serializing_if = "is_zero")]
     pub completion_tokens: u64,
     /// The part of `prompt_tokens` read from the vendor's prompt cache.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cached_tokens: u64,
     /// The part of `prompt_tokens` written to the vendor's prompt cache with its shortest lifetime.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_tokens: u64,
     /// The part of `prompt_tokens` written to the vendor's prompt cache for an hour (Anthropic).
+    #[serde(skip_serializing_if = "is_zero")]
     pub cache_write_1h_tokens: u64,
     /// The part of `completion_tokens` spent on reasoning.
+    #[serde(skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
     /// The part of `prompt_tokens` that was sound.
+    #[serde(skip_serializing_if = "is_zero")]
     pub audio_prompt_tokens: u64,
     /// The part of `completion_tokens` that was sound.
+    #[serde(skip_serializing_if = "is_zero")]
     pub audio_completion_tokens: u64,
     /// The part of `prompt_tokens` that was pictures, where the vendor tells it apart.
+    #[serde(skip_serializing_if = "is_zero")]
     pub image_prompt_tokens: u64,
     /// How the answer was served, which its price depends on.
+    #[serde(skip_serializing_if = "ServiceTier::is_default")]
     pub service_tier: ServiceTier,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {
