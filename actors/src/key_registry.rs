@@ -7,8 +7,9 @@ mod rows;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Addr, AtomicResponse, Context, Handler, MessageResult};
+use actix::{Actor, Addr, AsyncContext, AtomicResponse, Context, Handler, MessageResult};
 use actix_rt::ArbiterHandle;
 use chrono::Utc;
 use rand::rngs::SysRng;
@@ -157,8 +158,24 @@ impl KeyRegistry {
     }
 }
 
+/// How often the store is looked at for what another process has changed (G10).
+const REFRESH: Duration = Duration::from_secs(2);
+
 impl Actor for KeyRegistry {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(REFRESH, |registry, ctx| {
+            let (keys, stats) = (Rc::clone(&registry.keys), Arc::clone(&registry.stats));
+            // No edit meanwhile: it could be overwritten by what was read before it.
+            ctx.wait(actix::fut::wrap_future(async move {
+                if let Err(error) = keys.refresh().await {
+                    log::warn!("key registry: {error}; the keys in memory stay in force");
+                    stats.fail(&error.to_string());
+                }
+            }));
+        });
+    }
 }
 
 takes_parcels!(KeyRegistry);

@@ -58,6 +58,13 @@ impl KeyTable {
         table
     }
 
+    /// A copy of the table in which each of `keys` is new or replaces its former version.
+    pub fn with_all(&self, keys: impl IntoIterator<Item = VirtualKey>) -> Self {
+        let mut table = self.clone();
+        keys.into_iter().for_each(|key| table.put(key));
+        table
+    }
+
     fn put(&mut self, mut key: VirtualKey) {
         let former = self.by_id.get(&key.id);
         let kept =

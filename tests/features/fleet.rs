@@ -100,6 +100,28 @@ async fn three_gateways_and_a_kill(seed: u64) {
     assert!(picos(&budget["spent_usd"]) <= LIMIT, "seed {seed}: overspent");
 }
 
+/// G10: a key made or revoked on one gateway works, or fails, on the others within five seconds.
+#[tokio::test]
+async fn g10_a_change_of_a_key_reaches_every_gateway() {
+    let fleet = Fleet { openai: FakeProvider::answering(openai::answer("hello")).await, shared: TempDir::new() };
+    let (first, second) = (fleet.start().await, fleet.start().await);
+    let made = first.make_key(json!({})).await;
+    let (id, key) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
+    let begun = std::time::Instant::now();
+    let becomes = async |status: u16| {
+        let seen = async {
+            while gateway_status(&second, key).await != status {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        in_time("the other gateway knows", seen).await;
+    };
+    becomes(200).await;
+    first.admin("DELETE", &format!("/admin/virtual-keys/{id}"), None).await.expect(200);
+    becomes(401).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?} for both", begun.elapsed());
+}
+
 async fn gateway_status(gateway: &Gateway, key: &str) -> u16 {
     gateway.ask(bounded(key)).await.status
 }

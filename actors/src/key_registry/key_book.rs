@@ -64,6 +64,24 @@ impl KeyBook {
         self.publish(key_of(row, &self.master_key)?)
     }
 
+    /// Publishes what another process has changed. An edit of a key always changes its `updated_at`.
+    pub(super) async fn refresh(&self) -> Result<(), KeyError> {
+        let rows = self.store.list_keys().await?;
+        let table = self.table.load();
+        let mut changed = Vec::new();
+        for row in rows {
+            let id = Uuid::parse_str(&row.id);
+            let known = id.ok().and_then(|id| table.get(&KeyRef::Id(id)));
+            if known.is_none_or(|known| known.updated_at.timestamp_micros() != row.updated_at) {
+                changed.push(key_of(row, &self.master_key)?);
+            }
+        }
+        if !changed.is_empty() {
+            self.table.store(Arc::new(table.with_all(changed)));
+        }
+        Ok(())
+    }
+
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.store.setting(name).await
     }
