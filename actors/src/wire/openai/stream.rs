@@ -1,21 +1,19 @@
 //! Streamed answers: frames pass as they came; usage, errors and the end are read out of them.
 
+mod head;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use self::head::ChunkHead;
 use super::answer::{read_usage, service_tier};
 use super::error::error_text;
 use super::{may_reason, strip_reasoning};
 use crate::wire::sse::{self, SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::usage::Count;
 use crate::wire::{ServiceTier, StreamDecoder, StreamEvent, Usage, cut_short, stream_error, too_long};
 
 /// A chat stream in OpenAI's format.
@@ -157,84 +155,6 @@ fn usage_chunk(json: &[u8]) -> Bytes {
         *choices = Value::Array(Vec::new());
     }
     Bytes::from(value.to_string())
-}
-
-#[derive(Deserialize)]
-struct ChunkHead<'a> {
-    #[serde(default)]
-    choices: Option<Vec<ChoiceHead>>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    service_tier: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ChoiceHead {
-    #[serde(default)]
-    index: Count,
-    #[serde(default)]
-    delta: DeltaHead,
-    #[serde(default)]
-    finish_reason: Option<IgnoredAny>,
-}
-
-/// Whether a delta carries any part of the answer.
-#[derive(Debug, Default)]
-struct DeltaHead {
-    content: bool,
-}
-
-impl<'de> Deserialize<'de> for DeltaHead {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Delta;
-        impl<'de> Visitor<'de> for Delta {
-            type Value = DeltaHead;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a delta object or null")
-            }
-
-            fn visit_unit<E>(self) -> Result<DeltaHead, E> {
-                Ok(DeltaHead::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DeltaHead, A::Error> {
-                let mut content = false;
-                while let Some((name, value)) = map.next_entry::<FieldName, &RawValue>()? {
-                    let empty = matches!(value.get(), "null" | "\"\"" | "[]" | "{}");
-                    content |= !name.is_role && !empty;
-                }
-                Ok(DeltaHead { content })
-            }
-        }
-        deserializer.deserialize_any(Delta)
-    }
-}
-
-/// A delta's field name, of which only `role` matters; read without allocating.
-struct FieldName {
-    is_role: bool,
-}
-
-impl<'de> Deserialize<'de> for FieldName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = FieldName;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field name")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<FieldName, E> {
-                Ok(FieldName { is_role: name == "role" })
-            }
-        }
-        deserializer.deserialize_str(Name)
-    }
 }
 
 #[cfg(test)]

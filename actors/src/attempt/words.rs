@@ -1,0 +1,61 @@
+//! What a client is told of a failed attempt.
+
+use std::time::Duration;
+
+use crate::failure::FailureKind;
+use crate::secret::Secret;
+use crate::wire::ErrorBody;
+
+/// A provider's error without the credential that it got, which some repeat (H1), and with a type.
+pub fn redacted(mut error: ErrorBody, credential: Option<&Secret>) -> ErrorBody {
+    if let Some(credential) = credential.map(Secret::expose).filter(|text| !text.is_empty()) {
+        let hide = |text: &mut String| *text = text.replace(credential, "***");
+        hide(&mut error.message);
+        hide(&mut error.kind);
+        error.code.as_mut().map(hide);
+        error.param.as_mut().map(hide);
+    }
+    if error.kind.is_empty() {
+        error.kind = "api_error".to_owned();
+    }
+    error
+}
+
+/// What a client is told of a failure that came without a message of the provider's.
+pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Duration>) -> ErrorBody {
+    let limit = request_timeout.unwrap_or_default().as_millis();
+    let (message, code) = match kind {
+        FailureKind::RequestTimeout => {
+            (format!("Request exceeded the timeout sent in the request: {limit}ms"), "request_timeout")
+        }
+        FailureKind::Connect => (format!("The provider '{provider}' cannot be reached."), "provider_unreachable"),
+        FailureKind::ConnectTimeout => {
+            (format!("The provider '{provider}' could not be reached in time."), "provider_unreachable")
+        }
+        FailureKind::FirstByteTimeout => {
+            (format!("The provider '{provider}' did not begin its answer in time."), "provider_timeout")
+        }
+        FailureKind::IdleTimeout => {
+            (format!("The provider '{provider}' fell silent in the middle of its answer."), "provider_timeout")
+        }
+        FailureKind::Broken => (format!("The provider '{provider}' broke off its answer."), "provider_broken"),
+        FailureKind::CircuitOpen => {
+            (format!("The provider '{provider}' is failing and is left alone for a while."), "circuit_open")
+        }
+        FailureKind::Saturated => (
+            format!("The provider '{provider}' has as many requests under way as it is allowed."),
+            "provider_saturated",
+        ),
+        FailureKind::NotReady => (format!("The provider '{provider}' cannot be used."), "provider_not_ready"),
+        FailureKind::OverBudget => ("The budget is used up.".to_owned(), "budget_exceeded"),
+        FailureKind::BudgetUnknown => {
+            ("The budget cannot be looked up at the moment: try again shortly.".to_owned(), "budget_unavailable")
+        }
+        FailureKind::Status(status) => (format!("The provider '{provider}' answered with {status}."), "provider_error"),
+    };
+    let kind = match kind.status() {
+        408 | 504 => "timeout_error",
+        _ => "api_error",
+    };
+    ErrorBody { message, kind: kind.to_owned(), param: None, code: Some(code.to_owned()) }
+}
