@@ -165,11 +165,19 @@ impl Default for RoutingSettings {
 }
 
 /// `[store]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// `sqlite://PATH`; `DATABASE_URL` wins over it.
+    /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`; `DATABASE_URL` wins over it.
     pub url: String,
+}
+
+impl fmt::Debug for StoreSettings {
+    /// Tells the kind of the store; the address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.url.split_once("://").map_or("?", |(scheme, _)| scheme);
+        f.debug_struct("StoreSettings").field("scheme", &scheme).finish_non_exhaustive()
+    }
 }
 
 impl Default for StoreSettings {

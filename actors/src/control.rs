@@ -57,7 +57,7 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 }
 
 async fn start_here(setup: ControlSetup) -> Result<Control, KeyError> {
-    let store = Rc::new(Store::open(&setup.url)?);
+    let store = Rc::new(Store::open(&setup.url).await?);
     let (key_registry, keys) = KeyRegistry::start_here(store.clone(), setup.master_key, setup.key_stats).await?;
     let budget_ledger = BudgetLedger::start_here(setup.ledger, store, setup.settings, setup.ledger_stats).await?;
     Ok(Control { key_registry, keys, budget_ledger })

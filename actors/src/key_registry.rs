@@ -110,7 +110,7 @@ impl KeyRegistry {
         let (reply, started) = tokio::sync::oneshot::channel();
         let spawned = arbiter.spawn_fn(move || {
             actix_rt::spawn(async move {
-                let started = async { Self::start_here(Rc::new(Store::open(&url)?), master_key, stats).await };
+                let started = async { Self::start_here(Rc::new(Store::open(&url).await?), master_key, stats).await };
                 // Nobody waits any more if the start was given up; the registry then ends with its address.
                 drop(reply.send(started.await));
             });

@@ -182,6 +182,7 @@ pub fn unfinished(known: Unfinished<'_>) -> Box<UsageRow> {
         attempt,
         usage: Usage::default(),
         cost: None,
+        baseline_cost: None,
         estimated: false,
         stream,
         duration_ms: 0,

@@ -61,6 +61,16 @@ impl fmt::Display for PicoUsd {
 pub struct PerMillion(i64);
 
 impl PerMillion {
+    /// A price in whole micro-dollars.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// The price in whole micro-dollars.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
     /// The cost of some tokens.
     pub fn times(self, tokens: u64) -> PicoUsd {
         PicoUsd(i128::from(self.0) * i128::from(tokens))

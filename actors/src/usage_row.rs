@@ -43,6 +43,9 @@ pub struct UsageRow {
     /// Pico-dollars; none where the model has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<i64>,
+    /// Pico-dollars that it would have cost without the gateway's routing; none where that is not known.
+    #[serde(default)]
+    pub baseline_cost: Option<i64>,
     /// Whether the gateway counted because the vendor did not.
     pub estimated: bool,
     /// Whether the answer was streamed.

@@ -35,6 +35,10 @@ pub struct VirtualKey {
     pub real_api_key: Option<Secret>,
     /// Requests allowed per minute; none means no limit.
     pub rate_limit: Option<u32>,
+    /// Tokens allowed per minute; none means no limit.
+    pub tokens_per_minute: Option<u32>,
+    /// Requests allowed at the same time; none means no limit.
+    pub max_parallel: Option<u32>,
     /// US dollars that the key may spend in a `budget_period`; none means no limit.
     pub budget_limit_usd: Option<Usd>,
     /// How often the budget begins anew.
@@ -120,6 +124,10 @@ pub struct NewKey {
     pub real_api_key: Option<Secret>,
     /// See [`VirtualKey::rate_limit`].
     pub rate_limit: Option<u32>,
+    /// See [`VirtualKey::tokens_per_minute`].
+    pub tokens_per_minute: Option<u32>,
+    /// See [`VirtualKey::max_parallel`].
+    pub max_parallel: Option<u32>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Usd>,
     /// See [`VirtualKey::budget_period`]; a month where absent.
@@ -149,6 +157,10 @@ pub struct KeyChange {
     pub real_api_key: Option<Option<Secret>>,
     /// See [`VirtualKey::rate_limit`].
     pub rate_limit: Option<Option<u32>>,
+    /// See [`VirtualKey::tokens_per_minute`].
+    pub tokens_per_minute: Option<Option<u32>>,
+    /// See [`VirtualKey::max_parallel`].
+    pub max_parallel: Option<Option<u32>>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Option<Usd>>,
     /// See [`VirtualKey::budget_period`].

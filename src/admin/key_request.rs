@@ -11,11 +11,13 @@ use super::{AdminError, AdminState};
 
 const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
-const NEW_KEY_FIELDS: [&str; 12] = [
+const NEW_KEY_FIELDS: [&str; 14] = [
     "name",
     "provider",
     "real_api_key",
     "rate_limit",
+    "tokens_per_minute",
+    "max_parallel",
     "budget_limit_usd",
     "budget_period",
     "user_id",
@@ -36,6 +38,8 @@ pub(super) fn new_key(body: &Bytes, state: &AdminState) -> Result<NewKey, AdminE
         provider: said.provider.flatten(),
         real_api_key: said.real_api_key.flatten(),
         rate_limit: said.rate_limit.flatten(),
+        tokens_per_minute: said.tokens_per_minute.flatten(),
+        max_parallel: said.max_parallel.flatten(),
         budget_limit_usd: said.budget_limit_usd.flatten(),
         budget_period: said.budget_period,
         user_id: said.user_id.flatten(),
@@ -81,7 +85,9 @@ fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, A
         name,
         provider,
         real_api_key: credential(fields, "real_api_key")?,
-        rate_limit: rate_limit(fields)?,
+        rate_limit: limit(fields, "rate_limit", "requests per minute")?,
+        tokens_per_minute: limit(fields, "tokens_per_minute", "tokens per minute")?,
+        max_parallel: limit(fields, "max_parallel", "requests at the same time")?,
         budget_limit_usd: usd(fields, "budget_limit_usd")?,
         budget_period: required(fields, "budget_period", "total, day, week or month")?,
         user_id: text(fields, "user_id")?,
@@ -159,11 +165,10 @@ fn credential(fields: &mut Fields, name: &str) -> Result<Option<Option<Secret>>,
     Ok(said.map(|text| text.map(Secret::new)))
 }
 
-fn rate_limit(fields: &mut Fields) -> Result<Option<Option<u32>>, AdminError> {
-    const NAME: &str = "rate_limit";
-    let said = fields.take::<u32>(NAME, "a whole number of requests per minute from 1 to 4294967295, or null")?;
+fn limit(fields: &mut Fields, name: &str, what: &str) -> Result<Option<Option<u32>>, AdminError> {
+    let said = fields.take::<u32>(name, &format!("a whole number of {what} from 1 to 4294967295, or null"))?;
     if said == Some(Some(0)) {
-        return Err(AdminError::bad_field(NAME, "must be at least 1; null removes the limit"));
+        return Err(AdminError::bad_field(name, "must be at least 1; null removes the limit"));
     }
     Ok(said)
 }

@@ -47,8 +47,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     {
         wrong("log.file", format!("{}: {error}", config.log.file));
     }
-    if !config.store.url.starts_with("sqlite://") {
-        wrong("store.url", "must begin with sqlite:// (also where DATABASE_URL sets it)".to_owned());
+    if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| config.store.url.starts_with(scheme)) {
+        wrong("store.url", "must begin with sqlite:// or postgres:// (also where DATABASE_URL sets it)".to_owned());
     }
     let budgets = &config.budgets;
     if budgets.time_zone.parse::<chrono_tz::Tz>().is_err() {

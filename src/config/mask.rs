@@ -37,10 +37,15 @@ fn hide(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(hide),
         Value::String(text) => {
+            // The last `@`, because a password may hold others.
             if let Some((scheme, rest)) = text.split_once("://")
-                && let Some((_, host)) = rest.split_once('@')
+                && let Some((_, host)) = rest.rsplit_once('@')
             {
                 *text = format!("{scheme}://***@{host}");
+            }
+            // PostgreSQL's address may have the password among its parameters.
+            if let Some((address, _)) = text.split_once("password=") {
+                *text = format!("{address}password=***");
             }
         }
         _ => {}

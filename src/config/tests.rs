@@ -96,13 +96,17 @@ fn the_environment_wins_over_the_file() {
 /// H1: the effective configuration shows that a secret is set, never the secret.
 #[test]
 fn h1_secrets_are_masked() {
-    let variables = environment(&[("GATEWAY_ADMIN_TOKEN", "canary-1"), ("OPENAI_API_KEY", "canary-2")]);
+    let store = "postgres://u:canary@canary-6@h/db?password=canary-7";
+    let variables =
+        environment(&[("GATEWAY_ADMIN_TOKEN", "canary-1"), ("OPENAI_API_KEY", "canary-2"), ("DATABASE_URL", store)]);
     let file = "[providers.mine]\ndialect = 'openai'\nbase_url = 'http://u:canary-3@h/v1'\n\
         headers = { x-secret = 'canary-4' }\n[configs.c]\nprovider = 'openai'\napi_key = 'canary-5'";
     let config = load(Some(file), &variables).unwrap();
     let shown = config.masked_json().to_string();
     assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("canary"), "{shown}");
-    assert!(!format!("{config:?}").contains("canary-1"));
+    for secret in ["canary-1", "canary-6", "canary-7"] {
+        assert!(!format!("{config:?}").contains(secret));
+    }
 }
 
 /// H1: every credential that a named config may hold is masked, a nested one whole; what is none is shown.

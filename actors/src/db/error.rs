@@ -2,12 +2,17 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use super::postgres;
 
 /// A failure of the store. None of them carries a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address is not one that this store opens.
-    #[error("database url: {0}; write sqlite://PATH, such as sqlite://data/gateway.db")]
+    #[error(
+        "database url: {0}; write sqlite://PATH, such as sqlite://data/gateway.db, or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
     Url(&'static str),
     /// The database file or its folder could not be created.
     #[error("database file {}: {source}", path.display())]
@@ -25,9 +30,18 @@ pub enum StoreError {
         /// What SQLite said.
         source: diesel::ConnectionError,
     },
+    /// PostgreSQL could not be reached.
+    #[error("PostgreSQL: {0}")]
+    Postgres(String),
+    /// PostgreSQL could not be reached a moment ago, and is not tried again yet.
+    #[error("the database is away")]
+    Away,
+    /// The database did not answer in time; whether it did what it was asked is not known.
+    #[error("the database did not answer within {} s", .0.as_secs())]
+    Timeout(Duration),
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
-    Migrate(Box<dyn std::error::Error + Send + Sync>),
+    Migrate(String),
     /// A price cannot be read or written.
     #[error("pricing_config: {0}")]
     Price(String),
@@ -37,4 +51,49 @@ pub enum StoreError {
     /// A statement failed.
     #[error("database: {0}")]
     Query(#[from] diesel::result::Error),
+}
+
+impl StoreError {
+    /// What PostgreSQL's driver said, without the password that its address holds.
+    pub(super) fn postgres(url: &str, reason: &str) -> Self {
+        Self::Postgres(without_password(url, reason))
+    }
+
+    /// What went wrong with the schema, without the password that the address holds.
+    pub(super) fn migrate(url: &str, reason: impl std::fmt::Display) -> Self {
+        Self::Migrate(without_password(url, &reason.to_string()))
+    }
+
+    /// Whether the connection was lost, so that a new one may do better.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Query(error) if postgres::is_gone(error))
+    }
+}
+
+fn without_password(url: &str, text: &str) -> String {
+    let user_info = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user_info, _)| user_info);
+    let password = user_info.and_then(|user_info| user_info.split_once(':')).map(|(_, password)| password);
+    let parameter = url.split_once("password=").and_then(|(_, rest)| rest.split('&').next());
+    let text = text.replace(url, "its address");
+    let secrets = [password, parameter].into_iter().flatten().filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| text.replace(secret, "…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H1: a password of the store's address is in no error.
+    #[test]
+    fn h1_no_error_tells_the_password() {
+        for url in
+            ["postgres://u:canary@p@h/db", "postgres://u:canary@p@h/db?x=y", "postgres://h/db?password=canary@p&a=b"]
+        {
+            for text in [format!("no answer from {url}"), "wrong password canary@p".to_owned()] {
+                let error = StoreError::postgres(url, &text).to_string();
+                assert!(!error.contains("canary"), "{error}");
+            }
+        }
+        assert_eq!(without_password("postgres://h/db", "a: b@c"), "a: b@c");
+    }
 }

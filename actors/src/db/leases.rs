@@ -4,16 +4,20 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use diesel::prelude::*;
+use diesel::result::Error;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl;
 
+use super::figures::{self, Figure};
 use super::schema::{budget_leases, budget_spend};
+use super::types::{At, Picos, sql};
 use super::{Store, StoreError};
-use crate::budget::account::Granted;
 use crate::budget::scope::Scope;
 use crate::money::PicoUsd;
 
 /// Of what is free, a replica gets at most one part of so many beyond what it needs at once, so that the others find
 /// something and little is stranded near the limit.
-const SHARE: i64 = 4;
+const SHARE: i128 = 4;
 
 /// What a replica asks for.
 pub struct LeaseRequest<'a> {
@@ -33,6 +37,19 @@ pub struct LeaseRequest<'a> {
     pub expires_at: SystemTime,
 }
 
+/// What a replica was granted, and where the budget then stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// What was added to what the replica may spend: nothing where the limit leaves nothing.
+    pub added: PicoUsd,
+    /// All that the replica may spend and the store does not know as spent.
+    pub granted_total: PicoUsd,
+    /// Settled and written, by all replicas.
+    pub spent: PicoUsd,
+    /// What the other replicas may spend.
+    pub others: PicoUsd,
+}
+
 /// A budget's figures over all replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BudgetFigures {
@@ -46,14 +63,16 @@ pub struct BudgetFigures {
     pub leased: PicoUsd,
 }
 
-pub(super) fn micros(time: SystemTime) -> i64 {
+diesel::infix_operator!(Plus, " + ", sql::Picos);
+
+pub(super) fn micros(time: SystemTime) -> At {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    At(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// Whole pico-dollars as the tables keep them: up to 9.2 million dollars.
-pub(super) fn picos(amount: PicoUsd) -> i64 {
-    i64::try_from(amount.picos()).unwrap_or(i64::MAX)
+/// How much of what is free a replica is granted.
+fn share(request: &LeaseRequest<'_>, free: i128) -> i128 {
+    request.want.picos().min(request.at_least.picos().max(free / SHARE)).min(free).max(0)
 }
 
 impl Store {
@@ -61,31 +80,46 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Granted, StoreError> {
-        let (kind, id) = (request.scope.kind.word(), request.scope.id.to_string());
-        let (period, replica) = (request.period.to_owned(), request.replica.to_owned());
-        let (want, at_least, limit) = (picos(request.want), picos(request.at_least), picos(request.limit));
+    pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Lease, StoreError> {
+        let (kind, id) = (request.scope.kind.word(), &*request.scope.id);
+        let (period, replica) = (request.period, request.replica);
         let expires_at = micros(request.expires_at);
-        let grant = move |connection: &mut SqliteConnection| {
-            let spent: i64 = budget_spend::table
-                .find((kind, &id, &period))
-                .select(budget_spend::spent)
-                .first(connection)
-                .optional()?
-                .unwrap_or(0);
-            let of_budget = budget_leases::table
+        tx!(self, c => {
+            // The row of what is spent is the lock of the budget: an update that changes nothing holds it to the end.
+            let Picos(spent) = diesel::insert_into(budget_spend::table)
+                .values((
+                    budget_spend::scope.eq(kind),
+                    budget_spend::scope_id.eq(id),
+                    budget_spend::period.eq(period),
+                    budget_spend::spent.eq(Picos::default()),
+                ))
+                .on_conflict((budget_spend::scope, budget_spend::scope_id, budget_spend::period))
+                .do_update()
+                .set(budget_spend::spent.eq(budget_spend::spent))
+                .returning(budget_spend::spent)
+                .get_result::<Picos>(&mut *c)
+                .await?;
+            let granted: Vec<(String, Picos)> = budget_leases::table
                 .filter(budget_leases::scope.eq(kind))
-                .filter(budget_leases::scope_id.eq(&id))
-                .filter(budget_leases::period.eq(&period));
-            let granted: Vec<i64> = of_budget.select(budget_leases::granted).load(connection)?;
-            let free = granted.iter().fold(limit.saturating_sub(spent), |free, granted| free.saturating_sub(*granted));
-            let added = want.min(at_least.max(free / SHARE)).min(free).max(0);
+                .filter(budget_leases::scope_id.eq(id))
+                .filter(budget_leases::period.eq(period))
+                .select((budget_leases::replica, budget_leases::granted))
+                .load(&mut *c)
+                .await?;
+            let sum = |own: bool| {
+                let of = granted.iter().filter(|(of, _)| (of == replica) == own);
+                of.fold(PicoUsd::default(), |sum, (_, granted)| sum.plus(granted.0))
+            };
+            let (own, others) = (sum(true), sum(false));
+            let free = request.limit.minus(spent).minus(own).minus(others);
+            let added = Picos::of(share(&request, free.picos()));
+            // Added in the database, so that a lease that was released meanwhile does not come back.
             diesel::insert_into(budget_leases::table)
                 .values((
                     budget_leases::scope.eq(kind),
-                    budget_leases::scope_id.eq(&id),
-                    budget_leases::period.eq(&period),
-                    budget_leases::replica.eq(&replica),
+                    budget_leases::scope_id.eq(id),
+                    budget_leases::period.eq(period),
+                    budget_leases::replica.eq(replica),
                     budget_leases::granted.eq(added),
                     budget_leases::expires_at.eq(expires_at),
                 ))
@@ -97,17 +131,16 @@ impl Store {
                 ))
                 .do_update()
                 .set((
-                    budget_leases::granted.eq(budget_leases::granted + added),
+                    budget_leases::granted.eq(Plus::new(budget_leases::granted, added.into_sql::<sql::Picos>())),
                     budget_leases::expires_at.eq(expires_at),
                 ))
-                .execute(connection)?;
-            let amount = |picos: i64| PicoUsd::from_picos(i128::from(picos));
-            Ok(Granted { added: amount(added), spent: amount(spent) })
-        };
-        self.transaction(grant).await
+                .execute(&mut *c)
+                .await?;
+            Ok::<_, Error>(Lease { added: added.0, granted_total: own.plus(added.0), spent, others })
+        })
     }
 
-    /// Gives back what a replica does not need.
+    /// Gives back what a replica does not need; what it no longer holds is not given back.
     ///
     /// # Errors
     /// Where the database fails.
@@ -118,15 +151,21 @@ impl Store {
         replica: &str,
         amount: PicoUsd,
     ) -> Result<(), StoreError> {
-        let key = (scope.kind.word(), scope.id.to_string(), period.to_owned(), replica.to_owned());
-        let amount = picos(amount);
-        let lower = move |connection: &mut SqliteConnection| {
-            let (kind, id, period, replica) = &key;
-            diesel::update(budget_leases::table.find((*kind, id, period, replica)))
-                .set(budget_leases::granted.eq(budget_leases::granted - amount))
-                .execute(connection)
-        };
-        self.with(lower).await.map(drop)
+        let (kind, id) = (scope.kind.word(), &*scope.id);
+        tx!(self, c => {
+            diesel::sql_query(
+                "UPDATE budget_leases SET granted = CASE WHEN granted > $1 THEN granted - $1 ELSE 0 END \
+                 WHERE scope = $2 AND scope_id = $3 AND period = $4 AND replica = $5",
+            )
+            .bind::<sql::Picos, _>(Picos(amount))
+            .bind::<Text, _>(kind)
+            .bind::<Text, _>(id)
+            .bind::<Text, _>(period)
+            .bind::<Text, _>(replica)
+            .execute(c)
+            .await
+        })
+        .map(drop)
     }
 
     /// Lets all of a replica's leases stand until `expires_at`.
@@ -134,13 +173,15 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn renew_leases(&self, replica: &str, expires_at: SystemTime) -> Result<(), StoreError> {
-        let (replica, expires_at) = (replica.to_owned(), micros(expires_at));
-        let renew = move |connection: &mut SqliteConnection| {
+        let expires_at = micros(expires_at);
+        // On the lane like every writer of leases, so that two of one process cannot wait for each other for ever.
+        tx!(self, c => {
             diesel::update(budget_leases::table.filter(budget_leases::replica.eq(replica)))
                 .set(budget_leases::expires_at.eq(expires_at))
-                .execute(connection)
-        };
-        self.with(renew).await.map(drop)
+                .execute(c)
+                .await
+        })
+        .map(drop)
     }
 
     /// Ends all leases of a replica, which spends no more.
@@ -148,11 +189,10 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn release_replica(&self, replica: &str) -> Result<(), StoreError> {
-        let replica = replica.to_owned();
-        let release = move |connection: &mut SqliteConnection| {
-            diesel::delete(budget_leases::table.filter(budget_leases::replica.eq(replica))).execute(connection)
-        };
-        self.with(release).await.map(drop)
+        tx!(self, c => {
+            diesel::delete(budget_leases::table.filter(budget_leases::replica.eq(replica))).execute(c).await
+        })
+        .map(drop)
     }
 
     /// The replicas whose leases ended before `before` without being renewed.
@@ -160,27 +200,42 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn expired_replicas(&self, before: SystemTime) -> Result<Vec<String>, StoreError> {
-        let before = micros(before);
-        let find = move |connection: &mut SqliteConnection| {
-            let expired = budget_leases::table.filter(budget_leases::expires_at.lt(before));
-            expired.select(budget_leases::replica).distinct().load(connection)
-        };
-        self.with(find).await
+        let expired = budget_leases::table.filter(budget_leases::expires_at.lt(micros(before)));
+        again!(self, c => expired.select(budget_leases::replica).distinct().load(c))
     }
 
-    /// Every budget that was spent from or is leased.
+    /// Every budget that was spent from or is leased, in all periods, at one moment.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn budget_figures(&self) -> Result<Vec<BudgetFigures>, StoreError> {
-        let read = |connection: &mut SqliteConnection| {
-            let spent: Vec<(String, String, String, i64)> = budget_spend::table.load(connection)?;
-            let leased: Vec<(String, String, String, i64)> = budget_leases::table
-                .select((budget_leases::scope, budget_leases::scope_id, budget_leases::period, budget_leases::granted))
-                .load(connection)?;
-            Ok((spent, leased))
-        };
-        let (spent, leased) = self.with(read).await?;
-        Ok(super::figures::join(spent, leased))
+        // One statement, so that what is settled meanwhile is not seen twice or not at all.
+        let rows = again!(self, c => diesel::sql_query(
+            "SELECT scope, scope_id, period, spent AS amount, true AS is_spent FROM budget_spend UNION ALL \
+             SELECT scope, scope_id, period, granted, false FROM budget_leases",
+        )
+        .load(c))?;
+        Ok(figures::join(rows))
+    }
+
+    /// What all budgets have spent in some periods, as far as the store knows.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn all_spend(&self, periods: &[&str]) -> Result<Vec<BudgetFigures>, StoreError> {
+        let rows: Vec<(String, String, String, Picos)> =
+            again!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
+        let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, is_spent: true };
+        Ok(figures::join(rows.into_iter().map(figure).collect()))
+    }
+
+    /// What a budget has spent in a period, as far as the store knows.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn spent(&self, scope: &Scope, period: &str) -> Result<PicoUsd, StoreError> {
+        let row = budget_spend::table.find((scope.kind.word(), &*scope.id, period)).select(budget_spend::spent);
+        let spent = again!(self, c => async { row.first::<Picos>(c).await.optional() })?;
+        Ok(spent.unwrap_or_default().0)
     }
 }

@@ -1,31 +1,31 @@
 //! `pricing_config`: what models cost.
 
-use diesel::prelude::*;
+use std::collections::HashSet;
 
+use chrono::{DateTime, NaiveDate};
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel_async::RunQueryDsl;
+
+use super::price_row::PriceRow;
 use super::schema::pricing_config;
+use super::types::{At, Day, latest};
 use super::{Store, StoreError};
 use crate::prices::Price;
+use crate::wire::ServiceTier;
 
-type Row = (String, String, String, String, String);
-
-fn row_of(price: &Price) -> Result<Row, StoreError> {
-    let tier = if price.service_tier.is_default() { "" } else { price.service_tier.word() };
-    let from = price.effective_from.map(|date| date.to_string()).unwrap_or_default();
-    let text = serde_json::to_string(price).map_err(|error| StoreError::Price(error.to_string()))?;
-    Ok((price.provider.clone(), price.model.clone(), tier.to_owned(), from, text))
+/// Tells whether any price was added, changed or removed since it was last read, also by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricesVersion {
+    count: i64,
+    latest: Option<At>,
 }
 
-fn write(connection: &mut SqliteConnection, row: &Row, replace: bool) -> QueryResult<usize> {
-    use pricing_config::{effective_from, model, price, provider, service_tier, table};
-    let values =
-        (provider.eq(&row.0), model.eq(&row.1), service_tier.eq(&row.2), effective_from.eq(&row.3), price.eq(&row.4));
-    let insert = diesel::insert_into(table).values(values);
-    if replace {
-        let key = (provider, model, service_tier, effective_from);
-        insert.on_conflict(key).do_update().set(price.eq(&row.4)).execute(connection)
-    } else {
-        insert.on_conflict_do_nothing().execute(connection)
-    }
+/// The columns of a row's key; the default tier and a row without a first day have values of their own there.
+pub(super) fn key_columns(tier: ServiceTier, from: Option<NaiveDate>) -> (&'static str, Day) {
+    let tier = if tier.is_default() { "" } else { tier.word() };
+    (tier, Day(from.unwrap_or(DateTime::UNIX_EPOCH.date_naive())))
 }
 
 impl Store {
@@ -34,12 +34,8 @@ impl Store {
     /// # Errors
     /// Where the database fails, or a row cannot be read.
     pub async fn list_prices(&self) -> Result<Vec<Price>, StoreError> {
-        let read = |connection: &mut SqliteConnection| {
-            pricing_config::table.select(pricing_config::price).load::<String>(connection)
-        };
-        let texts = self.with(read).await?;
-        let price = |text: &String| serde_json::from_str(text).map_err(|error| StoreError::Price(error.to_string()));
-        texts.iter().map(price).collect()
+        let rows: Vec<PriceRow> = again!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c))?;
+        rows.into_iter().map(PriceRow::price).collect()
     }
 
     /// Adds the prices that the table does not have; those of an operator stay as they are.
@@ -47,11 +43,22 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn seed_prices(&self, prices: &[Price]) -> Result<(), StoreError> {
-        let rows: Vec<Row> = prices.iter().map(row_of).collect::<Result<_, _>>()?;
-        let seed = move |connection: &mut SqliteConnection| {
-            rows.iter().try_for_each(|row| write(connection, row, false).map(drop))
-        };
-        self.transaction(seed).await
+        use pricing_config::{effective_from, model, provider, service_tier, table};
+        let keys = table.select((provider, model, service_tier, effective_from));
+        let known: Vec<(String, String, String, Day)> = again!(self, c => keys.load(c))?;
+        let known: HashSet<_> = known.into_iter().collect();
+        let rows: Vec<PriceRow> = prices.iter().map(PriceRow::of).collect::<Result<_, _>>()?;
+        let missing: Vec<PriceRow> = rows.into_iter().filter(|row| !known.contains(&row.key())).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        tx!(self, c => {
+            for row in &missing {
+                // Another replica may be at it too.
+                diesel::insert_into(table).values(row).on_conflict_do_nothing().execute(&mut *c).await?;
+            }
+            Ok::<_, Error>(())
+        })
     }
 
     /// Sets one price, replacing the one of the same provider, model, service tier and date.
@@ -59,7 +66,40 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_price(&self, price: &Price) -> Result<(), StoreError> {
-        let row = row_of(price)?;
-        self.with(move |connection| write(connection, &row, true)).await.map(drop)
+        use pricing_config::{effective_from, model, provider, service_tier, table};
+        let row = PriceRow::of(price)?;
+        let set = again!(self, c => diesel::insert_into(table)
+            .values(&row)
+            .on_conflict((provider, model, service_tier, effective_from))
+            .do_update()
+            .set(&row)
+            .execute(c));
+        set.map(drop)
+    }
+
+    /// Removes one price and tells whether it was there. A built-in price comes back with the next start.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delete_price(
+        &self,
+        provider: &str,
+        model: &str,
+        tier: ServiceTier,
+        from: Option<NaiveDate>,
+    ) -> Result<bool, StoreError> {
+        let (tier, from) = key_columns(tier, from);
+        let row = pricing_config::table.find((provider, model, tier, from));
+        on!(self, c => diesel::delete(row).execute(c)).map(|rows| rows > 0)
+    }
+
+    /// What to compare in order to learn whether prices changed.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn prices_version(&self) -> Result<PricesVersion, StoreError> {
+        let version = pricing_config::table.select((count_star(), latest(pricing_config::updated_at)));
+        let (count, latest) = again!(self, c => version.get_result::<(i64, Option<At>)>(c))?;
+        Ok(PricesVersion { count, latest })
     }
 }

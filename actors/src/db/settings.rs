@@ -12,9 +12,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let mut connection = self.connection.lock().await;
         let query = settings::table.filter(settings::name.eq(name)).select(settings::value);
-        Ok(query.first(&mut *connection).await.optional()?)
+        again!(self, c => async { query.first(c).await.optional() })
     }
 
     /// Sets a setting, replacing its former value.
@@ -22,15 +21,13 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let mut connection = self.connection.lock().await;
-        diesel::insert_into(settings::table)
+        let set = again!(self, c => diesel::insert_into(settings::table)
             .values((settings::name.eq(name), settings::value.eq(value)))
             .on_conflict(settings::name)
             .do_update()
             .set(settings::value.eq(value))
-            .execute(&mut *connection)
-            .await?;
-        Ok(())
+            .execute(c));
+        set.map(drop)
     }
 
     /// Sets a setting that nobody has set yet, and tells whether it was this call that did.
@@ -38,12 +35,10 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_setting_once(&self, name: &str, value: &str) -> Result<bool, StoreError> {
-        let mut connection = self.connection.lock().await;
-        let set = diesel::insert_into(settings::table)
+        let set = on!(self, c => diesel::insert_into(settings::table)
             .values((settings::name.eq(name), settings::value.eq(value)))
             .on_conflict_do_nothing()
-            .execute(&mut *connection)
-            .await?;
-        Ok(set > 0)
+            .execute(c));
+        set.map(|rows| rows > 0)
     }
 }

@@ -4,13 +4,15 @@ use std::error::Error;
 use std::fs::OpenOptions;
 use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
-use diesel_async::sync_connection_wrapper::SpawnBlocking;
+use diesel::connection::{AnsiTransactionManager, SimpleConnection};
+use diesel::{Connection, QueryResult, SqliteConnection};
+use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use diesel_async::{AsyncConnection, TransactionManager};
 use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
 
 use super::StoreError;
 use crate::sealing::create_parent;
@@ -43,9 +45,52 @@ impl SpawnBlocking for Inline {
     }
 }
 
+/// A connection on the thread that owns it.
+pub(super) type Lite = SyncConnectionWrapper<SqliteConnection, Inline>;
+
+type Manager = <Lite as AsyncConnection>::TransactionManager;
+
+/// The file and the one connection to it: a second writer on this thread would block the first.
+pub(super) struct Sqlite {
+    path: PathBuf,
+    pub(super) connection: Mutex<Lite>,
+}
+
+impl Sqlite {
+    pub(super) fn new(path: &Path, connection: SqliteConnection) -> Self {
+        let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, Inline));
+        Self { path: path.to_owned(), connection }
+    }
+
+    /// Runs a query that may take long on a thread and a connection of its own.
+    pub(super) async fn report<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let report = tokio::task::spawn_blocking(move || Ok(query(&mut connect(&path)?)?));
+        report.await.map_err(|_ended| StoreError::Away)?
+    }
+}
+
+/// Begins a transaction that may write.
+pub(super) async fn begin(connection: &mut Lite) -> QueryResult<()> {
+    connection
+        .spawn_blocking(|connection| AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE"))
+        .await
+}
+
+/// Commits where the work went well, and else takes it back.
+pub(super) async fn end<T>(connection: &mut Lite, result: QueryResult<T>) -> QueryResult<T> {
+    match result {
+        Ok(value) => Manager::commit_transaction(connection).await.map(|()| value),
+        Err(error) => Manager::rollback_transaction(connection).await.and(Err(error)),
+    }
+}
+
 /// The file that a `sqlite://` address names.
 pub(super) fn path_of(url: &str) -> Result<&Path, StoreError> {
-    let path = url.strip_prefix("sqlite://").ok_or(StoreError::Url("this version knows SQLite only"))?;
+    let path = url.strip_prefix("sqlite://").ok_or(StoreError::Url("it names no database that the gateway knows"))?;
     if path.is_empty() {
         return Err(StoreError::Url("the path is missing"));
     }

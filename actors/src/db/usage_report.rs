@@ -1,9 +1,14 @@
 //! The usage log, added up.
 
-use diesel::prelude::*;
+use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
+use diesel_async::RunQueryDsl;
 use serde::Serialize;
+use tokio::time::timeout;
 
+use super::conn::Backend;
+use super::postgres::{self, REPORT};
+use super::types::{At, Picos, sql};
 use super::{Store, StoreError};
 use crate::money::PicoUsd;
 
@@ -38,9 +43,10 @@ impl UsageGroup {
         })
     }
 
-    fn sql(self) -> &'static str {
+    /// The group as SQL; only the day is written in two ways.
+    fn sql(self, day: &'static str) -> &'static str {
         match self {
-            Self::Day => "date(timestamp / 1000000, 'unixepoch')",
+            Self::Day => day,
             Self::Key => "virtual_key_id",
             Self::User => "coalesce(user_id, '')",
             Self::Team => "coalesce(team_id, '')",
@@ -77,10 +83,46 @@ struct Row {
     prompt_tokens: i64,
     #[diesel(sql_type = BigInt)]
     completion_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    cost: i64,
+    #[diesel(sql_type = sql::Picos)]
+    micros: Picos,
+    #[diesel(sql_type = sql::Picos)]
+    picos: Picos,
     #[diesel(sql_type = BigInt)]
     estimated: i64,
+}
+
+/// What differs between the databases.
+struct Dialect {
+    day: &'static str,
+    /// The cost in two sums. SQLite's is an integer of pico-dollars that may be too large for one.
+    cost: &'static str,
+    estimated: &'static str,
+}
+
+const POSTGRES: Dialect = Dialect {
+    day: "to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    cost: "0::numeric AS micros, coalesce(sum(cost), 0) AS picos",
+    estimated: "count(*) FILTER (WHERE estimated)",
+};
+
+const SQLITE: Dialect = Dialect {
+    day: "date(timestamp / 1000000, 'unixepoch')",
+    cost: "coalesce(sum(cost / 1000000), 0) AS micros, coalesce(sum(cost % 1000000), 0) AS picos",
+    estimated: "sum(estimated)",
+};
+
+/// A sum of whole micro-dollars, of which there are so many pico-dollars.
+const PICOS: i128 = 1_000_000;
+
+fn query(group: UsageGroup, dialect: &Dialect) -> String {
+    let Dialect { day, cost, estimated } = dialect;
+    let label = group.sql(day);
+    // Casts, since PostgreSQL adds BIGINTs up to a NUMERIC.
+    format!(
+        "SELECT {label} AS label, count(*) AS requests, CAST(sum(prompt_tokens) AS BIGINT) AS prompt_tokens, \
+         CAST(sum(completion_tokens) AS BIGINT) AS completion_tokens, {cost}, {estimated} AS estimated \
+         FROM llm_usage_log WHERE timestamp >= $1 AND timestamp < $2 GROUP BY 1 ORDER BY 1"
+    )
 }
 
 impl Store {
@@ -89,24 +131,28 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn usage_report(&self, group: UsageGroup, from: i64, to: i64) -> Result<Vec<UsageSum>, StoreError> {
-        let query = format!(
-            "SELECT {} AS label, count(*) AS requests, sum(prompt_tokens) AS prompt_tokens, \
-             sum(completion_tokens) AS completion_tokens, coalesce(sum(cost), 0) AS cost, \
-             sum(estimated) AS estimated FROM llm_usage_log WHERE timestamp >= ? AND timestamp < ? \
-             GROUP BY label ORDER BY label",
-            group.sql()
-        );
-        let read = move |connection: &mut SqliteConnection| {
-            diesel::sql_query(query).bind::<BigInt, _>(from).bind::<BigInt, _>(to).load::<Row>(connection)
+        let rows: Vec<Row> = match &self.backend {
+            Backend::Postgres(postgres) => {
+                let (_alone, mut connection) = postgres.report().await?;
+                let query = diesel::sql_query(query(group, &POSTGRES));
+                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
+                let rows = timeout(REPORT, RunQueryDsl::load(query, &mut connection)).await;
+                postgres::flat(rows, REPORT)?
+            }
+            Backend::Sqlite(sqlite) => {
+                let query = diesel::sql_query(query(group, &SQLITE));
+                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
+                sqlite.report(move |connection| diesel::RunQueryDsl::load(query, connection)).await?
+            }
         };
         let sum = |row: Row| UsageSum {
             group: row.label,
             requests: row.requests,
             prompt_tokens: row.prompt_tokens,
             completion_tokens: row.completion_tokens,
-            cost_usd: PicoUsd::from_picos(i128::from(row.cost)).to_string(),
+            cost_usd: PicoUsd::from_picos(row.micros.0.picos() * PICOS).plus(row.picos.0).to_string(),
             estimated: row.estimated,
         };
-        Ok(self.with(read).await?.into_iter().map(sum).collect())
+        Ok(rows.into_iter().map(sum).collect())
     }
 }

@@ -2,11 +2,17 @@
 
 use std::fmt;
 
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::schema::virtual_keys;
+use super::types::{At, Nanos, latest};
 use super::{Store, StoreError};
+
+/// How far back a look for changes reaches behind the one before it: a row is stamped when it is written and seen when
+/// it is committed.
+const OVERLAP_MICROS: i64 = 20_000_000;
 
 /// One row of `virtual_keys`, as it is stored.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -26,8 +32,12 @@ pub struct KeyRow {
     pub real_api_key: Option<Vec<u8>>,
     /// Requests per minute.
     pub rate_limit: Option<i64>,
-    /// Billionths of a US dollar per `budget_period`.
-    pub budget_limit_usd: Option<i64>,
+    /// Tokens per minute.
+    pub tokens_per_minute: Option<i64>,
+    /// Requests at the same time.
+    pub max_parallel: Option<i64>,
+    /// US dollars per `budget_period`.
+    pub budget_limit_usd: Option<Nanos>,
     /// `total`, `day`, `week` or `month`.
     pub budget_period: String,
     /// The user whose budget the key also draws on.
@@ -40,14 +50,14 @@ pub struct KeyRow {
     pub allowed_providers: Option<String>,
     /// The named routing config.
     pub config: Option<String>,
-    /// Microseconds since 1970, UTC.
-    pub expires_at: Option<i64>,
+    /// When the key stops working.
+    pub expires_at: Option<At>,
     /// False once revoked.
     pub is_active: bool,
-    /// Microseconds since 1970, UTC.
-    pub created_at: i64,
-    /// Microseconds since 1970, UTC.
-    pub updated_at: i64,
+    /// When the key was made.
+    pub created_at: At,
+    /// When the key was last changed, by the clock of who changed it.
+    pub updated_at: At,
 }
 
 impl fmt::Debug for KeyRow {
@@ -67,16 +77,29 @@ pub struct KeyRowChange {
     pub provider: Option<Option<String>>,
     pub real_api_key: Option<Option<Vec<u8>>>,
     pub rate_limit: Option<Option<i64>>,
-    pub budget_limit_usd: Option<Option<i64>>,
+    pub tokens_per_minute: Option<Option<i64>>,
+    pub max_parallel: Option<Option<i64>>,
+    pub budget_limit_usd: Option<Option<Nanos>>,
     pub budget_period: Option<String>,
     pub user_id: Option<Option<String>>,
     pub team_id: Option<Option<String>>,
     pub allowed_models: Option<Option<String>>,
     pub allowed_providers: Option<Option<String>>,
     pub config: Option<Option<String>>,
-    pub expires_at: Option<Option<i64>>,
+    pub expires_at: Option<Option<At>>,
     pub is_active: Option<bool>,
-    pub updated_at: i64,
+    pub updated_at: At,
+}
+
+/// What changed since an earlier look.
+#[derive(Debug)]
+pub struct KeyChanges {
+    /// The keys that were made or changed; some of them may be known already.
+    pub rows: Vec<KeyRow>,
+    /// How many keys there are: another number than expected means that rows were deleted.
+    pub count: i64,
+    /// What to ask with next time.
+    pub mark: At,
 }
 
 impl Store {
@@ -85,9 +108,7 @@ impl Store {
     /// # Errors
     /// Where the database fails, or a key with this id or this hash is there already.
     pub async fn insert_key(&self, row: &KeyRow) -> Result<(), StoreError> {
-        let mut connection = self.connection.lock().await;
-        diesel::insert_into(virtual_keys::table).values(row.clone()).execute(&mut *connection).await?;
-        Ok(())
+        on!(self, c => diesel::insert_into(virtual_keys::table).values(row.clone()).execute(c)).map(drop)
     }
 
     /// All keys, revoked ones included.
@@ -95,8 +116,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn list_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        let mut connection = self.connection.lock().await;
-        Ok(virtual_keys::table.select(KeyRow::as_select()).load(&mut *connection).await?)
+        again!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c))
     }
 
     /// Changes one key and returns it as it now is; none if there is no such id.
@@ -104,12 +124,23 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn update_key(&self, id: &str, change: KeyRowChange) -> Result<Option<KeyRow>, StoreError> {
-        let mut connection = self.connection.lock().await;
-        let row = diesel::update(virtual_keys::table.filter(virtual_keys::id.eq(id)))
-            .set(change)
-            .returning(KeyRow::as_returning())
-            .get_result(&mut *connection)
-            .await;
-        Ok(row.optional()?)
+        on!(self, c => async {
+            let updated = diesel::update(virtual_keys::table.filter(virtual_keys::id.eq(id))).set(change);
+            updated.returning(KeyRow::as_returning()).get_result(c).await.optional()
+        })
+    }
+
+    /// The keys that were made or changed since `mark` by anyone, also by hand (G10); the first mark is `At(0)`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn keys_changed_since(&self, mark: At) -> Result<KeyChanges, StoreError> {
+        let since = At(mark.0.saturating_sub(OVERLAP_MICROS));
+        let changed = virtual_keys::table.filter(virtual_keys::changed_at.ge(since));
+        let rows = again!(self, c => changed.select(KeyRow::as_select()).load(c))?;
+        let summary = virtual_keys::table.select((count_star(), latest(virtual_keys::changed_at)));
+        let (count, latest) = again!(self, c => summary.get_result::<(i64, Option<At>)>(c))?;
+        // A change between the two queries is younger than the overlap, so that the next look finds it.
+        Ok(KeyChanges { rows, count, mark: latest.unwrap_or(mark) })
     }
 }

@@ -72,7 +72,7 @@ impl KeyBook {
         for row in rows {
             let id = Uuid::parse_str(&row.id);
             let known = id.ok().and_then(|id| table.get(&KeyRef::Id(id)));
-            if known.is_none_or(|known| known.updated_at.timestamp_micros() != row.updated_at) {
+            if known.is_none_or(|known| known.updated_at.timestamp_micros() != row.updated_at.0) {
                 changed.push(key_of(row, &self.master_key)?);
             }
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::KeyError;
 use crate::budget::period::BudgetPeriod;
-use crate::db::{KeyRow, KeyRowChange};
+use crate::db::{At, KeyRow, KeyRowChange, Nanos};
 use crate::sealing::MasterKey;
 use crate::secret::Secret;
 use crate::virtual_key::{KeyChange, KeyHash, KeyText, NewKey, Usd, VirtualKey};
@@ -26,17 +26,19 @@ pub(super) fn new_row(
         provider: key.provider,
         real_api_key: key.real_api_key.map(|credential| seal(master_key, id, &credential)).transpose()?,
         rate_limit: key.rate_limit.map(i64::from),
-        budget_limit_usd: key.budget_limit_usd.map(Usd::nanos),
+        tokens_per_minute: key.tokens_per_minute.map(i64::from),
+        max_parallel: key.max_parallel.map(i64::from),
+        budget_limit_usd: key.budget_limit_usd.map(Nanos::from),
         budget_period: key.budget_period.unwrap_or_default().word().to_owned(),
         user_id: key.user_id,
         team_id: key.team_id,
         allowed_models: key.allowed_models.map(list_text),
         allowed_providers: key.allowed_providers.map(list_text),
         config: key.config,
-        expires_at: key.expires_at.map(|at| at.timestamp_micros()),
+        expires_at: key.expires_at.map(At::from),
         is_active: true,
-        created_at: now.timestamp_micros(),
-        updated_at: now.timestamp_micros(),
+        created_at: now.into(),
+        updated_at: now.into(),
     })
 }
 
@@ -57,16 +59,18 @@ pub(super) fn row_change(
         provider: change.provider,
         real_api_key,
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
-        budget_limit_usd: change.budget_limit_usd.map(|limit| limit.map(Usd::nanos)),
+        tokens_per_minute: change.tokens_per_minute.map(|limit| limit.map(i64::from)),
+        max_parallel: change.max_parallel.map(|limit| limit.map(i64::from)),
+        budget_limit_usd: change.budget_limit_usd.map(|limit| limit.map(Nanos::from)),
         budget_period: change.budget_period.map(|period| period.word().to_owned()),
         user_id: change.user_id,
         team_id: change.team_id,
         allowed_models: change.allowed_models.map(|list| list.map(list_text)),
         allowed_providers: change.allowed_providers.map(|list| list.map(list_text)),
         config: change.config,
-        expires_at: change.expires_at.map(|at| at.map(|at| at.timestamp_micros())),
+        expires_at: change.expires_at.map(|at| at.map(At::from)),
         is_active: change.is_active,
-        updated_at: now.timestamp_micros(),
+        updated_at: now.into(),
     })
 }
 
@@ -76,7 +80,8 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
     let list = |column, text: &Option<String>| {
         text.as_deref().map(serde_json::from_str::<Vec<String>>).transpose().map_err(|_not_a_list| unreadable(column))
     };
-    let time = |column, micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| unreadable(column));
+    let time = |column, at: At| at.time().ok_or_else(|| unreadable(column));
+    let limit = |column, limit: Option<i64>| limit.map(u32::try_from).transpose().map_err(|_range| unreadable(column));
 
     let id = Uuid::parse_str(&row.id).map_err(|_no_uuid| unreadable("id"))?;
     let credential = row.real_api_key.as_deref().map(|sealed| master_key.open(sealed, id.as_bytes())).transpose();
@@ -86,8 +91,10 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
         budget_period: BudgetPeriod::of_word(&row.budget_period).ok_or_else(|| unreadable("budget_period"))?,
         hash: KeyHash::from_hex(&row.virtual_key).ok_or_else(|| unreadable("virtual_key"))?,
         real_api_key: credential.map_err(|source| KeyError::Credential { id: row.id.clone(), source })?,
-        rate_limit: row.rate_limit.map(u32::try_from).transpose().map_err(|_range| unreadable("rate_limit"))?,
-        budget_limit_usd: row.budget_limit_usd.map(Usd::from_nanos),
+        rate_limit: limit("rate_limit", row.rate_limit)?,
+        tokens_per_minute: limit("tokens_per_minute", row.tokens_per_minute)?,
+        max_parallel: limit("max_parallel", row.max_parallel)?,
+        budget_limit_usd: row.budget_limit_usd.map(Usd::from),
         allowed_models: list("allowed_models", &row.allowed_models)?,
         allowed_providers: list("allowed_providers", &row.allowed_providers)?,
         expires_at: row.expires_at.map(|at| time("expires_at", at)).transpose()?,

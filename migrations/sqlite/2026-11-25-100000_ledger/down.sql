@@ -1,7 +1,14 @@
+DROP TABLE audit_log;
 DROP TABLE pricing_config;
 DROP TABLE llm_usage_log;
 DROP TABLE budget_leases;
 DROP TABLE budget_spend;
 DROP TABLE team_budgets;
 DROP TABLE user_budgets;
+DROP TRIGGER virtual_keys_updated;
+DROP TRIGGER virtual_keys_inserted;
+DROP INDEX virtual_keys_changed_at;
+ALTER TABLE virtual_keys DROP COLUMN changed_at;
+ALTER TABLE virtual_keys DROP COLUMN max_parallel;
+ALTER TABLE virtual_keys DROP COLUMN tokens_per_minute;
 ALTER TABLE virtual_keys DROP COLUMN budget_period;

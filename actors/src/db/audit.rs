@@ -1,0 +1,64 @@
+//! `audit_log`: who changed what through the admin API.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::schema::audit_log;
+use super::types::{At, Id};
+use super::{Store, StoreError};
+
+/// One change. No field holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// What makes the entry the same one however often it is written.
+    pub id: Uuid,
+    /// When it was made.
+    pub at: At,
+    /// Who made it.
+    pub actor: String,
+    /// What was done, such as `key.create`.
+    pub action: String,
+    /// To what, such as the key's id.
+    pub subject: String,
+    /// The new values, as JSON.
+    pub detail: String,
+}
+
+type Row = (Id, At, String, String, String, String);
+
+impl Store {
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn insert_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let added = again!(self, c => diesel::insert_into(audit_log::table)
+            .values((
+                audit_log::id.eq(Id(entry.id)),
+                audit_log::timestamp.eq(entry.at),
+                audit_log::actor.eq(&entry.actor),
+                audit_log::action.eq(&entry.action),
+                audit_log::subject.eq(&entry.subject),
+                audit_log::detail.eq(&entry.detail),
+            ))
+            .on_conflict_do_nothing()
+            .execute(c));
+        added.map(drop)
+    }
+
+    /// Up to `most` entries before a moment, the newest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn list_audit(&self, before: At, most: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let newest = audit_log::table
+            .filter(audit_log::timestamp.lt(before))
+            .order((audit_log::timestamp.desc(), audit_log::id.desc()))
+            .limit(i64::from(most));
+        let rows: Vec<Row> = again!(self, c => newest.load(c))?;
+        let entry =
+            |(id, at, actor, action, subject, detail): Row| AuditEntry { id: id.0, at, actor, action, subject, detail };
+        Ok(rows.into_iter().map(entry).collect())
+    }
+}

@@ -1,0 +1,84 @@
+//! One query for two databases: the macros build the same diesel expression once for each of them.
+
+use super::postgres::Postgres;
+use super::sqlite::Sqlite;
+
+/// The database that an address names.
+pub(super) enum Backend {
+    /// A server that replicas share.
+    Postgres(Box<Postgres>),
+    /// A file of this process.
+    Sqlite(Sqlite),
+}
+
+/// Runs a query, given as the future that it is.
+macro_rules! on {
+    ($store:expr, $c:ident => $query:expr) => {
+        match &$store.backend {
+            $crate::db::conn::Backend::Postgres(postgres) => {
+                let held = postgres.shared().await?;
+                let outcome = {
+                    let $c = &mut &*held;
+                    tokio::time::timeout($crate::db::postgres::STATEMENT, $query).await
+                };
+                postgres.judge(&held, outcome).await
+            }
+            $crate::db::conn::Backend::Sqlite(sqlite) => {
+                let $c = &mut *sqlite.connection.lock().await;
+                $query.await.map_err($crate::db::StoreError::from)
+            }
+        }
+    };
+}
+
+/// Runs a query that does no harm when it runs twice: once more where a restart of the server had cut the connection.
+macro_rules! again {
+    ($store:expr, $c:ident => $query:expr) => {
+        match on!($store, $c => $query) {
+            Err(error) if error.is_lost() => on!($store, $c => $query),
+            result => result,
+        }
+    };
+}
+
+/// Runs queries that take effect together or not at all. The block ends with an `Ok` whose error type is diesel's.
+///
+/// On SQLite the transaction takes the writers' lock at its beginning, since a reader that becomes a writer is refused
+/// without waiting; nothing in it ever waits, so it cannot be cancelled in the middle. On PostgreSQL the connection is
+/// taken out of its place and put back on completion only: a connection with a cancelled transaction would turn all
+/// later ones into savepoints that are never committed.
+macro_rules! tx {
+    ($store:expr, $c:ident => $work:block) => {
+        match &$store.backend {
+            $crate::db::conn::Backend::Postgres(postgres) => {
+                let mut lane = postgres.lane().await;
+                let mut own = match lane.take() {
+                    Some(own) => own,
+                    None => postgres.connect($crate::db::postgres::TRANSACTION).await?,
+                };
+                let outcome = tokio::time::timeout($crate::db::postgres::TRANSACTION, async {
+                    $crate::db::postgres::begin(&mut own).await?;
+                    let result = {
+                        let $c = &mut own;
+                        async { $work }.await
+                    };
+                    $crate::db::postgres::end(&mut own, result).await
+                });
+                let outcome = outcome.await;
+                if $crate::db::postgres::is_usable(&outcome) {
+                    *lane = Some(own);
+                }
+                $crate::db::postgres::flat(outcome, $crate::db::postgres::TRANSACTION)
+            }
+            $crate::db::conn::Backend::Sqlite(sqlite) => {
+                let own = &mut *sqlite.connection.lock().await;
+                $crate::db::sqlite::begin(own).await?;
+                let result = {
+                    let $c = &mut *own;
+                    async { $work }.await
+                };
+                Ok($crate::db::sqlite::end(own, result).await?)
+            }
+        }
+    };
+}

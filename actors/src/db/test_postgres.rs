@@ -1,0 +1,191 @@
+//! A PostgreSQL server of the tests' own: a temporary folder, a free loopback port, gone with the test process however
+//! that ends. It needs the programs of Debian's package `postgresql`.
+//!
+//! Only the standard library is used, so that tests of other packages can take this file in by its path.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{env, fs, process};
+
+/// Starts the server, obeys one word a line, and removes all when its input ends, which the kernel sees to even where
+/// the test process is killed.
+const KEEPER: &str = r#"
+trap '' HUP INT TERM
+bin=$1 port=$2
+folder=$(mktemp -d "${TMPDIR:-/tmp}/gateway-postgres-XXXXXX") || exit 1
+start() {
+    "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -s -w -t 60 start
+}
+"$bin/initdb" -D "$folder/data" -U gateway -A trust -E UTF8 --locale=C --no-sync >"$folder/initdb" 2>&1 || cat "$folder/initdb" >&2
+cat >>"$folder/data/postgresql.conf" <<END
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
+fsync = off
+full_page_writes = off
+max_connections = 200
+shared_buffers = 64MB
+END
+if start; then echo ready; else cat "$folder/log" >&2; echo failed; fi
+while read -r word; do
+    case $word in
+        stop) "$bin/pg_ctl" -D "$folder/data" -s -m immediate stop ;;
+        start) start ;;
+        freeze) for pid in $(head -1 "$folder/data/postmaster.pid") $(pgrep -P "$(head -1 "$folder/data/postmaster.pid")"); do kill -STOP "$pid"; done ;;
+        thaw) for pid in $(head -1 "$folder/data/postmaster.pid") $(pgrep -P "$(head -1 "$folder/data/postmaster.pid")"); do kill -CONT "$pid"; done ;;
+    esac
+    echo "$word done"
+done
+"$bin/pg_ctl" -D "$folder/data" -s -m immediate stop
+rm -rf "$folder"
+"#;
+
+/// A running server.
+pub struct TestPostgres {
+    bin: PathBuf,
+    port: u16,
+    keeper: Mutex<Keeper>,
+    databases: AtomicU32,
+}
+
+struct Keeper {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Keeper {
+    /// Says one word and waits until it is done.
+    fn say(&mut self, word: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{word}").unwrap();
+        assert_eq!(self.line(), format!("{word} done"));
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl TestPostgres {
+    /// The server that all tests of the process share; each takes a database of its own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<TestPostgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A server for one test, which may stop it.
+    pub fn start() -> Self {
+        let bin = programs();
+        // Another process may take the port that was free a moment ago.
+        let started = (0..5).find_map(|_| {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut keeper = keeper(&bin, port);
+            (keeper.line() == "ready").then_some((port, keeper))
+        });
+        let (port, keeper) = started.expect("PostgreSQL starts; its own words are above");
+        Self { bin, port, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
+    }
+
+    /// The address of a new, empty database. Its password is never asked for; no error may tell it.
+    pub fn database(&self) -> String {
+        let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.psql(&self.url("postgres"), &format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://gateway:canary-password@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs SQL as an operator does, and gives what psql prints: a line a row, columns apart by `|`.
+    pub fn psql(&self, url: &str, sql: &str) -> String {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args([url, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "psql refuses {sql}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Stops the server at once, as a crash does.
+    pub fn stop(&self) {
+        self.say("stop");
+    }
+
+    /// Starts it again.
+    pub fn start_again(&self) {
+        self.say("start");
+    }
+
+    /// Lets it hang: connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        self.say("freeze");
+    }
+
+    /// Ends what [`TestPostgres::freeze`] began.
+    pub fn thaw(&self) {
+        self.say("thaw");
+    }
+
+    fn say(&self, word: &str) {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).say(word);
+    }
+}
+
+impl Drop for TestPostgres {
+    fn drop(&mut self) {
+        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(keeper.input.take());
+        let _ended = keeper.process.wait();
+    }
+}
+
+/// The newest server programs that are installed.
+fn programs() -> PathBuf {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut versions: Vec<PathBuf> = debian.map(|version| version.path().join("bin")).collect();
+    let number = |path: &PathBuf| path.iter().rev().nth(1).and_then(|name| name.to_str()?.parse::<u32>().ok());
+    versions.sort_by_key(|path| std::cmp::Reverse(number(path)));
+    let on_path = env::var_os("PATH").unwrap_or_default();
+    let found = versions.into_iter().chain(env::split_paths(&on_path)).find(|folder| folder.join("initdb").exists());
+    found.expect("these tests need PostgreSQL: install Debian's package postgresql, or put initdb and pg_ctl on PATH")
+}
+
+fn keeper(bin: &Path, port: u16) -> Keeper {
+    // A session of its own, so that Ctrl-C ends the tests and not their keeper.
+    let mut command = match unprivileged() {
+        Some((user, group)) => {
+            let mut command = Command::new("setpriv");
+            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups", "setsid"]);
+            command
+        }
+        None => Command::new("setsid"),
+    };
+    command.args(["sh", "-c", KEEPER, "keeper"]).arg(bin).arg(port.to_string());
+    let mut process = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let input = process.stdin.take();
+    let output = BufReader::new(process.stdout.take().unwrap());
+    Keeper { process, input, output }
+}
+
+/// The user to run as where this process is root, which PostgreSQL refuses to be.
+fn unprivileged() -> Option<(String, String)> {
+    if fs::metadata(format!("/proc/{}", process::id())).unwrap().uid() != 0 {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let ids = |name: &str| {
+        let line = users.lines().find(|line| line.starts_with(&format!("{name}:")))?;
+        let mut fields = line.split(':').skip(2).map(str::to_owned);
+        Some((fields.next()?, fields.next()?))
+    };
+    Some(ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody"))
+}

@@ -1,0 +1,134 @@
+//! Virtual keys and settings, in both databases.
+
+use crate::db::test_place::{Place, on_both_stores};
+use crate::db::{At, KeyRow, KeyRowChange, Nanos, Store};
+
+pub(super) fn row(id: &str) -> KeyRow {
+    KeyRow {
+        id: id.to_owned(),
+        virtual_key: format!("hash of {id}"),
+        hint: "vk-abc…wxyz".to_owned(),
+        name: "Production Key".to_owned(),
+        provider: Some("openai".to_owned()),
+        real_api_key: Some(vec![1, 0, 255]),
+        rate_limit: Some(i64::from(u32::MAX)),
+        tokens_per_minute: Some(1),
+        max_parallel: None,
+        budget_limit_usd: Some(Nanos(i64::MAX)),
+        budget_period: "week".to_owned(),
+        user_id: None,
+        team_id: Some("team".to_owned()),
+        allowed_models: Some("[\"gpt-*\"]".to_owned()),
+        allowed_providers: None,
+        config: None,
+        expires_at: Some(At(1)),
+        is_active: true,
+        created_at: At(2),
+        updated_at: At(-3),
+    }
+}
+
+fn ids(rows: &[KeyRow]) -> Vec<&str> {
+    let mut ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+on_both_stores! {
+    async fn keys_and_settings_survive_a_restart_unchanged(place) {
+        let store = place.store().await;
+        store.insert_key(&row("a")).await.unwrap();
+        store.set_setting("admin", "1").await.unwrap();
+        store.set_setting("admin", "2").await.unwrap();
+        drop(store);
+
+        let store = place.store().await;
+        assert_eq!(store.list_keys().await.unwrap(), [row("a")]);
+        assert_eq!(store.setting("admin").await.unwrap().as_deref(), Some("2"));
+        assert_eq!(store.setting("other").await.unwrap(), None);
+    }
+
+    /// B8: of several replicas one is the first to set a setting, such as the mark of an alert.
+    async fn b8_a_setting_is_set_once(place) {
+        let (one, other) = (place.store().await, place.store().await);
+        assert!(one.set_setting_once("alert", "1").await.unwrap());
+        assert!(!other.set_setting_once("alert", "2").await.unwrap());
+        assert_eq!(other.setting("alert").await.unwrap().as_deref(), Some("1"));
+    }
+
+    /// G10: an edit writes its own columns only, so it cannot bring back what another edit took away.
+    async fn g10_an_edit_leaves_the_other_columns_alone(place) {
+        let (one, other) = (place.store().await, place.store().await);
+        one.insert_key(&row("a")).await.unwrap();
+        one.insert_key(&row("b")).await.unwrap();
+
+        let revoke = KeyRowChange { is_active: Some(false), updated_at: At(4), ..KeyRowChange::default() };
+        one.update_key("a", revoke).await.unwrap();
+        let rename = KeyRowChange {
+            name: Some("new".to_owned()),
+            real_api_key: Some(None),
+            tokens_per_minute: Some(None),
+            max_parallel: Some(Some(7)),
+            updated_at: At(5),
+            ..KeyRowChange::default()
+        };
+        let renamed = other.update_key("a", rename.clone()).await.unwrap();
+        let expected = KeyRow {
+            name: "new".to_owned(),
+            real_api_key: None,
+            tokens_per_minute: None,
+            max_parallel: Some(7),
+            is_active: false,
+            updated_at: At(5),
+            ..row("a")
+        };
+        assert_eq!(renamed, Some(expected.clone()));
+        let mut rows = one.list_keys().await.unwrap();
+        rows.sort_by(|one, other| one.id.cmp(&other.id));
+        assert_eq!(rows, [expected, row("b")]);
+        assert_eq!(one.update_key("c", rename).await.unwrap(), None);
+    }
+
+    async fn a_second_key_with_the_same_hash_is_refused(place) {
+        let store = place.store().await;
+        store.insert_key(&row("a")).await.unwrap();
+        let twin = KeyRow { id: "b".to_owned(), ..row("a") };
+        let error = store.insert_key(&twin).await.unwrap_err().to_string();
+        assert!(error.contains("virtual_keys"), "{error}");
+        assert!(error.to_lowercase().contains("unique"), "{error}");
+    }
+
+    /// G10: a replica that looks now and then learns of every change, and how many keys there are.
+    async fn g10_changed_keys_are_found(place) {
+        let (one, other) = (place.store().await, place.store().await);
+        let first = other.keys_changed_since(At(0)).await.unwrap();
+        assert_eq!((first.rows, first.count, first.mark), (Vec::new(), 0, At(0)));
+        one.insert_key(&row("a")).await.unwrap();
+        one.insert_key(&row("b")).await.unwrap();
+        let second = other.keys_changed_since(first.mark).await.unwrap();
+        assert_eq!((ids(&second.rows), second.count), (vec!["a", "b"], 2));
+        assert!(second.mark.0 > 1_700_000_000_000_000, "by the clock of the database: {:?}", second.mark);
+
+        // As if it were long ago.
+        let long_after = At(second.mark.0 + 60_000_000);
+        assert_eq!(ids(&other.keys_changed_since(long_after).await.unwrap().rows), Vec::<&str>::new());
+        let revoke = KeyRowChange { is_active: Some(false), updated_at: At(4), ..KeyRowChange::default() };
+        one.update_key("a", revoke).await.unwrap();
+        let third = other.keys_changed_since(second.mark).await.unwrap();
+        assert!(third.rows.iter().any(|row| row.id == "a" && !row.is_active));
+        assert!(third.mark > second.mark);
+    }
+
+    /// Several replicas start at once: one migrates, the others wait and find nothing to do.
+    async fn processes_that_start_at_once_migrate_once(place) {
+        let url = place.url.as_str();
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let open = || actix_rt::System::new().block_on(async { Store::open(url).await.map(drop) });
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for result in results {
+            result.unwrap();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Leases: what is spent and granted never exceeds the limit, in both databases.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use rand::{Rng, RngExt, SeedableRng};
+
+use super::usage::usage;
+use crate::budget::scope::{Scope, ScopeKind};
+use crate::db::test_place::{Place, on_both_stores};
+use crate::db::{Lease, LeaseRequest, Store};
+use crate::money::PicoUsd;
+
+const PERIOD: &str = "2026-11";
+
+pub(super) fn scope(id: &str) -> Scope {
+    Scope::new(ScopeKind::Key, id)
+}
+
+fn picos(amount: i128) -> PicoUsd {
+    PicoUsd::from_picos(amount)
+}
+
+async fn ask(store: &Store, scope: &Scope, replica: &str, want: i128, at_least: i128, limit: i128) -> Lease {
+    let request = LeaseRequest {
+        scope,
+        period: PERIOD,
+        replica,
+        want: picos(want),
+        at_least: picos(at_least),
+        limit: picos(limit),
+        expires_at: SystemTime::now() + Duration::from_secs(30),
+    };
+    store.lease(request).await.unwrap()
+}
+
+/// Leases all of `amount`.
+pub(super) async fn lease(store: &Store, scope: &Scope, replica: &str, amount: i128, limit: i128) {
+    assert_eq!(ask(store, scope, replica, amount, amount, limit).await.added, picos(amount));
+}
+
+/// What the store grants and has spent; never more than `limit`.
+async fn check(store: &Store, scope: &Scope, limit: i128) {
+    let figures = store.budget_figures().await.unwrap();
+    if let Some(of) = figures.iter().find(|figures| figures.scope == *scope) {
+        assert!(of.spent.plus(of.leased) <= picos(limit), "{} spent, {} leased", of.spent, of.leased);
+    }
+}
+
+on_both_stores! {
+    /// B1: shares shrink towards the limit, what is needed at once is given as long as it is there, and no more.
+    async fn b1_grants_end_at_the_limit(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        let first = ask(&store, &key, "one", 50, 1, 100).await;
+        assert_eq!((first.added, first.granted_total, first.others), (picos(25), picos(25), picos(0)));
+        let second = ask(&store, &key, "two", 50, 40, 100).await;
+        assert_eq!((second.added, second.others), (picos(40), picos(25)));
+        let third = ask(&store, &key, "one", 50, 40, 100).await;
+        assert_eq!((third.added, third.granted_total, third.others), (picos(35), picos(60), picos(40)));
+        assert_eq!(ask(&store, &key, "two", 50, 1, 100).await.added, picos(0));
+        // A lowered limit takes nothing away and gives nothing more; another budget is another one.
+        let lowered = ask(&store, &key, "two", 50, 1, 10).await;
+        assert_eq!((lowered.added, lowered.granted_total), (picos(0), picos(40)));
+        assert_eq!(ask(&store, &scope("b"), "two", 1, 1, 10).await.added, picos(1));
+    }
+
+    async fn leases_are_returned_renewed_and_released(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        lease(&store, &key, "one", 60, 100).await;
+        lease(&store, &key, "two", 40, 100).await;
+        store.return_lease(&key, PERIOD, "one", picos(20)).await.unwrap();
+        let after = ask(&store, &key, "two", 0, 0, 100).await;
+        assert_eq!((after.granted_total, after.others), (picos(40), picos(40)));
+        // More than is held gives no money to anybody.
+        store.return_lease(&key, PERIOD, "one", picos(1_000)).await.unwrap();
+        store.return_lease(&key, PERIOD, "nobody", picos(1_000)).await.unwrap();
+        assert_eq!(ask(&store, &key, "two", 0, 0, 100).await.others, picos(0));
+
+        let now = SystemTime::now();
+        let minute = Duration::from_secs(60);
+        assert!(store.expired_replicas(now).await.unwrap().is_empty());
+        store.renew_leases("one", now + 3 * minute).await.unwrap();
+        assert_eq!(store.expired_replicas(now + minute).await.unwrap(), ["two"]);
+        // An expired lease is still held: only its release frees it.
+        assert_eq!(ask(&store, &key, "one", 100, 100, 100).await.added, picos(60));
+        store.release_replica("two").await.unwrap();
+        assert_eq!(ask(&store, &key, "one", 100, 100, 100).await.added, picos(40));
+    }
+
+    /// B1, B2: four replicas lease, spend, write rows, give back, die and are released in random order.
+    async fn b1_b2_spent_and_granted_never_exceed_the_limit(place) {
+        const LIMIT: i128 = 1_000_000;
+        let url = &place.url;
+        drop(place.store().await);
+        std::thread::scope(|threads| {
+            for number in 0..4 {
+                threads.spawn(move || actix_rt::System::new().block_on(replica(url, number, LIMIT)));
+            }
+        });
+        // Every budget: spent is the sum of what was recorded, and nothing is granted any more.
+        let store = place.store().await;
+        let reported = store.usage_report(crate::db::UsageGroup::Key, 0, i64::MAX / 2).await.unwrap();
+        for figures in store.budget_figures().await.unwrap() {
+            assert_eq!(figures.leased, picos(0), "{}", figures.scope);
+            assert!(figures.spent <= picos(LIMIT), "{} {}", figures.scope, figures.spent);
+        }
+        let spent = store.spent(&scope("a"), PERIOD).await.unwrap();
+        let others = store.spent(&scope("b"), PERIOD).await.unwrap();
+        assert_eq!(spent.plus(others).to_string(), reported[0].cost_usd);
+    }
+}
+
+/// A replica's life: it spends only what it was granted.
+async fn replica(url: &str, number: u64, limit: i128) {
+    let store = Store::open(url).await.unwrap();
+    let mut random = rand::rngs::StdRng::seed_from_u64(number);
+    let keys = [scope("a"), scope("b")];
+    let mut name = format!("replica {number}");
+    let mut held: HashMap<&Scope, i128> = HashMap::new();
+    for step in 0..150 {
+        let key = &keys[(random.next_u32() % 2) as usize];
+        match random.random_range(0..10) {
+            0..4 => {
+                let (want, at_least) = (random.random_range(1..80_000), random.random_range(1..20_000));
+                let lease = ask(&store, key, &name, want, at_least, limit).await;
+                *held.entry(key).or_default() += lease.added.picos();
+                assert_eq!(lease.granted_total.picos(), held[key]);
+            }
+            4..8 => {
+                let mut rows = Vec::new();
+                for _ in 0..random.random_range(1..20) {
+                    let held = held.entry(key).or_default();
+                    let cost = random.random_range(0..=(*held).min(2_000));
+                    *held -= cost;
+                    rows.push(usage(&name, cost as i64, &[(key, PERIOD)]));
+                }
+                let batch: Vec<_> = rows.iter().collect();
+                store.record_usage(&batch).await.unwrap();
+                // A replay changes nothing.
+                store.record_usage(&batch).await.unwrap();
+            }
+            8 => {
+                let held = held.entry(key).or_default();
+                let amount = random.random_range(0..=*held);
+                *held -= amount;
+                store.return_lease(key, PERIOD, &name, picos(amount)).await.unwrap();
+            }
+            _ => {
+                // It dies and another takes its place.
+                store.release_replica(&name).await.unwrap();
+                held.clear();
+                name = format!("replica {number}, life {step}");
+            }
+        }
+        check(&store, key, limit).await;
+    }
+    store.release_replica(&name).await.unwrap();
+}

@@ -1,0 +1,178 @@
+//! The usage log and what is added up from it, in both databases.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use super::leases::{lease, scope};
+use crate::budget::accounts::Charge;
+use crate::budget::scope::{Scope, ScopeKind};
+use crate::db::test_place::{Place, on_both_stores};
+use crate::db::{At, AuditEntry, Store, UsageGroup, UsageSum};
+use crate::money::PicoUsd;
+use crate::usage_row::UsageRow;
+use crate::wire::Usage;
+
+/// 2026-11-25T12:00:00Z.
+pub(super) const NOON: i64 = 1_795_608_000_000_000;
+
+pub(super) fn usage(replica: &str, cost: i64, charges: &[(&Scope, &str)]) -> UsageRow {
+    let charge = |(scope, period): &(&Scope, &str)| Charge { scope: (*scope).clone(), period: (*period).into() };
+    UsageRow {
+        id: Uuid::now_v7(),
+        timestamp: NOON,
+        trace_id: "trace".to_owned(),
+        request_id: "request".to_owned(),
+        virtual_key_id: "key".into(),
+        user_id: Some("ann".to_owned()),
+        team_id: None,
+        provider: "openai".into(),
+        model: "gpt-4o-mini".to_owned(),
+        endpoint: "/v1/chat/completions".into(),
+        status: "success".into(),
+        attempt: 1,
+        usage: Usage { prompt_tokens: 10, completion_tokens: 15, cached_tokens: 3, ..Usage::default() },
+        cost: Some(cost),
+        baseline_cost: Some(cost.saturating_mul(2)),
+        estimated: false,
+        stream: true,
+        duration_ms: 250,
+        time_to_first_token_ms: None,
+        replica: replica.into(),
+        charges: charges.iter().map(charge).collect(),
+    }
+}
+
+async fn total(store: &Store, group: UsageGroup) -> Vec<UsageSum> {
+    store.usage_report(group, 0, i64::MAX / 2).await.unwrap()
+}
+
+on_both_stores! {
+    /// G2: a row that is written twice, in one batch or in two, counts once, in the log, in budgets and in leases.
+    async fn g2_a_row_counts_once_however_often_it_is_written(place) {
+        let store = place.store().await;
+        let (key, user) = (scope("a"), Scope::new(ScopeKind::User, "ann"));
+        lease(&store, &key, "one", 1_000_000, 10_000_000).await;
+        let rows: Vec<_> = (0..7).map(|_| usage("one", 30_000, &[(&key, "2026-11"), (&user, "2026-11")])).collect();
+        let batch: Vec<_> = rows[..5].iter().chain(&rows[..3]).collect();
+        store.record_usage(&batch).await.unwrap();
+        store.record_usage(&batch).await.unwrap();
+        let all: Vec<_> = rows.iter().collect();
+        store.record_usage(&all).await.unwrap();
+        store.record_usage(&[]).await.unwrap();
+
+        let spent = PicoUsd::from_picos(7 * 30_000);
+        assert_eq!(store.spent(&key, "2026-11").await.unwrap(), spent);
+        assert_eq!(store.spent(&user, "2026-11").await.unwrap(), spent);
+        assert_eq!(store.spent(&user, "2026-12").await.unwrap(), PicoUsd::default());
+        let figures = store.budget_figures().await.unwrap();
+        assert_eq!(figures.len(), 2);
+        assert_eq!(figures[0].leased, PicoUsd::from_picos(1_000_000 - 7 * 30_000));
+        let report = total(&store, UsageGroup::Key).await;
+        assert_eq!(report.len(), 1);
+        assert_eq!((report[0].requests, report[0].cost_usd.as_str()), (7, "0.00000021"));
+        assert_eq!(store.all_spend(&["2026-11", "total"]).await.unwrap().len(), 2);
+        assert!(store.all_spend(&["2026-12"]).await.unwrap().is_empty());
+    }
+
+    /// A lease never falls below nothing where a request cost more than was reserved, and spend stops at what a column
+    /// holds.
+    async fn amounts_stay_in_their_columns(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        lease(&store, &key, "one", 1_000, 10_000).await;
+        let rows = [usage("one", i64::MAX, &[(&key, "2026-11")]), usage("one", i64::MAX, &[(&key, "2026-11")])];
+        store.record_usage(&[&rows[0]]).await.unwrap();
+        store.record_usage(&[&rows[1]]).await.unwrap();
+        let spent = store.spent(&key, "2026-11").await.unwrap();
+        assert!(spent.picos() >= i128::from(i64::MAX), "{spent}");
+        assert_eq!(store.budget_figures().await.unwrap()[0].leased, PicoUsd::default());
+        let report = total(&store, UsageGroup::Day).await;
+        assert_eq!(report[0].cost_usd, "18446744.073709551614");
+    }
+
+    async fn an_odd_row_does_not_keep_the_others_from_being_written(place) {
+        let store = place.store().await;
+        let mut odd = usage("one", 1, &[]);
+        odd.model = "\u{0}gpt\u{0}".to_owned();
+        odd.trace_id = "'; DROP TABLE llm_usage_log; -- 🙂".to_owned();
+        odd.cost = None;
+        odd.baseline_cost = None;
+        odd.usage.prompt_tokens = u64::MAX;
+        odd.attempt = u32::MAX;
+        odd.timestamp = 0;
+        store.record_usage(&[&odd, &usage("one", 1, &[])]).await.unwrap();
+        assert_eq!(total(&store, UsageGroup::Model).await.len(), 2);
+    }
+
+    async fn usage_is_added_up_by_each_group(place) {
+        let store = place.store().await;
+        let mut rows: Vec<_> = (0..1_100).map(|_| usage("one", 10_500_000, &[])).collect();
+        rows[0].user_id = None;
+        rows[0].estimated = true;
+        rows[1].timestamp = NOON + 12 * 3_600_000_000;
+        rows[2].provider = "anthropic".into();
+        rows[3].team_id = Some("blue".to_owned());
+        rows[4].cost = None;
+        store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        let groups = |sums: &[UsageSum]| sums.iter().map(|sum| (sum.group.clone(), sum.requests)).collect::<Vec<_>>();
+        let owned = |groups: &[(&str, i64)]| groups.iter().map(|(of, n)| ((*of).to_owned(), *n)).collect::<Vec<_>>();
+        for (group, expected) in [
+            (UsageGroup::Day, [("2026-11-25", 1_099), ("2026-11-26", 1)]),
+            (UsageGroup::User, [("", 1), ("ann", 1_099)]),
+            (UsageGroup::Team, [("", 1_099), ("blue", 1)]),
+            (UsageGroup::Provider, [("anthropic", 1), ("openai", 1_099)]),
+            (UsageGroup::Model, [("anthropic/gpt-4o-mini", 1), ("openai/gpt-4o-mini", 1_099)]),
+        ] {
+            assert_eq!(groups(&total(&store, group).await), owned(&expected), "{group:?}");
+        }
+        let all = total(&store, UsageGroup::Key).await;
+        let expected = UsageSum {
+            group: "key".to_owned(),
+            requests: 1_100,
+            prompt_tokens: 11_000,
+            completion_tokens: 16_500,
+            cost_usd: "0.0115395".to_owned(),
+            estimated: 1,
+        };
+        assert_eq!(all, [expected]);
+        assert_eq!(store.usage_report(UsageGroup::Key, NOON, NOON).await.unwrap(), []);
+        assert_eq!(store.usage_report(UsageGroup::Key, NOON, NOON + 1).await.unwrap()[0].requests, 1_099);
+    }
+
+    /// G7: old rows go in batches, and what was spent stays.
+    async fn g7_old_rows_go_in_batches(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        let rows: Vec<_> = (0..25).map(|at| UsageRow { timestamp: at, ..usage("one", 2, &[(&key, "total")]) }).collect();
+        store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        let before: SystemTime = UNIX_EPOCH + Duration::from_micros(22);
+        let mut deleted = Vec::new();
+        for _ in 0..4 {
+            deleted.push(store.delete_usage_before(before, 10).await.unwrap());
+        }
+        assert_eq!(deleted, [10, 10, 2, 0]);
+        assert_eq!(total(&store, UsageGroup::Key).await[0].requests, 3);
+        assert_eq!(store.spent(&key, "total").await.unwrap(), PicoUsd::from_picos(50));
+    }
+
+    async fn the_audit_log_is_read_from_its_end(place) {
+        let store = place.store().await;
+        let entry = |at| AuditEntry {
+            id: Uuid::now_v7(),
+            at: At(at),
+            actor: "admin".to_owned(),
+            action: "key.create".to_owned(),
+            subject: "key".to_owned(),
+            detail: "{}".to_owned(),
+        };
+        let entries = [entry(1), entry(2), entry(3)];
+        for entry in &entries {
+            store.insert_audit(entry).await.unwrap();
+            store.insert_audit(entry).await.unwrap();
+        }
+        let [first, second, third] = entries;
+        assert_eq!(store.list_audit(At(9), 2).await.unwrap(), [third, second]);
+        assert_eq!(store.list_audit(At(2), 2).await.unwrap(), [first]);
+    }
+}

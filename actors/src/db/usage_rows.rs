@@ -1,0 +1,127 @@
+//! The columns of `llm_usage_log`, and its rows in one statement: PostgreSQL takes an array a column, SQLite a list of
+//! values.
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use super::types::{At, Id, Picos, sql};
+use crate::usage_row::UsageRow;
+
+/// PostgreSQL's texts cannot hold the character NUL; one such row would keep all others from being written.
+fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+fn tokens(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn picos(amount: i64) -> Picos {
+    Picos::of(i128::from(amount))
+}
+
+/// Makes the table of columns: name, SQL type, Rust type, and the value in a row.
+macro_rules! columns {
+    ($row:ident; $first:ident: $first_sql:ty = $first_type:ty, $first_value:expr;
+     $($name:ident: $sql:ty = $type:ty, $value:expr;)*) => {
+        /// Some rows, column by column. As a query it writes them and gives the ids of those that are new.
+        #[derive(Default)]
+        pub(super) struct UsageColumns {
+            $first: Vec<$first_type>,
+            $($name: Vec<$type>,)*
+        }
+
+        impl UsageColumns {
+            pub(super) fn of(rows: &[&UsageRow]) -> Self {
+                let mut columns = Self::default();
+                for $row in rows {
+                    columns.$first.push($first_value);
+                    $(columns.$name.push($value);)*
+                }
+                columns
+            }
+        }
+
+        const INSERT: &str = concat!(
+            "INSERT INTO llm_usage_log (", stringify!($first), $(", ", stringify!($name),)* ") "
+        );
+
+        const ONCE: &str = " ON CONFLICT (id) DO NOTHING RETURNING id";
+
+        impl QueryFragment<Pg> for UsageColumns {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql(INSERT);
+                out.push_sql("SELECT * FROM unnest(");
+                out.push_bind_param::<Array<$first_sql>, _>(&self.$first)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<Array<$sql>, _>(&self.$name)?;
+                )*
+                out.push_sql(")");
+                out.push_sql(ONCE);
+                Ok(())
+            }
+        }
+
+        impl QueryFragment<Sqlite> for UsageColumns {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                // The text depends on the number of rows.
+                out.unsafe_to_cache_prepared();
+                out.push_sql(INSERT);
+                for (at, $first) in self.$first.iter().enumerate() {
+                    out.push_sql(if at == 0 { "VALUES (" } else { "), (" });
+                    out.push_bind_param::<$first_sql, _>($first)?;
+                    $(
+                        out.push_sql(", ");
+                        if let Some(value) = self.$name.get(at) {
+                            out.push_bind_param::<$sql, _>(value)?;
+                        }
+                    )*
+                }
+                out.push_sql(")");
+                out.push_sql(ONCE);
+                Ok(())
+            }
+        }
+    };
+}
+
+columns! { row;
+    id: sql::Id = Id, Id(row.id);
+    timestamp: sql::Moment = At, At(row.timestamp);
+    trace_id: Text = String, clean(&row.trace_id);
+    request_id: Text = String, clean(&row.request_id);
+    virtual_key_id: Text = String, clean(&row.virtual_key_id);
+    user_id: Nullable<Text> = Option<String>, row.user_id.as_deref().map(clean);
+    team_id: Nullable<Text> = Option<String>, row.team_id.as_deref().map(clean);
+    provider: Text = String, clean(&row.provider);
+    model: Text = String, clean(&row.model);
+    endpoint: Text = String, clean(&row.endpoint);
+    status: Text = String, clean(&row.status);
+    attempt: Integer = i32, i32::try_from(row.attempt).unwrap_or(i32::MAX);
+    prompt_tokens: BigInt = i64, tokens(row.usage.prompt_tokens);
+    completion_tokens: BigInt = i64, tokens(row.usage.completion_tokens);
+    cached_tokens: BigInt = i64, tokens(row.usage.cached_tokens);
+    cache_write_tokens: BigInt = i64, tokens(row.usage.cache_write_tokens.saturating_add(row.usage.cache_write_1h_tokens));
+    reasoning_tokens: BigInt = i64, tokens(row.usage.reasoning_tokens);
+    cost: Nullable<sql::Picos> = Option<Picos>, row.cost.map(picos);
+    estimated: Bool = bool, row.estimated;
+    stream: Bool = bool, row.stream;
+    duration_ms: BigInt = i64, row.duration_ms;
+    time_to_first_token_ms: Nullable<BigInt> = Option<i64>, row.time_to_first_token_ms;
+    replica: Text = String, clean(&row.replica);
+    baseline_cost: Nullable<sql::Picos> = Option<Picos>, row.baseline_cost.map(picos);
+}
+
+impl Query for UsageColumns {
+    type SqlType = sql::Id;
+}
+
+impl QueryId for UsageColumns {
+    type QueryId = Self;
+    // SQLite's wrapper knows statements by their text alone, so this is PostgreSQL's.
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
