@@ -1,6 +1,7 @@
 //! The admin API, below `/admin`: who may use the gateway, and how. Every path needs the admin token.
 
 mod answer;
+mod audit;
 mod auth;
 mod body;
 mod budgets;
@@ -43,6 +44,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         web::scope("/admin")
             .app_data(web::PayloadConfig::new(MAX_BODY))
             .configure(virtual_keys::routes)
+            .configure(audit::routes)
             .configure(budgets::routes)
             .configure(pricing::routes)
             .configure(usage::routes)

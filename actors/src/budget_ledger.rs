@@ -15,11 +15,11 @@ use std::time::Duration;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
-use crate::db::{BudgetFigures, Store, StoreError, UsageSum};
+use crate::db::{At, AuditEntry, BudgetFigures, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
 
-pub use messages::{Close, Fund, LimitOf, ListBudgets, ReportUsage, SetLimit, SetPrice};
+pub use messages::{Close, Fund, LimitOf, ListAudit, ListBudgets, ReportUsage, SetLimit, SetPrice};
 
 /// What the ledger is configured with.
 #[derive(Clone, Debug)]
@@ -137,6 +137,7 @@ handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
 handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
 handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures());
 handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
+handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));
 handle!(SetPrice => Result<(), StoreError>, |book, set| book.set_price(set));
 handle!(Close => Result<(), StoreError>, |book, _close| book.close());
 

@@ -35,10 +35,6 @@ pub struct VirtualKey {
     pub real_api_key: Option<Secret>,
     /// Requests allowed per minute; none means no limit.
     pub rate_limit: Option<u32>,
-    /// Tokens allowed per minute; none means no limit.
-    pub tokens_per_minute: Option<u32>,
-    /// Requests allowed at the same time; none means no limit.
-    pub max_parallel: Option<u32>,
     /// US dollars that the key may spend in a `budget_period`; none means no limit.
     pub budget_limit_usd: Option<Usd>,
     /// How often the budget begins anew.
@@ -77,6 +73,26 @@ pub enum KeyRefusal {
 }
 
 impl VirtualKey {
+    /// Whether an edit would change nothing that a request looks at.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let credential = |key: &Self| key.real_api_key.as_ref().map(|credential| credential.expose().to_owned());
+        let shown = |key: &Self| {
+            (
+                (
+                    key.hash,
+                    key.name.clone(),
+                    key.provider.clone(),
+                    key.rate_limit,
+                    key.budget_limit_usd,
+                    key.budget_period,
+                ),
+                (key.user_id.clone(), key.team_id.clone(), key.allowed_models.clone(), key.allowed_providers.clone()),
+                (key.expires_at, key.config.clone(), key.is_active, key.updated_at),
+            )
+        };
+        shown(self) == shown(other) && credential(self) == credential(other)
+    }
+
     /// Whether the key works at all at `now`: the one check that every use of a key starts with (H4).
     ///
     /// # Errors
@@ -124,10 +140,6 @@ pub struct NewKey {
     pub real_api_key: Option<Secret>,
     /// See [`VirtualKey::rate_limit`].
     pub rate_limit: Option<u32>,
-    /// See [`VirtualKey::tokens_per_minute`].
-    pub tokens_per_minute: Option<u32>,
-    /// See [`VirtualKey::max_parallel`].
-    pub max_parallel: Option<u32>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Usd>,
     /// See [`VirtualKey::budget_period`]; a month where absent.
@@ -157,10 +169,6 @@ pub struct KeyChange {
     pub real_api_key: Option<Option<Secret>>,
     /// See [`VirtualKey::rate_limit`].
     pub rate_limit: Option<Option<u32>>,
-    /// See [`VirtualKey::tokens_per_minute`].
-    pub tokens_per_minute: Option<Option<u32>>,
-    /// See [`VirtualKey::max_parallel`].
-    pub max_parallel: Option<Option<u32>>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Option<Usd>>,
     /// See [`VirtualKey::budget_period`].
@@ -179,6 +187,28 @@ pub struct KeyChange {
     pub config: Option<Option<String>>,
     /// See [`VirtualKey::is_active`].
     pub is_active: Option<bool>,
+}
+
+impl KeyChange {
+    /// The names of the fields that are edited, without their values.
+    pub fn fields(&self) -> Vec<&'static str> {
+        let edited = [
+            ("name", self.name.is_some()),
+            ("provider", self.provider.is_some()),
+            ("real_api_key", self.real_api_key.is_some()),
+            ("rate_limit", self.rate_limit.is_some()),
+            ("budget_limit_usd", self.budget_limit_usd.is_some()),
+            ("budget_period", self.budget_period.is_some()),
+            ("user_id", self.user_id.is_some()),
+            ("team_id", self.team_id.is_some()),
+            ("allowed_models", self.allowed_models.is_some()),
+            ("allowed_providers", self.allowed_providers.is_some()),
+            ("expires_at", self.expires_at.is_some()),
+            ("config", self.config.is_some()),
+            ("is_active", self.is_active.is_some()),
+        ];
+        edited.iter().filter(|(_, edited)| *edited).map(|(name, _)| *name).collect()
+    }
 }
 
 #[cfg(test)]

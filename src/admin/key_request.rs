@@ -11,13 +11,11 @@ use super::{AdminError, AdminState};
 
 const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
-const NEW_KEY_FIELDS: [&str; 14] = [
+const NEW_KEY_FIELDS: [&str; 12] = [
     "name",
     "provider",
     "real_api_key",
     "rate_limit",
-    "tokens_per_minute",
-    "max_parallel",
     "budget_limit_usd",
     "budget_period",
     "user_id",
@@ -38,8 +36,6 @@ pub(super) fn new_key(body: &Bytes, state: &AdminState) -> Result<NewKey, AdminE
         provider: said.provider.flatten(),
         real_api_key: said.real_api_key.flatten(),
         rate_limit: said.rate_limit.flatten(),
-        tokens_per_minute: said.tokens_per_minute.flatten(),
-        max_parallel: said.max_parallel.flatten(),
         budget_limit_usd: said.budget_limit_usd.flatten(),
         budget_period: said.budget_period,
         user_id: said.user_id.flatten(),
@@ -86,8 +82,6 @@ fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, A
         provider,
         real_api_key: credential(fields, "real_api_key")?,
         rate_limit: limit(fields, "rate_limit", "requests per minute")?,
-        tokens_per_minute: limit(fields, "tokens_per_minute", "tokens per minute")?,
-        max_parallel: limit(fields, "max_parallel", "requests at the same time")?,
         budget_limit_usd: usd(fields, "budget_limit_usd")?,
         budget_period: required(fields, "budget_period", "total, day, week or month")?,
         user_id: text(fields, "user_id")?,

@@ -172,6 +172,28 @@ async fn a_request_must_fit_every_scope() {
     gateway.admin("PUT", "/admin/team-budgets/blue", Some(json!({}))).await.expect(400);
 }
 
+/// Every change through the admin API is noted, without any secret.
+#[tokio::test]
+async fn changes_are_noted_in_the_audit_log() {
+    let gateway = Setup::new().start().await;
+    let key = gateway.make_key(json!({ "provider": "openai", "real_api_key": "sk-audit-canary" })).await;
+    let path = format!("/admin/virtual-keys/{}", key["id"].as_str().unwrap());
+    gateway
+        .admin("PUT", &format!("{path}/rotate"), Some(json!({ "new_api_key": "sk-audit-canary-2" })))
+        .await
+        .expect(200);
+    gateway.admin("PUT", "/admin/team-budgets/blue", Some(json!({ "monthly_limit_usd": 7 }))).await.expect(200);
+    let log = gateway.admin("GET", "/admin/audit", None).await.expect(200);
+    assert!(!log.text().contains("canary"), "{}", log.text());
+    let log = log.json();
+    let actions: Vec<_> =
+        log["data"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["team_budget.set", "key.change", "key.create"]);
+    assert_eq!(log["data"][0]["detail"], json!({ "monthly_limit_usd": 7 }));
+    assert_eq!(log["data"][1]["detail"]["fields"], json!(["real_api_key"]));
+    assert_eq!(log["data"][1]["subject"], key["id"]);
+}
+
 /// C5: the client leaves in the middle of a stream: what was generated is counted, booked and marked as estimated.
 #[tokio::test]
 async fn c5_a_client_that_leaves_pays_for_what_was_generated() {

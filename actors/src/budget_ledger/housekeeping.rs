@@ -73,15 +73,24 @@ impl Book {
     }
 
     pub(super) async fn set_limit(&self, set: SetLimit) -> Result<(), StoreError> {
+        let limit = serde_json::json!({ "monthly_limit_usd": set.limit });
         match set.of {
-            LimitOf::User(user) => self.store.set_user_budget(&user, set.limit).await?,
-            LimitOf::Team(team) => self.store.set_team_budget(&team, set.limit).await?,
+            LimitOf::User(user) => {
+                self.store.set_user_budget(&user, set.limit).await?;
+                self.store.audit("user_budget.set", &user, limit).await;
+            }
+            LimitOf::Team(team) => {
+                self.store.set_team_budget(&team, set.limit).await?;
+                self.store.audit("team_budget.set", &team, limit).await;
+            }
         }
         self.refresh().await
     }
 
-    pub(super) async fn set_price(&self, set: SetPrice) -> Result<(), StoreError> {
-        self.store.set_price(&set.0).await?;
+    pub(super) async fn set_price(&self, SetPrice(price): SetPrice) -> Result<(), StoreError> {
+        self.store.set_price(&price).await?;
+        let subject = format!("{}/{}", price.provider, price.model);
+        self.store.audit("price.set", &subject, serde_json::json!(price)).await;
         self.refresh_prices().await
     }
 

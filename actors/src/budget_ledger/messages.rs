@@ -3,7 +3,7 @@
 use actix::Message;
 
 use crate::budget::reservation::Claim;
-use crate::db::{BudgetFigures, StoreError, UsageGroup, UsageSum};
+use crate::db::{AuditEntry, BudgetFigures, StoreError, UsageGroup, UsageSum};
 use crate::money::PicoUsd;
 use crate::prices::Price;
 use crate::virtual_key::Usd;
@@ -59,6 +59,16 @@ pub struct ReportUsage {
 
 impl Message for ReportUsage {
     type Result = Result<Vec<UsageSum>, StoreError>;
+}
+
+/// Reads the newest entries of the audit log.
+pub struct ListAudit {
+    /// How many at most.
+    pub most: u32,
+}
+
+impl Message for ListAudit {
+    type Result = Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Sets a price, which is in force at once in this process and soon in the others.

@@ -1,5 +1,6 @@
 //! `audit_log`: who changed what through the admin API.
 
+use chrono::Utc;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
@@ -28,6 +29,21 @@ pub struct AuditEntry {
 type Row = (Id, At, String, String, String, String);
 
 impl Store {
+    /// Notes a change that an administrator has made; where that fails the change stands, and the log tells it.
+    pub async fn audit(&self, action: &str, subject: &str, detail: serde_json::Value) {
+        let entry = AuditEntry {
+            id: Uuid::now_v7(),
+            at: At(Utc::now().timestamp_micros()),
+            actor: "admin".to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_string(),
+        };
+        if let Err(error) = self.insert_audit(&entry).await {
+            log::error!("audit log: {action} of {subject} was made and could not be noted: {error}");
+        }
+    }
+
     /// Adds an entry.
     ///
     /// # Errors

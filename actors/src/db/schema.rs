@@ -12,8 +12,6 @@ diesel::table! {
         provider -> Nullable<Text>,
         real_api_key -> Nullable<Binary>,
         rate_limit -> Nullable<BigInt>,
-        tokens_per_minute -> Nullable<BigInt>,
-        max_parallel -> Nullable<BigInt>,
         budget_limit_usd -> Nullable<Nanos>,
         budget_period -> Text,
         user_id -> Nullable<Text>,

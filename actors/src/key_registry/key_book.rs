@@ -1,16 +1,18 @@
 //! The registry's work, without the actor: write the store first, then publish.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use rand::TryCryptoRng;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
-use crate::db::{Store, StoreError};
+use crate::db::{At, KeyChanges, Store, StoreError};
 use crate::key_table::{KeyTable, SharedKeyTable};
 use crate::sealing::MasterKey;
 use crate::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
@@ -20,15 +22,17 @@ pub(super) struct KeyBook {
     store: Rc<Store>,
     master_key: MasterKey,
     table: SharedKeyTable,
+    /// Up to when changes of others were read.
+    mark: Cell<At>,
 }
 
 impl KeyBook {
     /// Publishes every key in the store.
     pub(super) async fn open(store: Rc<Store>, master_key: MasterKey) -> Result<Self, KeyError> {
-        let rows = store.list_keys().await?;
+        let KeyChanges { rows, mark, .. } = store.keys_changed_since(At(0)).await?;
         let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
         let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));
-        Ok(Self { store, master_key, table })
+        Ok(Self { store, master_key, table, mark: Cell::new(mark) })
     }
 
     pub(super) fn table(&self) -> &SharedKeyTable {
@@ -48,6 +52,7 @@ impl KeyBook {
         let row = new_row(new, Uuid::now_v7(), &text, now, &self.master_key)?;
         self.store.insert_key(&row).await?;
         let key = self.publish(key_of(row, &self.master_key)?)?;
+        self.store.audit("key.create", &key.id_text, json!({ "name": key.name, "provider": key.provider })).await;
         Ok(CreatedKey { text, key })
     }
 
@@ -59,26 +64,30 @@ impl KeyBook {
     ) -> Result<Arc<VirtualKey>, KeyError> {
         let current = self.table.load().get(key).ok_or(KeyError::NotFound)?;
         check_credential(&current, &change)?;
+        let fields = change.fields();
         let change = row_change(change, current.id, now, &self.master_key)?;
         let row = self.store.update_key(&current.id.to_string(), change).await?.ok_or(KeyError::NotFound)?;
-        self.publish(key_of(row, &self.master_key)?)
+        let key = self.publish(key_of(row, &self.master_key)?)?;
+        self.store.audit("key.change", &key.id_text, json!({ "fields": fields, "is_active": key.is_active })).await;
+        Ok(key)
     }
 
-    /// Publishes what another process has changed. An edit of a key always changes its `updated_at`.
+    /// Publishes what another process, or an operator with SQL, has changed.
     pub(super) async fn refresh(&self) -> Result<(), KeyError> {
-        let rows = self.store.list_keys().await?;
+        let changes = self.store.keys_changed_since(self.mark.get()).await?;
         let table = self.table.load();
         let mut changed = Vec::new();
-        for row in rows {
-            let id = Uuid::parse_str(&row.id);
-            let known = id.ok().and_then(|id| table.get(&KeyRef::Id(id)));
-            if known.is_none_or(|known| known.updated_at.timestamp_micros() != row.updated_at.0) {
-                changed.push(key_of(row, &self.master_key)?);
+        for row in changes.rows {
+            let key = key_of(row, &self.master_key)?;
+            // The newest changes are seen again each time, since clocks and transactions overlap.
+            if table.get(&KeyRef::Id(key.id)).is_none_or(|known| !known.is_same_as(&key)) {
+                changed.push(key);
             }
         }
         if !changed.is_empty() {
             self.table.store(Arc::new(table.with_all(changed)));
         }
+        self.mark.set(changes.mark);
         Ok(())
     }
 

@@ -17,8 +17,6 @@ fn key() -> VirtualKey {
         provider: None,
         real_api_key: None,
         rate_limit: None,
-        tokens_per_minute: None,
-        max_parallel: None,
         budget_limit_usd: None,
         budget_period: BudgetPeriod::Month,
         user_id: None,

@@ -10,6 +10,4 @@ DROP FUNCTION gateway_note_update;
 DROP FUNCTION gateway_note_change;
 ALTER TABLE virtual_keys
     DROP COLUMN changed_at,
-    DROP COLUMN max_parallel,
-    DROP COLUMN tokens_per_minute,
     DROP COLUMN budget_period;

@@ -2,8 +2,6 @@
 
 ALTER TABLE virtual_keys
     ADD COLUMN budget_period TEXT NOT NULL DEFAULT 'month' CHECK (budget_period IN ('total', 'day', 'week', 'month')),
-    ADD COLUMN tokens_per_minute BIGINT CHECK (tokens_per_minute BETWEEN 1 AND 4294967295),
-    ADD COLUMN max_parallel BIGINT CHECK (max_parallel BETWEEN 1 AND 4294967295),
     -- By the clock of the database, whoever changed the row: replicas ask what changed since they last looked.
     ADD COLUMN changed_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp();
 

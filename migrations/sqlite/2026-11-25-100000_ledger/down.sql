@@ -9,6 +9,4 @@ DROP TRIGGER virtual_keys_updated;
 DROP TRIGGER virtual_keys_inserted;
 DROP INDEX virtual_keys_changed_at;
 ALTER TABLE virtual_keys DROP COLUMN changed_at;
-ALTER TABLE virtual_keys DROP COLUMN max_parallel;
-ALTER TABLE virtual_keys DROP COLUMN tokens_per_minute;
 ALTER TABLE virtual_keys DROP COLUMN budget_period;

@@ -2,8 +2,6 @@
 
 ALTER TABLE virtual_keys ADD COLUMN budget_period TEXT NOT NULL DEFAULT 'month'
     CHECK (budget_period IN ('total', 'day', 'week', 'month'));
-ALTER TABLE virtual_keys ADD COLUMN tokens_per_minute INTEGER CHECK (tokens_per_minute BETWEEN 1 AND 4294967295);
-ALTER TABLE virtual_keys ADD COLUMN max_parallel INTEGER CHECK (max_parallel BETWEEN 1 AND 4294967295);
 
 -- When the row was last written, whoever wrote it: other processes ask what changed since they last looked.
 ALTER TABLE virtual_keys ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;  -- microseconds since 1970, UTC

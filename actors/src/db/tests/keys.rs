@@ -12,8 +12,6 @@ pub(super) fn row(id: &str) -> KeyRow {
         provider: Some("openai".to_owned()),
         real_api_key: Some(vec![1, 0, 255]),
         rate_limit: Some(i64::from(u32::MAX)),
-        tokens_per_minute: Some(1),
-        max_parallel: None,
         budget_limit_usd: Some(Nanos(i64::MAX)),
         budget_period: "week".to_owned(),
         user_id: None,
@@ -67,8 +65,6 @@ on_both_stores! {
         let rename = KeyRowChange {
             name: Some("new".to_owned()),
             real_api_key: Some(None),
-            tokens_per_minute: Some(None),
-            max_parallel: Some(Some(7)),
             updated_at: At(5),
             ..KeyRowChange::default()
         };
@@ -76,8 +72,6 @@ on_both_stores! {
         let expected = KeyRow {
             name: "new".to_owned(),
             real_api_key: None,
-            tokens_per_minute: None,
-            max_parallel: Some(7),
             is_active: false,
             updated_at: At(5),
             ..row("a")
@@ -116,7 +110,8 @@ on_both_stores! {
         one.update_key("a", revoke).await.unwrap();
         let third = other.keys_changed_since(second.mark).await.unwrap();
         assert!(third.rows.iter().any(|row| row.id == "a" && !row.is_active));
-        assert!(third.mark > second.mark);
+        // The clock of the database may not have moved on.
+        assert!(third.mark >= second.mark);
     }
 
     /// Several replicas start at once: one migrates, the others wait and find nothing to do.
