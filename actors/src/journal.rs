@@ -37,9 +37,7 @@ impl Journal {
         if !folder.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path(folder, replica))?;
-        lock.try_lock().map_err(|error| io::Error::other(format!("the journal of {replica} is in use: {error}")))?;
+        let lock = take_name(folder, replica)?;
         let current = Segment::create(&segment_path(folder, replica, 0))?;
         let current = ArcSwap::from_pointee(current);
         Ok(Self {
@@ -85,6 +83,16 @@ impl Journal {
             log::warn!("journal: {error}");
         }
     }
+}
+
+/// Makes the lock file, which is locked before it has its name: another process would take it for an orphan's.
+fn take_name(folder: &Path, replica: &str) -> io::Result<File> {
+    let unnamed = folder.join(format!("{replica}.new"));
+    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
+    let named =
+        lock.try_lock().map_err(io::Error::other).and_then(|()| fs::hard_link(&unnamed, lock_path(folder, replica)));
+    fs::remove_file(&unnamed)?;
+    named.map(|()| lock)
 }
 
 fn lock_path(folder: &Path, replica: &str) -> PathBuf {

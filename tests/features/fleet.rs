@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
+use crate::harness::postgres::TestPostgres;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{FakeProvider, Gateway, Setup, in_time};
 
@@ -17,15 +18,27 @@ const LIMIT: i128 = 1_000_000_000;
 struct Fleet {
     openai: FakeProvider,
     shared: TempDir,
+    url: String,
 }
 
 impl Fleet {
+    /// Gateways on one file, or on one database of a real PostgreSQL.
+    async fn on(postgres: bool) -> Self {
+        let openai = FakeProvider::answering(openai::answer("hello")).await;
+        let shared = TempDir::new();
+        let url = match postgres {
+            true => TestPostgres::shared().database(),
+            false => format!("sqlite://{}", shared.path().join("gateway.db").display()),
+        };
+        Self { openai, shared, url }
+    }
+
     async fn start(&self) -> Gateway {
         let path = |name: &str| self.shared.path().join(name).display().to_string();
         let setup = Setup::new().openai(&self.openai).set("server.workers", 1).set("budgets.refresh_ms", 200);
         let setup = setup.set("budgets.idle_ms", 300);
         let setup = setup.set("budgets.journal", path("journal")).set("security.master_key_file", path("master.key"));
-        setup.env("DATABASE_URL", &format!("sqlite://{}", path("gateway.db"))).start().await
+        setup.env("DATABASE_URL", &self.url).start().await
     }
 }
 
@@ -39,9 +52,9 @@ async fn books(gateway: &Gateway) -> (Value, i64) {
 
 /// B1, B2: three processes, more than two hundred requests at once against a nearly spent budget, and one process killed
 /// in the middle: nothing is overspent, no reservation stays, no row is lost or doubled, and the rest can be spent.
-async fn three_gateways_and_a_kill(seed: u64) {
+async fn three_gateways_and_a_kill(postgres: bool, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let fleet = Fleet { openai: FakeProvider::answering(openai::answer("hello")).await, shared: TempDir::new() };
+    let fleet = Fleet::on(postgres).await;
     let first = fleet.start().await;
     let key = first.new_key(json!({ "budget_limit_usd": 0.001 })).await;
     let (second, third) = (fleet.start().await, fleet.start().await);
@@ -103,7 +116,7 @@ async fn three_gateways_and_a_kill(seed: u64) {
 /// G10: a key made or revoked on one gateway works, or fails, on the others within five seconds.
 #[tokio::test]
 async fn g10_a_change_of_a_key_reaches_every_gateway() {
-    let fleet = Fleet { openai: FakeProvider::answering(openai::answer("hello")).await, shared: TempDir::new() };
+    let fleet = Fleet::on(true).await;
     let (first, second) = (fleet.start().await, fleet.start().await);
     let made = first.make_key(json!({})).await;
     let (id, key) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
@@ -127,8 +140,15 @@ async fn gateway_status(gateway: &Gateway, key: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn b1_b2_three_gateways_on_one_store_never_overspend_also_when_one_is_killed() {
+async fn b1_b2_three_gateways_on_sqlite_never_overspend_also_when_one_is_killed() {
     for seed in 0..10 {
-        three_gateways_and_a_kill(seed).await;
+        three_gateways_and_a_kill(false, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn b1_b2_three_gateways_on_postgresql_never_overspend_also_when_one_is_killed() {
+    for seed in 0..10 {
+        three_gateways_and_a_kill(true, seed).await;
     }
 }

@@ -7,6 +7,9 @@ pub mod gateway;
 mod http;
 pub mod metrics;
 pub mod money;
+#[path = "../../actors/src/db/test_postgres.rs"]
+#[allow(dead_code, reason = "the actors' own tests use more of it")]
+pub mod postgres;
 pub mod reply;
 pub mod temp_dir;
 

@@ -59,3 +59,22 @@ async fn b2_rows_of_a_process_that_is_gone_are_taken_up_by_one_other() {
     }
     assert_eq!(files(dir.path()), 0);
 }
+
+/// A process that is just starting is never taken for one that is gone.
+#[test]
+fn b2_a_process_that_starts_is_no_orphan() {
+    let dir = TestDir::new();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (done, path) = (&done, dir.path());
+    std::thread::scope(|scope| {
+        let taker = scope.spawn(move || {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                assert!(take_orphans(path).unwrap().is_empty());
+            }
+        });
+        let journals: Vec<_> = (0..200).map(|n| Journal::open(path, &format!("r{n}")).unwrap()).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        taker.join().unwrap();
+        drop(journals);
+    });
+}
