@@ -73,6 +73,13 @@ async fn main() {
             processes: vec![gateway.process()],
             key: gateway.key.clone(),
         },
+        Subject {
+            name: "gateway, budget on",
+            whole_port: gateway.port,
+            stream_port: gateway.port,
+            processes: vec![gateway.process()],
+            key: gateway.budgeted_key.clone(),
+        },
     ];
     let quick = args.iter().any(|arg| arg == "--quick");
     let (seconds, rounds) = if quick { (1, 1) } else { (4, 5) };

@@ -119,6 +119,13 @@ pub struct Gateway {
     process: Process,
     pub port: u16,
     pub key: String,
+    pub budgeted_key: String,
+}
+
+async fn new_key(port: u16, body: &str) -> String {
+    let answer = load::post(port, "/admin/virtual-keys", "bench", body).await;
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    answer["virtual_key"].as_str().expect("a virtual key").to_owned()
 }
 
 impl Gateway {
@@ -141,11 +148,10 @@ impl Gateway {
         }
         let process = Process(command.spawn().unwrap());
         listening(port).await;
-        let body = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
-        let answer = load::post(port, "/admin/virtual-keys", "bench", body).await;
-        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
-        let key = answer["virtual_key"].as_str().expect("a virtual key").to_owned();
-        Self { process, port, key }
+        let key = new_key(port, r#"{"name":"bench","rate_limit":1000000000}"#).await;
+        let budget = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
+        let budgeted_key = new_key(port, budget).await;
+        Self { process, port, key, budgeted_key }
     }
 
     pub fn process(&self) -> u32 {
