@@ -49,7 +49,13 @@ impl Book {
             if let Some((stretch, amount)) = account.take_idle(self.settings.idle, Instant::now()) {
                 let returned =
                     self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await;
-                returned.inspect_err(|_| account.put_back(&stretch.name, amount))?;
+                // Where the store may have it back, nobody spends it: here it would be spent a second time.
+                let returned = returned.inspect_err(|error| {
+                    if error.did_nothing() {
+                        account.put_back(&stretch.name, amount);
+                    }
+                });
+                returned?;
             }
         }
         Ok(())

@@ -64,6 +64,11 @@ impl StoreError {
         Self::Migrate(without_password(url, &reason.to_string()))
     }
 
+    /// Whether the database has certainly done nothing. After a lost connection or a missing answer nobody knows.
+    pub fn did_nothing(&self) -> bool {
+        !matches!(self, Self::Timeout(_)) && !self.is_lost()
+    }
+
     /// Whether the connection was lost, so that a new one may do better.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, Self::Query(error) if postgres::is_gone(error))

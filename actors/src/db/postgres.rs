@@ -18,7 +18,7 @@ use super::StoreError;
 pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 
 /// How long a transaction may take.
-pub(super) const TRANSACTION: Duration = Duration::from_secs(15);
+pub(super) const TRANSACTION: Duration = Duration::from_secs(10);
 
 /// How long a sum over the usage log may take.
 pub(super) const REPORT: Duration = Duration::from_secs(60);
@@ -90,7 +90,12 @@ impl Postgres {
         }
         let set_up = async {
             let mut connection = AsyncPgConnection::establish(&self.url).await.map_err(|error| error.to_string())?;
-            let settings = format!("SET statement_timeout = {}; SET application_name = 'gateway'", longest.as_millis());
+            // The second one ends the locks of a process that stands still in a transaction, or whose host is gone.
+            let settings = format!(
+                "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; \
+                 SET application_name = 'gateway'",
+                longest.as_millis()
+            );
             connection.batch_execute(&settings).await.map_err(|error| error.to_string())?;
             Ok(connection)
         };

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
+use super::conn::Backend;
 use super::schema::virtual_keys;
-use super::types::{At, Nanos, latest};
+use super::types::{At, Nanos, sql};
 use super::{Store, StoreError};
 
 /// How far back a look for changes reaches behind the one before it: a row is stamped when it is written and seen when
@@ -96,6 +97,14 @@ pub struct KeyChanges {
     pub mark: At,
 }
 
+#[derive(QueryableByName)]
+struct Summary {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = sql::Moment)]
+    mark: At,
+}
+
 impl Store {
     /// Adds a key.
     ///
@@ -130,11 +139,15 @@ impl Store {
     /// Where the database fails.
     pub async fn keys_changed_since(&self, mark: At) -> Result<KeyChanges, StoreError> {
         let since = At(mark.0.saturating_sub(OVERLAP_MICROS));
+        let now = match &self.backend {
+            Backend::Postgres(_) => "clock_timestamp()",
+            Backend::Sqlite(_) => "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+        };
+        // The clock is read before the rows: a change between the two is seen again next time.
+        let summary = format!("SELECT count(*) AS count, {now} AS mark FROM virtual_keys");
+        let summary: Summary = again!(self, c => diesel::sql_query(&summary).get_result(c))?;
         let changed = virtual_keys::table.filter(virtual_keys::changed_at.ge(since));
         let rows = again!(self, c => changed.select(KeyRow::as_select()).load(c))?;
-        let summary = virtual_keys::table.select((count_star(), latest(virtual_keys::changed_at)));
-        let (count, latest) = again!(self, c => summary.get_result::<(i64, Option<At>)>(c))?;
-        // A change between the two queries is younger than the overlap, so that the next look finds it.
-        Ok(KeyChanges { rows, count, mark: latest.unwrap_or(mark) })
+        Ok(KeyChanges { rows, count: summary.count, mark: summary.mark })
     }
 }
