@@ -107,7 +107,7 @@ pub trait StreamDecoder {
 /// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.
 const LONGEST_EVENT: usize = 16 << 20;
 
-/// An event or line grew beyond [`LONGEST_EVENT`].
+/// An event or line grew beyond `LONGEST_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 

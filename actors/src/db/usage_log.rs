@@ -8,15 +8,16 @@ use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::conn::Backend;
 use super::leases::micros;
 use super::spend::{Book, Sums};
 use super::types::{Id, sql};
-use super::usage_rows::UsageColumns;
+use super::usage_rows::{LITE_ROWS, UsageColumns};
 use super::{Store, StoreError};
 use crate::usage_row::UsageRow;
 
-/// Rows in one statement: SQLite takes 32,766 values.
-const CHUNK: usize = 1_000;
+/// Rows in one statement of PostgreSQL's.
+const ROWS: usize = 1_000;
 
 impl Store {
     /// Writes rows, adds the cost of those that are new to what their budgets have spent, and takes it off the leases
@@ -25,7 +26,8 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn record_usage(&self, rows: &[&UsageRow]) -> Result<(), StoreError> {
-        let chunks: Vec<UsageColumns> = rows.chunks(CHUNK).map(UsageColumns::of).collect();
+        let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { ROWS };
+        let chunks: Vec<UsageColumns> = rows.chunks(at_once).map(UsageColumns::of).collect();
         tx!(self, c => {
             let mut new: HashSet<Uuid> = HashSet::new();
             for chunk in chunks {

@@ -15,6 +15,10 @@ fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
+/// prepared once are quicker than many in one that is not.
+pub(super) const LITE_ROWS: usize = 16;
+
 fn tokens(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -68,8 +72,10 @@ macro_rules! columns {
 
         impl QueryFragment<Sqlite> for UsageColumns {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-                // The text depends on the number of rows.
-                out.unsafe_to_cache_prepared();
+                // The text depends on the number of rows: only the usual one is worth keeping.
+                if self.$first.len() != LITE_ROWS {
+                    out.unsafe_to_cache_prepared();
+                }
                 out.push_sql(INSERT);
                 for (at, $first) in self.$first.iter().enumerate() {
                     out.push_sql(if at == 0 { "VALUES (" } else { "), (" });
