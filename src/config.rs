@@ -194,6 +194,8 @@ pub struct BudgetSettings {
     pub time_zone: String,
     /// The folder of the usage journal; processes that share it take up what one of them leaves when it is killed.
     pub journal: String,
+    /// Whether requests of keys without a budget are in the usage log too.
+    pub log_all: bool,
     /// Output tokens that a request with a budget may use where it sets no limit of its own.
     pub default_output_tokens: u64,
     /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
@@ -219,6 +221,7 @@ impl Default for BudgetSettings {
         Self {
             time_zone: "UTC".to_owned(),
             journal: "data/journal".to_owned(),
+            log_all: true,
             default_output_tokens: 16_384,
             shorten: true,
             least_output_tokens: 64,

@@ -177,8 +177,9 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
     let replica = uuid::Uuid::now_v7().to_string();
     let zone = settings.time_zone.parse::<chrono_tz::Tz>().map_err(|error| format!("budgets.time_zone: {error}"))?;
     let folder = Path::new(&settings.journal);
-    let ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
+    let mut ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
         .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
+    ledger.log_all = settings.log_all;
     Ok(Arc::new(ledger))
 }
 

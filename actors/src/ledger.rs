@@ -36,6 +36,8 @@ pub struct Ledger {
     pub accounts: Accounts,
     /// Where costs and tokens are counted.
     pub metrics: Arc<Metrics>,
+    /// Whether requests without a budget are logged too.
+    pub log_all: bool,
     /// What models cost.
     pub prices: ArcSwap<PriceTable>,
     journal: Journal,
@@ -84,6 +86,7 @@ impl Ledger {
             replica: replica.into(),
             accounts: Accounts::new(zone),
             metrics,
+            log_all: true,
             prices: ArcSwap::from_pointee(prices),
             journal,
             outbox: Mutex::default(),

@@ -127,7 +127,9 @@ fn book(
     row.status = status.into();
     row.duration_ms = millis(begun);
     // First the journal: what is settled is never forgotten.
-    ledger.book(row);
+    if ledger.log_all || reservation.is_some() {
+        ledger.book(row);
+    }
     if let Some(reservation) = reservation {
         reservation.settle(cost.unwrap_or_default());
     }

@@ -43,13 +43,14 @@ async fn main() {
     }
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start(folder.path(), upstream.port).await;
+    let gateway = Gateway::start(&folder.path().join("plain"), upstream.port, false).await;
     if let Some(count) = after("--streams") {
         return soak::streams(&gateway, &upstream, count).await;
     }
     if let Some(count) = after("--aborts") {
         return soak::aborts(&gateway, &upstream, count).await;
     }
+    let accounting = Gateway::start(&folder.path().join("accounting"), upstream.port, true).await;
     let nginx = Nginx::start(folder.path(), upstream.port).await;
     let subjects = [
         Subject {
@@ -74,11 +75,18 @@ async fn main() {
             key: gateway.key.clone(),
         },
         Subject {
-            name: "gateway, budget on",
-            whole_port: gateway.port,
-            stream_port: gateway.port,
-            processes: vec![gateway.process()],
-            key: gateway.budgeted_key.clone(),
+            name: "gateway, usage log",
+            whole_port: accounting.port,
+            stream_port: accounting.port,
+            processes: vec![accounting.process()],
+            key: accounting.key.clone(),
+        },
+        Subject {
+            name: "gateway, usage log and budget",
+            whole_port: accounting.port,
+            stream_port: accounting.port,
+            processes: vec![accounting.process()],
+            key: accounting.budgeted_key.clone(),
         },
     ];
     let quick = args.iter().any(|arg| arg == "--quick");

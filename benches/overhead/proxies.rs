@@ -129,7 +129,9 @@ async fn new_key(port: u16, body: &str) -> String {
 }
 
 impl Gateway {
-    pub async fn start(folder: &Path, upstream: u16) -> Self {
+    /// With the usage log for every key, or only for keys with a budget.
+    pub async fn start(folder: &Path, upstream: u16, log_all: bool) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
         command.current_dir(folder).env_clear().args(["serve"]);
@@ -139,6 +141,7 @@ impl Gateway {
             ("GATEWAY_ADMIN_TOKEN", "bench".to_owned()),
             ("GATEWAY_SERVER__LISTEN", format!("127.0.0.1:{port}")),
             ("GATEWAY_SERVER__WORKERS", "1".to_owned()),
+            ("GATEWAY_BUDGETS__LOG_ALL", log_all.to_string()),
             ("GATEWAY_SERVER__MAX_IN_FLIGHT", "100000".to_owned()),
             ("GATEWAY_LOG__FILE", format!("{}/gateway.log", folder.display())),
             ("GATEWAY_PROVIDERS__OPENAI__BASE_URL", format!("http://127.0.0.1:{upstream}/v1")),
