@@ -89,10 +89,7 @@ impl Metering {
             let cost = cost(open.ledger(), &draft, &usage, now);
             book(open.ledger(), *draft, &usage, cost, status, true, reservation);
         };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(count)),
-            Err(_) => count(),
-        }
+        tokens::later(Box::new(count));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Counting tokens where the vendor does not tell: of a stream whose client left, or of an answer without usage.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
+use std::thread;
 
 use memchr::memmem::Finder;
 use serde_json::Value;
@@ -15,6 +16,27 @@ const PER_MESSAGE: u64 = 3;
 static GENERATED: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
     ["\"content\":\"", "\"reasoning_content\":\"", "\"arguments\":\"", "\"refusal\":\""].map(Finder::new)
 });
+
+/// Some counting to be done.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// One thread counts: a thousand clients that leave at once must not mean a thousand threads.
+static COUNTER: LazyLock<Option<mpsc::Sender<Job>>> = LazyLock::new(|| {
+    let (jobs, waiting) = mpsc::channel::<Job>();
+    let counter = thread::Builder::new().name("tokens".to_owned()).spawn(move || waiting.iter().for_each(|job| job()));
+    counter.is_ok().then_some(jobs)
+});
+
+/// Counts off this thread, one job after the other; here, where there is no other thread.
+pub fn later(job: Job) {
+    let refused = match &*COUNTER {
+        Some(counter) => counter.send(job).err().map(|refused| refused.0),
+        None => Some(job),
+    };
+    if let Some(job) = refused {
+        job();
+    }
+}
 
 /// Tokens of a text by OpenAI's newest encoding. Other vendors' differ by some percent. The first call loads the
 /// encoding, which takes about a tenth of a second: keep it off the worker threads.
