@@ -5,7 +5,7 @@ mod funding;
 mod housekeeping;
 mod messages;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
-use crate::db::{At, AuditEntry, BudgetFigures, Store, StoreError, UsageSum};
+use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
 
@@ -49,6 +49,8 @@ struct Book {
     /// Only one flush at a time: rows reach the store in the order they were booked.
     flushing: tokio::sync::Mutex<()>,
     alerted: RefCell<HashSet<String>>,
+    /// The prices that were read last.
+    prices: Cell<Option<PricesVersion>>,
 }
 
 /// The actor. Its messages run beside each other; what they must not do at once, the store orders.
@@ -74,6 +76,7 @@ impl BudgetLedger {
             stats,
             flushing: tokio::sync::Mutex::default(),
             alerted: RefCell::default(),
+            prices: Cell::default(),
         });
         book.seed_prices().await?;
         book.take_up_orphans().await?;

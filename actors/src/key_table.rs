@@ -53,9 +53,7 @@ impl KeyTable {
     ///
     /// While the rate limit stays the same, so does the limiter: renaming a key gives it no fresh minute.
     pub fn with(&self, key: VirtualKey) -> Self {
-        let mut table = self.clone();
-        table.put(key);
-        table
+        self.with_all([key])
     }
 
     /// A copy of the table in which each of `keys` is new or replaces its former version.

@@ -35,8 +35,14 @@ impl Book {
     }
 
     pub(super) async fn refresh_prices(&self) -> Result<(), StoreError> {
+        // Read before the prices: a change in between is then seen again.
+        let version = self.store.prices_version().await?;
+        if self.prices.get() == Some(version) {
+            return Ok(());
+        }
         let table = PriceTable::new(self.store.list_prices().await?);
         self.ledger.prices.store(std::sync::Arc::new(table));
+        self.prices.set(Some(version));
         Ok(())
     }
 
@@ -97,6 +103,8 @@ impl Book {
         self.store.set_price(&price).await?;
         let subject = format!("{}/{}", price.provider, price.model);
         self.store.audit("price.set", &subject, serde_json::json!(price)).await;
+        // The database's clock may not have moved on since the prices were read.
+        self.prices.set(None);
         self.refresh_prices().await
     }
 
