@@ -51,8 +51,8 @@ async fn connection(mut socket: TcpStream, open: &Cell<usize>) -> std::io::Resul
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             socket.write_all(answer.as_bytes()).await?;
         } else if contains(&buffer[body_at..], b"\"stream\":true") {
-            let slow = contains(&buffer[body_at..], b"slow");
-            stream(&mut socket, slow).await?;
+            let body = &buffer[body_at..];
+            stream(&mut socket, contains(body, b"slow"), contains(body, b"include_usage")).await?;
         } else {
             socket.write_all(&whole).await?;
         }
@@ -81,23 +81,29 @@ fn whole_answer() -> Vec<u8> {
     (head + &body).into_bytes()
 }
 
-/// Events one by one; a slow stream takes five seconds.
-async fn stream(socket: &mut TcpStream, slow: bool) -> std::io::Result<()> {
+/// Events one by one; a slow stream takes five seconds. Who asks for usage is sent it last, as OpenAI does it.
+async fn stream(socket: &mut TcpStream, slow: bool, usage: bool) -> std::io::Result<()> {
     let pause = Duration::from_millis(if slow { 100 } else { 1 });
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
     socket.write_all(head.as_bytes()).await?;
-    let event = |delta: &str, finish: &str, usage: &str| {
+    let event = |choices: &str, usage: &str| {
         let json = format!(
-            r#"{{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1735689600,"model":"gpt-4o-mini-2024-07-18","system_fingerprint":"fp_1","choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]{usage}}}"#
+            r#"{{"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1735689600,"model":"gpt-4o-mini-2024-07-18","system_fingerprint":"fp_1","choices":[{choices}]{usage}}}"#
         );
         let event = format!("data: {json}\n\n");
         format!("{:x}\r\n{event}\r\n", event.len())
     };
-    let text = event(r#"{"content":" quick brown"}"#, "null", "");
+    let choice = |delta: &str, finish: &str| {
+        format!(r#"{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}"#)
+    };
+    let text = event(&choice(r#"{"content":" quick brown"}"#, "null"), "");
     for _ in 0..EVENTS - 1 {
         socket.write_all(text.as_bytes()).await?;
         tokio::time::sleep(pause).await;
     }
-    let last = event("{}", r#""stop""#, "");
+    let mut last = event(&choice("{}", r#""stop""#), "");
+    if usage {
+        last += &event("", r#","usage":{"prompt_tokens":10,"completion_tokens":98,"total_tokens":108}"#);
+    }
     socket.write_all(format!("{last}e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n").as_bytes()).await
 }
