@@ -135,7 +135,11 @@ impl Call {
             let Some(resolved) = self.targets.get(at) else { return Walked { head, at, result: Err(failure) } };
             let metrics = self.request.record.metrics();
             match self.chain.next_step(at, retries, waited, &failure, rand::random()) {
-                NextStep::Retry { after } if self.leaves_time_for(after) && resolved.handle.try_retry() => {
+                NextStep::Retry { after }
+                    if self.leaves_time_for(after)
+                        && !resolved.handle.is_open(Instant::now() + after)
+                        && resolved.handle.try_retry() =>
+                {
                     metrics.retry(&resolved.provider);
                     retries += 1;
                     waited += after;
@@ -143,7 +147,8 @@ impl Call {
                     tokio::time::sleep(after).await;
                     self.request.record.upstream_us += asleep.elapsed().as_micros() as u64;
                 }
-                // Without time, or a retry left in the provider's budget (E8), what would follow the last retry follows now.
+                // Without time, a closed circuit, or a retry left in the provider's budget (E8), what would follow the last
+                // retry follows now.
                 NextStep::Retry { .. } => match self.chain.after_retries(at, &failure) {
                     Some(to) => {
                         metrics.fallback(&resolved.provider);

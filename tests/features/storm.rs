@@ -32,6 +32,7 @@ async fn a_thousand_streams_hold() {
     gateway.wait_until_idle().await;
     gateway.wait_for_metric("llm_provider_in_flight", &[("provider", "openai")], 0.0).await;
     gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+    openai.spare_connections_closed(32).await;
 }
 
 /// D7: a thousand clients leave at all stages: no slot, no connection to the provider, and no request without its log

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::http::{Head, Reader};
-use super::in_time;
 use super::reply::{Reply, Step};
+use super::{PATIENCE, in_time};
 
 /// A fake provider on a free port of this machine.
 pub struct FakeProvider {
@@ -136,6 +136,14 @@ impl FakeProvider {
         let mut connections = self.shared.connections.subscribe();
         let what = format!("at most {most} connections to the provider are open");
         in_time(&what, connections.wait_for(|count| *count <= most)).await.unwrap();
+    }
+
+    /// Waits until the gateway has given up what it holds beyond `most` connections: two looks, a quarter of a minute
+    /// apart, tell it what is spare.
+    pub async fn spare_connections_closed(&self, most: usize) {
+        let mut connections = self.shared.connections.subscribe();
+        let closed = tokio::time::timeout(2 * PATIENCE, connections.wait_for(|count| *count <= most)).await;
+        assert!(closed.is_ok(), "{} connections to the provider are still open", self.connections());
     }
 }
 
