@@ -8,6 +8,7 @@ mod budgets;
 mod insight;
 mod key_request;
 mod key_view;
+mod limits;
 mod pricing;
 mod usage;
 mod virtual_keys;
@@ -46,6 +47,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .configure(virtual_keys::routes)
             .configure(audit::routes)
             .configure(budgets::routes)
+            .configure(limits::routes)
             .configure(pricing::routes)
             .configure(usage::routes)
             .configure(insight::routes)

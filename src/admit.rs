@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use chrono::Utc;
+use gateway_actors::attempt::Endpoint;
+use gateway_actors::budget::scope::{Scope, ScopeKind};
 use gateway_actors::in_flight::InFlightPermit;
-use gateway_actors::rate_limit::{RateRefusal, RateSnapshot};
+use gateway_actors::limits::admission::Admission;
+use gateway_actors::limits::book::Limited;
+use gateway_actors::limits::expected::expected_tokens;
 use gateway_actors::virtual_key::{KeyRefusal, VirtualKey};
+use gateway_actors::wire::json_object::JsonObject;
 
 use crate::auth::presented_key;
 use crate::error::{ApiError, Code};
@@ -20,6 +25,19 @@ pub struct Admitted {
     pub key: Arc<VirtualKey>,
     /// Its place among the requests under way.
     pub permit: InFlightPermit,
+}
+
+/// What a request holds until its answer has ended, on whatever ending.
+pub struct Permit {
+    _in_flight: InFlightPermit,
+    _admission: Admission,
+}
+
+impl Permit {
+    /// A place among the requests under way, and those in the limits of a key, user and team.
+    pub fn new(in_flight: InFlightPermit, admission: Admission) -> Self {
+        Self { _in_flight: in_flight, _admission: admission }
+    }
 }
 
 /// Checks whatever can be told from the head of a request, and takes its place in the process. What is refused after
@@ -36,24 +54,50 @@ pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiErro
     Ok(Admitted { key, permit })
 }
 
-/// Counts a request that is about to be routed, and marks what the key's limit leaves. The key's limit comes first: a
-/// client that is held to it must not use up what others at its address have.
+/// Counts a request that is about to be routed, and marks what its limits leave. The limits of its key, user and team
+/// come first: a client that is held to them must not use up what others at its address have.
 ///
 /// # Errors
 /// 429.
-pub fn count(shared: &Shared, request: &HttpRequest, key: &VirtualKey, marks: &mut Marks) -> Result<(), ApiError> {
-    if let Some(limiter) = key.rate_limiter() {
-        match limiter.check() {
-            Ok(rate) => marks.rate = Some(rate),
-            Err(refusal) => {
-                let RateRefusal { limit, reset, retry_after } = refusal;
-                marks.rate = Some(RateSnapshot { limit, remaining: 0, reset });
-                let message = format!("Rate limit of {limit} requests per minute reached for this key.");
-                return Err(ApiError { retry_after: Some(retry_after), ..ApiError::new(Code::RateLimited, message) });
-            }
+pub async fn count(
+    shared: &Shared,
+    request: &HttpRequest,
+    key: &VirtualKey,
+    question: (&JsonObject, Endpoint),
+    marks: &mut Marks,
+) -> Result<Admission, ApiError> {
+    let limited = limits_of(shared, key);
+    if limited.is_empty() {
+        return limit_address(shared, request).map(|()| Admission::default());
+    }
+    let expected = || expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
+    let counts_tokens = limited.iter().any(|limited| limited.limits.tokens_per_minute.is_some());
+    let admitted = shared.doorkeeper.admit(limited, if counts_tokens { expected() } else { 0 }).await;
+    let admission = admitted.map_err(|over| {
+        marks.left = over.left;
+        let message = over.to_string();
+        ApiError { retry_after: Some(over.retry_after), ..ApiError::new(Code::RateLimited, message) }
+    })?;
+    marks.left = admission.left;
+    match limit_address(shared, request) {
+        Ok(()) => Ok(admission),
+        Err(error) => {
+            admission.undo();
+            Err(error)
         }
     }
-    limit_address(shared, request)
+}
+
+/// The limits that a request of this key counts in.
+fn limits_of(shared: &Shared, key: &VirtualKey) -> Vec<Limited> {
+    let book = shared.limits.load();
+    let mut limited: Vec<Limited> = key.limited().into_iter().collect();
+    if !book.is_empty() {
+        let owners = [(ScopeKind::User, &key.user_id), (ScopeKind::Team, &key.team_id)];
+        let owners = owners.into_iter().filter_map(|(kind, id)| Some(Scope::new(kind, id.as_deref()?)));
+        limited.extend(owners.filter_map(|owner| book.get(&owner).cloned()));
+    }
+    limited
 }
 
 /// Counts a request of a client address that has a limit.
@@ -62,9 +106,10 @@ pub fn count(shared: &Shared, request: &HttpRequest, key: &VirtualKey, marks: &m
 /// 429.
 pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
     let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) else { return Ok(()) };
-    limiter.check(address).map(drop).map_err(|refusal| ApiError {
-        retry_after: Some(refusal.retry_after),
-        ..ApiError::new(Code::RateLimited, format!("Rate limit of {} requests per minute reached.", refusal.limit))
+    let limit = shared.config.server.ip_rate_limit_per_minute;
+    limiter.check(address).map_err(|wait| ApiError {
+        retry_after: Some(wait),
+        ..ApiError::new(Code::RateLimited, format!("Rate limit of {limit} requests per minute reached."))
     })
 }
 

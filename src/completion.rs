@@ -12,7 +12,7 @@ use gateway_actors::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::wire::json_object::JsonObject;
 use serde::Deserialize;
 
-use crate::admit::{admit, count};
+use crate::admit::{Permit, admit, count};
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
@@ -96,7 +96,7 @@ async fn routed(
     })?;
     let question = read(&body)?;
     let model = model_of(&body)?;
-    count(shared, request, &key, marks)?;
+    let admission = count(shared, request, &key, (&body, question.endpoint), marks).await?;
     let Some(mut record) = record.take() else {
         return Err(ApiError::new(Code::Internal, "The request lost its record."));
     };
@@ -119,10 +119,13 @@ async fn routed(
         request_timeout,
         body,
         record,
+        tokens: admission.tokens.clone(),
     });
     let outcome = match worker.router.ask(message).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err((error, mut record))) => {
+            // What reaches no provider costs no limit anything (E5).
+            admission.undo();
             let error = route_error(error);
             let (status, _, code) = error.code.row();
             record.finish(status, Some(code));
@@ -140,14 +143,15 @@ async fn routed(
         phase: shared.phase.clone(),
         budget_status: shared.config.compat.budget_status,
     };
-    await_outcome(outcome, question.stream, admitted.permit, stream).await
+    let permit = Permit::new(admitted.permit, admission);
+    await_outcome(outcome, question.stream, permit, stream).await
 }
 
 /// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.
 async fn await_outcome(
     mut outcome: Outcome,
     is_stream: bool,
-    permit: gateway_actors::in_flight::InFlightPermit,
+    permit: Permit,
     stream: StreamSettings,
 ) -> Result<HttpResponse, ApiError> {
     let reply = if is_stream && !stream.keepalive.is_zero() {

@@ -34,6 +34,10 @@ pub struct Config {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// The database.
     pub store: StoreSettings,
+    /// The memory that a fleet shares.
+    pub redis: RedisSettings,
+    /// Limits of keys, users and teams.
+    pub limits: LimitSettings,
     /// Budgets and the usage log.
     pub budgets: BudgetSettings,
     /// Bows to clients written for other gateways.
@@ -126,6 +130,8 @@ pub struct ActorsSettings {
     pub key_registry: ActorSettings,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: ActorSettings,
+    /// Who asks Redis for parts of limits.
+    pub limit_keeper: ActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
 }
@@ -183,6 +189,37 @@ impl fmt::Debug for StoreSettings {
 impl Default for StoreSettings {
     fn default() -> Self {
         Self { url: "sqlite://data/gateway.db".to_owned() }
+    }
+}
+
+/// `[redis]`.
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisSettings {
+    /// `redis://:PASSWORD@HOST:6379/0`; empty for none. `REDIS_URL` wins over it.
+    pub url: String,
+}
+
+impl fmt::Debug for RedisSettings {
+    /// Tells whether there is one; the address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings").field("is_set", &!self.url.is_empty()).finish_non_exhaustive()
+    }
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Output tokens that a request which sets no limit takes of a limit of tokens, until it is known what it uses.
+    pub expected_output_tokens: u64,
+    /// Whether limited requests are refused while Redis is away; otherwise each process counts by itself meanwhile.
+    pub refuse_without_redis: bool,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { expected_output_tokens: 500, refuse_without_redis: false }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
+use gateway_actors::actor_stats::Mailbox;
 use gateway_actors::breaker::BreakerState;
 use gateway_actors::metrics_actor::Scrape;
 use serde_json::json;
@@ -51,6 +52,7 @@ fn gone_actors(worker: &crate::state::Worker) -> Vec<&'static str> {
         ("key_registry", shared.key_registry.is_alive()),
         ("budget_ledger", shared.routing.treasury.mailbox.is_alive()),
         ("metrics", shared.metrics_actor.is_alive()),
+        ("limit_keeper", shared.doorkeeper.keeper.as_ref().is_none_or(Mailbox::is_alive)),
     ];
     actors.iter().filter(|(_, alive)| !alive).map(|(name, _)| *name).collect()
 }
@@ -69,6 +71,14 @@ fn degraded(shared: &Shared) -> Vec<String> {
     degraded.sort();
     if shared.routing.treasury.ledger.store_fails() {
         degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
+    }
+    if shared.redis.as_ref().is_some_and(|redis| !redis.is_up()) {
+        let meanwhile = if shared.config.limits.refuse_without_redis {
+            "limited requests are refused"
+        } else {
+            "each process keeps limits by itself"
+        };
+        degraded.push(format!("redis: {meanwhile}"));
     }
     degraded
 }

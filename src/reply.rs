@@ -6,11 +6,12 @@ use std::time::Duration;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use gateway_actors::failure::FailureKind;
-use gateway_actors::in_flight::InFlightPermit;
-use gateway_actors::rate_limit::RateSnapshot;
+use gateway_actors::limits::Left;
+use gateway_actors::limits::admission::Lefts;
 use gateway_actors::router::{Outcome, Reply, ReplyHead, Unanswered};
 use tokio::sync::watch;
 
+use crate::admit::Permit;
 use crate::error::{seconds_up, status_code};
 use crate::shutdown::Phase;
 use crate::sse_body::SseBody;
@@ -23,8 +24,8 @@ pub struct Marks {
     pub trace_id: String,
     /// The gateway's id of this request.
     pub request_id: String,
-    /// What the key's request limit leaves.
-    pub rate: Option<RateSnapshot>,
+    /// What the limits of the key, its user and its team leave.
+    pub left: Lefts,
     /// What was odd in the client's config.
     pub warnings: Vec<String>,
 }
@@ -44,10 +45,15 @@ impl Marks {
         };
         add("x-portkey-trace-id", &self.trace_id);
         add("x-request-id", &self.request_id);
-        if let Some(rate) = &self.rate {
-            add("x-ratelimit-limit-requests", &rate.limit.to_string());
-            add("x-ratelimit-remaining-requests", &rate.remaining.to_string());
-            add("x-ratelimit-reset-requests", &format!("{:.3}s", rate.reset.as_secs_f64()));
+        if let Some(Left { limit, remaining, reset }) = self.left.requests {
+            add("x-ratelimit-limit-requests", &limit.to_string());
+            add("x-ratelimit-remaining-requests", &remaining.to_string());
+            add("x-ratelimit-reset-requests", &format!("{:.3}s", reset.as_secs_f64()));
+        }
+        if let Some(Left { limit, remaining, reset }) = self.left.tokens {
+            add("x-ratelimit-limit-tokens", &limit.to_string());
+            add("x-ratelimit-remaining-tokens", &remaining.to_string());
+            add("x-ratelimit-reset-tokens", &format!("{:.3}s", reset.as_secs_f64()));
         }
         if !self.warnings.is_empty() {
             add("x-gateway-config-warning", &header_text(&self.warnings.join("; ")));
@@ -67,7 +73,7 @@ impl Marks {
 }
 
 /// Makes the answer of a request that was routed.
-pub fn routed(reply: Result<Reply, Unanswered>, permit: InFlightPermit, stream: StreamSettings) -> HttpResponse {
+pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSettings) -> HttpResponse {
     match reply {
         Ok(Reply::Whole { head, body }) => {
             drop(permit);
@@ -86,7 +92,7 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: InFlightPermit, stream: 
 }
 
 /// Commits to a stream before its request is answered, so that comments can keep the connection alive (D4).
-pub fn committed_stream(outcome: Outcome, permit: InFlightPermit, stream: StreamSettings) -> HttpResponse {
+pub fn committed_stream(outcome: Outcome, permit: Permit, stream: StreamSettings) -> HttpResponse {
     stream_head().streaming(SseBody::waiting(outcome, permit, stream))
 }
 

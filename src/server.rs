@@ -17,12 +17,14 @@ use gateway_actors::budget_ledger::LedgerSettings;
 use gateway_actors::control::{self, Control, ControlSetup};
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::ledger::Ledger;
+use gateway_actors::limits::admission::Doorkeeper;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::metrics_actor::MetricsActor;
 use gateway_actors::plan::{self, Plan};
 use gateway_actors::prices::PriceTable;
 use gateway_actors::provider::ProviderActor;
 use gateway_actors::rate_limit::KeyedRateLimiter;
+use gateway_actors::redis_link::RedisLink;
 use gateway_actors::router::{RouterActor, Routing};
 use gateway_actors::sealing::MasterKey;
 use gateway_actors::upstream;
@@ -100,7 +102,13 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     };
     let key_stats = stats("key_registry", "control", &config.actors.key_registry);
     let ledger_stats = stats("budget_ledger", "control", &config.actors.budget_ledger);
+    let limit_stats = stats("limit_keeper", "control", &config.actors.limit_keeper);
     let ledger = open_ledger(&config.budgets, metrics.clone())?;
+    let redis = match config.redis.url.as_str() {
+        "" => None,
+        url => Some(RedisLink::new(url).map_err(|error| format!("redis.url: {error}"))?),
+    };
+    let redis_state = redis.as_ref().map(|link| link.state().clone());
     let setup = ControlSetup {
         url: config.store.url.clone(),
         master_key,
@@ -108,8 +116,11 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         ledger: ledger.clone(),
         settings: ledger_settings(&config.budgets),
         ledger_stats: ledger_stats.clone(),
+        redis,
+        limit_stats: limit_stats.clone(),
     };
-    let Control { key_registry, keys, budget_ledger } = control::start(&control.handle(), setup).await?;
+    let Control { key_registry, keys, limits, limit_keeper, budget_ledger } =
+        control::start(&control.handle(), setup).await?;
     let key_registry = mailbox(key_registry, key_stats.clone(), &config.actors.key_registry);
     let treasury = Treasury {
         ledger,
@@ -121,6 +132,13 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
+    let doorkeeper = Doorkeeper {
+        keeper: limit_keeper.map(|keeper| mailbox(keeper, limit_stats.clone(), &config.actors.limit_keeper)),
+        refuse_when_away: config.limits.refuse_without_redis,
+    };
+    if doorkeeper.keeper.is_some() {
+        actors.push(limit_stats);
+    }
 
     let catalogue = config.catalogue();
     let mut providers = HashMap::new();
@@ -157,6 +175,9 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         in_flight,
         metrics,
         routing,
+        limits,
+        doorkeeper,
+        redis: redis_state,
         ip_limiter: match config.server.ip_rate_limit_per_minute {
             0 => None,
             limit => Some(KeyedRateLimiter::per_minute(limit)),

@@ -9,22 +9,22 @@ use actix_web::Error;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::LocalBoxFuture;
-use gateway_actors::in_flight::InFlightPermit;
 use gateway_actors::router::{Outcome, Reply, Unanswered};
 use gateway_actors::wire::{ErrorBody, openai, sse};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::admit::Permit;
 use crate::reply::StreamSettings;
 use crate::shutdown::Phase;
 
-/// An SSE body. It owns the request's in-flight permit: dropping the body, when the client leaves, gives the permit
+/// An SSE body. It owns the request's permit: dropping the body, when the client leaves, gives the permit
 /// back and cancels the request, since the receiver that it holds is what the request waits for.
 pub struct SseBody {
     source: Source,
     keepalive: Option<Keepalive>,
     cut: LocalBoxFuture<'static, ()>,
-    _permit: InFlightPermit,
+    _permit: Permit,
 }
 
 enum Source {
@@ -44,12 +44,12 @@ struct Keepalive {
 
 impl SseBody {
     /// A body whose first frames are here.
-    pub fn started(frames: mpsc::Receiver<Bytes>, permit: InFlightPermit, settings: StreamSettings) -> Self {
+    pub fn started(frames: mpsc::Receiver<Bytes>, permit: Permit, settings: StreamSettings) -> Self {
         Self::new(Source::Frames(frames), permit, settings)
     }
 
     /// A body whose request is still being tried. It has been silent for one keep-alive interval already.
-    pub fn waiting(outcome: Outcome, permit: InFlightPermit, settings: StreamSettings) -> Self {
+    pub fn waiting(outcome: Outcome, permit: Permit, settings: StreamSettings) -> Self {
         let mut body = Self::new(Source::Waiting(outcome), permit, settings);
         if let Some(keepalive) = &mut body.keepalive {
             keepalive.last = keepalive.last.checked_sub(keepalive.interval).unwrap_or(keepalive.last);
@@ -58,7 +58,7 @@ impl SseBody {
         body
     }
 
-    fn new(source: Source, permit: InFlightPermit, settings: StreamSettings) -> Self {
+    fn new(source: Source, permit: Permit, settings: StreamSettings) -> Self {
         let StreamSettings { keepalive, mut phase, .. } = settings;
         let cut = async move {
             if phase.wait_for(|phase| *phase == Phase::Cut).await.is_err() {

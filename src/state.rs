@@ -8,10 +8,13 @@ use gateway_actors::actor_stats::{ActorStats, Mailbox};
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::key_registry::KeyRegistry;
 use gateway_actors::key_table::KeyTable;
+use gateway_actors::limits::admission::Doorkeeper;
+use gateway_actors::limits::book::SharedLimitBook;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::metrics_actor::MetricsActor;
 use gateway_actors::plan::Plan;
 use gateway_actors::rate_limit::KeyedRateLimiter;
+use gateway_actors::redis_link::RedisState;
 use gateway_actors::router::{RouterActor, Routing};
 use tokio::sync::watch;
 
@@ -31,6 +34,12 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Providers and prices.
     pub routing: Arc<Routing>,
+    /// The limits of users and teams.
+    pub limits: SharedLimitBook,
+    /// Who lets requests through their limits.
+    pub doorkeeper: Doorkeeper,
+    /// Whether Redis answers, where there is one.
+    pub redis: Option<RedisState>,
     /// The request limit of each client address, if there is one.
     pub ip_limiter: Option<KeyedRateLimiter>,
     /// The proxies whose `x-forwarded-for` is believed.

@@ -364,7 +364,8 @@ fn metering(
         now: request.arrived,
     });
     let model_is_proven = request.record.answers_prove || request.record.model_is_known;
-    let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven };
+    let tokens = request.tokens.clone();
+    let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven, tokens };
     Metering::new(ledger, draft, reservation, request.arrived)
 }
 

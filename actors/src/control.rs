@@ -3,15 +3,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
 
 use crate::actor_stats::ActorStats;
 use crate::budget_ledger::{BudgetLedger, LedgerSettings};
 use crate::db::Store;
-use crate::key_registry::{KeyError, KeyRegistry};
+use crate::key_registry::{KeyError, KeyRegistry, Registry};
 use crate::key_table::SharedKeyTable;
 use crate::ledger::SharedLedger;
+use crate::limit_keeper::LimitKeeper;
+use crate::limits::book::SharedLimitBook;
+use crate::redis_link::RedisLink;
 use crate::sealing::MasterKey;
 
 /// What the actors of the store need to start.
@@ -28,6 +31,10 @@ pub struct ControlSetup {
     pub settings: LedgerSettings,
     /// The ledger's counters.
     pub ledger_stats: Arc<ActorStats>,
+    /// The link to Redis, where there is one.
+    pub redis: Option<RedisLink>,
+    /// The limit keeper's counters.
+    pub limit_stats: Arc<ActorStats>,
 }
 
 /// The started actors.
@@ -36,6 +43,10 @@ pub struct Control {
     pub key_registry: Addr<KeyRegistry>,
     /// The virtual keys.
     pub keys: SharedKeyTable,
+    /// The limits of users and teams.
+    pub limits: SharedLimitBook,
+    /// Who asks Redis for parts of limits, where there is a Redis.
+    pub limit_keeper: Option<Addr<LimitKeeper>>,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: Addr<BudgetLedger>,
 }
@@ -58,7 +69,15 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 
 async fn start_here(setup: ControlSetup) -> Result<Control, KeyError> {
     let store = Rc::new(Store::open(&setup.url).await?);
-    let (key_registry, keys) = KeyRegistry::start_here(store.clone(), setup.master_key, setup.key_stats).await?;
+    let registry = KeyRegistry::start_here(store.clone(), setup.master_key, setup.key_stats).await?;
     let budget_ledger = BudgetLedger::start_here(setup.ledger, store, setup.settings, setup.ledger_stats).await?;
-    Ok(Control { key_registry, keys, budget_ledger })
+    let limit_keeper = match setup.redis {
+        Some(link) => {
+            link.mend().await;
+            Some(LimitKeeper::new(Rc::new(link), setup.limit_stats).start())
+        }
+        None => None,
+    };
+    let Registry { address, keys, limits } = registry;
+    Ok(Control { key_registry: address, keys, limits, limit_keeper, budget_ledger })
 }

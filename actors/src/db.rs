@@ -16,6 +16,7 @@ mod postgres;
 mod price_row;
 mod pricing;
 mod schema;
+mod scope_limits;
 mod settings;
 mod spend;
 mod sqlite;

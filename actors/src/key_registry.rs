@@ -17,10 +17,13 @@ use rand::rngs::SysRng;
 use crate::actor_stats::{ActorStats, takes_parcels};
 use crate::db::{Store, StoreError};
 use crate::key_table::SharedKeyTable;
+use crate::limits::book::SharedLimitBook;
 use crate::sealing::{MasterKey, SealingError};
 use crate::virtual_key::{KeyChange, KeyText, VirtualKey};
 
-pub use messages::{CreateKey, GetKey, GetSetting, ListKeys, RevokeKey, RotateProviderKey, SetSetting, UpdateKey};
+pub use messages::{
+    CreateKey, GetKey, GetSetting, ListKeys, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,
+};
 
 use key_book::KeyBook;
 
@@ -80,6 +83,16 @@ impl Fault for StoreError {
     }
 }
 
+/// The started registry, and what it publishes.
+pub struct Registry {
+    /// The actor.
+    pub address: Addr<KeyRegistry>,
+    /// The virtual keys.
+    pub keys: SharedKeyTable,
+    /// The limits of users and teams.
+    pub limits: SharedLimitBook,
+}
+
 /// A key just made: the only time that its text is known.
 pub struct CreatedKey {
     /// The text, to be shown once.
@@ -106,7 +119,7 @@ impl KeyRegistry {
         url: String,
         master_key: MasterKey,
         stats: Arc<ActorStats>,
-    ) -> Result<(Addr<Self>, SharedKeyTable), KeyError> {
+    ) -> Result<Registry, KeyError> {
         let (reply, started) = tokio::sync::oneshot::channel();
         let spawned = arbiter.spawn_fn(move || {
             actix_rt::spawn(async move {
@@ -129,10 +142,10 @@ impl KeyRegistry {
         store: Rc<Store>,
         master_key: MasterKey,
         stats: Arc<ActorStats>,
-    ) -> Result<(Addr<Self>, SharedKeyTable), KeyError> {
+    ) -> Result<Registry, KeyError> {
         let keys = KeyBook::open(store, master_key).await?;
-        let table = Arc::clone(keys.table());
-        Ok((Self { keys: Rc::new(keys), stats }.start(), table))
+        let (table, limits) = (Arc::clone(keys.table()), Arc::clone(keys.limits()));
+        Ok(Registry { address: Self { keys: Rc::new(keys), stats }.start(), keys: table, limits })
     }
 
     /// Runs `work` alone: no other message is taken up before it ends, also when nobody waits for its answer any more.
@@ -229,6 +242,14 @@ impl Handler<RotateProviderKey> for KeyRegistry {
     fn handle(&mut self, rotate: RotateProviderKey, _: &mut Self::Context) -> Self::Result {
         let change = KeyChange { real_api_key: Some(Some(rotate.credential)), ..KeyChange::default() };
         self.alone(|keys| async move { keys.update(&rotate.key, change, Utc::now()).await })
+    }
+}
+
+impl Handler<SetLimits> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<(), StoreError>>;
+
+    fn handle(&mut self, SetLimits { scope, limits }: SetLimits, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.set_limits(&scope, limits).await })
     }
 }
 

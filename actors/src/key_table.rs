@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use crate::rate_limit::RateLimiter;
+use crate::budget::scope::{Scope, ScopeKind};
+use crate::limits::Counters;
 use crate::virtual_key::{KeyHash, KeyRef, VirtualKey};
 
 /// The published table: readers load it without a lock, the key registry swaps it whole.
@@ -20,7 +21,7 @@ pub struct KeyTable {
 }
 
 impl KeyTable {
-    /// A table of these keys, each with its rate limiter.
+    /// A table of these keys, each with its counters.
     pub fn new(keys: impl IntoIterator<Item = VirtualKey>) -> Self {
         let mut table = Self::default();
         for key in keys {
@@ -50,8 +51,6 @@ impl KeyTable {
     }
 
     /// A copy of the table in which `key` is new or replaces its former version.
-    ///
-    /// While the rate limit stays the same, so does the limiter: renaming a key gives it no fresh minute.
     pub fn with(&self, key: VirtualKey) -> Self {
         self.with_all([key])
     }
@@ -64,10 +63,9 @@ impl KeyTable {
     }
 
     fn put(&mut self, mut key: VirtualKey) {
-        let former = self.by_id.get(&key.id);
-        let kept =
-            former.filter(|former| former.rate_limit == key.rate_limit).and_then(|former| former.limiter.clone());
-        key.limiter = kept.or_else(|| key.rate_limit.map(|limit| Arc::new(RateLimiter::per_minute(limit))));
+        let former = self.by_id.get(&key.id).and_then(|former| former.counters.clone());
+        let new = || Arc::new(Counters::new(Scope::new(ScopeKind::Key, key.id_text.clone())));
+        key.counters = former.or_else(|| (!key.limits.is_empty()).then(new));
         let key = Arc::new(key);
         self.by_hash.insert(key.hash, Arc::clone(&key));
         self.by_id.insert(key.id, key);

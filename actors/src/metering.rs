@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::budget::accounts::Charge;
 use crate::budget::reservation::Reservation;
 use crate::ledger::{OpenAttempt, SharedLedger};
+use crate::limits::admission::TokenHold;
 use crate::money::PicoUsd;
 use crate::tokens::{self, GeneratedText};
 use crate::usage_row::UsageRow;
@@ -25,6 +26,8 @@ pub struct Draft {
     pub body: Bytes,
     /// Whether an answer lets the model have a label of its own.
     pub model_is_proven: bool,
+    /// What the request took of limits of tokens.
+    pub tokens: Option<Arc<TokenHold>>,
 }
 
 /// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
@@ -112,7 +115,10 @@ fn book(
     estimated: bool,
     reservation: Option<Reservation>,
 ) {
-    let Draft { mut row, begun, model_is_proven, .. } = draft;
+    let Draft { mut row, begun, model_is_proven, tokens, .. } = draft;
+    if let Some(tokens) = tokens {
+        tokens.used(usage.prompt_tokens + usage.completion_tokens);
+    }
     ledger.metrics.price_lookup(cost.is_some());
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);

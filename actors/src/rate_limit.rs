@@ -1,11 +1,12 @@
-//! Requests per minute, for a key and for a client address, by the GCRA algorithm of the `governor` crate.
+//! Limits that each process keeps by itself, by the GCRA algorithm of the `governor` crate: of client addresses, and of
+//! retries.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
-use governor::middleware::{StateInformationMiddleware, StateSnapshot};
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota};
@@ -13,57 +14,28 @@ use governor::{NotUntil, Quota};
 /// What a limit of zero tells its callers to wait; no wait would help.
 const NEVER: Duration = Duration::from_secs(60);
 
-/// What is left of a limit after a request was let through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateSnapshot {
-    /// Requests per minute.
-    pub limit: u32,
-    /// Requests that would be let through at once now.
-    pub remaining: u32,
-    /// Until the whole limit is there again, if no request comes.
-    pub reset: Duration,
-}
-
-/// A request over its limit; it cost nothing (E5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateRefusal {
-    /// Requests per minute.
-    pub limit: u32,
-    /// Until the next request is let through.
-    pub retry_after: Duration,
-    /// Until the whole limit is there again, if no request comes.
-    pub reset: Duration,
-}
-
-/// A limit of requests per minute: a burst of as many, then evenly spaced ones.
+/// A limit per minute: a burst of as many, then evenly spaced ones.
 #[derive(Debug)]
 pub struct RateLimiter<C: Clock = DefaultClock> {
     /// `None` is the limit 0, which lets nothing through.
-    bucket: Option<governor::RateLimiter<NotKeyed, InMemoryState, C, StateInformationMiddleware>>,
-}
-
-impl RateLimiter {
-    /// A limit of `limit` requests per minute; 0 lets nothing through.
-    pub fn per_minute(limit: u32) -> Self {
-        Self::with_clock(limit, DefaultClock::default())
-    }
+    bucket: Option<governor::RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>>,
 }
 
 impl<C: Clock> RateLimiter<C> {
-    /// A limit of `limit` requests per minute by a clock of one's own; 0 lets nothing through.
+    /// A limit of `limit` per minute by a clock of one's own; 0 lets nothing through.
     pub fn with_clock(limit: u32, clock: C) -> Self {
         let bucket = NonZeroU32::new(limit)
-            .map(|limit| governor::RateLimiter::direct_with_clock(Quota::per_minute(limit), clock).with_middleware());
+            .map(|limit| governor::RateLimiter::direct_with_clock(Quota::per_minute(limit), clock));
         Self { bucket }
     }
 
-    /// Lets one request through, or refuses it.
+    /// Lets one through, or refuses it.
     ///
     /// # Errors
-    /// Where the limit is used up; the refusal itself uses nothing.
-    pub fn check(&self) -> Result<RateSnapshot, RateRefusal> {
-        let Some(bucket) = &self.bucket else { return Err(refuse_all()) };
-        bucket.check().map(snapshot).map_err(|until| refusal(until, bucket.clock()))
+    /// How long to wait for the next one; the refusal itself uses nothing (E5).
+    pub fn check(&self) -> Result<(), Duration> {
+        let Some(bucket) = &self.bucket else { return Err(NEVER) };
+        bucket.check().map_err(|until| wait(until, bucket.clock()))
     }
 }
 
@@ -71,7 +43,7 @@ impl<C: Clock> RateLimiter<C> {
 #[derive(Debug)]
 pub struct KeyedRateLimiter<C: Clock = DefaultClock> {
     /// `None` is the limit 0, which lets nothing through.
-    buckets: Option<governor::RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, StateInformationMiddleware>>,
+    buckets: Option<governor::RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>>,
 }
 
 impl KeyedRateLimiter {
@@ -85,17 +57,17 @@ impl<C: Clock> KeyedRateLimiter<C> {
     /// A limit of `limit` requests per minute for each address by a clock of one's own; 0 lets nothing through.
     pub fn with_clock(limit: u32, clock: C) -> Self {
         let buckets = NonZeroU32::new(limit)
-            .map(|limit| governor::RateLimiter::hashmap_with_clock(Quota::per_minute(limit), clock).with_middleware());
+            .map(|limit| governor::RateLimiter::hashmap_with_clock(Quota::per_minute(limit), clock));
         Self { buckets }
     }
 
     /// Lets one request from this address through, or refuses it.
     ///
     /// # Errors
-    /// Where the limit is used up; the refusal itself uses nothing.
-    pub fn check(&self, address: IpAddr) -> Result<RateSnapshot, RateRefusal> {
-        let Some(buckets) = &self.buckets else { return Err(refuse_all()) };
-        buckets.check_key(&network(address)).map(snapshot).map_err(|until| refusal(until, buckets.clock()))
+    /// How long to wait for the next one; the refusal itself uses nothing (E5).
+    pub fn check(&self, address: IpAddr) -> Result<(), Duration> {
+        let Some(buckets) = &self.buckets else { return Err(NEVER) };
+        buckets.check_key(&network(address)).map_err(|until| wait(until, buckets.clock()))
     }
 
     /// Forgets the addresses whose whole limit is there again; call it now and then, since addresses are many.
@@ -120,22 +92,8 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn snapshot(state: StateSnapshot) -> RateSnapshot {
-    let quota = state.quota();
-    let limit = quota.burst_size().get();
-    let remaining = state.remaining_burst_capacity();
-    RateSnapshot { limit, remaining, reset: quota.replenish_interval() * limit.saturating_sub(remaining) }
-}
-
-fn refusal<C: Clock>(until: NotUntil<C::Instant>, clock: &C) -> RateRefusal {
-    let quota = until.quota();
-    let limit = quota.burst_size().get();
-    let retry_after = until.wait_time_from(clock.now());
-    RateRefusal { limit, retry_after, reset: retry_after + quota.replenish_interval() * (limit - 1) }
-}
-
-fn refuse_all() -> RateRefusal {
-    RateRefusal { limit: 0, retry_after: NEVER, reset: NEVER }
+fn wait<C: Clock>(until: NotUntil<C::Instant>, clock: &C) -> Duration {
+    until.wait_time_from(clock.now())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::attempt::Endpoint;
 use crate::call::{Call, ResolvedTarget};
 use crate::catalogue::Catalogue;
 use crate::failure::Failure;
+use crate::limits::admission::TokenHold;
 use crate::money::PicoUsd;
 use crate::plan::{Context as PlanContext, Plan, Target};
 use crate::provider::ProviderHandle;
@@ -75,6 +76,8 @@ pub struct RouteRequest {
     pub request_timeout: Option<Duration>,
     /// The account of the request.
     pub record: Box<RequestRecord>,
+    /// The tokens that the request took of limits, to be settled by what it uses.
+    pub tokens: Option<Arc<TokenHold>>,
 }
 
 /// How the answer was come by; told in headers.

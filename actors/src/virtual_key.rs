@@ -14,7 +14,8 @@ pub use pattern::matches_pattern;
 pub use usd::{BadUsd, Usd};
 
 use crate::budget::period::BudgetPeriod;
-use crate::rate_limit::RateLimiter;
+use crate::limits::book::Limited;
+use crate::limits::{Counters, Limits};
 use crate::secret::Secret;
 
 /// One virtual key as the hot path reads it: complete, immutable, replaced whole by an edit.
@@ -33,8 +34,8 @@ pub struct VirtualKey {
     pub provider: Option<String>,
     /// The provider credential used instead of the gateway's own.
     pub real_api_key: Option<Secret>,
-    /// Requests allowed per minute; none means no limit.
-    pub rate_limit: Option<u32>,
+    /// How often, how much and how many at once the key may ask.
+    pub limits: Limits,
     /// US dollars that the key may spend in a `budget_period`; none means no limit.
     pub budget_limit_usd: Option<Usd>,
     /// How often the budget begins anew.
@@ -57,8 +58,8 @@ pub struct VirtualKey {
     pub created_at: DateTime<Utc>,
     /// When the key was last changed.
     pub updated_at: DateTime<Utc>,
-    /// The counter behind `rate_limit`, shared by successive versions of the key while the limit stays the same.
-    pub(crate) limiter: Option<Arc<RateLimiter>>,
+    /// The counters behind `limits`, shared by successive versions of the key: an edit gives it no fresh minute.
+    pub(crate) counters: Option<Arc<Counters>>,
 }
 
 /// Why a known key is refused.
@@ -78,14 +79,7 @@ impl VirtualKey {
         let credential = |key: &Self| key.real_api_key.as_ref().map(|credential| credential.expose().to_owned());
         let shown = |key: &Self| {
             (
-                (
-                    key.hash,
-                    key.name.clone(),
-                    key.provider.clone(),
-                    key.rate_limit,
-                    key.budget_limit_usd,
-                    key.budget_period,
-                ),
+                (key.hash, key.name.clone(), key.provider.clone(), key.limits, key.budget_limit_usd, key.budget_period),
                 (key.user_id.clone(), key.team_id.clone(), key.allowed_models.clone(), key.allowed_providers.clone()),
                 (key.expires_at, key.config.clone(), key.is_active, key.updated_at),
             )
@@ -107,9 +101,10 @@ impl VirtualKey {
         }
     }
 
-    /// The counter of the key's `rate_limit`, where it has one.
-    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
-        self.limiter.as_deref()
+    /// The key's own limits with their counters, where it has any.
+    pub fn limited(&self) -> Option<Limited> {
+        let counters = self.counters.clone().filter(|_| !self.limits.is_empty())?;
+        Some(Limited { limits: self.limits, counters })
     }
 
     /// Whether the key may ask for this model.
@@ -138,8 +133,8 @@ pub struct NewKey {
     pub provider: Option<String>,
     /// See [`VirtualKey::real_api_key`].
     pub real_api_key: Option<Secret>,
-    /// See [`VirtualKey::rate_limit`].
-    pub rate_limit: Option<u32>,
+    /// See [`VirtualKey::limits`].
+    pub limits: Limits,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Usd>,
     /// See [`VirtualKey::budget_period`]; a month where absent.
@@ -167,8 +162,12 @@ pub struct KeyChange {
     pub provider: Option<Option<String>>,
     /// See [`VirtualKey::real_api_key`].
     pub real_api_key: Option<Option<Secret>>,
-    /// See [`VirtualKey::rate_limit`].
+    /// See [`Limits::requests_per_minute`].
     pub rate_limit: Option<Option<u32>>,
+    /// See [`Limits::tokens_per_minute`].
+    pub tokens_per_minute: Option<Option<u32>>,
+    /// See [`Limits::max_parallel`].
+    pub max_parallel: Option<Option<u32>>,
     /// See [`VirtualKey::budget_limit_usd`].
     pub budget_limit_usd: Option<Option<Usd>>,
     /// See [`VirtualKey::budget_period`].
@@ -197,6 +196,8 @@ impl KeyChange {
             ("provider", self.provider.is_some()),
             ("real_api_key", self.real_api_key.is_some()),
             ("rate_limit", self.rate_limit.is_some()),
+            ("tokens_per_minute", self.tokens_per_minute.is_some()),
+            ("max_parallel", self.max_parallel.is_some()),
             ("budget_limit_usd", self.budget_limit_usd.is_some()),
             ("budget_period", self.budget_period.is_some()),
             ("user_id", self.user_id.is_some()),

@@ -2,6 +2,7 @@
 
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
+use gateway_actors::limits::Limits;
 use gateway_actors::secret::Secret;
 use gateway_actors::virtual_key::{KeyChange, NewKey, Usd};
 use serde::de::DeserializeOwned;
@@ -11,11 +12,13 @@ use super::{AdminError, AdminState};
 
 const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
-const NEW_KEY_FIELDS: [&str; 12] = [
+const NEW_KEY_FIELDS: [&str; 14] = [
     "name",
     "provider",
     "real_api_key",
     "rate_limit",
+    "tokens_per_minute",
+    "max_parallel",
     "budget_limit_usd",
     "budget_period",
     "user_id",
@@ -35,7 +38,11 @@ pub(super) fn new_key(body: &Bytes, state: &AdminState) -> Result<NewKey, AdminE
         name: said.name.ok_or_else(|| AdminError::bad_field("name", "is required"))?,
         provider: said.provider.flatten(),
         real_api_key: said.real_api_key.flatten(),
-        rate_limit: said.rate_limit.flatten(),
+        limits: Limits {
+            requests_per_minute: said.rate_limit.flatten(),
+            tokens_per_minute: said.tokens_per_minute.flatten(),
+            max_parallel: said.max_parallel.flatten(),
+        },
         budget_limit_usd: said.budget_limit_usd.flatten(),
         budget_period: said.budget_period,
         user_id: said.user_id.flatten(),
@@ -82,6 +89,8 @@ fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, A
         provider,
         real_api_key: credential(fields, "real_api_key")?,
         rate_limit: limit(fields, "rate_limit", "requests per minute")?,
+        tokens_per_minute: limit(fields, "tokens_per_minute", "tokens per minute")?,
+        max_parallel: limit(fields, "max_parallel", "requests at once")?,
         budget_limit_usd: usd(fields, "budget_limit_usd")?,
         budget_period: required(fields, "budget_period", "total, day, week or month")?,
         user_id: text(fields, "user_id")?,
@@ -159,7 +168,7 @@ fn credential(fields: &mut Fields, name: &str) -> Result<Option<Option<Secret>>,
     Ok(said.map(|text| text.map(Secret::new)))
 }
 
-fn limit(fields: &mut Fields, name: &str, what: &str) -> Result<Option<Option<u32>>, AdminError> {
+pub(super) fn limit(fields: &mut Fields, name: &str, what: &str) -> Result<Option<Option<u32>>, AdminError> {
     let said = fields.take::<u32>(name, &format!("a whole number of {what} from 1 to 4294967295, or null"))?;
     if said == Some(Some(0)) {
         return Err(AdminError::bad_field(name, "must be at least 1; null removes the limit"));

@@ -36,13 +36,13 @@ impl Admin {
         let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
         let stats = ActorStats::new("KeyRegistry", "control", 8);
         let arbiter = Arbiter::new();
-        let (addr, table) = KeyRegistry::start(&arbiter.handle(), url, master_key, Arc::clone(&stats)).await.unwrap();
+        let started = KeyRegistry::start(&arbiter.handle(), url, master_key, Arc::clone(&stats)).await.unwrap();
         let state = AdminState {
-            keys: Mailbox::new(addr, stats, Duration::from_secs(30)),
+            keys: Mailbox::new(started.address, stats, Duration::from_secs(30)),
             providers: ["openai", "anthropic"].map(str::to_owned).into(),
             configs: ["cheap".to_owned()].into(),
         };
-        Self { state, table, _arbiter: arbiter, folder }
+        Self { state, table: started.keys, _arbiter: arbiter, folder }
     }
 
     async fn send(&self, request: test::TestRequest) -> (StatusCode, HeaderMap, Value) {
@@ -239,7 +239,7 @@ async fn a_patch_changes_what_it_names_before_it_answers() {
     let (status, changed) = admin.call(Method::PATCH, &path, change.to_string()).await;
     assert_eq!(status, StatusCode::OK, "{changed}");
     let key = admin.table.load().find(created["virtual_key"].as_str().unwrap()).unwrap();
-    assert_eq!((key.rate_limit, key.user_id.as_deref()), (None, Some("u")));
+    assert_eq!((key.limits.requests_per_minute, key.user_id.as_deref()), (None, Some("u")));
     assert_eq!(key.authorize(chrono::Utc::now()), Err(KeyRefusal::Revoked));
     for field in [
         "name",

@@ -5,6 +5,7 @@ use std::path::Path;
 use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use gateway_actors::plan;
+use gateway_actors::redis_link::RedisLink;
 use gateway_actors::sealing::MasterKey;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::{Dialect, ProviderSettings};
@@ -49,6 +50,12 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| config.store.url.starts_with(scheme)) {
         wrong("store.url", "must begin with sqlite:// or postgres:// (also where DATABASE_URL sets it)".to_owned());
+    }
+    if !config.redis.url.is_empty()
+        && let Err(error) = RedisLink::new(&config.redis.url)
+    {
+        let message = format!("{error}; such as redis://:PASSWORD@HOST:6379/0 (also where REDIS_URL sets it)");
+        wrong("redis.url", message);
     }
     let budgets = &config.budgets;
     if budgets.time_zone.parse::<chrono_tz::Tz>().is_err() {

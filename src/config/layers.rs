@@ -43,6 +43,9 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     if let Some(url) = text("DATABASE_URL") {
         url.clone_into(&mut config.store.url);
     }
+    if let Some(url) = text("REDIS_URL") {
+        url.clone_into(&mut config.redis.url);
+    }
     let settings = config.providers.values();
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
 use crate::harness::postgres::TestPostgres;
+use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{FakeProvider, Gateway, Setup, in_time};
+use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time};
 
 /// The budget: it pays for 95 answers.
 const LIMIT: i128 = 1_000_000_000;
@@ -19,6 +20,7 @@ struct Fleet {
     openai: FakeProvider,
     shared: TempDir,
     url: String,
+    redis: Option<TestRedis>,
 }
 
 impl Fleet {
@@ -30,15 +32,33 @@ impl Fleet {
             true => TestPostgres::shared().database(),
             false => format!("sqlite://{}", shared.path().join("gateway.db").display()),
         };
-        Self { openai, shared, url }
+        Self { openai, shared, url, redis: None }
+    }
+
+    /// Gateways on one PostgreSQL and one Redis.
+    async fn with_redis() -> Self {
+        Self { redis: Some(TestRedis::start()), ..Self::on(true).await }
+    }
+
+    fn redis(&self) -> &TestRedis {
+        self.redis.as_ref().unwrap()
     }
 
     async fn start(&self) -> Gateway {
+        self.start_with(|setup| setup).await
+    }
+
+    async fn start_with(&self, more: impl FnOnce(Setup) -> Setup) -> Gateway {
         let path = |name: &str| self.shared.path().join(name).display().to_string();
         let setup = Setup::new().openai(&self.openai).set("server.workers", 1).set("budgets.refresh_ms", 200);
         let setup = setup.set("budgets.idle_ms", 300);
         let setup = setup.set("budgets.journal", path("journal")).set("security.master_key_file", path("master.key"));
-        setup.env("DATABASE_URL", &self.url).start().await
+        let setup = setup.env("DATABASE_URL", &self.url);
+        let setup = match &self.redis {
+            Some(redis) => setup.env("REDIS_URL", &redis.url()),
+            None => setup,
+        };
+        more(setup).start().await
     }
 }
 
@@ -152,5 +172,174 @@ async fn b1_b2_three_gateways_on_sqlite_never_overspend_also_when_one_is_killed(
 async fn b1_b2_three_gateways_on_postgresql_never_overspend_also_when_one_is_killed() {
     for seed in 0..10 {
         three_gateways_and_a_kill(true, seed).await;
+    }
+}
+
+/// E6, E7: with Redis a limit of requests holds for three gateways together, whatever is asked of which; all of it can be
+/// used, and what is refused says when to come back.
+#[tokio::test]
+async fn e6_e7_a_limit_of_requests_holds_for_the_fleet() {
+    let fleet = Fleet::with_redis().await;
+    let gateways = [fleet.start().await, fleet.start().await, fleet.start().await];
+    let key = gateways[0].new_key(json!({ "rate_limit": 60 })).await;
+    known(&gateways, &key).await;
+    let mut served = 3;
+    let count = async |asked: usize| {
+        let answers = all_at_once(&gateways, &key, asked).await;
+        assert!(answers.iter().all(|status| [Some(200), Some(429)].contains(status)), "{answers:?}");
+        answers.iter().filter(|status| **status == Some(200)).count()
+    };
+    served += count(210).await;
+    assert!(served <= 60, "{served} were served");
+    // What one gateway was granted and did not use, another can use a little later.
+    let all = async {
+        while served < 60 {
+            served += count(3).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    in_time("the whole limit is used", all).await;
+    for gateway in &gateways {
+        let refused = gateway.ask(bounded(&key)).await.expect(429);
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((30..=63).contains(&wait), "{wait}");
+        assert_eq!(refused.header("x-ratelimit-limit-requests"), Some("60"));
+    }
+    assert_eq!((served, fleet.openai.count()), (60, 60), "as many reached the provider as were served");
+}
+
+/// E6, E7: so do limits of tokens, which are settled by what was used, and of requests at once.
+#[tokio::test]
+async fn e6_e7_limits_of_tokens_and_of_requests_at_once_hold_for_the_fleet() {
+    let fleet = Fleet::with_redis().await;
+    let gateways = [fleet.start().await, fleet.start().await, fleet.start().await];
+    // Each takes some forty, and uses 25.
+    let key = gateways[0].new_key(json!({ "tokens_per_minute": 1000 })).await;
+    known(&gateways, &key).await;
+    let answers = all_at_once(&gateways, &key, 150).await;
+    let served = answers.iter().filter(|status| **status == Some(200)).count() + 3;
+    assert!(served * 25 <= 1000, "{served} were served");
+    let all = async {
+        // Two more might not fit by their estimate.
+        let mut served = served;
+        while served * 25 < 950 {
+            for gateway in &gateways {
+                served += usize::from(gateway_status(gateway, &key).await == 200);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    in_time("what was not used comes back", all).await;
+
+    let key = gateways[0].new_key(json!({ "max_parallel": 5 })).await;
+    known(&gateways, &key).await;
+    let gate = Gate::new();
+    let half = Reply::events([openai::role(), openai::text("half ")]).wait(&gate);
+    fleet.openai.always(half.then(&openai::finish("stop")).then(openai::DONE));
+    let stream = async |n: usize| {
+        let request = Request::streamed_hello(&key, "gpt-4o-mini");
+        gateways[n % 3].stream(request).await
+    };
+    let begun = join_all((0..30).map(stream)).await;
+    let under_way: Vec<_> = begun.into_iter().filter(|stream| stream.status == 200).collect();
+    assert!((1..=5).contains(&under_way.len()), "{} under way", under_way.len());
+    gate.open_for_good();
+    drop(under_way);
+    fleet.openai.always(openai::answer("hello"));
+    for gateway in &gateways {
+        let free = async { while gateway_status(gateway, &key).await != 200 {} };
+        in_time("a place is free again", free).await;
+    }
+}
+
+/// G1: Redis killed, hung and emptied under load: no request fails, none waits for long, and limits are kept by each
+/// gateway meanwhile; live and ready stay as they are, and Redis is used again by itself.
+#[tokio::test]
+async fn g1_redis_is_killed_hung_and_emptied_under_load() {
+    let fleet = Fleet::with_redis().await;
+    let gateway = fleet.start().await;
+    let key = gateway.new_key(json!({ "rate_limit": 100_000, "max_parallel": 100 })).await;
+    let ready = async || gateway.ask(Request::get("/health/ready")).await.expect(200).json()["degraded"].to_string();
+    let is_known = async |away: bool| {
+        let known = async { while ready().await.contains("redis") != away {} };
+        in_time("readiness tells whether Redis is there", known).await;
+    };
+    let load = async |requests: usize| {
+        let timed = async || {
+            let begun = std::time::Instant::now();
+            gateway.ask(bounded(&key)).await.expect(200);
+            begun.elapsed()
+        };
+        let mut slowest = Duration::ZERO;
+        for _ in 0..requests / 10 {
+            let times = join_all((0..10).map(|_| timed())).await;
+            slowest = slowest.max(times.into_iter().max().unwrap());
+        }
+        slowest
+    };
+    load(50).await;
+    is_known(false).await;
+    for (break_it, mend_it) in [
+        (TestRedis::stop as fn(&TestRedis), TestRedis::start_again as fn(&TestRedis)),
+        (TestRedis::freeze, TestRedis::thaw),
+    ] {
+        break_it(fleet.redis());
+        load(200).await;
+        is_known(true).await;
+        let slowest = load(200).await;
+        assert!(slowest < Duration::from_millis(150), "{slowest:?} while Redis is known to be away");
+        gateway.ask(Request::get("/health/live")).await.expect(200);
+        mend_it(fleet.redis());
+        is_known(false).await;
+        load(50).await;
+    }
+    fleet.redis().flush();
+    load(200).await;
+    is_known(false).await;
+
+    // Each gateway keeps the limit by itself, or refuses where it is told to.
+    let low = gateway.new_key(json!({ "rate_limit": 3 })).await;
+    let strict = fleet.start_with(|setup| setup.set("limits.refuse_without_redis", true)).await;
+    fleet.redis().stop();
+    is_known(true).await;
+    for status in [200, 200, 200, 429] {
+        assert_eq!(gateway_status(&gateway, &low).await, status);
+    }
+    let unknown = async {
+        loop {
+            let answer = strict.ask(bounded(&low)).await;
+            if answer.status == 429 && answer.json()["error"]["message"].as_str().unwrap().contains("at the moment") {
+                return;
+            }
+        }
+    };
+    in_time("who must not count alone refuses", unknown).await;
+    gateway.ask(Request::get("/health/live")).await.expect(200);
+}
+
+/// A gateway starts without its Redis, and uses it when it comes.
+#[tokio::test]
+async fn g1_redis_may_come_later() {
+    let fleet = Fleet::with_redis().await;
+    fleet.redis().stop();
+    let gateway = fleet.start().await;
+    let key = gateway.new_key(json!({ "rate_limit": 2 })).await;
+    for status in [200, 200, 429] {
+        assert_eq!(gateway_status(&gateway, &key).await, status);
+    }
+    fleet.redis().start_again();
+    let used = async { while gateway_status(&gateway, &key).await != 200 {} };
+    in_time("the limit is Redis' again", used).await;
+}
+
+/// Asks all gateways at once.
+async fn all_at_once(gateways: &[Gateway], key: &str, count: usize) -> Vec<Option<u16>> {
+    join_all((0..count).map(async |n| bounded(key).try_status(gateways[n % gateways.len()].address).await)).await
+}
+
+/// Waits until each gateway serves a key that was made a moment ago.
+async fn known(gateways: &[Gateway], key: &str) {
+    for gateway in gateways {
+        in_time("the key is known", async { while gateway_status(gateway, key).await != 200 {} }).await;
     }
 }

@@ -10,6 +10,9 @@ pub mod money;
 #[path = "../../actors/src/db/test_postgres.rs"]
 #[allow(dead_code, reason = "the actors' own tests use more of it")]
 pub mod postgres;
+#[path = "../../actors/src/test_redis.rs"]
+#[allow(dead_code, reason = "the actors' own tests use more of it")]
+pub mod redis;
 pub mod reply;
 pub mod temp_dir;
 

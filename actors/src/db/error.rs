@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A price cannot be read or written.
     #[error("pricing_config: {0}")]
     Price(String),
+    /// A limit in `scope_limits` is none.
+    #[error("scope_limits: the limits of {0} cannot be read")]
+    Limit(String),
     /// The usage journal could not be read.
     #[error("usage journal: {0}")]
     Journal(#[from] io::Error),

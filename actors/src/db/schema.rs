@@ -24,6 +24,8 @@ diesel::table! {
         created_at -> Moment,
         updated_at -> Moment,
         changed_at -> Moment,
+        tokens_per_minute -> Nullable<BigInt>,
+        max_parallel -> Nullable<BigInt>,
     }
 }
 
@@ -53,6 +55,18 @@ diesel::table! {
         team_id -> Text,
         monthly_limit_usd -> Nanos,
         updated_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+
+    scope_limits (scope, scope_id) {
+        scope -> Text,
+        scope_id -> Text,
+        requests_per_minute -> Nullable<BigInt>,
+        tokens_per_minute -> Nullable<BigInt>,
+        max_parallel -> Nullable<BigInt>,
     }
 }
 

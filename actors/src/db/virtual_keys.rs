@@ -33,6 +33,10 @@ pub struct KeyRow {
     pub real_api_key: Option<Vec<u8>>,
     /// Requests per minute.
     pub rate_limit: Option<i64>,
+    /// Tokens per minute.
+    pub tokens_per_minute: Option<i64>,
+    /// Requests under way at once.
+    pub max_parallel: Option<i64>,
     /// US dollars per `budget_period`.
     pub budget_limit_usd: Option<Nanos>,
     /// `total`, `day`, `week` or `month`.
@@ -74,6 +78,8 @@ pub struct KeyRowChange {
     pub provider: Option<Option<String>>,
     pub real_api_key: Option<Option<Vec<u8>>>,
     pub rate_limit: Option<Option<i64>>,
+    pub tokens_per_minute: Option<Option<i64>>,
+    pub max_parallel: Option<Option<i64>>,
     pub budget_limit_usd: Option<Option<Nanos>>,
     pub budget_period: Option<String>,
     pub user_id: Option<Option<String>>,

@@ -12,8 +12,11 @@ use uuid::Uuid;
 
 use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
+use crate::budget::scope::Scope;
 use crate::db::{At, KeyChanges, Store, StoreError};
 use crate::key_table::{KeyTable, SharedKeyTable};
+use crate::limits::Limits;
+use crate::limits::book::{LimitBook, SharedLimitBook};
 use crate::sealing::MasterKey;
 use crate::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
 
@@ -22,6 +25,7 @@ pub(super) struct KeyBook {
     store: Rc<Store>,
     master_key: MasterKey,
     table: SharedKeyTable,
+    limits: SharedLimitBook,
     /// Up to when changes of others were read.
     mark: Cell<At>,
 }
@@ -32,11 +36,16 @@ impl KeyBook {
         let KeyChanges { rows, mark, .. } = store.keys_changed_since(At(0)).await?;
         let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
         let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));
-        Ok(Self { store, master_key, table, mark: Cell::new(mark) })
+        let limits = Arc::new(ArcSwap::from_pointee(LimitBook::default().with(store.scope_limits().await?)));
+        Ok(Self { store, master_key, table, limits, mark: Cell::new(mark) })
     }
 
     pub(super) fn table(&self) -> &SharedKeyTable {
         &self.table
+    }
+
+    pub(super) fn limits(&self) -> &SharedLimitBook {
+        &self.limits
     }
 
     pub(super) async fn create<R: TryCryptoRng>(
@@ -88,7 +97,24 @@ impl KeyBook {
             self.table.store(Arc::new(table.with_all(changed)));
         }
         self.mark.set(changes.mark);
+        self.refresh_limits().await.map_err(KeyError::from)
+    }
+
+    async fn refresh_limits(&self) -> Result<(), StoreError> {
+        let limits = self.limits.load().with(self.store.scope_limits().await?);
+        self.limits.store(Arc::new(limits));
         Ok(())
+    }
+
+    pub(super) async fn set_limits(&self, scope: &Scope, limits: Limits) -> Result<(), StoreError> {
+        self.store.set_scope_limits(scope, limits).await?;
+        let detail = json!({
+            "requests_per_minute": limits.requests_per_minute,
+            "tokens_per_minute": limits.tokens_per_minute,
+            "max_parallel": limits.max_parallel,
+        });
+        self.store.audit(&format!("{}_limits.set", scope.kind.word()), &scope.id, detail).await;
+        self.refresh_limits().await
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use actix::Message;
 
 use super::{CreatedKey, KeyError};
+use crate::budget::scope::Scope;
 use crate::db::StoreError;
+use crate::limits::Limits;
 use crate::secret::Secret;
 use crate::virtual_key::{KeyChange, KeyRef, NewKey, VirtualKey};
 
@@ -59,6 +61,18 @@ pub struct RotateProviderKey {
 
 impl Message for RotateProviderKey {
     type Result = Result<Arc<VirtualKey>, KeyError>;
+}
+
+/// Sets the limits of a user or team, replacing the former ones.
+pub struct SetLimits {
+    /// Whose limits.
+    pub scope: Scope,
+    /// The limits; none at all takes them away.
+    pub limits: Limits,
+}
+
+impl Message for SetLimits {
+    type Result = Result<(), StoreError>;
 }
 
 /// Reads a setting, such as the hash of the admin token.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::KeyError;
 use crate::budget::period::BudgetPeriod;
 use crate::db::{At, KeyRow, KeyRowChange, Nanos};
+use crate::limits::Limits;
 use crate::sealing::MasterKey;
 use crate::secret::Secret;
 use crate::virtual_key::{KeyChange, KeyHash, KeyText, NewKey, Usd, VirtualKey};
@@ -25,7 +26,9 @@ pub(super) fn new_row(
         name: key.name,
         provider: key.provider,
         real_api_key: key.real_api_key.map(|credential| seal(master_key, id, &credential)).transpose()?,
-        rate_limit: key.rate_limit.map(i64::from),
+        rate_limit: key.limits.requests_per_minute.map(i64::from),
+        tokens_per_minute: key.limits.tokens_per_minute.map(i64::from),
+        max_parallel: key.limits.max_parallel.map(i64::from),
         budget_limit_usd: key.budget_limit_usd.map(Nanos::from),
         budget_period: key.budget_period.unwrap_or_default().word().to_owned(),
         user_id: key.user_id,
@@ -57,6 +60,8 @@ pub(super) fn row_change(
         provider: change.provider,
         real_api_key,
         rate_limit: change.rate_limit.map(|limit| limit.map(i64::from)),
+        tokens_per_minute: change.tokens_per_minute.map(|limit| limit.map(i64::from)),
+        max_parallel: change.max_parallel.map(|limit| limit.map(i64::from)),
         budget_limit_usd: change.budget_limit_usd.map(|limit| limit.map(Nanos::from)),
         budget_period: change.budget_period.map(|period| period.word().to_owned()),
         user_id: change.user_id,
@@ -87,7 +92,11 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
         budget_period: BudgetPeriod::of_word(&row.budget_period).ok_or_else(|| unreadable("budget_period"))?,
         hash: KeyHash::from_hex(&row.virtual_key).ok_or_else(|| unreadable("virtual_key"))?,
         real_api_key: credential.map_err(|source| KeyError::Credential { id: row.id.clone(), source })?,
-        rate_limit: limit("rate_limit", row.rate_limit)?,
+        limits: Limits {
+            requests_per_minute: limit("rate_limit", row.rate_limit)?,
+            tokens_per_minute: limit("tokens_per_minute", row.tokens_per_minute)?,
+            max_parallel: limit("max_parallel", row.max_parallel)?,
+        },
         budget_limit_usd: row.budget_limit_usd.map(Usd::from),
         allowed_models: list("allowed_models", &row.allowed_models)?,
         allowed_providers: list("allowed_providers", &row.allowed_providers)?,
@@ -101,7 +110,7 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
         team_id: row.team_id,
         config: row.config,
         is_active: row.is_active,
-        limiter: None,
+        counters: None,
     })
 }
 

@@ -5,6 +5,7 @@ use actix_rt::Arbiter;
 use super::*;
 use crate::actor_stats::Mailbox;
 use crate::db::test_dir::TestDir;
+use crate::limits::Limits;
 use crate::secret::Secret;
 use crate::virtual_key::{KeyRef, KeyRefusal, NewKey};
 
@@ -21,8 +22,9 @@ impl Registry {
         let arbiter = Arbiter::new();
         let master_key = MasterKey::from_hex_or_base64(&master_key.repeat(32)).unwrap();
         let stats = ActorStats::new("KeyRegistry", "control", 8);
-        let (addr, table) = KeyRegistry::start(&arbiter.handle(), dir.url(), master_key, Arc::clone(&stats)).await?;
-        Ok(Self { arbiter, mailbox: Mailbox::new(addr, stats, Duration::from_secs(30)), table })
+        let started = KeyRegistry::start(&arbiter.handle(), dir.url(), master_key, Arc::clone(&stats)).await?;
+        let mailbox = Mailbox::new(started.address, stats, Duration::from_secs(30));
+        Ok(Self { arbiter, mailbox, table: started.keys })
     }
 
     async fn start(dir: &TestDir) -> Self {
@@ -49,7 +51,7 @@ fn new_key() -> NewKey {
         name: "Production Key".to_owned(),
         provider: Some("openai".to_owned()),
         real_api_key: Some(Secret::new(CREDENTIAL)),
-        rate_limit: Some(100),
+        limits: Limits { requests_per_minute: Some(100), ..Limits::default() },
         budget_limit_usd: Some("500".parse().unwrap()),
         allowed_models: Some(vec!["gpt-*".to_owned()]),
         expires_at: Some("2099-01-01T00:00:00Z".parse().unwrap()),
@@ -105,8 +107,8 @@ async fn a_key_works_as_soon_as_it_is_made_and_after_a_restart() {
     assert_eq!(found.budget_limit_usd, new_key().budget_limit_usd);
     assert_eq!(found.allowed_models, new_key().allowed_models);
     assert_eq!(found.expires_at, new_key().expires_at);
-    assert_eq!(found.rate_limit, Some(100));
-    assert!(found.limiter.is_some() && found.authorize(Utc::now()).is_ok());
+    assert_eq!(found.limits.requests_per_minute, Some(100));
+    assert!(found.limited().is_some() && found.authorize(Utc::now()).is_ok());
     assert_eq!(found.hint, created.text.hint());
     registry.stop();
 }
@@ -160,20 +162,22 @@ async fn h5_rotation_takes_effect_on_the_next_request() {
 }
 
 #[actix_rt::test]
-async fn an_edit_keeps_the_rate_limiter_unless_the_limit_changes() {
+async fn an_edit_gives_a_key_no_fresh_minute() {
     let dir = TestDir::new();
     let registry = Registry::start(&dir).await;
     let key = registry.create().await.key;
     let rename = KeyChange { name: Some("new name".to_owned()), ..KeyChange::default() };
     let renamed = registry.change(&key, rename).await.unwrap();
     assert_eq!(renamed.name, "new name");
-    assert!(Arc::ptr_eq(renamed.limiter.as_ref().unwrap(), key.limiter.as_ref().unwrap()));
+    let counters = |key: &VirtualKey| key.limited().unwrap().counters;
+    assert!(Arc::ptr_eq(&counters(&renamed), &counters(&key)));
 
     let slower = KeyChange { rate_limit: Some(Some(1)), ..KeyChange::default() };
     let slowed = registry.change(&key, slower).await.unwrap();
-    assert!(!Arc::ptr_eq(slowed.limiter.as_ref().unwrap(), key.limiter.as_ref().unwrap()));
+    assert!(Arc::ptr_eq(&counters(&slowed), &counters(&key)));
+    assert_eq!(slowed.limited().unwrap().limits.requests_per_minute, Some(1));
     let free = KeyChange { rate_limit: Some(None), ..KeyChange::default() };
-    assert!(registry.change(&key, free).await.unwrap().limiter.is_none());
+    assert!(registry.change(&key, free).await.unwrap().limited().is_none());
     registry.stop();
 }
 

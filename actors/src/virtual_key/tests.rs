@@ -16,7 +16,7 @@ fn key() -> VirtualKey {
         name: "test".to_owned(),
         provider: None,
         real_api_key: None,
-        rate_limit: None,
+        limits: Limits::default(),
         budget_limit_usd: None,
         budget_period: BudgetPeriod::Month,
         user_id: None,
@@ -28,7 +28,7 @@ fn key() -> VirtualKey {
         is_active: true,
         created_at: now(),
         updated_at: now(),
-        limiter: None,
+        counters: None,
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) fn row(id: &str) -> KeyRow {
         provider: Some("openai".to_owned()),
         real_api_key: Some(vec![1, 0, 255]),
         rate_limit: Some(i64::from(u32::MAX)),
+        tokens_per_minute: Some(1),
+        max_parallel: None,
         budget_limit_usd: Some(Nanos(i64::MAX)),
         budget_period: "week".to_owned(),
         user_id: None,

@@ -1,0 +1,260 @@
+//! Takes a request's places in all limits that it counts in, at once, and gives them back on every ending.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::book::Limited;
+use super::minute::{Left, Minute, NotTaken, Ticket};
+use super::parallel::NoPlace;
+use super::{Counters, LimitKind, now};
+use crate::actor_stats::Mailbox;
+use crate::budget::scope::ScopeKind;
+use crate::limit_keeper::{Fetch, LimitKeeper};
+
+/// How often the fleet is asked for one request before it is taken to have no room.
+const QUESTIONS: u32 = 3;
+
+/// What a request waits where its place cannot be known, or depends on when others end.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Lets requests through.
+#[derive(Debug, Default)]
+pub struct Doorkeeper {
+    /// Who asks Redis; without Redis each process counts by itself.
+    pub keeper: Option<Mailbox<LimitKeeper>>,
+    /// Whether requests are refused while Redis is away; otherwise each process counts by itself meanwhile.
+    pub refuse_when_away: bool,
+}
+
+/// A request over a limit; it cost nothing (E5).
+#[derive(Debug)]
+pub struct OverLimit {
+    /// Whose limit.
+    pub scope: ScopeKind,
+    /// Which limit.
+    pub kind: LimitKind,
+    /// The limit itself.
+    pub limit: u64,
+    /// Whether the limit is reached; otherwise Redis is away, and nobody knows.
+    pub is_known: bool,
+    /// When it is worth another try.
+    pub retry_after: Duration,
+    /// What is left of the limits.
+    pub left: Lefts,
+}
+
+impl fmt::Display for OverLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (limit, scope) = (self.limit, self.scope.word());
+        if !self.is_known {
+            return write!(f, "The limits of this {scope} cannot be told at the moment: try again shortly.");
+        }
+        match self.kind {
+            LimitKind::Requests => write!(f, "Rate limit of {limit} requests per minute reached for this {scope}."),
+            LimitKind::Tokens => write!(f, "Rate limit of {limit} tokens per minute reached for this {scope}."),
+            LimitKind::Parallel => write!(f, "Limit of {limit} requests at once reached for this {scope}."),
+        }
+    }
+}
+
+/// What is left of the tightest limits that a request counts in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lefts {
+    /// Of requests.
+    pub requests: Option<Left>,
+    /// Of tokens.
+    pub tokens: Option<Left>,
+}
+
+/// The places of one request; dropping them ends its being under way.
+#[derive(Debug, Default)]
+pub struct Admission {
+    held: Vec<Held>,
+    /// The tokens that it took, to be settled by who learns what was used.
+    pub tokens: Option<Arc<TokenHold>>,
+    /// What is left.
+    pub left: Lefts,
+}
+
+#[derive(Debug)]
+struct Held {
+    counters: Arc<Counters>,
+    request: Option<Ticket>,
+    place: bool,
+}
+
+/// Tokens taken by estimate. Its last owner settles them: what was not used goes back, what was used beyond counts.
+#[derive(Debug, Default)]
+pub struct TokenHold {
+    held: Vec<(Arc<Counters>, Ticket)>,
+    used: AtomicU64,
+}
+
+impl TokenHold {
+    /// Counts tokens that an attempt used.
+    pub fn used(&self, tokens: u64) {
+        self.used.fetch_add(tokens, Ordering::Relaxed);
+    }
+}
+
+impl Drop for TokenHold {
+    fn drop(&mut self) {
+        let used = self.used.load(Ordering::Relaxed);
+        for (counters, ticket) in &self.held {
+            counters.tokens.settle(ticket, used, now());
+        }
+    }
+}
+
+impl Admission {
+    /// The request was not worth counting after all.
+    pub fn undo(mut self) {
+        for held in &mut self.held {
+            if let Some(ticket) = held.request.take() {
+                held.counters.requests.settle(&ticket, 0, now());
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.place {
+            self.counters.parallel.release();
+        }
+    }
+}
+
+/// Why a place was not taken; the scope and the limit are added by who asked.
+enum Refusal {
+    Full(Duration),
+    Unknown,
+}
+
+impl Doorkeeper {
+    /// Takes one request's places, the dearest check last. `tokens` is the estimate of what it will use.
+    ///
+    /// # Errors
+    /// Which limit is reached. Nothing is then taken of any.
+    pub async fn admit(&self, limited: Vec<Limited>, tokens: u64) -> Result<Admission, Box<OverLimit>> {
+        let mut admission = Admission::default();
+        let mut hold = TokenHold::default();
+        for Limited { limits, counters } in limited {
+            admission.held.push(Held { counters: counters.clone(), request: None, place: false });
+            let taken = async {
+                let Some(held) = admission.held.last_mut() else { return Ok(()) };
+                if let Some(limit) = limits.max_parallel {
+                    self.place(&counters, u64::from(limit)).await.map_err(over(LimitKind::Parallel, limit))?;
+                    held.place = true;
+                }
+                if let Some(limit) = limits.requests_per_minute {
+                    let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1).await;
+                    held.request = Some(ticket.map_err(over(LimitKind::Requests, limit))?);
+                    tighten(&mut admission.left.requests, self.left(&counters.requests, limit));
+                }
+                if let Some(limit) = limits.tokens_per_minute {
+                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens).await;
+                    hold.held.push((counters.clone(), ticket.map_err(over(LimitKind::Tokens, limit))?));
+                    tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
+                }
+                Ok(())
+            };
+            if let Err((kind, limit, refusal)) = taken.await {
+                let (is_known, retry_after) = match refusal {
+                    Refusal::Full(wait) => (true, wait),
+                    Refusal::Unknown => (false, SOON),
+                };
+                let mut left = admission.left;
+                let none = Left { limit: u64::from(limit), remaining: 0, reset: retry_after };
+                match kind {
+                    LimitKind::Requests => left.requests = Some(none),
+                    LimitKind::Tokens => left.tokens = Some(none),
+                    LimitKind::Parallel => {}
+                }
+                admission.undo();
+                let scope = counters.scope().kind;
+                let limit = u64::from(limit);
+                return Err(Box::new(OverLimit { scope, kind, limit, is_known, retry_after, left }));
+            }
+        }
+        admission.tokens = (!hold.held.is_empty()).then(|| Arc::new(hold));
+        Ok(admission)
+    }
+
+    async fn take(
+        &self,
+        counters: &Arc<Counters>,
+        kind: LimitKind,
+        limit: u64,
+        amount: u64,
+    ) -> Result<Ticket, Refusal> {
+        let minute = if kind == LimitKind::Requests { &counters.requests } else { &counters.tokens };
+        let full = |not: NotTaken| match not {
+            NotTaken::Full(wait) => Refusal::Full(wait),
+            NotTaken::Short => Refusal::Full(SOON),
+        };
+        let Some(keeper) = &self.keeper else { return minute.take_here(limit, amount, now()).map_err(full) };
+        for _ in 0..QUESTIONS {
+            match minute.take_granted(limit, amount, now()) {
+                Ok(ticket) => {
+                    if minute.is_low() {
+                        let ahead = Fetch { counters: counters.clone(), kind, limit, amount: 0 };
+                        // Where it is not sent, the next request asks for itself.
+                        let _sent = keeper.tell(ahead);
+                    }
+                    return Ok(ticket);
+                }
+                Err(NotTaken::Full(wait)) => return Err(Refusal::Full(wait)),
+                Err(NotTaken::Short) => {}
+            }
+            let fetch = Fetch { counters: counters.clone(), kind, limit, amount };
+            if !matches!(keeper.ask(fetch).await, Ok(true)) {
+                if self.refuse_when_away {
+                    return Err(Refusal::Unknown);
+                }
+                return minute.take_here(limit, amount, now()).map_err(full);
+            }
+        }
+        Err(Refusal::Full(SOON))
+    }
+
+    async fn place(&self, counters: &Arc<Counters>, limit: u64) -> Result<(), Refusal> {
+        let parallel = &counters.parallel;
+        let Some(keeper) = &self.keeper else { return parallel.take_here(limit).map_err(|_| Refusal::Full(SOON)) };
+        for _ in 0..QUESTIONS {
+            match parallel.take_granted(limit, now()) {
+                Ok(()) => return Ok(()),
+                Err(NoPlace::Full) => return Err(Refusal::Full(SOON)),
+                Err(NoPlace::Short) => {}
+            }
+            let fetch = Fetch { counters: counters.clone(), kind: LimitKind::Parallel, limit, amount: 1 };
+            if !matches!(keeper.ask(fetch).await, Ok(true)) {
+                if self.refuse_when_away {
+                    return Err(Refusal::Unknown);
+                }
+                return parallel.take_here(limit).map_err(|_| Refusal::Full(SOON));
+            }
+        }
+        Err(Refusal::Full(SOON))
+    }
+
+    fn left(&self, minute: &Minute, limit: u32) -> Left {
+        match self.keeper {
+            Some(_) => minute.left_granted(u64::from(limit), now()),
+            None => minute.left_here(u64::from(limit), now()),
+        }
+    }
+}
+
+fn over(kind: LimitKind, limit: u32) -> impl FnOnce(Refusal) -> (LimitKind, u32, Refusal) {
+    move |refusal| (kind, limit, refusal)
+}
+
+/// Keeps the limit that leaves less.
+fn tighten(tightest: &mut Option<Left>, left: Left) {
+    if tightest.is_none_or(|tightest| left.remaining < tightest.remaining) {
+        *tightest = Some(left);
+    }
+}

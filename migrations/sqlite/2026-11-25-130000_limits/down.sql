@@ -1,0 +1,3 @@
+DROP TABLE scope_limits;
+ALTER TABLE virtual_keys DROP COLUMN max_parallel;
+ALTER TABLE virtual_keys DROP COLUMN tokens_per_minute;
