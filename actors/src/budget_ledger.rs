@@ -15,6 +15,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::changes::{Announcer, Refresh};
 use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
@@ -51,6 +52,7 @@ struct Book {
     alerted: RefCell<HashSet<String>>,
     /// The prices that were read last.
     prices: Cell<Option<PricesVersion>>,
+    announcer: Announcer,
 }
 
 /// The actor. Its messages run beside each other; what they must not do at once, the store orders.
@@ -67,6 +69,7 @@ impl BudgetLedger {
         ledger: SharedLedger,
         store: Rc<Store>,
         settings: LedgerSettings,
+        announcer: Announcer,
         stats: Arc<ActorStats>,
     ) -> Result<Addr<Self>, StoreError> {
         let book = Rc::new(Book {
@@ -77,6 +80,7 @@ impl BudgetLedger {
             flushing: tokio::sync::Mutex::default(),
             alerted: RefCell::default(),
             prices: Cell::default(),
+            announcer,
         });
         book.seed_prices().await?;
         book.take_up_orphans().await?;
@@ -103,6 +107,15 @@ impl Actor for BudgetLedger {
 }
 
 takes_parcels!(BudgetLedger);
+
+impl Handler<Refresh> for BudgetLedger {
+    type Result = ();
+
+    fn handle(&mut self, Refresh: Refresh, _: &mut Context<Self>) {
+        let book = self.book.clone();
+        actix::spawn(async move { book.note(book.refresh().await) });
+    }
+}
 
 impl Book {
     /// Shows a failure of the store in the log and in `GET /admin/actors`.

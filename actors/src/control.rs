@@ -8,6 +8,7 @@ use actix_rt::ArbiterHandle;
 
 use crate::actor_stats::ActorStats;
 use crate::budget_ledger::{BudgetLedger, LedgerSettings};
+use crate::changes::{Announcer, listen};
 use crate::db::Store;
 use crate::key_registry::{KeyError, KeyRegistry, Registry};
 use crate::key_table::SharedKeyTable;
@@ -69,15 +70,19 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 
 async fn start_here(setup: ControlSetup) -> Result<Control, KeyError> {
     let store = Rc::new(Store::open(&setup.url).await?);
-    let registry = KeyRegistry::start_here(store.clone(), setup.master_key, setup.key_stats).await?;
-    let budget_ledger = BudgetLedger::start_here(setup.ledger, store, setup.settings, setup.ledger_stats).await?;
-    let limit_keeper = match setup.redis {
+    let link = setup.redis.map(Rc::new);
+    let announcer = Announcer { link: link.clone() };
+    let registry = KeyRegistry::start_here(store.clone(), setup.master_key, announcer.clone(), setup.key_stats).await?;
+    let budget_ledger =
+        BudgetLedger::start_here(setup.ledger, store, setup.settings, announcer, setup.ledger_stats).await?;
+    let Registry { address, keys, limits } = registry;
+    let limit_keeper = match link {
         Some(link) => {
             link.mend().await;
-            Some(LimitKeeper::new(Rc::new(link), setup.limit_stats).start())
+            actix_rt::spawn(listen(link.clone(), address.clone(), budget_ledger.clone()));
+            Some(LimitKeeper::new(link, setup.limit_stats).start())
         }
         None => None,
     };
-    let Registry { address, keys, limits } = registry;
     Ok(Control { key_registry: address, keys, limits, limit_keeper, budget_ledger })
 }

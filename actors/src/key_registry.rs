@@ -15,6 +15,7 @@ use chrono::Utc;
 use rand::rngs::SysRng;
 
 use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::changes::{Announcer, Refresh};
 use crate::db::{Store, StoreError};
 use crate::key_table::SharedKeyTable;
 use crate::limits::book::SharedLimitBook;
@@ -123,7 +124,10 @@ impl KeyRegistry {
         let (reply, started) = tokio::sync::oneshot::channel();
         let spawned = arbiter.spawn_fn(move || {
             actix_rt::spawn(async move {
-                let started = async { Self::start_here(Rc::new(Store::open(&url).await?), master_key, stats).await };
+                let started = async {
+                    let store = Rc::new(Store::open(&url).await?);
+                    Self::start_here(store, master_key, Announcer::default(), stats).await
+                };
                 // Nobody waits any more if the start was given up; the registry then ends with its address.
                 drop(reply.send(started.await));
             });
@@ -141,11 +145,23 @@ impl KeyRegistry {
     pub async fn start_here(
         store: Rc<Store>,
         master_key: MasterKey,
+        announcer: Announcer,
         stats: Arc<ActorStats>,
     ) -> Result<Registry, KeyError> {
-        let keys = KeyBook::open(store, master_key).await?;
+        let keys = KeyBook::open(store, master_key, announcer).await?;
         let (table, limits) = (Arc::clone(keys.table()), Arc::clone(keys.limits()));
         Ok(Registry { address: Self { keys: Rc::new(keys), stats }.start(), keys: table, limits })
+    }
+
+    /// Looks for what others have changed. No edit meanwhile: it could be overwritten by what was read before it.
+    fn refresh(&mut self, ctx: &mut Context<Self>) {
+        let (keys, stats) = (Rc::clone(&self.keys), Arc::clone(&self.stats));
+        ctx.wait(actix::fut::wrap_future(async move {
+            if let Err(error) = keys.refresh().await {
+                log::warn!("key registry: {error}; the keys in memory stay in force");
+                stats.fail(&error.to_string());
+            }
+        }));
     }
 
     /// Runs `work` alone: no other message is taken up before it ends, also when nobody waits for its answer any more.
@@ -178,16 +194,15 @@ impl Actor for KeyRegistry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(REFRESH, |registry, ctx| {
-            let (keys, stats) = (Rc::clone(&registry.keys), Arc::clone(&registry.stats));
-            // No edit meanwhile: it could be overwritten by what was read before it.
-            ctx.wait(actix::fut::wrap_future(async move {
-                if let Err(error) = keys.refresh().await {
-                    log::warn!("key registry: {error}; the keys in memory stay in force");
-                    stats.fail(&error.to_string());
-                }
-            }));
-        });
+        ctx.run_interval(REFRESH, Self::refresh);
+    }
+}
+
+impl Handler<Refresh> for KeyRegistry {
+    type Result = ();
+
+    fn handle(&mut self, Refresh: Refresh, ctx: &mut Self::Context) {
+        self.refresh(ctx);
     }
 }
 

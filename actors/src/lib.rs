@@ -11,6 +11,7 @@ pub mod budget;
 pub mod budget_ledger;
 pub mod call;
 pub mod catalogue;
+pub mod changes;
 pub mod control;
 pub mod db;
 pub mod failure;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
+use crate::changes::Change;
 use crate::db::StoreError;
 use crate::journal::take_orphans;
 use crate::prices::PriceTable;
@@ -96,6 +97,7 @@ impl Book {
                 self.store.audit("team_budget.set", &team, limit).await;
             }
         }
+        self.announcer.announce(Change::Money);
         self.refresh().await
     }
 
@@ -103,6 +105,7 @@ impl Book {
         self.store.set_price(&price).await?;
         let subject = format!("{}/{}", price.provider, price.model);
         self.store.audit("price.set", &subject, serde_json::json!(price)).await;
+        self.announcer.announce(Change::Money);
         // The database's clock may not have moved on since the prices were read.
         self.prices.set(None);
         self.refresh_prices().await

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
 use crate::budget::scope::Scope;
+use crate::changes::{Announcer, Change};
 use crate::db::{At, KeyChanges, Store, StoreError};
 use crate::key_table::{KeyTable, SharedKeyTable};
 use crate::limits::Limits;
@@ -28,16 +29,17 @@ pub(super) struct KeyBook {
     limits: SharedLimitBook,
     /// Up to when changes of others were read.
     mark: Cell<At>,
+    announcer: Announcer,
 }
 
 impl KeyBook {
     /// Publishes every key in the store.
-    pub(super) async fn open(store: Rc<Store>, master_key: MasterKey) -> Result<Self, KeyError> {
+    pub(super) async fn open(store: Rc<Store>, master_key: MasterKey, announcer: Announcer) -> Result<Self, KeyError> {
         let KeyChanges { rows, mark, .. } = store.keys_changed_since(At(0)).await?;
         let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
         let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));
         let limits = Arc::new(ArcSwap::from_pointee(LimitBook::default().with(store.scope_limits().await?)));
-        Ok(Self { store, master_key, table, limits, mark: Cell::new(mark) })
+        Ok(Self { store, master_key, table, limits, mark: Cell::new(mark), announcer })
     }
 
     pub(super) fn table(&self) -> &SharedKeyTable {
@@ -114,6 +116,7 @@ impl KeyBook {
             "max_parallel": limits.max_parallel,
         });
         self.store.audit(&format!("{}_limits.set", scope.kind.word()), &scope.id, detail).await;
+        self.announcer.announce(Change::Keys);
         self.refresh_limits().await
     }
 
@@ -130,6 +133,7 @@ impl KeyBook {
         let table = self.table.load().with(key);
         let published = table.get(&id).ok_or(KeyError::NotFound)?;
         self.table.store(Arc::new(table));
+        self.announcer.announce(Change::Keys);
         Ok(published)
     }
 }
