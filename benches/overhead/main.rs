@@ -11,7 +11,13 @@
 )]
 
 mod load;
+#[path = "../../actors/src/db/test_postgres.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod postgres;
 mod proxies;
+#[path = "../../actors/src/test_redis.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod redis;
 mod soak;
 mod upstream;
 mod usage;
@@ -19,7 +25,9 @@ mod usage;
 use std::time::Duration;
 
 use load::{Kind, Measured};
+use postgres::TestPostgres;
 use proxies::{Gateway, Nginx, Upstream};
+use redis::TestRedis;
 
 /// One column of the comparison.
 struct Subject {
@@ -43,14 +51,17 @@ async fn main() {
     }
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start(&folder.path().join("plain"), upstream.port, false).await;
+    let gateway = Gateway::start(&folder.path().join("plain"), upstream.port, false, &[]).await;
     if let Some(count) = after("--streams") {
         return soak::streams(&gateway, &upstream, count).await;
     }
     if let Some(count) = after("--aborts") {
         return soak::aborts(&gateway, &upstream, count).await;
     }
-    let accounting = Gateway::start(&folder.path().join("accounting"), upstream.port, true).await;
+    let accounting = Gateway::start(&folder.path().join("accounting"), upstream.port, true, &[]).await;
+    let (postgres, redis) = (TestPostgres::start(), TestRedis::start());
+    let stores = [("DATABASE_URL", postgres.database()), ("REDIS_URL", redis.url())];
+    let fleet = Gateway::start(&folder.path().join("fleet"), upstream.port, true, &stores).await;
     let nginx = Nginx::start(folder.path(), upstream.port).await;
     let subjects = [
         Subject {
@@ -87,6 +98,13 @@ async fn main() {
             stream_port: accounting.port,
             processes: vec![accounting.process()],
             key: accounting.budgeted_key.clone(),
+        },
+        Subject {
+            name: "the same on PostgreSQL and Redis",
+            whole_port: fleet.port,
+            stream_port: fleet.port,
+            processes: vec![fleet.process()],
+            key: fleet.budgeted_key.clone(),
         },
     ];
     let quick = args.iter().any(|arg| arg == "--quick");

@@ -129,8 +129,9 @@ async fn new_key(port: u16, body: &str) -> String {
 }
 
 impl Gateway {
-    /// With the usage log for every key, or only for keys with a budget.
-    pub async fn start(folder: &Path, upstream: u16, log_all: bool) -> Self {
+    /// With the usage log for every key, or only for keys with a budget; on SQLite, or on the stores whose addresses are
+    /// given.
+    pub async fn start(folder: &Path, upstream: u16, log_all: bool, stores: &[(&str, String)]) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
@@ -149,6 +150,7 @@ impl Gateway {
         ] {
             command.env(name, value);
         }
+        command.envs(stores.iter().map(|(name, value)| (name, value)));
         let process = Process(command.spawn().unwrap());
         listening(port).await;
         let key = new_key(port, r#"{"name":"bench","rate_limit":1000000000}"#).await;
