@@ -27,7 +27,7 @@ impl Store {
     /// Where the database fails.
     pub async fn record_usage(&self, rows: &[&UsageRow]) -> Result<(), StoreError> {
         let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { ROWS };
-        let chunks: Vec<UsageColumns> = rows.chunks(at_once).map(UsageColumns::of).collect();
+        let chunks: Vec<UsageColumns<'_>> = rows.chunks(at_once).map(UsageColumns::of).collect();
         tx!(self, c => {
             let mut new: HashSet<Uuid> = HashSet::new();
             for chunk in chunks {

@@ -1,6 +1,8 @@
 //! The columns of `llm_usage_log`, and its rows in one statement: PostgreSQL takes an array a column, SQLite a list of
 //! values.
 
+use std::borrow::Cow;
+
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -11,8 +13,11 @@ use super::types::{At, Id, Picos, sql};
 use crate::usage_row::UsageRow;
 
 /// PostgreSQL's texts cannot hold the character NUL; one such row would keep all others from being written.
-fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+fn clean(text: &str) -> Cow<'_, str> {
+    match memchr::memchr(0, text.as_bytes()) {
+        Some(_) => Cow::Owned(text.replace('\0', "\u{fffd}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
@@ -33,13 +38,13 @@ macro_rules! columns {
      $($name:ident: $sql:ty = $type:ty, $value:expr;)*) => {
         /// Some rows, column by column. As a query it writes them and gives the ids of those that are new.
         #[derive(Default)]
-        pub(super) struct UsageColumns {
+        pub(super) struct UsageColumns<'a> {
             $first: Vec<$first_type>,
             $($name: Vec<$type>,)*
         }
 
-        impl UsageColumns {
-            pub(super) fn of(rows: &[&UsageRow]) -> Self {
+        impl<'a> UsageColumns<'a> {
+            pub(super) fn of(rows: &[&'a UsageRow]) -> Self {
                 let mut columns = Self::default();
                 for $row in rows {
                     columns.$first.push($first_value);
@@ -55,7 +60,7 @@ macro_rules! columns {
 
         const ONCE: &str = " ON CONFLICT (id) DO NOTHING RETURNING id";
 
-        impl QueryFragment<Pg> for UsageColumns {
+        impl QueryFragment<Pg> for UsageColumns<'_> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 out.push_sql(INSERT);
                 out.push_sql("SELECT * FROM unnest(");
@@ -70,7 +75,7 @@ macro_rules! columns {
             }
         }
 
-        impl QueryFragment<Sqlite> for UsageColumns {
+        impl QueryFragment<Sqlite> for UsageColumns<'_> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
                 // The text depends on the number of rows: only the usual one is worth keeping.
                 if self.$first.len() != LITE_ROWS {
@@ -98,15 +103,15 @@ macro_rules! columns {
 columns! { row;
     id: sql::Id = Id, Id(row.id);
     timestamp: sql::Moment = At, At(row.timestamp);
-    trace_id: Text = String, clean(&row.trace_id);
-    request_id: Text = String, clean(&row.request_id);
-    virtual_key_id: Text = String, clean(&row.virtual_key_id);
-    user_id: Nullable<Text> = Option<String>, row.user_id.as_deref().map(clean);
-    team_id: Nullable<Text> = Option<String>, row.team_id.as_deref().map(clean);
-    provider: Text = String, clean(&row.provider);
-    model: Text = String, clean(&row.model);
-    endpoint: Text = String, clean(&row.endpoint);
-    status: Text = String, clean(&row.status);
+    trace_id: Text = Cow<'a, str>, clean(&row.trace_id);
+    request_id: Text = Cow<'a, str>, clean(&row.request_id);
+    virtual_key_id: Text = Cow<'a, str>, clean(&row.virtual_key_id);
+    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(clean);
+    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(clean);
+    provider: Text = Cow<'a, str>, clean(&row.provider);
+    model: Text = Cow<'a, str>, clean(&row.model);
+    endpoint: Text = Cow<'a, str>, clean(&row.endpoint);
+    status: Text = Cow<'a, str>, clean(&row.status);
     attempt: Integer = i32, i32::try_from(row.attempt).unwrap_or(i32::MAX);
     prompt_tokens: BigInt = i64, tokens(row.usage.prompt_tokens);
     completion_tokens: BigInt = i64, tokens(row.usage.completion_tokens);
@@ -118,16 +123,16 @@ columns! { row;
     stream: Bool = bool, row.stream;
     duration_ms: BigInt = i64, row.duration_ms;
     time_to_first_token_ms: Nullable<BigInt> = Option<i64>, row.time_to_first_token_ms;
-    replica: Text = String, clean(&row.replica);
+    replica: Text = Cow<'a, str>, clean(&row.replica);
     baseline_cost: Nullable<sql::Picos> = Option<Picos>, row.baseline_cost.map(picos);
 }
 
-impl Query for UsageColumns {
+impl Query for UsageColumns<'_> {
     type SqlType = sql::Id;
 }
 
-impl QueryId for UsageColumns {
-    type QueryId = Self;
+impl QueryId for UsageColumns<'_> {
+    type QueryId = UsageColumns<'static>;
     // SQLite's wrapper knows statements by their text alone, so this is PostgreSQL's.
     const HAS_STATIC_QUERY_ID: bool = true;
 }
