@@ -122,13 +122,17 @@ pub fn authorize(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKe
         let message = "No API key: send your virtual key as 'Authorization: Bearer vk-…'.";
         return Err(ApiError::new(Code::MissingKey, message));
     };
-    let Some(key) = shared.keys.load().find(presented) else {
+    let Some((key, hash)) = shared.keys.load().find(presented) else {
         return Err(ApiError::new(Code::InvalidKey, "Incorrect API key: this gateway knows no such virtual key."));
     };
-    match key.authorize(Utc::now()) {
+    match key.authorize(hash, Utc::now()) {
         Ok(()) => Ok(key),
         Err(KeyRefusal::Revoked) => Err(ApiError::new(Code::RevokedKey, "This virtual key has been revoked.")),
         Err(KeyRefusal::Expired) => Err(ApiError::new(Code::ExpiredKey, "This virtual key has expired.")),
+        Err(KeyRefusal::Reissued) => {
+            let message = "This virtual key was reissued and its grace period is over: use the new one.";
+            Err(ApiError::new(Code::ExpiredKey, message))
+        }
     }
 }
 

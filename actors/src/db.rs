@@ -39,7 +39,7 @@ pub use leases::{BudgetFigures, Lease, LeaseRequest};
 pub use pricing::PricesVersion;
 pub use types::{At, Nanos};
 pub use usage_report::{UsageGroup, UsageSum};
-pub use virtual_keys::{KeyChanges, KeyRow, KeyRowChange};
+pub use virtual_keys::{KeyChanges, KeyReissue, KeyRow, KeyRowChange};
 
 use conn::Backend;
 use postgres::Postgres;

@@ -23,7 +23,7 @@ use crate::sealing::{MasterKey, SealingError};
 use crate::virtual_key::{KeyChange, KeyText, VirtualKey};
 
 pub use messages::{
-    CreateKey, GetKey, GetSetting, ListKeys, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,
+    CreateKey, GetKey, GetSetting, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,
 };
 
 use key_book::KeyBook;
@@ -94,7 +94,7 @@ pub struct Registry {
     pub limits: SharedLimitBook,
 }
 
-/// A key just made: the only time that its text is known.
+/// A key just made or reissued: the only time that its text is known.
 pub struct CreatedKey {
     /// The text, to be shown once.
     pub text: KeyText,
@@ -265,6 +265,14 @@ impl Handler<SetLimits> for KeyRegistry {
 
     fn handle(&mut self, SetLimits { scope, limits }: SetLimits, _: &mut Self::Context) -> Self::Result {
         self.alone(|keys| async move { keys.set_limits(&scope, limits).await })
+    }
+}
+
+impl Handler<ReissueKey> for KeyRegistry {
+    type Result = AtomicResponse<Self, Result<CreatedKey, KeyError>>;
+
+    fn handle(&mut self, ReissueKey { key, grace }: ReissueKey, _: &mut Self::Context) -> Self::Result {
+        self.alone(|keys| async move { keys.reissue(&key, grace, Utc::now(), &mut SysRng).await })
     }
 }
 

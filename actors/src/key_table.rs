@@ -30,9 +30,11 @@ impl KeyTable {
         table
     }
 
-    /// The key with this text. The hash that found the record is compared again in constant time.
-    pub fn find(&self, presented: &str) -> Option<Arc<VirtualKey>> {
-        self.get(&KeyRef::Hash(KeyHash::of(presented)))
+    /// The key with this text, or with this former one, and the hash to authorize it by. The hash that found the record
+    /// is compared again in constant time.
+    pub fn find(&self, presented: &str) -> Option<(Arc<VirtualKey>, KeyHash)> {
+        let hash = KeyHash::of(presented);
+        Some((self.get(&KeyRef::Hash(hash))?, hash))
     }
 
     /// The key of this name.
@@ -63,11 +65,18 @@ impl KeyTable {
     }
 
     fn put(&mut self, mut key: VirtualKey) {
-        let former = self.by_id.get(&key.id).and_then(|former| former.counters.clone());
+        let before = self.by_id.get(&key.id);
+        let kept = before.and_then(|before| before.counters.clone());
+        // A text that was replaced twice is not the key's any more.
+        for hash in before.into_iter().flat_map(|before| before.hashes()) {
+            self.by_hash.remove(&hash);
+        }
         let new = || Arc::new(Counters::new(Scope::new(ScopeKind::Key, key.id_text.clone())));
-        key.counters = former.or_else(|| (!key.limits.is_empty()).then(new));
+        key.counters = kept.or_else(|| (!key.limits.is_empty()).then(new));
         let key = Arc::new(key);
-        self.by_hash.insert(key.hash, Arc::clone(&key));
+        for hash in key.hashes() {
+            self.by_hash.insert(hash, Arc::clone(&key));
+        }
         self.by_id.insert(key.id, key);
     }
 }

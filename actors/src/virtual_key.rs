@@ -58,8 +58,19 @@ pub struct VirtualKey {
     pub created_at: DateTime<Utc>,
     /// When the key was last changed.
     pub updated_at: DateTime<Utc>,
+    /// The text that the key had before it was reissued.
+    pub former: Option<FormerText>,
     /// The counters behind `limits`, shared by successive versions of the key: an edit gives it no fresh minute.
     pub(crate) counters: Option<Arc<Counters>>,
+}
+
+/// What a reissued key was known by before, and still is until its grace period ends (H5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerText {
+    /// SHA-256 of the former text.
+    pub hash: KeyHash,
+    /// When it stops working.
+    pub until: DateTime<Utc>,
 }
 
 /// Why a known key is refused.
@@ -71,6 +82,9 @@ pub enum KeyRefusal {
     /// The key's `expires_at` has passed.
     #[error("this virtual key has expired")]
     Expired,
+    /// The key has a new text, and the grace period of this one is over.
+    #[error("this virtual key was reissued")]
+    Reissued,
 }
 
 impl VirtualKey {
@@ -81,24 +95,35 @@ impl VirtualKey {
             (
                 (key.hash, key.name.clone(), key.provider.clone(), key.limits, key.budget_limit_usd, key.budget_period),
                 (key.user_id.clone(), key.team_id.clone(), key.allowed_models.clone(), key.allowed_providers.clone()),
-                (key.expires_at, key.config.clone(), key.is_active, key.updated_at),
+                (key.expires_at, key.config.clone(), key.is_active, key.updated_at, key.former),
             )
         };
         shown(self) == shown(other) && credential(self) == credential(other)
     }
 
-    /// Whether the key works at all at `now`: the one check that every use of a key starts with (H4).
+    /// Whether the key works at all at `now`, by the text with this hash: the one check that every use of a key starts
+    /// with (H4).
     ///
     /// # Errors
     /// Why it does not.
-    pub fn authorize(&self, now: DateTime<Utc>) -> Result<(), KeyRefusal> {
+    pub fn authorize(&self, presented: KeyHash, now: DateTime<Utc>) -> Result<(), KeyRefusal> {
         if !self.is_active {
             return Err(KeyRefusal::Revoked);
         }
         match self.expires_at {
-            Some(expires_at) if expires_at <= now => Err(KeyRefusal::Expired),
-            _ => Ok(()),
+            Some(expires_at) if expires_at <= now => return Err(KeyRefusal::Expired),
+            _ => {}
         }
+        let in_grace = |former: &FormerText| former.hash == presented && now < former.until;
+        if self.hash == presented || self.former.as_ref().is_some_and(in_grace) {
+            return Ok(());
+        }
+        Err(KeyRefusal::Reissued)
+    }
+
+    /// What the key can be found by.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = KeyHash> {
+        [Some(self.hash), self.former.map(|former| former.hash)].into_iter().flatten()
     }
 
     /// The key's own limits with their counters, where it has any.

@@ -1,7 +1,7 @@
 //! What an administrator says about a virtual key, checked.
 
 use actix_web::web::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use gateway_actors::limits::Limits;
 use gateway_actors::secret::Secret;
 use gateway_actors::virtual_key::{KeyChange, NewKey, Usd};
@@ -12,6 +12,10 @@ use super::{AdminError, AdminState};
 
 const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
+/// How long a former text works on where the request does not say, in seconds.
+const GRACE: u32 = 3_600;
+/// A year.
+const MAX_GRACE: u32 = 31_536_000;
 const NEW_KEY_FIELDS: [&str; 14] = [
     "name",
     "provider",
@@ -70,6 +74,21 @@ pub(super) fn new_credential(body: &Bytes) -> Result<Secret, AdminError> {
     let credential = credential(&mut fields, FIELD)?;
     fields.finish(&[FIELD])?;
     credential.flatten().ok_or_else(|| AdminError::bad_field(FIELD, "is required"))
+}
+
+/// The body of `POST /admin/virtual-keys/{vk}/reissue`, which may be empty.
+pub(super) fn grace(body: &Bytes) -> Result<TimeDelta, AdminError> {
+    const FIELD: &str = "grace_seconds";
+    let mut seconds = None;
+    if !body.is_empty() {
+        let mut fields = Fields::parse(body)?;
+        seconds = required(&mut fields, FIELD, "a whole number of seconds")?;
+        fields.finish(&[FIELD])?;
+    }
+    match seconds.unwrap_or(GRACE) {
+        seconds if seconds > MAX_GRACE => Err(AdminError::bad_field(FIELD, format!("must be at most {MAX_GRACE}"))),
+        seconds => Ok(TimeDelta::seconds(i64::from(seconds))),
+    }
 }
 
 fn common_fields(fields: &mut Fields, state: &AdminState) -> Result<KeyChange, AdminError> {

@@ -5,7 +5,8 @@ use gateway_actors::budget::period::BudgetPeriod;
 use gateway_actors::virtual_key::{Usd, VirtualKey};
 use serde::Serialize;
 
-/// The documented fields first; none of them is a secret, except `virtual_key` in the answer that makes the key.
+/// The documented fields first; none of them is a secret, except `virtual_key` in the answer that makes or reissues
+/// the key.
 #[derive(Serialize)]
 pub(super) struct KeyView<'a> {
     virtual_key: &'a str,
@@ -27,6 +28,7 @@ pub(super) struct KeyView<'a> {
     config: Option<&'a str>,
     expires_at: Option<String>,
     updated_at: String,
+    former_until: Option<String>,
 }
 
 impl<'a> KeyView<'a> {
@@ -35,7 +37,7 @@ impl<'a> KeyView<'a> {
         Self::of(key, &key.hint)
     }
 
-    /// The key just made, with its text.
+    /// The key just made or reissued, with its text.
     pub(super) fn of(key: &'a VirtualKey, virtual_key: &'a str) -> Self {
         Self {
             virtual_key,
@@ -57,6 +59,7 @@ impl<'a> KeyView<'a> {
             config: key.config.as_deref(),
             expires_at: key.expires_at.map(time_text),
             updated_at: time_text(key.updated_at),
+            former_until: key.former.map(|former| time_text(former.until)),
         }
     }
 }

@@ -98,7 +98,7 @@ async fn the_documented_request_gets_the_documented_answer() {
     let created_at = answer["created_at"].as_str().unwrap();
     assert_eq!(created_at.len(), "2025-01-15T10:00:00Z".len(), "{created_at}");
     assert!(created_at.ends_with('Z'));
-    let found = admin.table.load().find(answer["virtual_key"].as_str().unwrap()).unwrap();
+    let (found, _) = admin.table.load().find(answer["virtual_key"].as_str().unwrap()).unwrap();
     assert_eq!(found.id.to_string(), answer["id"]);
     assert_eq!(found.real_api_key.as_ref().unwrap().expose(), "sk-canary");
 }
@@ -144,7 +144,7 @@ async fn h5_rotate_as_documented() {
         .set_payload(r#"{"new_api_key": "sk-new-key-xxxxx"}"#);
     let (status, _, answer) = admin.send(request).await;
     assert_eq!(status, StatusCode::OK, "{answer}");
-    let key = admin.table.load().find(text).unwrap();
+    let (key, _) = admin.table.load().find(text).unwrap();
     assert_eq!(key.real_api_key.as_ref().unwrap().expose(), "sk-new-key-xxxxx");
 }
 
@@ -238,9 +238,9 @@ async fn a_patch_changes_what_it_names_before_it_answers() {
     let change = json!({ "rate_limit": null, "user_id": "u", "is_active": false });
     let (status, changed) = admin.call(Method::PATCH, &path, change.to_string()).await;
     assert_eq!(status, StatusCode::OK, "{changed}");
-    let key = admin.table.load().find(created["virtual_key"].as_str().unwrap()).unwrap();
+    let (key, hash) = admin.table.load().find(created["virtual_key"].as_str().unwrap()).unwrap();
     assert_eq!((key.limits.requests_per_minute, key.user_id.as_deref()), (None, Some("u")));
-    assert_eq!(key.authorize(chrono::Utc::now()), Err(KeyRefusal::Revoked));
+    assert_eq!(key.authorize(hash, chrono::Utc::now()), Err(KeyRefusal::Revoked));
     for field in [
         "name",
         "provider",

@@ -3,12 +3,14 @@
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::key_registry::{CreateKey, GetKey, ListKeys, RevokeKey, RotateProviderKey, UpdateKey};
+use gateway_actors::key_registry::{
+    CreateKey, CreatedKey, GetKey, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, UpdateKey,
+};
 use gateway_actors::virtual_key::{KeyRef, VirtualKey};
 use serde_json::json;
 
 use super::body::whole;
-use super::key_request::{key_change, new_credential, new_key};
+use super::key_request::{grace, key_change, new_credential, new_key};
 use super::key_view::KeyView;
 use super::{AdminError, AdminState};
 use crate::error::method_not_allowed;
@@ -23,9 +25,11 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     let all = resource("/virtual-keys").route(get().to(list)).route(post().to(create));
     let one = resource("/virtual-keys/{vk}").route(get().to(show)).route(patch().to(update)).route(delete().to(revoke));
     let rotation = resource("/virtual-keys/{vk}/rotate").route(put().to(rotate));
+    let reissue = resource("/virtual-keys/{vk}/reissue").route(post().to(reissue));
     cfg.service(all.default_service(other()))
         .service(one.default_service(other()))
-        .service(rotation.default_service(other()));
+        .service(rotation.default_service(other()))
+        .service(reissue.default_service(other()));
 }
 
 /// Answers 200 like OpenAI's own endpoints that create something, and shows the key's text this once.
@@ -33,8 +37,7 @@ async fn create(state: State, body: Result<Bytes, Error>) -> Answer {
     let new = new_key(&whole(body)?, &state)?;
     let created = state.keys.ask(CreateKey(new)).await??;
     log::info!("admin: virtual key {} created", created.key.id);
-    let view = KeyView::of(&created.key, created.text.expose());
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(view))
+    Ok(shown_once(&created))
 }
 
 async fn list(state: State) -> Answer {
@@ -66,6 +69,19 @@ async fn rotate(state: State, vk: web::Path<String>, body: Result<Bytes, Error>)
     let key = state.keys.ask(RotateProviderKey { key: KeyRef::parse(&vk), credential }).await??;
     log::info!("admin: provider credential of virtual key {} rotated", key.id);
     Ok(masked(&key))
+}
+
+/// Shows the key's new text this once. What it replaces works on for the grace period; an older text does not.
+async fn reissue(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
+    let grace = grace(&whole(body)?)?;
+    let reissued = state.keys.ask(ReissueKey { key: KeyRef::parse(&vk), grace }).await??;
+    log::info!("admin: virtual key {} reissued", reissued.key.id);
+    Ok(shown_once(&reissued))
+}
+
+fn shown_once(created: &CreatedKey) -> HttpResponse {
+    let view = KeyView::of(&created.key, created.text.expose());
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(view)
 }
 
 fn masked(key: &VirtualKey) -> HttpResponse {

@@ -198,15 +198,20 @@ async fn changes_are_noted_in_the_audit_log() {
         .await
         .expect(200);
     gateway.admin("PUT", "/admin/team-budgets/blue", Some(json!({ "monthly_limit_usd": 7 }))).await.expect(200);
+    let reissued =
+        gateway.admin("POST", &format!("{path}/reissue"), Some(json!({ "grace_seconds": 5 }))).await.expect(200);
     let log = gateway.admin("GET", "/admin/audit", None).await.expect(200);
-    assert!(!log.text().contains("canary"), "{}", log.text());
+    for secret in ["canary", reissued.json()["virtual_key"].as_str().unwrap()] {
+        assert!(!log.text().contains(secret), "{}", log.text());
+    }
     let log = log.json();
     let actions: Vec<_> =
         log["data"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["team_budget.set", "key.change", "key.create"]);
-    assert_eq!(log["data"][0]["detail"], json!({ "monthly_limit_usd": 7 }));
-    assert_eq!(log["data"][1]["detail"]["fields"], json!(["real_api_key"]));
-    assert_eq!(log["data"][1]["subject"], key["id"]);
+    assert_eq!(actions, ["key.reissue", "team_budget.set", "key.change", "key.create"]);
+    assert_eq!(log["data"][0]["detail"], json!({ "grace_seconds": 5 }));
+    assert_eq!(log["data"][1]["detail"], json!({ "monthly_limit_usd": 7 }));
+    assert_eq!(log["data"][2]["detail"]["fields"], json!(["real_api_key"]));
+    assert_eq!((&log["data"][0]["subject"], &log["data"][2]["subject"]), (&key["id"], &key["id"]));
 }
 
 /// C5: the client leaves in the middle of a stream: what was generated is counted, booked and marked as estimated.

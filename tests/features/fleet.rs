@@ -181,6 +181,42 @@ async fn g10_with_redis_a_change_reaches_every_gateway_within_a_second() {
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
+/// H5: a key that is reissued on one gateway works by its new text on the others too, and stops working there by its
+/// former one when the grace period is over.
+#[tokio::test]
+async fn h5_a_reissued_key_reaches_every_gateway() {
+    let fleet = Fleet::on(true).await;
+    let (first, second) = (fleet.start().await, fleet.start().await);
+    let made = first.make_key(json!({})).await;
+    let reissue = async |grace: u32| {
+        let path = format!("/admin/virtual-keys/{}/reissue", made["id"].as_str().unwrap());
+        let answer = first.admin("POST", &path, Some(json!({ "grace_seconds": grace }))).await.expect(200);
+        answer.json()["virtual_key"].as_str().unwrap().to_owned()
+    };
+    let becomes = async |key: &str, status: u16| {
+        let seen = async {
+            while gateway_status(&second, key).await != status {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        in_time("the other gateway knows", seen).await;
+    };
+    let former = made["virtual_key"].as_str().unwrap();
+    let new = reissue(3_600).await;
+    becomes(&new, 200).await;
+    for gateway in [&first, &second] {
+        assert_eq!((gateway_status(gateway, former).await, gateway_status(gateway, &new).await), (200, 200));
+    }
+    let newest = reissue(1).await;
+    becomes(&newest, 200).await;
+    becomes(&new, 401).await;
+    for gateway in [&first, &second] {
+        let refused = gateway.ask(bounded(&new)).await.expect(401).json();
+        assert_eq!(refused["error"]["code"], "expired_api_key");
+        assert_eq!((gateway_status(gateway, former).await, gateway_status(gateway, &newest).await), (401, 200));
+    }
+}
+
 async fn gateway_status(gateway: &Gateway, key: &str) -> u16 {
     gateway.ask(bounded(key)).await.status
 }

@@ -123,6 +123,84 @@ async fn h5_rotation_takes_effect_on_the_next_request() {
     assert_eq!(under_way.answer().await.expect(200).content(), "under way");
 }
 
+async fn reissue(gateway: &Gateway, id: &str, body: Value) -> Value {
+    let answer = gateway.admin("POST", &format!("/admin/virtual-keys/{id}/reissue"), Some(body)).await.expect(200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    answer.json()
+}
+
+/// H5: a reissued key is the same key with a new text, and the former text works on for its grace period and no longer.
+#[tokio::test]
+async fn h5_a_reissued_key_works_by_both_texts_until_its_grace_ends() {
+    let gateway = Setup::new().start().await;
+    let made = gateway.make_key(json!({ "rate_limit": 1000, "budget_limit_usd": 5, "user_id": "ann" })).await;
+    let (id, first) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
+    let ask = async |key: &str| gateway.ask(Request::hello(key, "sim-text")).await;
+
+    let reissued = reissue(&gateway, id, json!({})).await;
+    let second = reissued["virtual_key"].as_str().unwrap();
+    assert_ne!(first, second);
+    for field in ["id", "name", "rate_limit", "budget_limit_usd", "user_id", "created_at", "is_active"] {
+        assert_eq!(reissued[field], made[field], "{field}");
+    }
+    let until = chrono::DateTime::parse_from_rfc3339(reissued["former_until"].as_str().unwrap()).unwrap();
+    let grace = until.to_utc() - chrono::Utc::now();
+    assert!((3_500..=3_600).contains(&grace.num_seconds()), "an hour where nothing is said: {grace}");
+    // Both draw on the same minute.
+    let left = async |key: &str| ask(key).await.expect(200).header("x-ratelimit-remaining-requests").map(str::to_owned);
+    assert_eq!((left(first).await.as_deref(), left(second).await.as_deref()), (Some("999"), Some("998")));
+
+    // A second one within the grace takes the former text's place; the oldest is no key any more.
+    let begun = std::time::Instant::now();
+    let third = reissue(&gateway, id, json!({ "grace_seconds": 1 })).await;
+    let third = third["virtual_key"].as_str().unwrap();
+    assert_eq!(ask(first).await.expect(401).json()["error"]["code"], "invalid_api_key");
+    let refused = async {
+        loop {
+            let answer = ask(second).await;
+            if answer.status != 200 {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let refused = crate::harness::in_time("the former text stops working", refused).await.expect(401);
+    assert!(begun.elapsed().as_secs() >= 1, "after {:?}", begun.elapsed());
+    assert_eq!(refused.json()["error"]["code"], "expired_api_key");
+    ask(third).await.expect(200);
+
+    // Without grace at once.
+    let last = reissue(&gateway, third, json!({ "grace_seconds": 0 })).await;
+    assert_eq!(ask(third).await.expect(401).json()["error"]["code"], "expired_api_key");
+    ask(last["virtual_key"].as_str().unwrap()).await.expect(200);
+    let shown = gateway.admin("GET", &format!("/admin/virtual-keys/{id}"), None).await.expect(200);
+    assert_eq!(shown.json()["former_until"], last["former_until"]);
+    for text in [first, second, third, last["virtual_key"].as_str().unwrap()] {
+        assert!(!shown.text().contains(text));
+    }
+}
+
+/// H5: what is wrong in a request to reissue a key is named.
+#[tokio::test]
+async fn h5_a_wrong_grace_period_is_refused() {
+    let gateway = Setup::new().start().await;
+    let made = gateway.make_key(json!({})).await;
+    let path = format!("/admin/virtual-keys/{}/reissue", made["id"].as_str().unwrap());
+    for (body, field) in [
+        (json!({ "grace_seconds": -1 }), "grace_seconds"),
+        (json!({ "grace_seconds": 31_536_001 }), "grace_seconds"),
+        (json!({ "grace_seconds": null }), "grace_seconds"),
+        (json!({ "grace": 1 }), "grace"),
+    ] {
+        assert_eq!(gateway.admin("POST", &path, Some(body)).await.expect(400).json()["error"]["param"], field);
+    }
+    gateway.admin("POST", "/admin/virtual-keys/vk-unknown/reissue", None).await.expect(404);
+    gateway.admin("PUT", &path, None).await.expect(405);
+    gateway.ask(Request::hello(made["virtual_key"].as_str().unwrap(), "sim-text")).await.expect(200);
+    // The body may be left out.
+    gateway.admin("POST", &path, None).await.expect(200);
+}
+
 /// Keys and sealed credentials survive a restart.
 #[tokio::test]
 async fn keys_survive_a_restart() {

@@ -26,6 +26,8 @@ diesel::table! {
         changed_at -> Moment,
         tokens_per_minute -> Nullable<BigInt>,
         max_parallel -> Nullable<BigInt>,
+        former_key -> Nullable<Text>,
+        former_until -> Nullable<Moment>,
     }
 }
 

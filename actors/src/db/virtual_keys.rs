@@ -59,6 +59,10 @@ pub struct KeyRow {
     pub created_at: At,
     /// When the key was last changed, by the clock of who changed it.
     pub updated_at: At,
+    /// SHA-256 of the text that the key had before it was reissued.
+    pub former_key: Option<String>,
+    /// When the former text stops working.
+    pub former_until: Option<At>,
 }
 
 impl fmt::Debug for KeyRow {
@@ -89,6 +93,16 @@ pub struct KeyRowChange {
     pub config: Option<Option<String>>,
     pub expires_at: Option<Option<At>>,
     pub is_active: Option<bool>,
+    pub updated_at: At,
+}
+
+/// The new text of a key; see [`KeyRow`] for what the columns mean.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns are documented on KeyRow")]
+pub struct KeyReissue {
+    pub virtual_key: String,
+    pub hint: String,
+    pub former_until: At,
     pub updated_at: At,
 }
 
@@ -136,6 +150,24 @@ impl Store {
         on!(self, c => async {
             let updated = diesel::update(virtual_keys::table.filter(virtual_keys::id.eq(id))).set(change);
             updated.returning(KeyRow::as_returning()).get_result(c).await.optional()
+        })
+    }
+
+    /// Gives one key a new text (H5). The text that it has in the store becomes its former one, whatever the caller
+    /// knew.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn reissue_key(&self, id: &str, new: KeyReissue) -> Result<Option<KeyRow>, StoreError> {
+        on!(self, c => async {
+            let reissued = diesel::update(virtual_keys::table.filter(virtual_keys::id.eq(id))).set((
+                virtual_keys::former_key.eq(virtual_keys::virtual_key.nullable()),
+                virtual_keys::former_until.eq(new.former_until),
+                virtual_keys::virtual_key.eq(&new.virtual_key),
+                virtual_keys::hint.eq(&new.hint),
+                virtual_keys::updated_at.eq(new.updated_at),
+            ));
+            reissued.returning(KeyRow::as_returning()).get_result(c).await.optional()
         })
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::TryCryptoRng;
 use serde_json::json;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Change};
-use crate::db::{At, KeyChanges, Store, StoreError};
+use crate::db::{At, KeyChanges, KeyReissue, Store, StoreError};
 use crate::key_table::{KeyTable, SharedKeyTable};
 use crate::limits::Limits;
 use crate::limits::book::{LimitBook, SharedLimitBook};
@@ -81,6 +81,28 @@ impl KeyBook {
         let key = self.publish(key_of(row, &self.master_key)?)?;
         self.store.audit("key.change", &key.id_text, json!({ "fields": fields, "is_active": key.is_active })).await;
         Ok(key)
+    }
+
+    /// Gives a key a new text; the one that it had works on for `grace` (H5).
+    pub(super) async fn reissue<R: TryCryptoRng>(
+        &self,
+        key: &KeyRef,
+        grace: TimeDelta,
+        now: DateTime<Utc>,
+        rng: &mut R,
+    ) -> Result<CreatedKey, KeyError> {
+        let current = self.table.load().get(key).ok_or(KeyError::NotFound)?;
+        let text = KeyText::generate(rng).map_err(|e| KeyError::Random(e.to_string()))?;
+        let new = KeyReissue {
+            virtual_key: text.hash().to_hex(),
+            hint: text.hint(),
+            former_until: (now + grace).into(),
+            updated_at: now.into(),
+        };
+        let row = self.store.reissue_key(&current.id_text, new).await?.ok_or(KeyError::NotFound)?;
+        let key = self.publish(key_of(row, &self.master_key)?)?;
+        self.store.audit("key.reissue", &key.id_text, json!({ "grace_seconds": grace.num_seconds() })).await;
+        Ok(CreatedKey { text, key })
     }
 
     /// Publishes what another process, or an operator with SQL, has changed.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::Message;
+use chrono::TimeDelta;
 
 use super::{CreatedKey, KeyError};
 use crate::budget::scope::Scope;
@@ -73,6 +74,18 @@ pub struct SetLimits {
 
 impl Message for SetLimits {
     type Result = Result<(), StoreError>;
+}
+
+/// Gives a virtual key a new text; the record, its limits and its budget stay (H5).
+pub struct ReissueKey {
+    /// Which key.
+    pub key: KeyRef,
+    /// How long the text that it has works on.
+    pub grace: TimeDelta,
+}
+
+impl Message for ReissueKey {
+    type Result = Result<CreatedKey, KeyError>;
 }
 
 /// Reads a setting, such as the hash of the admin token.

@@ -9,7 +9,7 @@ use crate::db::{At, KeyRow, KeyRowChange, Nanos};
 use crate::limits::Limits;
 use crate::sealing::MasterKey;
 use crate::secret::Secret;
-use crate::virtual_key::{KeyChange, KeyHash, KeyText, NewKey, Usd, VirtualKey};
+use crate::virtual_key::{FormerText, KeyChange, KeyHash, KeyText, NewKey, Usd, VirtualKey};
 
 /// The row of a new key.
 pub(super) fn new_row(
@@ -40,6 +40,8 @@ pub(super) fn new_row(
         is_active: true,
         created_at: now.into(),
         updated_at: now.into(),
+        former_key: None,
+        former_until: None,
     })
 }
 
@@ -85,6 +87,13 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
     let limit = |column, limit: Option<i64>| limit.map(u32::try_from).transpose().map_err(|_range| unreadable(column));
 
     let id = Uuid::parse_str(&row.id).map_err(|_no_uuid| unreadable("id"))?;
+    let former = match (&row.former_key, row.former_until) {
+        (Some(hash), Some(until)) => Some(FormerText {
+            hash: KeyHash::from_hex(hash).ok_or_else(|| unreadable("former_key"))?,
+            until: time("former_until", until)?,
+        }),
+        _ => None,
+    };
     let credential = row.real_api_key.as_deref().map(|sealed| master_key.open(sealed, id.as_bytes())).transpose();
     Ok(VirtualKey {
         id,
@@ -110,6 +119,7 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
         team_id: row.team_id,
         config: row.config,
         is_active: row.is_active,
+        former,
         counters: None,
     })
 }

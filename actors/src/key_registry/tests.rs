@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use actix_rt::Arbiter;
+use chrono::TimeDelta;
 
 use super::*;
 use crate::actor_stats::Mailbox;
@@ -72,15 +73,19 @@ async fn h1_no_secret_is_in_the_database_files() {
     let rotate =
         RotateProviderKey { key: KeyRef::Id(created.key.id), credential: Secret::new("sk-canary-second-credential") };
     registry.mailbox.ask(rotate).await.unwrap().unwrap();
+    let reissue = ReissueKey { key: KeyRef::Id(created.key.id), grace: TimeDelta::hours(1) };
+    let reissued = registry.mailbox.ask(reissue).await.unwrap().unwrap();
 
     let while_open = dir.bytes();
     registry.stop();
     for bytes in [while_open, dir.bytes()] {
         assert!(contains(&bytes, "Production Key"), "the record is there");
         assert!(!contains(&bytes, "sk-canary"));
-        assert!(!contains(&bytes, created.text.expose()));
-        // Nor the part of the key that its hint leaves out.
-        assert!(!contains(&bytes, &created.text.expose()[6..31]));
+        for text in [&created.text, &reissued.text] {
+            assert!(!contains(&bytes, text.expose()));
+            // Nor the part of the key that its hint leaves out.
+            assert!(!contains(&bytes, &text.expose()[6..31]));
+        }
     }
 }
 
@@ -96,19 +101,19 @@ async fn a_key_works_as_soon_as_it_is_made_and_after_a_restart() {
     let dir = TestDir::new();
     let registry = Registry::start(&dir).await;
     let created = registry.create().await;
-    let found = registry.table.load().find(created.text.expose()).unwrap();
+    let (found, _) = registry.table.load().find(created.text.expose()).unwrap();
     assert!(Arc::ptr_eq(&found, &created.key), "published before the answer");
     registry.stop();
 
     let registry = Registry::start(&dir).await;
-    let found = registry.table.load().find(created.text.expose()).unwrap();
+    let (found, hash) = registry.table.load().find(created.text.expose()).unwrap();
     assert_eq!(found.id, created.key.id);
     assert_eq!(found.real_api_key.as_ref().unwrap().expose(), CREDENTIAL);
     assert_eq!(found.budget_limit_usd, new_key().budget_limit_usd);
     assert_eq!(found.allowed_models, new_key().allowed_models);
     assert_eq!(found.expires_at, new_key().expires_at);
     assert_eq!(found.limits.requests_per_minute, Some(100));
-    assert!(found.limited().is_some() && found.authorize(Utc::now()).is_ok());
+    assert!(found.limited().is_some() && found.authorize(hash, Utc::now()).is_ok());
     assert_eq!(found.hint, created.text.hint());
     registry.stop();
 }
@@ -136,7 +141,8 @@ async fn a_revoked_key_is_refused_at_once_and_after_a_restart() {
     let created = registry.create().await;
     registry.mailbox.ask(RevokeKey(KeyRef::parse(created.text.expose()))).await.unwrap().unwrap();
     let refusal = |registry: &Registry| {
-        registry.table.load().find(created.text.expose()).unwrap().authorize(Utc::now()).unwrap_err()
+        let (key, hash) = registry.table.load().find(created.text.expose()).unwrap();
+        key.authorize(hash, Utc::now()).unwrap_err()
     };
     assert_eq!(refusal(&registry), KeyRefusal::Revoked);
     registry.stop();
@@ -151,14 +157,71 @@ async fn h5_rotation_takes_effect_on_the_next_request() {
     let dir = TestDir::new();
     let registry = Registry::start(&dir).await;
     let created = registry.create().await;
-    let under_way = registry.table.load().find(created.text.expose()).unwrap();
+    let (under_way, _) = registry.table.load().find(created.text.expose()).unwrap();
     let rotate = RotateProviderKey { key: KeyRef::Id(created.key.id), credential: Secret::new("sk-new") };
     registry.mailbox.ask(rotate).await.unwrap().unwrap();
 
-    let next = registry.table.load().find(created.text.expose()).unwrap();
+    let (next, _) = registry.table.load().find(created.text.expose()).unwrap();
     assert_eq!(next.real_api_key.as_ref().unwrap().expose(), "sk-new");
     assert_eq!(under_way.real_api_key.as_ref().unwrap().expose(), CREDENTIAL);
     registry.stop();
+}
+
+/// H5: a reissued key is found by its new text and its former one, by no older one, also after a restart; and it stays
+/// the same key with the same limiter.
+#[actix_rt::test]
+async fn h5_a_reissued_key_is_found_by_its_last_two_texts() {
+    let dir = TestDir::new();
+    let book = async || {
+        let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
+        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+    };
+    let now = "2026-11-25T12:00:00Z".parse().unwrap();
+    let keys = book().await;
+    let first = keys.create(new_key(), now, &mut SysRng).await.unwrap();
+    let id = KeyRef::Id(first.key.id);
+    let second = keys.reissue(&id, TimeDelta::hours(1), now, &mut SysRng).await.unwrap();
+    let by_its_text = KeyRef::parse(second.text.expose());
+    let third = keys.reissue(&by_its_text, TimeDelta::seconds(60), now, &mut SysRng).await.unwrap();
+    assert_eq!((third.key.id, third.key.created_at), (first.key.id, first.key.created_at));
+    assert_eq!(third.key.hint, third.text.hint());
+    assert!(Arc::ptr_eq(third.key.counters.as_ref().unwrap(), first.key.counters.as_ref().unwrap()));
+
+    let check = |keys: &KeyBook| {
+        let works = |text: &KeyText, after| {
+            let (key, hash) = keys.table().load().find(text.expose())?;
+            Some(key.authorize(hash, now + TimeDelta::seconds(after)))
+        };
+        assert_eq!(works(&first.text, 0), None);
+        assert_eq!((works(&second.text, 59), works(&third.text, 59)), (Some(Ok(())), Some(Ok(()))));
+        assert_eq!((works(&second.text, 61), works(&third.text, 61)), (Some(Err(KeyRefusal::Reissued)), Some(Ok(()))));
+    };
+    check(&keys);
+    drop(keys);
+    check(&book().await);
+    let unknown = book().await.reissue(&KeyRef::parse("vk-unknown"), TimeDelta::zero(), now, &mut SysRng).await;
+    assert!(matches!(unknown, Err(KeyError::NotFound)));
+}
+
+/// H5: with one process' look at what another changed, too, a text that was replaced twice is gone.
+#[actix_rt::test]
+async fn h5_another_process_learns_of_a_reissued_key() {
+    let dir = TestDir::new();
+    let book = async || {
+        let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
+        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+    };
+    let (one, now) = (book().await, Utc::now());
+    let first = one.create(new_key(), now, &mut SysRng).await.unwrap();
+    let other = book().await;
+    let id = KeyRef::Id(first.key.id);
+    let second = one.reissue(&id, TimeDelta::hours(1), now, &mut SysRng).await.unwrap();
+    other.refresh().await.unwrap();
+    let finds = |text: &KeyText| other.table().load().find(text.expose()).is_some();
+    assert_eq!((finds(&first.text), finds(&second.text)), (true, true));
+    let third = one.reissue(&id, TimeDelta::hours(1), now, &mut SysRng).await.unwrap();
+    other.refresh().await.unwrap();
+    assert_eq!((finds(&first.text), finds(&second.text), finds(&third.text)), (false, true, true));
 }
 
 #[actix_rt::test]

@@ -28,6 +28,7 @@ fn key() -> VirtualKey {
         is_active: true,
         created_at: now(),
         updated_at: now(),
+        former: None,
         counters: None,
     }
 }
@@ -35,11 +36,31 @@ fn key() -> VirtualKey {
 /// H4: one check for every key, whatever else it is allowed.
 #[test]
 fn h4_revoked_and_expired_keys_are_refused() {
-    assert_eq!(key().authorize(now()), Ok(()));
-    assert_eq!(VirtualKey { is_active: false, ..key() }.authorize(now()), Err(KeyRefusal::Revoked));
+    let text = KeyHash::of("vk-test");
+    assert_eq!(key().authorize(text, now()), Ok(()));
+    assert_eq!(VirtualKey { is_active: false, ..key() }.authorize(text, now()), Err(KeyRefusal::Revoked));
     let expiring = VirtualKey { expires_at: Some(now()), ..key() };
-    assert_eq!(expiring.authorize(now() - TimeDelta::microseconds(1)), Ok(()));
-    assert_eq!(expiring.authorize(now()), Err(KeyRefusal::Expired));
+    assert_eq!(expiring.authorize(text, now() - TimeDelta::microseconds(1)), Ok(()));
+    assert_eq!(expiring.authorize(text, now()), Err(KeyRefusal::Expired));
+}
+
+/// H5: both texts of a reissued key work until its grace period ends, then the new one alone.
+#[test]
+fn h5_a_former_text_works_until_its_grace_ends() {
+    let (new, old) = (KeyHash::of("vk-test"), KeyHash::of("vk-former"));
+    let key = VirtualKey { former: Some(FormerText { hash: old, until: now() }), ..key() };
+    for (at, expected) in [
+        (now() - TimeDelta::microseconds(1), Ok(())),
+        (now(), Err(KeyRefusal::Reissued)),
+        (now() + TimeDelta::seconds(1), Err(KeyRefusal::Reissued)),
+    ] {
+        assert_eq!(key.authorize(old, at), expected, "{at}");
+        assert_eq!(key.authorize(new, at), Ok(()), "{at}");
+    }
+    let before = now() - TimeDelta::seconds(1);
+    assert_eq!(key.authorize(KeyHash::of("vk-older"), before), Err(KeyRefusal::Reissued));
+    let revoked = VirtualKey { is_active: false, ..key };
+    assert_eq!(revoked.authorize(old, before), Err(KeyRefusal::Revoked));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Virtual keys and settings, in both databases.
 
 use crate::db::test_place::{Place, on_both_stores};
-use crate::db::{At, KeyRow, KeyRowChange, Nanos, Store};
+use crate::db::{At, KeyReissue, KeyRow, KeyRowChange, Nanos, Store};
 
 pub(super) fn row(id: &str) -> KeyRow {
     KeyRow {
@@ -25,6 +25,8 @@ pub(super) fn row(id: &str) -> KeyRow {
         is_active: true,
         created_at: At(2),
         updated_at: At(-3),
+        former_key: None,
+        former_until: None,
     }
 }
 
@@ -83,6 +85,34 @@ on_both_stores! {
         rows.sort_by(|one, other| one.id.cmp(&other.id));
         assert_eq!(rows, [expected, row("b")]);
         assert_eq!(one.update_key("c", rename).await.unwrap(), None);
+    }
+
+    /// H5: the text that a key has in the store becomes its former one; all else stays.
+    async fn h5_a_reissued_key_keeps_its_former_hash(place) {
+        let (one, other) = (place.store().await, place.store().await);
+        one.insert_key(&row("a")).await.unwrap();
+        one.insert_key(&row("b")).await.unwrap();
+        let new = |text: &str, until| KeyReissue {
+            virtual_key: text.to_owned(),
+            hint: format!("hint of {text}"),
+            former_until: At(until),
+            updated_at: At(6),
+        };
+        one.reissue_key("a", new("second", 100)).await.unwrap();
+        let reissued = other.reissue_key("a", new("third", 200)).await.unwrap();
+        let expected = KeyRow {
+            virtual_key: "third".to_owned(),
+            hint: "hint of third".to_owned(),
+            former_key: Some("second".to_owned()),
+            former_until: Some(At(200)),
+            updated_at: At(6),
+            ..row("a")
+        };
+        assert_eq!(reissued, Some(expected.clone()));
+        let mut rows = one.list_keys().await.unwrap();
+        rows.sort_by(|one, other| one.id.cmp(&other.id));
+        assert_eq!(rows, [expected, row("b")]);
+        assert_eq!(one.reissue_key("c", new("fourth", 1)).await.unwrap(), None);
     }
 
     async fn a_second_key_with_the_same_hash_is_refused(place) {

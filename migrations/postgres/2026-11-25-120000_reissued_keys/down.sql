@@ -1,0 +1,3 @@
+ALTER TABLE virtual_keys
+    DROP COLUMN former_key,
+    DROP COLUMN former_until;

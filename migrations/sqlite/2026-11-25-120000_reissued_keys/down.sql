@@ -1,0 +1,2 @@
+ALTER TABLE virtual_keys DROP COLUMN former_until;
+ALTER TABLE virtual_keys DROP COLUMN former_key;
