@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// Budgets and the usage log.
     pub budgets: BudgetSettings,
+    /// Alerts.
+    pub alerts: AlertSettings,
     /// Bows to clients written for other gateways.
     pub compat: CompatSettings,
     /// Secrets at rest.
@@ -52,6 +54,9 @@ pub struct Config {
     /// `GATEWAY_MASTER_KEY`; the file of `[security]` holds it where absent.
     #[serde(skip)]
     pub master_key: Option<Secret>,
+    /// `GATEWAY_ALERT_WEBHOOK_TOKEN`: the bearer token for `alerts.webhook_url`.
+    #[serde(skip)]
+    pub alert_webhook_token: Option<Secret>,
     /// The environment variables that providers read, as far as they are set.
     #[serde(skip)]
     pub provider_variables: HashMap<String, Secret>,
@@ -269,6 +274,21 @@ impl Default for BudgetSettings {
             lease_ms: 30_000,
             abandon_ms: 3_600_000,
         }
+    }
+}
+
+/// `[alerts]`.
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertSettings {
+    /// Where a JSON event is posted to for each alert; empty for nowhere.
+    pub webhook_url: String,
+}
+
+impl fmt::Debug for AlertSettings {
+    /// Tells whether there is an address; it may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertSettings").field("webhook", &!self.webhook_url.is_empty()).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ use actix_rt::Arbiter;
 use actix_web::{App, HttpServer, web};
 use gateway_actors::actor_stats::{ActorStats, Mailbox};
 use gateway_actors::afford::{BudgetRules, Treasury};
-use gateway_actors::budget_ledger::LedgerSettings;
+use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
 use gateway_actors::control::{self, Control, ControlSetup};
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::ledger::Ledger;
@@ -27,6 +27,7 @@ use gateway_actors::rate_limit::KeyedRateLimiter;
 use gateway_actors::redis_link::RedisLink;
 use gateway_actors::router::{RouterActor, Routing};
 use gateway_actors::sealing::MasterKey;
+use gateway_actors::secret::Secret;
 use gateway_actors::upstream;
 use tokio::sync::watch;
 
@@ -96,6 +97,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
 /// Starts the actors of the process, and reads what all threads share.
 async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phase>) -> Result<Shared, Box<dyn Error>> {
     let metrics = Arc::new(Metrics::new()?);
+    let tls = upstream::tls_config()?;
     let master_key = match &config.master_key {
         Some(key) => MasterKey::from_hex_or_base64(key.expose())?,
         None => MasterKey::load_or_create(config.security.master_key_file.as_ref())?,
@@ -114,7 +116,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         master_key,
         key_stats: key_stats.clone(),
         ledger: ledger.clone(),
-        settings: ledger_settings(&config.budgets),
+        settings: ledger_settings(&config, &tls),
         ledger_stats: ledger_stats.clone(),
         redis,
         limit_stats: limit_stats.clone(),
@@ -154,7 +156,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         providers,
         treasury,
         max_total_attempts: config.routing.max_total_attempts,
-        tls: upstream::tls_config()?,
+        tls,
     });
     let in_flight = InFlight::new(config.server.max_in_flight);
 
@@ -204,7 +206,13 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
     Ok(Arc::new(ledger))
 }
 
-fn ledger_settings(settings: &BudgetSettings) -> LedgerSettings {
+fn ledger_settings(config: &Config, tls: &Arc<rustls::ClientConfig>) -> LedgerSettings {
+    let settings = &config.budgets;
+    let webhook = Webhook {
+        url: Secret::new(&config.alerts.webhook_url),
+        token: config.alert_webhook_token.clone(),
+        tls: tls.clone(),
+    };
     LedgerSettings {
         journal: settings.journal.clone().into(),
         flush: Duration::from_millis(settings.flush_ms),
@@ -213,6 +221,7 @@ fn ledger_settings(settings: &BudgetSettings) -> LedgerSettings {
         lease: Duration::from_millis(settings.lease_ms),
         abandon: Duration::from_millis(settings.abandon_ms),
         alert_percent: settings.alert_percent.clone(),
+        webhook: (!config.alerts.webhook_url.is_empty()).then_some(webhook),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `BudgetLedger`: the only writer of prices, budgets, leases and the usage log.
 
+mod courier;
 mod flush;
 mod funding;
 mod housekeeping;
@@ -20,6 +21,9 @@ use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Store, StoreError,
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
 
+use courier::Courier;
+
+pub use courier::Webhook;
 pub use messages::{Close, Fund, LimitOf, ListAudit, ListBudgets, ReportUsage, SetLimit, SetPrice};
 
 /// What the ledger is configured with.
@@ -39,6 +43,8 @@ pub struct LedgerSettings {
     pub abandon: Duration,
     /// Parts of a limit, in hundredths, that are alerted when spent.
     pub alert_percent: Vec<u32>,
+    /// Where alerts are posted to, if anywhere.
+    pub webhook: Option<Webhook>,
 }
 
 /// What the actor works with; shared with the futures of its messages.
@@ -50,6 +56,7 @@ struct Book {
     /// Only one flush at a time: rows reach the store in the order they were booked.
     flushing: tokio::sync::Mutex<()>,
     alerted: RefCell<HashSet<String>>,
+    courier: Option<Courier>,
     /// The prices that were read last.
     prices: Cell<Option<PricesVersion>>,
     announcer: Announcer,
@@ -75,6 +82,7 @@ impl BudgetLedger {
         let book = Rc::new(Book {
             ledger,
             store,
+            courier: settings.webhook.clone().map(Courier::new),
             settings,
             stats,
             flushing: tokio::sync::Mutex::default(),
@@ -98,6 +106,18 @@ impl Actor for BudgetLedger {
             let book = book.clone();
             actix::spawn(async move { book.note(book.flush().await) });
         });
+        if self.book.courier.is_some() {
+            let book = self.book.clone();
+            ctx.run_interval(courier::LOOK, move |_, _| {
+                let book = book.clone();
+                // Spawned, so that a receiver that is slow holds nothing up.
+                actix::spawn(async move {
+                    if let Some(courier) = &book.courier {
+                        book.deliver_alerts(courier).await;
+                    }
+                });
+            });
+        }
         let book = self.book.clone();
         ctx.run_interval(self.book.settings.refresh, move |_, _| {
             let book = book.clone();

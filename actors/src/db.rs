@@ -5,6 +5,7 @@
 #[macro_use]
 mod conn;
 
+mod alerts;
 mod audit;
 mod error;
 mod figures;
@@ -33,6 +34,7 @@ mod test_place;
 #[cfg(test)]
 mod test_postgres;
 
+pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;
 pub use error::StoreError;
 pub use leases::{BudgetFigures, Lease, LeaseRequest};

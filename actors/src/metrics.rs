@@ -32,6 +32,7 @@ pub struct Metrics {
     refused: IntCounterVec,
     price_lookups: IntCounterVec,
     budget_alerts: IntCounterVec,
+    alert_webhooks: IntCounterVec,
     breaker: GaugeVec,
     provider_in_flight: GaugeVec,
     actor_mailbox: GaugeVec,
@@ -111,6 +112,7 @@ impl Metrics {
             refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
+            alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
             breaker: gauges(
                 "llm_circuit_breaker_state",
                 "Circuit breaker of a provider: 0 closed, 1 half-open, 2 open",
@@ -212,6 +214,11 @@ impl Metrics {
     /// Counts a budget that reached an alert threshold (B8); `scope` is `key`, `user` or `team`.
     pub fn budget_alert(&self, scope: &str) {
         self.budget_alerts.with_label_values(&[scope]).inc();
+    }
+
+    /// Counts an attempt to post an alert; `result` is `delivered`, `failed` (to be tried again) or `given_up`.
+    pub fn alert_webhook(&self, result: &str) {
+        self.alert_webhooks.with_label_values(&[result]).inc();
     }
 
     /// Shows a provider's breaker (0 closed, 1 half-open, 2 open) and its attempts under way.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use awc::error::{ConnectError, SendRequestError};
-use awc::http::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use awc::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use awc::{Client, Connector};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
@@ -56,26 +56,40 @@ pub struct Upstream {
 impl Upstream {
     /// A client for one provider; `tls` is shared by all, since it holds the root certificates.
     pub fn new(settings: &ProviderSettings, tls: Arc<rustls::ClientConfig>) -> Self {
-        let connect_timeout = millis_or_day(settings.timeouts.connect_ms);
+        let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
+        Self {
+            base_url: settings.base_url.trim_end_matches('/').to_owned(),
+            auth_header: settings.auth_header.parse().unwrap_or(AUTHORIZATION),
+            auth_prefix: settings.auth_prefix.clone(),
+            headers: settings.headers.iter().filter_map(header).collect(),
+            ..Self::connecting_within(millis_or_day(settings.timeouts.connect_ms), tls)
+        }
+    }
+
+    /// A client for requests whose path is a whole address and whose credential is a bearer token.
+    pub fn anywhere(tls: Arc<rustls::ClientConfig>) -> Self {
+        Self::connecting_within(Duration::from_secs(5), tls)
+    }
+
+    fn connecting_within(timeout: Duration, tls: Arc<rustls::ClientConfig>) -> Self {
         let connector = Box::new(move || {
             let connector = Connector::new()
                 .rustls_0_23(tls.clone())
-                .timeout(connect_timeout)
+                .timeout(timeout)
                 // Our own limit is visible and refuses; awc's would queue silently.
                 .limit(0)
                 .conn_keep_alive(Duration::from_secs(60))
                 .conn_lifetime(Duration::from_secs(600));
             Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
         });
-        let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
         Self {
             client: RefCell::new(connector()),
             connector,
             load: Rc::default(),
-            base_url: settings.base_url.trim_end_matches('/').to_owned(),
-            auth_header: settings.auth_header.parse().unwrap_or(awc::http::header::AUTHORIZATION),
-            auth_prefix: settings.auth_prefix.clone(),
-            headers: settings.headers.iter().filter_map(header).collect(),
+            base_url: String::new(),
+            auth_header: AUTHORIZATION,
+            auth_prefix: "Bearer ".to_owned(),
+            headers: Vec::new(),
         }
     }
 

@@ -75,6 +75,11 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     if !budgets.alert_percent.iter().all(|percent| (1..=100).contains(percent)) {
         wrong("budgets.alert_percent", "each must be from 1 to 100".to_owned());
     }
+    let webhook = &config.alerts.webhook_url;
+    if !webhook.is_empty() && !is_http_url(webhook) {
+        // It may hold a secret (H1).
+        wrong("alerts.webhook_url", "is no http or https URL".to_owned());
+    }
     if ![412, 429].contains(&config.compat.budget_status) {
         wrong("compat.budget_status", "must be 429 or 412".to_owned());
     }
@@ -109,7 +114,11 @@ fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
     {
         wrong("GATEWAY_MASTER_KEY", error.to_string());
     }
-    let own = [("GATEWAY_ADMIN_TOKEN", &config.admin_token), ("GATEWAY_MASTER_KEY", &config.master_key)];
+    let own = [
+        ("GATEWAY_ADMIN_TOKEN", &config.admin_token),
+        ("GATEWAY_ALERT_WEBHOOK_TOKEN", &config.alert_webhook_token),
+        ("GATEWAY_MASTER_KEY", &config.master_key),
+    ];
     let own = own.into_iter().filter_map(|(name, secret)| Some((name, secret.as_ref()?)));
     let mut variables: Vec<(&str, &Secret)> =
         config.provider_variables.iter().map(|(name, secret)| (name.as_str(), secret)).chain(own).collect();
@@ -121,17 +130,20 @@ fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
     }
 }
 
+fn is_http_url(text: &str) -> bool {
+    let uri = text.parse::<Uri>();
+    uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+}
+
 fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut(&str, String)) {
     let path = |key: &str| format!("providers.{name}.{key}");
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
         wrong(&format!("providers.{name}"), "a provider's name is made of a-z, 0-9, - and _".to_owned());
     }
-    let uri = settings.base_url.parse::<Uri>();
-    let is_url = uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
     let may_be_empty = settings.base_url_env.is_some() || settings.dialect == Dialect::Simulator;
     let is_absent = settings.base_url.is_empty() && may_be_empty;
-    if !is_url && !is_absent {
+    if !is_http_url(&settings.base_url) && !is_absent {
         wrong(&path("base_url"), format!("'{}' is no http or https URL", settings.base_url));
     }
     if settings.auth_header.parse::<HeaderName>().is_err() {

@@ -11,7 +11,8 @@ use super::{Config, Problem, check};
 const PROVIDERS: &str = include_str!("../../config/providers.toml");
 
 /// Variables that belong to the gateway without naming a key of the configuration.
-const OWN_VARIABLES: [&str; 3] = ["GATEWAY_ADMIN_TOKEN", "GATEWAY_MASTER_KEY", "GATEWAY_CONFIG"];
+const OWN_VARIABLES: [&str; 4] =
+    ["GATEWAY_ADMIN_TOKEN", "GATEWAY_ALERT_WEBHOOK_TOKEN", "GATEWAY_MASTER_KEY", "GATEWAY_CONFIG"];
 
 /// Reads a configuration: the built-in catalogue, under the text of a file, under the environment.
 ///
@@ -40,6 +41,7 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     let secret = |name: &str| text(name).map(Secret::new);
     config.admin_token = secret("GATEWAY_ADMIN_TOKEN");
     config.master_key = secret("GATEWAY_MASTER_KEY");
+    config.alert_webhook_token = secret("GATEWAY_ALERT_WEBHOOK_TOKEN");
     if let Some(url) = text("DATABASE_URL") {
         url.clone_into(&mut config.store.url);
     }

@@ -14,6 +14,7 @@ pub(super) fn masked(config: &Config) -> Value {
         object.insert("environment".to_owned(), Value::Object(variables));
         object.insert("admin_token".to_owned(), set(config.admin_token.is_some()));
         object.insert("master_key".to_owned(), set(config.master_key.is_some()));
+        object.insert("alert_webhook_token".to_owned(), set(config.alert_webhook_token.is_some()));
     }
     value
 }
@@ -30,6 +31,7 @@ fn hide(value: &mut Value) {
                         }
                     }
                     (_, Value::Null) => {}
+                    ("webhook_url", Value::String(url)) if url.is_empty() => {}
                     (name, value) if is_secret(name) => *value = json!("***"),
                     _ => hide(value),
                 }
@@ -52,8 +54,8 @@ fn hide(value: &mut Value) {
     }
 }
 
-/// The ends of names of credentials, without underscores.
-const SECRETS: [&str; 14] = [
+/// The ends of names of credentials, and of addresses that are as good as one, without underscores.
+const SECRETS: [&str; 15] = [
     "apikey",
     "virtualkey",
     "accesskey",
@@ -68,6 +70,7 @@ const SECRETS: [&str; 14] = [
     "credential",
     "credentials",
     "serviceaccountjson",
+    "webhookurl",
 ];
 
 fn is_secret(name: &str) -> bool {

@@ -97,14 +97,22 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn h1_secrets_are_masked() {
     let store = "postgres://u:canary@canary-6@h/db?password=canary-7";
-    let variables =
-        environment(&[("GATEWAY_ADMIN_TOKEN", "canary-1"), ("OPENAI_API_KEY", "canary-2"), ("DATABASE_URL", store)]);
+    let variables = environment(&[
+        ("GATEWAY_ADMIN_TOKEN", "canary-1"),
+        ("OPENAI_API_KEY", "canary-2"),
+        ("DATABASE_URL", store),
+        ("GATEWAY_ALERT_WEBHOOK_TOKEN", "canary-8"),
+        ("GATEWAY_ALERTS__WEBHOOK_URL", "https://h/canary-9"),
+    ]);
     let file = "[providers.mine]\ndialect = 'openai'\nbase_url = 'http://u:canary-3@h/v1'\n\
         headers = { x-secret = 'canary-4' }\n[configs.c]\nprovider = 'openai'\napi_key = 'canary-5'";
     let config = load(Some(file), &variables).unwrap();
     let shown = config.masked_json().to_string();
     assert!(shown.contains("OPENAI_API_KEY") && !shown.contains("canary"), "{shown}");
-    for secret in ["canary-1", "canary-6", "canary-7"] {
+    let (shown, empty) = (config.masked_json(), load(None, &HashMap::new()).unwrap().masked_json());
+    assert_eq!((&shown["alerts"]["webhook_url"], &empty["alerts"]["webhook_url"]), (&"***".into(), &"".into()));
+    assert_eq!((&shown["alert_webhook_token"], &empty["alert_webhook_token"]), (&"***".into(), &Value::Null));
+    for secret in ["canary-1", "canary-6", "canary-7", "canary-8", "canary-9"] {
         assert!(!format!("{config:?}").contains(secret));
     }
 }
@@ -186,12 +194,17 @@ fn unknown_variables_are_refused_by_name() {
 fn keys_and_headers_are_checked() {
     let file = "[providers.openai]\nauth_prefix = \"a\\nb\"\n\
         headers = { 'x y' = 'fine', x-bad = \"canary\\n\", x-good = 'fine' }";
-    let problems = problems(file, &[("GATEWAY_MASTER_KEY", "canary")]);
-    assert_eq!(problems.len(), 4, "{problems:#?}");
+    let problems = problems(file, &[("GATEWAY_MASTER_KEY", "canary"), ("GATEWAY_ALERTS__WEBHOOK_URL", "ftp://canary")]);
+    assert_eq!(problems.len(), 5, "{problems:#?}");
     let told = problems.concat();
-    for part in
-        ["GATEWAY_MASTER_KEY: ", "providers.openai.headers: ", "'x y'", "'x-bad'", "providers.openai.auth_prefix"]
-    {
+    for part in [
+        "GATEWAY_MASTER_KEY: ",
+        "alerts.webhook_url: ",
+        "providers.openai.headers: ",
+        "'x y'",
+        "'x-bad'",
+        "providers.openai.auth_prefix",
+    ] {
         assert!(told.contains(part), "{part} in {problems:#?}");
     }
     assert!(!told.contains("canary"), "{problems:#?}");

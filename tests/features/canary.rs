@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::harness::bodies::openai;
+use crate::harness::money::bounded;
 use crate::harness::{Answer, FakeProvider, Gateway, Reply, Request, Setup};
 
 /// The files below a folder that contain a text.
@@ -33,6 +34,8 @@ const ROTATED: &str = "canary-rotated-key-90aa17";
 const CLIENT: &str = "canary-client-config-3c66fd";
 const ADMIN: &str = "canary-admin-token-e2b7c8";
 const MASTER: &str = "c0ffee0123456789c0ffee0123456789c0ffee0123456789c0ffee0123456789";
+const HOOK: &str = "canary-webhook-address-77b1d3";
+const HOOK_TOKEN: &str = "canary-webhook-token-4e90c2";
 const WRONG: &str = "vk-canary-unknown-key-aa01";
 const PROMPT: &str = "canary-prompt-d41d8c";
 
@@ -126,7 +129,9 @@ async fn h1_no_secret_is_ever_told() {
     let setup = setup.set("providers.openai.breaker.failure_threshold", 1000);
     let setup = setup.env("OPENAI_API_KEY", OPENAI).env("ANTHROPIC_API_KEY", ANTHROPIC).env("RUST_LOG", "trace");
     let setup = setup.env("GATEWAY_ADMIN_TOKEN", ADMIN).env("GATEWAY_MASTER_KEY", MASTER);
-    let mut gateway = setup.start().await;
+    let receiver = FakeProvider::answering(telltale(400, HOOK_TOKEN)).await;
+    let setup = setup.set("alerts.webhook_url", format!("{}/{HOOK}", receiver.origin()));
+    let mut gateway = setup.env("GATEWAY_ALERT_WEBHOOK_TOKEN", HOOK_TOKEN).start().await;
     let answers = everything_goes_wrong(&gateway, &openai, &anthropic).await;
 
     // The canaries were really on the wire, so that the search below can find something.
@@ -135,6 +140,14 @@ async fn h1_no_secret_is_ever_told() {
     for secret in [OPENAI, REAL, ROTATED] {
         assert!(sent.iter().any(|header| header.contains(secret)), "{secret} was used");
     }
+    let key = json!({ "name": "a", "budget_limit_usd": 0.0005 });
+    let key = gateway.ask(Request::new("POST", "/admin/virtual-keys").key(ADMIN).json(&key)).await.expect(200).json();
+    openai.always(openai::answer("fine"));
+    while gateway.ask(bounded(key["virtual_key"].as_str().unwrap())).await.status == 200 {}
+    let alert = receiver.request(1).await;
+    assert_eq!(alert.path, format!("/{HOOK}"));
+    assert_eq!(alert.header("authorization"), Some(format!("Bearer {HOOK_TOKEN}").as_str()));
+    gateway.wait_for_metric("gateway_alert_webhooks_total", &[("result", "given_up")], 1.0).await;
     assert_eq!(anthropic.request(1).await.header("x-api-key"), Some(ANTHROPIC));
 
     gateway.terminate().await;
@@ -144,7 +157,7 @@ async fn h1_no_secret_is_ever_told() {
         told[0].1.iter().any(|line| line.contains("\"level\":\"debug\"") || line.contains("request")),
         "there is a log"
     );
-    for secret in [OPENAI, ANTHROPIC, REAL, ROTATED, CLIENT, ADMIN, MASTER, WRONG, PROMPT] {
+    for secret in [OPENAI, ANTHROPIC, REAL, ROTATED, CLIENT, ADMIN, MASTER, HOOK, HOOK_TOKEN, WRONG, PROMPT] {
         for answer in &answers {
             let text = format!("{:?}\n{}", answer.head, String::from_utf8_lossy(&answer.body));
             assert!(!text.contains(secret), "{secret} in an answer: {text}");

@@ -7,6 +7,7 @@
 mod harness;
 
 mod admin;
+mod alerts;
 mod breaker;
 mod budgets;
 mod canary;

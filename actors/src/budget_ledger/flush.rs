@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{SecondsFormat, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
 use super::{Book, part};
 use crate::budget::accounts::Charge;
 use crate::budget::scope::Scope;
@@ -80,7 +84,15 @@ impl Book {
                 if self.alerted.borrow().contains(&name) {
                     continue;
                 }
-                if self.store.set_setting_once(&name, "1").await? {
+                let (id, now) = (Uuid::now_v7(), Utc::now());
+                let event = json!({
+                    "event": "budget_threshold", "id": id, "timestamp": now.to_rfc3339_opts(SecondsFormat::Secs, true),
+                    "scope": scope.kind.word(), "scope_id": scope.id, "period": balance.stretch.name,
+                    "percent": percent, "spent_usd": balance.spent.to_string(), "limit_usd": balance.limit.to_string(),
+                });
+                let event = event.to_string();
+                let send = self.courier.as_ref().map(|_courier| (id, event.as_str()));
+                if self.store.alert_once(&name, send, now.into()).await? {
                     self.ledger.metrics.budget_alert(scope.kind.word());
                     log::warn!(
                         scope = scope.kind.word(), scope_id = &*scope.id, period = &*balance.stretch.name,

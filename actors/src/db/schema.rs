@@ -168,3 +168,15 @@ diesel::table! {
         detail -> Text,
     }
 }
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::sql::{Id, Moment};
+
+    alert_outbox (id) {
+        id -> Id,
+        event -> Text,
+        attempts -> Integer,
+        due_at -> Moment,
+    }
+}

@@ -29,16 +29,4 @@ impl Store {
             .execute(c));
         set.map(drop)
     }
-
-    /// Sets a setting that nobody has set yet, and tells whether it was this call that did.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn set_setting_once(&self, name: &str, value: &str) -> Result<bool, StoreError> {
-        let set = on!(self, c => diesel::insert_into(settings::table)
-            .values((settings::name.eq(name), settings::value.eq(value)))
-            .on_conflict_do_nothing()
-            .execute(c));
-        set.map(|rows| rows > 0)
-    }
 }

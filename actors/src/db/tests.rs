@@ -1,3 +1,4 @@
+mod alerts;
 mod budgets;
 mod keys;
 mod leases;

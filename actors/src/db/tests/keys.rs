@@ -50,14 +50,6 @@ on_both_stores! {
         assert_eq!(store.setting("other").await.unwrap(), None);
     }
 
-    /// B8: of several replicas one is the first to set a setting, such as the mark of an alert.
-    async fn b8_a_setting_is_set_once(place) {
-        let (one, other) = (place.store().await, place.store().await);
-        assert!(one.set_setting_once("alert", "1").await.unwrap());
-        assert!(!other.set_setting_once("alert", "2").await.unwrap());
-        assert_eq!(other.setting("alert").await.unwrap().as_deref(), Some("1"));
-    }
-
     /// G10: an edit writes its own columns only, so it cannot bring back what another edit took away.
     async fn g10_an_edit_leaves_the_other_columns_alone(place) {
         let (one, other) = (place.store().await, place.store().await);
