@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use gateway_actors::actor_stats::AskError;
 use gateway_actors::attempt::Endpoint;
 use gateway_actors::record::{RequestLine, RequestRecord};
+use gateway_actors::resolve::LONGEST_MODEL;
 use gateway_actors::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::wire::json_object::JsonObject;
 use serde::Deserialize;
@@ -17,9 +18,6 @@ use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
 use crate::{body, client_config};
-
-/// The longest name of a model, in characters: it stands in logs, in usage rows and in errors.
-const LONGEST_MODEL: usize = 256;
 
 /// What a route reads out of a body before it is routed.
 pub struct Question {

@@ -238,6 +238,8 @@ pub struct BudgetSettings {
     pub journal: String,
     /// Whether requests of keys without a budget are in the usage log too.
     pub log_all: bool,
+    /// Days that rows of the usage log are kept; 0 for ever.
+    pub usage_retention_days: u32,
     /// Output tokens that a request with a budget may use where it sets no limit of its own.
     pub default_output_tokens: u64,
     /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
@@ -264,6 +266,7 @@ impl Default for BudgetSettings {
             time_zone: "UTC".to_owned(),
             journal: "data/journal".to_owned(),
             log_all: true,
+            usage_retention_days: 0,
             default_output_tokens: 16_384,
             shorten: true,
             least_output_tokens: 64,

@@ -220,6 +220,10 @@ fn ledger_settings(config: &Config, tls: &Arc<rustls::ClientConfig>) -> LedgerSe
         idle: Duration::from_millis(settings.idle_ms),
         lease: Duration::from_millis(settings.lease_ms),
         abandon: Duration::from_millis(settings.abandon_ms),
+        keep_usage: match settings.usage_retention_days {
+            0 => None,
+            days => Some(Duration::from_secs(u64::from(days) * 86_400)),
+        },
         alert_percent: settings.alert_percent.clone(),
         webhook: (!config.alerts.webhook_url.is_empty()).then_some(webhook),
     }

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
@@ -43,6 +43,8 @@ pub struct LedgerSettings {
     pub abandon: Duration,
     /// Parts of a limit, in hundredths, that are alerted when spent.
     pub alert_percent: Vec<u32>,
+    /// How long rows of the usage log are kept; for ever where absent.
+    pub keep_usage: Option<Duration>,
     /// Where alerts are posted to, if anywhere.
     pub webhook: Option<Webhook>,
 }
@@ -97,6 +99,9 @@ impl BudgetLedger {
     }
 }
 
+/// How often old rows of the usage log are looked for.
+const PRUNE: Duration = Duration::from_secs(3_600);
+
 impl Actor for BudgetLedger {
     type Context = Context<Self>;
 
@@ -106,6 +111,14 @@ impl Actor for BudgetLedger {
             let book = book.clone();
             actix::spawn(async move { book.note(book.flush().await) });
         });
+        let prune = |book: &Rc<Book>| {
+            let book = book.clone();
+            actix::spawn(async move { book.note(book.prune(SystemTime::now()).await) });
+        };
+        if self.book.settings.keep_usage.is_some() {
+            prune(&self.book);
+            ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.book));
+        }
         if self.book.courier.is_some() {
             let book = self.book.clone();
             ctx.run_interval(courier::LOOK, move |_, _| {

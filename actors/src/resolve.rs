@@ -3,6 +3,9 @@
 use crate::catalogue::Catalogue;
 use crate::wire::BadRequest;
 
+/// The longest name of a model, in characters: it stands in logs, in usage rows and in errors.
+pub const LONGEST_MODEL: usize = 256;
+
 /// Where a provider's name can come from, besides the target and the model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
@@ -23,6 +26,9 @@ pub fn resolve(
     hints: Hints<'_>,
     catalogue: &Catalogue,
 ) -> Result<(String, String), BadRequest> {
+    if model.chars().count() > LONGEST_MODEL {
+        return Err(BadRequest::new("model", format!("A model's name has at most {LONGEST_MODEL} characters.")));
+    }
     if let Some(name) = target.or(hints.header) {
         let name = name.strip_prefix('@').unwrap_or(name).to_ascii_lowercase();
         return match catalogue.get(&name) {

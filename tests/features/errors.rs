@@ -113,6 +113,10 @@ async fn a_models_name_is_not_endless() {
     gateway.ask(named(256)).await.expect(200);
     let refused = gateway.ask(named(257)).await.expect(400);
     assert_eq!(refused.json()["error"]["param"], "model");
+    // A target's too.
+    let config = serde_json::json!({ "provider": "openai", "model": "ỳ".repeat(257) });
+    let refused = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(400);
+    assert_eq!(refused.json()["error"]["param"], "model");
     assert_eq!(openai.count(), 1);
 }
 

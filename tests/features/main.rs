@@ -30,6 +30,7 @@ mod metrics;
 mod overload;
 mod providers;
 mod python;
+mod retention;
 mod retries;
 mod shutdown;
 mod storm;

@@ -15,6 +15,9 @@ const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
 /// Rows of a left journal in one transaction.
 const AT_ONCE: usize = 500;
 
+/// Old rows that go in one statement.
+const PRUNED_AT_ONCE: u32 = 500;
+
 impl Book {
     pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
         self.refresh().await?;
@@ -64,6 +67,25 @@ impl Book {
                 });
                 returned?;
             }
+        }
+        Ok(())
+    }
+
+    /// Removes the rows of the usage log that are older than they are kept (G7), some at a time.
+    pub(super) async fn prune(&self, now: SystemTime) -> Result<(), StoreError> {
+        let Some(before) = self.settings.keep_usage.and_then(|keep| now.checked_sub(keep)) else { return Ok(()) };
+        let mut count = 0;
+        loop {
+            let removed = self.store.delete_usage_before(before, PRUNED_AT_ONCE).await?;
+            count += removed;
+            if removed == 0 {
+                break;
+            }
+            // Whatever else waits for the store has its turn.
+            tokio::task::yield_now().await;
+        }
+        if count > 0 {
+            log::info!("removed {count} rows of the usage log that were kept long enough");
         }
         Ok(())
     }

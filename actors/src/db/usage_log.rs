@@ -49,9 +49,14 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn delete_usage_before(&self, at: SystemTime, batch: u32) -> Result<usize, StoreError> {
-        let delete = "DELETE FROM llm_usage_log WHERE id IN \
-                      (SELECT id FROM llm_usage_log WHERE timestamp < $1 ORDER BY timestamp LIMIT $2)";
-        on!(self, c => diesel::sql_query(delete)
+        let oldest = "SELECT id FROM llm_usage_log WHERE timestamp < $1 ORDER BY timestamp LIMIT $2";
+        // Replicas that do this at the same time share the work, and never wait for each other.
+        let share = match &self.backend {
+            Backend::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+            Backend::Sqlite(_) => "",
+        };
+        let delete = format!("DELETE FROM llm_usage_log WHERE id IN ({oldest}{share})");
+        on!(self, c => diesel::sql_query(&delete)
             .bind::<sql::Moment, _>(micros(at))
             .bind::<BigInt, _>(i64::from(batch))
             .execute(c))

@@ -20,6 +20,14 @@ fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The bytes of a trace id and of a provider's name, of a user's or a team's id, and of a model's name, so that a row
+/// has 4 KB at most (G7). Whatever the gateway takes is no longer; what is written by hand may be.
+const LONGEST: (usize, usize, usize) = (200, 800, 1_024);
+
+fn short(text: &str, longest: usize) -> Cow<'_, str> {
+    clean(text.get(..text.floor_char_boundary(longest)).unwrap_or_default())
+}
+
 /// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
 /// prepared once are quicker than many in one that is not.
 pub(super) const LITE_ROWS: usize = 16;
@@ -103,13 +111,13 @@ macro_rules! columns {
 columns! { row;
     id: sql::Id = Id, Id(row.id);
     timestamp: sql::Moment = At, At(row.timestamp);
-    trace_id: Text = Cow<'a, str>, clean(&row.trace_id);
+    trace_id: Text = Cow<'a, str>, short(&row.trace_id, LONGEST.0);
     request_id: Text = Cow<'a, str>, clean(&row.request_id);
     virtual_key_id: Text = Cow<'a, str>, clean(&row.virtual_key_id);
-    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(clean);
-    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(clean);
-    provider: Text = Cow<'a, str>, clean(&row.provider);
-    model: Text = Cow<'a, str>, clean(&row.model);
+    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(|id| short(id, LONGEST.1));
+    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(|id| short(id, LONGEST.1));
+    provider: Text = Cow<'a, str>, short(&row.provider, LONGEST.0);
+    model: Text = Cow<'a, str>, short(&row.model, LONGEST.2);
     endpoint: Text = Cow<'a, str>, clean(&row.endpoint);
     status: Text = Cow<'a, str>, clean(&row.status);
     attempt: Integer = i32, i32::try_from(row.attempt).unwrap_or(i32::MAX);

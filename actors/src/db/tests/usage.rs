@@ -2,13 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::leases::{lease, scope};
 use crate::budget::accounts::Charge;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::db::test_place::{Place, on_both_stores};
-use crate::db::{At, AuditEntry, Store, UsageGroup, UsageSum};
+use crate::db::{At, AuditEntry, Store, StoreError, UsageGroup, UsageSum};
 use crate::money::PicoUsd;
 use crate::usage_row::UsageRow;
 use crate::wire::Usage;
@@ -41,6 +42,22 @@ pub(super) fn usage(replica: &str, cost: i64, charges: &[(&Scope, &str)]) -> Usa
         replica: replica.into(),
         charges: charges.iter().map(charge).collect(),
     }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Size {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    size: i64,
+}
+
+/// The bytes of the largest row: its texts as they are, and sixteen for any other column.
+async fn largest_row(store: &Store) -> i64 {
+    let texts = ["trace_id", "request_id", "virtual_key_id", "provider", "model", "endpoint", "status", "replica"];
+    let texts = texts.into_iter().map(|column| format!("octet_length({column})")).collect::<Vec<_>>().join(" + ");
+    let scopes = "octet_length(coalesce(user_id, '')) + octet_length(coalesce(team_id, ''))";
+    let query = format!("SELECT CAST(max({texts} + {scopes} + 14 * 16) AS BIGINT) AS size FROM llm_usage_log");
+    let size = async { Ok::<Size, StoreError>(on!(store, c => diesel::sql_query(&query).get_result::<Size>(c))?) };
+    size.await.unwrap().size
 }
 
 async fn total(store: &Store, group: UsageGroup) -> Vec<UsageSum> {
@@ -140,6 +157,26 @@ on_both_stores! {
         assert_eq!(store.usage_report(UsageGroup::Key, NOON, NOON + 1).await.unwrap()[0].requests, 1_099);
     }
 
+    /// G7: a row has at most 4 KB, whatever the names in it.
+    async fn g7_a_row_is_small_with_the_longest_names(place) {
+        let store = place.store().await;
+        let long = |chars: usize| "\u{1f600}".repeat(chars);
+        // The longest that the gateway takes, and what somebody may have written by hand.
+        for (names, trace) in [(200, "t".repeat(200)), (100_000, "t".repeat(100_000))] {
+            let mut row = usage("0190d5a0-0000-7000-8000-000000000000", i64::MIN, &[]);
+            (row.user_id, row.team_id) = (Some(long(names)), Some(long(names)));
+            (row.model, row.trace_id) = (long(names.max(256)), trace);
+            row.virtual_key_id = "0190d5a0-0000-7000-8000-000000000000".into();
+            row.request_id = "0".repeat(32);
+            row.provider = "p".repeat(64).into();
+            row.usage.prompt_tokens = u64::MAX;
+            row.time_to_first_token_ms = Some(i64::MAX);
+            store.record_usage(&[&row]).await.unwrap();
+            let size = largest_row(&store).await;
+            assert!((2_500..=4_096).contains(&size), "{size} bytes");
+        }
+    }
+
     /// G7: old rows go in batches, and what was spent stays.
     async fn g7_old_rows_go_in_batches(place) {
         let store = place.store().await;
@@ -154,6 +191,23 @@ on_both_stores! {
         assert_eq!(deleted, [10, 10, 2, 0]);
         assert_eq!(total(&store, UsageGroup::Key).await[0].requests, 3);
         assert_eq!(store.spent(&key, "total").await.unwrap(), PicoUsd::from_picos(50));
+    }
+
+    /// G7: replicas that remove old rows at the same time share the work.
+    async fn g7_old_rows_go_by_several_replicas_at_once(place) {
+        let stores = [place.store().await, place.store().await];
+        let rows: Vec<_> = (0..40).map(|at| UsageRow { timestamp: at, ..usage("one", 2, &[]) }).collect();
+        stores[0].record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        let before: SystemTime = UNIX_EPOCH + Duration::from_micros(30);
+        let mut deleted = 0;
+        while deleted < 30 {
+            let both = stores.iter().map(|store| store.delete_usage_before(before, 4));
+            let both = futures_util::future::join_all(both).await;
+            let both: Vec<usize> = both.into_iter().map(Result::unwrap).collect();
+            assert!(both.iter().sum::<usize>() > 0 && both.iter().all(|count| *count <= 4), "{both:?} after {deleted}");
+            deleted += both.iter().sum::<usize>();
+        }
+        assert_eq!((deleted, total(&stores[0], UsageGroup::Key).await[0].requests), (30, 10));
     }
 
     async fn the_audit_log_is_read_from_its_end(place) {
