@@ -16,6 +16,7 @@ mod chat;
 mod cli;
 mod conditional;
 mod config_header;
+mod deploy;
 mod errors;
 mod fallback;
 mod first_start;
