@@ -39,11 +39,13 @@ impl<C: Clock> RateLimiter<C> {
     }
 }
 
+type Buckets<C> = governor::RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
 /// A limit of requests per minute for each client address; the addresses of one IPv6 /64 network share one.
 #[derive(Debug)]
 pub struct KeyedRateLimiter<C: Clock = DefaultClock> {
     /// `None` is the limit 0, which lets nothing through.
-    buckets: Option<governor::RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, NoOpMiddleware<C::Instant>>>,
+    buckets: Option<Buckets<C>>,
 }
 
 impl KeyedRateLimiter {

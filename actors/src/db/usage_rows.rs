@@ -25,7 +25,13 @@ fn clean(text: &str) -> Cow<'_, str> {
 const LONGEST: (usize, usize, usize) = (200, 800, 1_024);
 
 fn short(text: &str, longest: usize) -> Cow<'_, str> {
-    clean(text.get(..text.floor_char_boundary(longest)).unwrap_or_default())
+    match clean(text) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..text.floor_char_boundary(longest)).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            text.truncate(text.floor_char_boundary(longest));
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
