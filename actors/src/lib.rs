@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod breaker;
 pub mod budget;
 pub mod budget_ledger;
+pub mod cache;
 pub mod call;
 pub mod catalogue;
 pub mod changes;

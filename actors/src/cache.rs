@@ -1,0 +1,4 @@
+//! Answers that were given before: what makes two requests the same, and how a stored answer is told again.
+
+pub mod key;
+pub mod replay;
