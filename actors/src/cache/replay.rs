@@ -46,6 +46,15 @@ pub fn frame(chunk: &Map<String, Value>) -> Bytes {
     sse::frame(Value::Object(chunk.clone()).to_string().as_bytes())
 }
 
+/// The JSON text of the chunk that tells the usage of a whole answer.
+pub fn usage_chunk(whole: &Map<String, Value>) -> Option<String> {
+    let usage = whole.get("usage").filter(|usage| usage.is_object())?;
+    let mut chunk = head_of(whole);
+    chunk.insert("choices".to_owned(), json!([]));
+    chunk.insert("usage".to_owned(), usage.clone());
+    Some(Value::Object(chunk).to_string())
+}
+
 /// The fields of an answer that each of its chunks has.
 fn head_of(whole: &Map<String, Value>) -> Map<String, Value> {
     let mut head: Map<String, Value> = whole

@@ -103,12 +103,9 @@ fn f1_every_change_makes_another_key() {
 /// F2: white space, the order of fields, the way that a character is written, and the ignored fields change nothing.
 #[test]
 fn f2_the_same_request_has_the_same_key() {
-    let same = [
-        r#"{"model":"m","messages":[{"role":"user","content":"chào"}],"temperature":0.5}"#,
-        r#"{ "temperature": 5e-1, "messages": [ {"content": "ch\u00e0o", "role": "user"} ],"#.to_owned().leak(),
-    ];
-    let second = format!("{} \"model\":\n\"m\" }}", same[1]);
-    assert_eq!(key_of_text(same[0]), key_of_text(&second));
+    let one = r#"{"model":"m","messages":[{"role":"user","content":"chào"}],"temperature":0.5}"#;
+    let other = "{ \"temperature\": 5e-1,\n \"messages\": [ {\"content\": \"ch\\u00e0o\", \"role\": \"user\"} ], \"model\": \"m\" }";
+    assert_eq!(key_of_text(one), key_of_text(other));
     for ignored in IGNORED {
         let mut body = full();
         body[ignored] = json!("anything");
