@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use chrono::{DateTime, NaiveDate};
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use diesel::result::Error;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::price_row::PriceRow;
 use super::schema::pricing_config;
+use super::sqlite::Lite;
 use super::types::{At, Day, latest};
 use super::{Store, StoreError};
 use crate::prices::Price;
@@ -26,6 +26,27 @@ pub struct PricesVersion {
 pub(super) fn key_columns(tier: ServiceTier, from: Option<NaiveDate>) -> (&'static str, Day) {
     let tier = if tier.is_default() { "" } else { tier.word() };
     (tier, Day(from.unwrap_or(DateTime::UNIX_EPOCH.date_naive())))
+}
+
+/// Adding the prices that another replica has not added meanwhile.
+trait Seed {
+    async fn add_prices(&mut self, rows: &[PriceRow]) -> QueryResult<()>;
+}
+
+impl Seed for AsyncPgConnection {
+    /// In one statement: the server may be far away.
+    async fn add_prices(&mut self, rows: &[PriceRow]) -> QueryResult<()> {
+        diesel::insert_into(pricing_config::table).values(rows).on_conflict_do_nothing().execute(self).await.map(drop)
+    }
+}
+
+impl Seed for Lite {
+    async fn add_prices(&mut self, rows: &[PriceRow]) -> QueryResult<()> {
+        for row in rows {
+            diesel::insert_into(pricing_config::table).values(row).on_conflict_do_nothing().execute(self).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -52,13 +73,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
-        tx!(self, c => {
-            for row in &missing {
-                // Another replica may be at it too.
-                diesel::insert_into(table).values(row).on_conflict_do_nothing().execute(&mut *c).await?;
-            }
-            Ok::<_, Error>(())
-        })
+        tx!(self, c => { c.add_prices(&missing).await })
     }
 
     /// Sets one price, replacing the one of the same provider, model, service tier and date.
