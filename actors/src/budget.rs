@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod accounts;
+pub mod demand;
 pub mod estimate;
 pub mod period;
 pub mod reservation;

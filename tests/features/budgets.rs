@@ -71,7 +71,8 @@ async fn b1_b2_two_hundred_requests_at_once_never_exceed_the_budget() {
         assert_eq!(refused.status, 429, "{}", refused.text());
         is_over_budget(refused, "Monthly budget limit $0.001 exceeded");
     }
-    assert!((40..=95).contains(&served), "{served} of 95 that the budget pays for");
+    // At least as many as fit with what each may cost at most.
+    assert!((30..=95).contains(&served), "{served} of 95 that the budget pays for");
     assert_eq!(openai.count(), served, "what is refused reaches no provider");
     let figures = settled(&gateway, "key", id, COST * served as i128).await;
     assert!(picos(&figures["leased_usd"]) + picos(&figures["spent_usd"]) <= 1_000_000_000);

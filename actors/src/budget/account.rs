@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::demand::Demand;
 use super::period::{BudgetPeriod, Stretch};
 use super::scope::Scope;
 use crate::money::PicoUsd;
@@ -16,6 +17,7 @@ const BELIEVED: Duration = Duration::from_millis(500);
 pub struct Account {
     scope: Scope,
     state: Mutex<State>,
+    demand: Demand,
 }
 
 /// What a budget allows at the moment.
@@ -89,7 +91,7 @@ impl Account {
             used_up: None,
             last_use: Instant::now(),
         };
-        Self { scope, state: Mutex::new(state) }
+        Self { scope, state: Mutex::new(state), demand: Demand::default() }
     }
 
     /// Whose budget it is.
@@ -111,6 +113,11 @@ impl Account {
             reserved: state.reserved,
             slice: state.slice,
         }
+    }
+
+    /// The requests that wait for more.
+    pub fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Takes in what the store granted for a stretch of time; a grant for a past one is worth nothing any more.

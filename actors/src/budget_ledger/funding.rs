@@ -11,12 +11,13 @@ use crate::db::StoreError;
 const SLICE_PERCENT: u32 = 5;
 
 impl Book {
-    /// Leases enough for a request, and some more for those that follow.
+    /// Leases enough for a request, and some more for those that follow: of many at once, one asks the store for all.
     pub(super) async fn fund(&self, fund: Fund) -> Result<(), StoreError> {
         let Fund { claim, amount } = fund;
         let (account, terms) = (claim.account, claim.terms);
+        let Some((_turn, wanted)) = account.demand().turn(amount).await else { return Ok(()) };
         let balance = account.balance();
-        let lacking = amount.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
+        let lacking = wanted.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
         let want = lacking.max(part(terms.limit, SLICE_PERCENT));
         let expires = SystemTime::now() + self.settings.lease;
         let lease = crate::db::LeaseRequest {
