@@ -181,6 +181,10 @@ impl Default for RoutingSettings {
 pub struct StoreSettings {
     /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`; `DATABASE_URL` wins over it.
     pub url: String,
+    /// Whether the gateway waits for a PostgreSQL that is away when it starts, instead of ending.
+    pub wait_at_start: bool,
+    /// How long a request waits for a PostgreSQL that answers nobody, in milliseconds.
+    pub patience_ms: u64,
 }
 
 impl fmt::Debug for StoreSettings {
@@ -193,7 +197,7 @@ impl fmt::Debug for StoreSettings {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { url: "sqlite://data/gateway.db".to_owned() }
+        Self { url: "sqlite://data/gateway.db".to_owned(), wait_at_start: true, patience_ms: 200 }
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Code {
     RateLimited,
     /// Too many requests are under way.
     Overloaded,
+    /// The store is away.
+    StoreUnavailable,
     /// The gateway itself failed.
     Internal,
 }
@@ -72,6 +74,7 @@ impl Code {
             Self::BodyTooLarge => (413, "invalid_request_error", "body_too_large"),
             Self::RateLimited => (429, "rate_limit_error", "rate_limit_exceeded"),
             Self::Overloaded => (503, "api_error", "overloaded"),
+            Self::StoreUnavailable => (503, "api_error", "store_unavailable"),
             Self::Internal => (500, "api_error", "internal_error"),
         }
     }
@@ -95,7 +98,8 @@ pub struct ApiError {
 impl ApiError {
     /// An error without a field to blame.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let retry_after = (code == Code::Overloaded).then_some(Duration::from_secs(1));
+        let passes = matches!(code, Code::Overloaded | Code::StoreUnavailable);
+        let retry_after = passes.then_some(Duration::from_secs(1));
         Self { code, message: message.into(), param: None, retry_after, beside: None }
     }
 
@@ -150,6 +154,12 @@ pub async fn not_found(request: HttpRequest) -> HttpResponse {
 /// What a route answers to a method that it does not have.
 pub async fn method_not_allowed(request: HttpRequest) -> HttpResponse {
     marked(&request, &ApiError::new(Code::MethodNotAllowed, "This route does not take this method."))
+}
+
+/// What every route answers as long as the gateway waits for its store: without it nobody's key is known (G3).
+pub async fn starting(request: HttpRequest) -> HttpResponse {
+    let message = "The gateway waits for its database: try again shortly.";
+    marked(&request, &ApiError::new(Code::StoreUnavailable, message))
 }
 
 /// The answer that tells an error, below `/v1` with the headers of every answer there.

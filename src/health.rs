@@ -16,11 +16,12 @@ use crate::state::Shared;
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config
-        .route("/health", web::get().to(health))
-        .route("/health/live", web::get().to(live))
-        .route("/health/ready", web::get().to(ready))
-        .route("/metrics", web::get().to(metrics));
+    config.configure(always).route("/health/ready", web::get().to(ready)).route("/metrics", web::get().to(metrics));
+}
+
+/// Registers what needs nothing but the process.
+pub fn always(config: &mut web::ServiceConfig) {
+    config.route("/health", web::get().to(health)).route("/health/live", web::get().to(live));
 }
 
 async fn health() -> HttpResponse {
@@ -69,7 +70,7 @@ fn degraded(shared: &Shared) -> Vec<String> {
     });
     let mut degraded: Vec<String> = open.collect();
     degraded.sort();
-    if shared.routing.treasury.ledger.store_fails() {
+    if shared.routing.treasury.ledger.store.fails() {
         degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
     }
     if shared.redis.as_ref().is_some_and(|redis| !redis.is_up()) {

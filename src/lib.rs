@@ -20,5 +20,6 @@ mod routes;
 pub mod server;
 mod shutdown;
 mod sse_body;
+mod starting;
 mod state;
 mod trace;

@@ -130,9 +130,11 @@ fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
     if let Some(wait) = wait {
         response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
     }
-    if over_budget || matches!(failure.error.code.as_deref(), Some("provider_not_ready")) {
-        // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
-        response.insert_header((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")));
+    // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
+    let never = over_budget || matches!(failure.error.code.as_deref(), Some("provider_not_ready"));
+    if never || failure.kind == FailureKind::BudgetUnknown {
+        let again = HeaderValue::from_static(if never { "false" } else { "true" });
+        response.insert_header((HeaderName::from_static("x-should-retry"), again));
     }
     response.json(serde_json::json!({ "error": failure.error }))
 }

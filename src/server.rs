@@ -36,6 +36,7 @@ use crate::config::{ActorSettings, BudgetSettings, Config};
 use crate::first_start;
 use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
+use crate::starting;
 use crate::state::{Shared, Worker};
 
 /// Serves until a signal ends the process; gives its exit code.
@@ -43,10 +44,18 @@ use crate::state::{Shared, Worker};
 /// # Errors
 /// Where a part cannot start; the text says which and why.
 pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let (phase, phase_seen) = watch::channel(Phase::Serving);
+    let listen = config.server.listen.clone();
+    let listeners = starting::listen(&listen).await.map_err(|error| format!("server.listen: {listen}: {error}"))?;
     let control = Arbiter::new();
-    let shared = Arc::new(assemble(config, &control, phase_seen).await?);
+    let shared = tokio::select! {
+        assembled = starting::answering(&listeners, assemble(config, &control, phase_seen)) => Arc::new(assembled??),
+        () = signals.next() => {
+            log::info!("stopped before the start was complete");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let (admin_token, first_start) =
         first_start::admin_token(shared.config.admin_token.as_ref(), &shared.key_registry).await?;
     let admin_auth = web::Data::new(AdminAuth { token_sha256: admin_token });
@@ -69,7 +78,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     };
     actix_rt::spawn(forget_idle_addresses(shared.clone()));
     let settings = &shared.config.server;
-    let server = HttpServer::new(factory)
+    let mut server = HttpServer::new(factory)
         .workers(settings.worker_threads())
         .disable_signals()
         // A client that closed its side has left: its call ends at once (D6).
@@ -78,9 +87,10 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         .keep_alive(Duration::from_secs(75))
         .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
         // The drain ends first; this is for workers that hang.
-        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 2)
-        .bind(settings.listen.as_str())
-        .map_err(|error| format!("server.listen: {}: {error}", settings.listen))?;
+        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 2);
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
     let addresses = server.addrs();
     let server = server.run();
     let handle = server.handle();
@@ -113,6 +123,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let redis_state = redis.as_ref().map(|link| link.state().clone());
     let setup = ControlSetup {
         url: config.store.url.clone(),
+        wait: config.store.wait_at_start,
         master_key,
         key_stats: key_stats.clone(),
         ledger: ledger.clone(),
@@ -131,6 +142,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
             default_output_tokens: config.budgets.default_output_tokens,
             shorten: config.budgets.shorten,
             least_output_tokens: config.budgets.least_output_tokens,
+            patience: patience(&config),
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
@@ -193,6 +205,12 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         phase,
         config,
     })
+}
+
+/// How long a request waits for a silent store: a file cannot hang as a server does, it is merely slow.
+fn patience(config: &Config) -> Duration {
+    let file = config.store.url.starts_with("sqlite:");
+    if file { Duration::MAX } else { Duration::from_millis(config.store.patience_ms) }
 }
 
 /// Opens the usage journal of this process.

@@ -1,6 +1,10 @@
 //! What an attempt may cost: reserved in every budget of its key before anything is sent (B1, B4).
 
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 
 use crate::actor_stats::Mailbox;
 use crate::attempt::{Endpoint, explain};
@@ -16,6 +20,9 @@ use crate::wire::json_object::JsonObject;
 use crate::wire::usage::ServiceTier;
 use crate::wire::{BadRequest, ErrorBody};
 
+/// How often a request waits for as long as its patience lasts.
+const MOST_WAITS: u32 = 5;
+
 /// How budgets are applied.
 #[derive(Clone, Debug)]
 pub struct BudgetRules {
@@ -25,6 +32,8 @@ pub struct BudgetRules {
     pub shorten: bool,
     /// The shortest answer that is worth sending a request for.
     pub least_output_tokens: u64,
+    /// How long a request waits for a store that answers nobody; five times that where it answers others.
+    pub patience: Duration,
 }
 
 /// The budgets of the process, as the router uses them.
@@ -68,7 +77,7 @@ impl Treasury {
     /// Reserves what the attempt may cost at most. Near the limit the answer is made shorter, or nothing is sent.
     ///
     /// # Errors
-    /// Over budget (429), a model without a price (400), a malformed limit (400), or a store that is away (503).
+    /// Over budget (429), a model without a price (400), a malformed limit (400), or a store that is away (429).
     pub async fn afford(&self, wish: Wish<'_>) -> Result<Afforded, Failure> {
         let claims = self.ledger.accounts.claims(wish.key, wish.now);
         if claims.is_empty() {
@@ -119,12 +128,35 @@ impl Treasury {
             if !refusal.shortage.ask_store {
                 return Ok(Err(refusal));
             }
-            match self.mailbox.ask(Fund { claim: refusal.claim, amount: full }).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) | Err(_) => return Err(failure(FailureKind::BudgetUnknown)),
+            let fund = Fund { claim: refusal.claim, amount: full };
+            if !self.is_funded(fund).await {
+                return Err(failure(FailureKind::BudgetUnknown));
             }
         }
         Ok(self.ledger.reserve(claims, full))
+    }
+
+    /// Asks for a slice, and waits a little longer while the store answers others. One that is silent is remembered as
+    /// failing, so that the requests after this one do not wait at all; what it grants later is there for them.
+    async fn is_funded(&self, fund: Fund) -> bool {
+        let store = &self.ledger.store;
+        if store.fails() {
+            return false;
+        }
+        let mut asked = pin!(self.mailbox.ask(fund));
+        for _ in 0..MOST_WAITS {
+            let since = Instant::now();
+            if let Ok(answer) = timeout(self.rules.patience, &mut asked).await {
+                return matches!(answer, Ok(Ok(())));
+            }
+            if !store.has_answered_since(since) {
+                if store.failed() {
+                    log::warn!("the store fails: nobody had an answer within {:?}", self.rules.patience);
+                }
+                break;
+            }
+        }
+        false
     }
 }
 

@@ -151,11 +151,12 @@ impl Handler<Refresh> for BudgetLedger {
 }
 
 impl Book {
-    /// Shows a failure of the store in the log and in `GET /admin/actors`.
+    /// Shows a failure in `GET /admin/actors`, and in the log; that the store is away it tells by itself, once.
     fn note<T>(&self, result: Result<T, StoreError>) {
-        self.ledger.note_store(result.is_err());
         if let Err(error) = result {
-            log::warn!("budget ledger: {error}");
+            if !error.is_away() {
+                log::warn!("budget ledger: {error}");
+            }
             self.stats.fail(&error.to_string());
         }
     }

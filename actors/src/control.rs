@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, Addr};
 use actix_rt::ArbiterHandle;
@@ -18,10 +19,18 @@ use crate::limits::book::SharedLimitBook;
 use crate::redis_link::RedisLink;
 use crate::sealing::MasterKey;
 
+/// The first wait for a store that is away; each is twice as long as the one before it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What the actors of the store need to start.
 pub struct ControlSetup {
     /// The store's address.
     pub url: String,
+    /// Whether a store that is away is waited for.
+    pub wait: bool,
     /// Seals provider credentials.
     pub master_key: MasterKey,
     /// The registry's counters.
@@ -52,10 +61,10 @@ pub struct Control {
     pub budget_ledger: Addr<BudgetLedger>,
 }
 
-/// Opens the store on the arbiter's thread and starts its actors there.
+/// Opens the store on the arbiter's thread and starts its actors there, as soon as the store is there.
 ///
 /// # Errors
-/// Where the store does not open, or holds what cannot be read.
+/// Where the store does not open for another reason than being away, or holds what cannot be read.
 pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Control, KeyError> {
     let (reply, started) = tokio::sync::oneshot::channel();
     let spawned = arbiter.spawn_fn(move || {
@@ -68,13 +77,9 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
     started.await.map_err(|_dropped| KeyError::NoArbiter)?
 }
 
-async fn start_here(setup: ControlSetup) -> Result<Control, KeyError> {
-    let store = Rc::new(Store::open(&setup.url).await?);
-    let link = setup.redis.map(Rc::new);
-    let announcer = Announcer { link: link.clone() };
-    let registry = KeyRegistry::start_here(store.clone(), setup.master_key, announcer.clone(), setup.key_stats).await?;
-    let budget_ledger =
-        BudgetLedger::start_here(setup.ledger, store, setup.settings, announcer, setup.ledger_stats).await?;
+async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
+    let link = setup.redis.take().map(Rc::new);
+    let (registry, budget_ledger) = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
     let Registry { address, keys, limits } = registry;
     let limit_keeper = match link {
         Some(link) => {
@@ -85,4 +90,33 @@ async fn start_here(setup: ControlSetup) -> Result<Control, KeyError> {
         None => None,
     };
     Ok(Control { key_registry: address, keys, limits, limit_keeper, budget_ledger })
+}
+
+async fn wait_for_store(
+    setup: &ControlSetup,
+    announcer: &Announcer,
+) -> Result<(Registry, Addr<BudgetLedger>), KeyError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match open_store(setup, announcer).await {
+            Err(error) if setup.wait && error.is_away() => {
+                if setup.ledger.store.failed() {
+                    log::warn!("{error}; the gateway waits for it, and answers 503 until it comes");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<(Registry, Addr<BudgetLedger>), KeyError> {
+    let ControlSetup { url, master_key, key_stats, ledger, settings, ledger_stats, .. } = setup;
+    let store = Rc::new(Store::open(url).await?.noting(ledger.store.clone()));
+    let (keys, stats) = (master_key.clone(), key_stats.clone());
+    let registry = KeyRegistry::start_here(store.clone(), keys, announcer.clone(), stats).await?;
+    let (ledger, settings, stats) = (ledger.clone(), settings.clone(), ledger_stats.clone());
+    let budget_ledger = BudgetLedger::start_here(ledger, store, settings, announcer.clone(), stats).await?;
+    Ok((registry, budget_ledger))
 }

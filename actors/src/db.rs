@@ -7,6 +7,7 @@ mod conn;
 
 mod alerts;
 mod audit;
+mod connect;
 mod error;
 mod figures;
 mod leases;
@@ -43,33 +44,65 @@ pub use types::{At, Nanos};
 pub use usage_report::{UsageGroup, UsageSum};
 pub use virtual_keys::{KeyChanges, KeyReissue, KeyRow, KeyRowChange};
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::store_health::StoreHealth;
 use conn::Backend;
+use connect::Address;
 use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// An open database whose schema is up to date.
 pub struct Store {
     backend: Backend,
+    health: Arc<StoreHealth>,
 }
 
 impl Store {
     /// Opens a database and brings its schema up to date: `sqlite://PATH` (`sqlite:///var/lib/gateway.db` for an absolute
     /// path), or `postgres://USER:PASSWORD@HOST/DATABASE`.
     ///
-    /// A missing file is created with mode 0600, and its folder with mode 0700. A connection to PostgreSQL is not
-    /// encrypted. It belongs to the runtime that it is opened on.
+    /// A missing file is created with mode 0600, and its folder with mode 0700. A connection to PostgreSQL belongs to the
+    /// runtime that it is opened on.
     ///
     /// # Errors
     /// Where the address is another one, or the database cannot be opened or migrated.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            migrate::postgres(url).await?;
-            return Ok(Self { backend: Backend::Postgres(Box::new(Postgres::new(url.to_owned()))) });
+        let backend = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let address = Address::parse(url)?;
+            migrate::postgres(&address).await?;
+            Backend::Postgres(Box::new(Postgres::new(address)))
+        } else {
+            let path = sqlite::path_of(url)?;
+            let mut connection = sqlite::connect(path)?;
+            migrate::sqlite(&mut connection)?;
+            Backend::Sqlite(Sqlite::new(path, connection))
+        };
+        Ok(Self { backend, health: Arc::new(StoreHealth::new(Instant::now())) })
+    }
+
+    /// The same store, whose answers and failures are noted there.
+    #[must_use]
+    pub fn noting(self, health: Arc<StoreHealth>) -> Self {
+        Self { health, ..self }
+    }
+
+    /// Notes what became of a question, and tells where a time of failures begins and ends.
+    fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &outcome {
+            Err(error) if error.is_failure() => {
+                if self.health.failed() {
+                    log::warn!("the store fails: {error}");
+                }
+            }
+            _ => {
+                if self.health.answered(Instant::now()) {
+                    log::info!("the store answers again");
+                }
+            }
         }
-        let path = sqlite::path_of(url)?;
-        let mut connection = sqlite::connect(path)?;
-        migrate::sqlite(&mut connection)?;
-        Ok(Self { backend: Backend::Sqlite(Sqlite::new(path, connection)) })
+        outcome
     }
 }
 

@@ -39,9 +39,9 @@ impl FailureKind {
         match self {
             Self::Status(status) => status,
             Self::RequestTimeout => 408,
-            Self::OverBudget => 429,
+            Self::OverBudget | Self::BudgetUnknown => 429,
             Self::Broken => 502,
-            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::NotReady | Self::BudgetUnknown => 503,
+            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::NotReady => 503,
             Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
         }
     }

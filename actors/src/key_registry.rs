@@ -67,6 +67,13 @@ pub enum KeyError {
     NoArbiter,
 }
 
+impl KeyError {
+    /// Whether the store is away, rather than wrong: it may come.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_away())
+    }
+}
+
 /// Tells what went wrong here from what was asked wrongly.
 trait Fault: std::fmt::Display {
     fn is_fault(&self) -> bool;
@@ -158,7 +165,10 @@ impl KeyRegistry {
         let (keys, stats) = (Rc::clone(&self.keys), Arc::clone(&self.stats));
         ctx.wait(actix::fut::wrap_future(async move {
             if let Err(error) = keys.refresh().await {
-                log::warn!("key registry: {error}; the keys in memory stay in force");
+                // That the store is away it tells by itself, once.
+                if !error.is_away() {
+                    log::warn!("key registry: {error}; the keys in memory stay in force");
+                }
                 stats.fail(&error.to_string());
             }
         }));

@@ -1,7 +1,7 @@
 //! What requests use of the ledger without a message: budgets, prices, and the way of a usage row into journal and store.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::journal::{Journal, Written};
 use crate::metrics::Metrics;
 use crate::money::PicoUsd;
 use crate::prices::PriceTable;
+use crate::store_health::StoreHealth;
 use crate::usage_row::UsageRow;
 
 /// Rows that may wait in memory for the store; further ones wait in the journal alone, for the next start.
@@ -40,10 +41,11 @@ pub struct Ledger {
     pub log_all: bool,
     /// What models cost.
     pub prices: ArcSwap<PriceTable>,
+    /// How the store does.
+    pub store: Arc<StoreHealth>,
     journal: Journal,
     outbox: Mutex<Vec<Waiting>>,
     spilled: AtomicU64,
-    store_fails: AtomicBool,
     open: AtomicUsize,
 }
 
@@ -88,10 +90,10 @@ impl Ledger {
             metrics,
             log_all: true,
             prices: ArcSwap::from_pointee(prices),
+            store: Arc::new(StoreHealth::new(Instant::now())),
             journal,
             outbox: Mutex::default(),
             spilled: AtomicU64::new(0),
-            store_fails: AtomicBool::new(false),
             open: AtomicUsize::new(0),
         })
     }
@@ -129,15 +131,6 @@ impl Ledger {
     /// Attempts whose money is not booked yet.
     pub fn open_attempts(&self) -> usize {
         self.open.load(Ordering::Acquire)
-    }
-
-    /// Whether the store failed when it was last written to; rows then wait in the journal.
-    pub fn store_fails(&self) -> bool {
-        self.store_fails.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_store(&self, fails: bool) {
-        self.store_fails.store(fails, Ordering::Relaxed);
     }
 
     /// Takes all rows out.

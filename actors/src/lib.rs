@@ -41,6 +41,7 @@ pub mod sealing;
 pub mod secret;
 pub mod settings;
 pub mod simulator;
+pub mod store_health;
 #[cfg(test)]
 mod test_redis;
 pub mod tokens;

@@ -72,7 +72,7 @@ impl From<KeyError> for AdminError {
                 "must be sent when provider changes, as the stored one belongs to the former provider; null removes it",
             ),
             KeyError::Store(_) | KeyError::NoArbiter => {
-                Self::new(Code::Overloaded, "The database did not take the change; the gateway's log tells why.")
+                Self::new(Code::StoreUnavailable, "The database did not take the change; the gateway's log tells why.")
             }
             KeyError::Unreadable { .. } | KeyError::Credential { .. } | KeyError::Random(_) => {
                 Self::new(Code::Internal, "The key could not be read or sealed; the gateway's log tells why.")
@@ -84,7 +84,7 @@ impl From<KeyError> for AdminError {
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         log::error!("admin: {error}");
-        Self::new(Code::Overloaded, "The database failed; the gateway's log tells why.")
+        Self::new(Code::StoreUnavailable, "The database failed; the gateway's log tells why.")
     }
 }
 

@@ -48,7 +48,7 @@ fn ledger_state(shared: &Shared) -> serde_json::Value {
         "reserved_usd": open.fold(PicoUsd::default(), PicoUsd::plus).to_string(),
         "rows_waiting": rows_waiting,
         "rows_in_journal_only": rows_in_journal_only,
-        "store_fails": ledger.store_fails(),
+        "store_fails": ledger.store.fails(),
         "prices": ledger.prices.load().rows().len(),
     })
 }

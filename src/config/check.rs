@@ -62,6 +62,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong("budgets.time_zone", format!("'{}' is no time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
     }
     for (path, value) in [
+        ("store.patience_ms", config.store.patience_ms),
         ("budgets.default_output_tokens", budgets.default_output_tokens),
         ("budgets.least_output_tokens", budgets.least_output_tokens),
         ("budgets.flush_ms", budgets.flush_ms),

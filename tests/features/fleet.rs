@@ -162,6 +162,21 @@ async fn g10_a_revocation_reaches_every_gateway() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
+/// G10: a key that an operator revokes with SQL is refused within five seconds.
+#[tokio::test]
+async fn g10_a_revocation_by_hand_reaches_every_gateway() {
+    let fleet = Fleet::on(true).await;
+    let gateway = fleet.start().await;
+    let made = gateway.make_key(json!({})).await;
+    let (id, key) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
+    assert_eq!(gateway_status(&gateway, key).await, 200);
+    let sql = format!("UPDATE virtual_keys SET is_active = false WHERE id = '{id}'");
+    TestPostgres::shared().psql(&fleet.url, &sql);
+    let begun = std::time::Instant::now();
+    in_time("the key is refused", async { while gateway_status(&gateway, key).await != 401 {} }).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 /// G10: and within one second with Redis; so do limits of users, budgets and prices.
 #[tokio::test]
 async fn g10_with_redis_a_change_reaches_every_gateway_within_a_second() {

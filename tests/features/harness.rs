@@ -14,6 +14,7 @@ pub mod postgres;
 #[allow(dead_code, reason = "the actors' own tests use more of it")]
 pub mod redis;
 pub mod reply;
+pub mod slow_proxy;
 pub mod temp_dir;
 
 use std::future::Future;

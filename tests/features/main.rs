@@ -28,6 +28,7 @@ mod limits;
 mod load_balance;
 mod logs;
 mod metrics;
+mod outages;
 mod overload;
 mod providers;
 mod python;

@@ -49,12 +49,15 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
         FailureKind::NotReady => (format!("The provider '{provider}' cannot be used."), "provider_not_ready"),
         FailureKind::OverBudget => ("The budget is used up.".to_owned(), "budget_exceeded"),
         FailureKind::BudgetUnknown => {
-            ("The budget cannot be looked up at the moment: try again shortly.".to_owned(), "budget_unavailable")
+            ("The budget cannot be looked up at the moment: try again shortly.".to_owned(), "budget_unknown")
         }
         FailureKind::Status(status) => (format!("The provider '{provider}' answered with {status}."), "provider_error"),
     };
-    let kind = match kind.status() {
-        408 | 504 => "timeout_error",
+    let kind = match (kind, kind.status()) {
+        (FailureKind::OverBudget, _) => "insufficient_quota",
+        // Nobody knows whether the quota is insufficient; like a limit, it is worth a second try.
+        (FailureKind::BudgetUnknown, _) => "rate_limit_error",
+        (_, 408 | 504) => "timeout_error",
         _ => "api_error",
     };
     ErrorBody { message, kind: kind.to_owned(), param: None, code: Some(code.to_owned()) }

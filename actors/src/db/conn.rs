@@ -13,22 +13,25 @@ pub(super) enum Backend {
 
 /// Runs a query, given as the future that it is.
 macro_rules! on {
-    ($store:expr, $c:ident => $query:expr) => {
-        match &$store.backend {
-            $crate::db::conn::Backend::Postgres(postgres) => {
-                let held = postgres.shared().await?;
-                let outcome = {
-                    let $c = &mut &*held;
-                    tokio::time::timeout($crate::db::postgres::STATEMENT, $query).await
-                };
-                postgres.judge(&held, outcome).await
+    ($store:expr, $c:ident => $query:expr) => {{
+        let work = async {
+            match &$store.backend {
+                $crate::db::conn::Backend::Postgres(postgres) => {
+                    let held = postgres.shared().await?;
+                    let outcome = {
+                        let $c = &mut &*held;
+                        tokio::time::timeout($crate::db::postgres::STATEMENT, $query).await
+                    };
+                    postgres.judge(&held, outcome).await
+                }
+                $crate::db::conn::Backend::Sqlite(sqlite) => {
+                    let $c = &mut *sqlite.connection.lock().await;
+                    $query.await.map_err($crate::db::StoreError::from)
+                }
             }
-            $crate::db::conn::Backend::Sqlite(sqlite) => {
-                let $c = &mut *sqlite.connection.lock().await;
-                $query.await.map_err($crate::db::StoreError::from)
-            }
-        }
-    };
+        };
+        $store.heard(work.await)
+    }};
 }
 
 /// Runs a query that does no harm when it runs twice: once more where a restart of the server had cut the connection.
@@ -48,37 +51,40 @@ macro_rules! again {
 /// taken out of its place and put back on completion only: a connection with a cancelled transaction would turn all
 /// later ones into savepoints that are never committed.
 macro_rules! tx {
-    ($store:expr, $c:ident => $work:block) => {
-        match &$store.backend {
-            $crate::db::conn::Backend::Postgres(postgres) => {
-                let mut lane = postgres.lane().await;
-                let mut own = match lane.take() {
-                    Some(own) => own,
-                    None => postgres.connect($crate::db::postgres::TRANSACTION).await?,
-                };
-                let outcome = tokio::time::timeout($crate::db::postgres::TRANSACTION, async {
-                    $crate::db::postgres::begin(&mut own).await?;
+    ($store:expr, $c:ident => $work:block) => {{
+        let work = async {
+            match &$store.backend {
+                $crate::db::conn::Backend::Postgres(postgres) => {
+                    let mut lane = postgres.lane().await;
+                    let mut own = match lane.take() {
+                        Some(own) => own,
+                        None => postgres.connect($crate::db::postgres::TRANSACTION).await?,
+                    };
+                    let outcome = tokio::time::timeout($crate::db::postgres::TRANSACTION, async {
+                        $crate::db::postgres::begin(&mut own).await?;
+                        let result = {
+                            let $c = &mut own;
+                            async { $work }.await
+                        };
+                        $crate::db::postgres::end(&mut own, result).await
+                    });
+                    let outcome = outcome.await;
+                    if $crate::db::postgres::is_usable(&outcome) {
+                        *lane = Some(own);
+                    }
+                    $crate::db::postgres::flat(outcome, $crate::db::postgres::TRANSACTION)
+                }
+                $crate::db::conn::Backend::Sqlite(sqlite) => {
+                    let own = &mut *sqlite.connection.lock().await;
+                    $crate::db::sqlite::begin(own).await?;
                     let result = {
-                        let $c = &mut own;
+                        let $c = &mut *own;
                         async { $work }.await
                     };
-                    $crate::db::postgres::end(&mut own, result).await
-                });
-                let outcome = outcome.await;
-                if $crate::db::postgres::is_usable(&outcome) {
-                    *lane = Some(own);
+                    Ok($crate::db::sqlite::end(own, result).await?)
                 }
-                $crate::db::postgres::flat(outcome, $crate::db::postgres::TRANSACTION)
             }
-            $crate::db::conn::Backend::Sqlite(sqlite) => {
-                let own = &mut *sqlite.connection.lock().await;
-                $crate::db::sqlite::begin(own).await?;
-                let result = {
-                    let $c = &mut *own;
-                    async { $work }.await
-                };
-                Ok($crate::db::sqlite::end(own, result).await?)
-            }
-        }
-    };
+        };
+        $store.heard(work.await)
+    }};
 }

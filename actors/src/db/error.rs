@@ -31,8 +31,11 @@ pub enum StoreError {
         source: diesel::ConnectionError,
     },
     /// PostgreSQL could not be reached.
-    #[error("PostgreSQL: {0}")]
+    #[error("PostgreSQL is away: {0}")]
     Postgres(String),
+    /// PostgreSQL does not let the gateway in, or its address is none.
+    #[error("PostgreSQL: {0}")]
+    Refused(String),
     /// PostgreSQL could not be reached a moment ago, and is not tried again yet.
     #[error("the database is away")]
     Away,
@@ -62,6 +65,11 @@ impl StoreError {
         Self::Postgres(without_password(url, reason))
     }
 
+    /// A mistake in the address or on the server, without the password.
+    pub(super) fn refused(url: &str, reason: &str) -> Self {
+        Self::Refused(without_password(url, reason))
+    }
+
     /// What went wrong with the schema, without the password that the address holds.
     pub(super) fn migrate(url: &str, reason: impl std::fmt::Display) -> Self {
         Self::Migrate(without_password(url, &reason.to_string()))
@@ -70,6 +78,25 @@ impl StoreError {
     /// Whether the database has certainly done nothing. After a lost connection or a missing answer nobody knows.
     pub fn did_nothing(&self) -> bool {
         !matches!(self, Self::Timeout(_)) && !self.is_lost()
+    }
+
+    /// Whether the database is away, rather than wrong: it may come.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Away | Self::Timeout(_)) || self.is_lost()
+    }
+
+    /// Whether the database failed, rather than that it refused what was asked.
+    pub(super) fn is_failure(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        match self {
+            Self::Query(Error::DatabaseError(kind, _)) => !matches!(
+                kind,
+                Kind::UniqueViolation | Kind::ForeignKeyViolation | Kind::NotNullViolation | Kind::CheckViolation
+            ),
+            Self::Query(error) => postgres::is_gone(error),
+            Self::Price(_) | Self::Journal(_) => false,
+            _ => true,
+        }
     }
 
     /// Whether the connection was lost, so that a new one may do better.

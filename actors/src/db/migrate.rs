@@ -1,12 +1,16 @@
 //! Brings the schema up to date; see `migrations/README.md` for the rule that every migration keeps.
 
+use std::time::Duration;
+
+use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::time::timeout;
 
 use super::StoreError;
+use super::connect::Address;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
 
@@ -14,6 +18,9 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres")
 
 /// The lock that one replica holds while it migrates; the others wait, then find nothing to do.
 const LOCK: &str = "SELECT pg_advisory_lock(7236120250115)";
+
+/// How long PostgreSQL may take for all that is pending, the wait for another replica included.
+const LONGEST: Duration = Duration::from_secs(600);
 
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7236120250115)";
 
@@ -25,17 +32,30 @@ pub(super) fn sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError
 }
 
 /// Runs what is pending, on a thread where the driver may block.
-pub(super) async fn postgres(url: &str) -> Result<(), StoreError> {
-    let owned = url.to_owned();
-    let migrated = tokio::task::spawn_blocking(move || run_postgres(&owned));
-    migrated.await.map_err(|_ended| StoreError::Away)?
+pub(super) async fn postgres(address: &Address) -> Result<(), StoreError> {
+    let connection = address.connect().await?;
+    let migrated = tokio::task::spawn_blocking(move || run_postgres(connection.into()));
+    let migrated = timeout(LONGEST, migrated).await.map_err(|_elapsed| StoreError::Timeout(LONGEST))?;
+    migrated.map_err(|_ended| StoreError::Away)?.map_err(|failure| match failure {
+        Failure::Away(reason) => address.away(reason),
+        Failure::Schema(reason) => address.migrate(reason),
+    })
 }
 
-fn run_postgres(url: &str) -> Result<(), StoreError> {
-    let connection = AsyncConnectionWrapper::<AsyncPgConnection>::establish(url);
-    let mut connection = connection.map_err(|error| StoreError::postgres(url, &error.to_string()))?;
-    let failed = |error: &dyn std::fmt::Display| StoreError::migrate(url, error);
-    connection.batch_execute(LOCK).map_err(|error| failed(&error))?;
-    connection.run_pending_migrations(POSTGRES).map_err(|error| failed(&error))?;
-    connection.batch_execute(UNLOCK).map_err(|error| failed(&error))
+enum Failure {
+    Away(String),
+    Schema(String),
+}
+
+fn run_postgres(mut connection: AsyncConnectionWrapper<AsyncPgConnection>) -> Result<(), Failure> {
+    migrate_locked(&mut connection).map_err(|reason| match connection.batch_execute("SELECT 1") {
+        Ok(()) => Failure::Schema(reason),
+        Err(_gone) => Failure::Away(reason),
+    })
+}
+
+fn migrate_locked(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> Result<(), String> {
+    connection.batch_execute(LOCK).map_err(|error| error.to_string())?;
+    connection.run_pending_migrations(POSTGRES).map_err(|error| error.to_string())?;
+    connection.batch_execute(UNLOCK).map_err(|error| error.to_string())
 }

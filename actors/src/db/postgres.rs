@@ -1,5 +1,5 @@
 //! PostgreSQL: the database of a fleet. Connections are made when they are needed, and made again after a restart of the
-//! server; they are not encrypted, so the server belongs on a private network or behind a proxy that encrypts.
+//! server.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::StoreError;
+use super::connect::Address;
 
 /// How long one statement may take.
 pub(super) const STATEMENT: Duration = Duration::from_secs(5);
@@ -23,8 +24,6 @@ pub(super) const TRANSACTION: Duration = Duration::from_secs(10);
 /// How long a sum over the usage log may take.
 pub(super) const REPORT: Duration = Duration::from_secs(60);
 
-const CONNECT: Duration = Duration::from_secs(5);
-
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -34,7 +33,7 @@ type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 /// The server, with two connections: a shared one that pipelines single statements, and a lane for one transaction at a
 /// time. A report makes a third one for itself, so that nothing waits behind it.
 pub(super) struct Postgres {
-    url: String,
+    address: Address,
     shared: Mutex<Option<Rc<AsyncPgConnection>>>,
     lane: Mutex<Option<AsyncPgConnection>>,
     reports: Mutex<()>,
@@ -49,9 +48,9 @@ struct Pause {
 }
 
 impl Postgres {
-    pub(super) fn new(url: String) -> Self {
+    pub(super) fn new(address: Address) -> Self {
         Self {
-            url,
+            address,
             shared: Mutex::default(),
             lane: Mutex::default(),
             reports: Mutex::default(),
@@ -88,29 +87,25 @@ impl Postgres {
         if pause.is_some_and(|pause| Instant::now() < pause.end) {
             return Err(StoreError::Away);
         }
-        let set_up = async {
-            let mut connection = AsyncPgConnection::establish(&self.url).await.map_err(|error| error.to_string())?;
-            // The second one ends the locks of a process that stands still in a transaction, or whose host is gone.
-            let settings = format!(
-                "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; \
-                 SET application_name = 'gateway'",
-                longest.as_millis()
-            );
-            connection.batch_execute(&settings).await.map_err(|error| error.to_string())?;
-            Ok(connection)
-        };
-        let connected = timeout(CONNECT, set_up).await.unwrap_or_else(|_elapsed| Err("no answer".to_owned()));
-        match connected {
-            Ok(connection) => {
-                self.pause.set(None);
-                Ok(connection)
-            }
-            Err(reason) => {
-                let length = pause.map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
-                self.pause.set(Some(Pause { length, end: Instant::now() + length }));
-                Err(StoreError::postgres(&self.url, &reason))
-            }
-        }
+        let connected = self.set_up(longest).await;
+        self.pause.set(connected.is_err().then(|| {
+            let length = pause.map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
+            Pause { length, end: Instant::now() + length }
+        }));
+        connected
+    }
+
+    async fn set_up(&self, longest: Duration) -> Result<AsyncPgConnection, StoreError> {
+        let mut connection = self.address.connect().await?;
+        // The second one ends the locks of a process that stands still in a transaction, or whose host is gone.
+        let settings = format!(
+            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; \
+             SET application_name = 'gateway'",
+            longest.as_millis()
+        );
+        let set = timeout(STATEMENT, connection.batch_execute(&settings)).await;
+        set.map_err(|_elapsed| StoreError::Timeout(STATEMENT))?.map_err(|error| self.address.away(error))?;
+        Ok(connection)
     }
 
     /// What became of a statement on the shared connection, which is given up where it is of no use any more.

@@ -22,6 +22,7 @@ start() {
     "$bin/pg_ctl" -D "$folder/data" -l "$folder/log" -s -w -t 60 start
 }
 "$bin/initdb" -D "$folder/data" -U gateway -A trust -E UTF8 --locale=C --no-sync >"$folder/initdb" 2>&1 || cat "$folder/initdb" >&2
+echo 'host all locked all scram-sha-256' | cat - "$folder/data/pg_hba.conf" >"$folder/hba" && cat "$folder/hba" >"$folder/data/pg_hba.conf"
 cat >>"$folder/data/postgresql.conf" <<END
 listen_addresses = '127.0.0.1'
 port = $port
@@ -93,7 +94,8 @@ impl TestPostgres {
         Self { bin, port, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
     }
 
-    /// The address of a new, empty database. Its password is never asked for; no error may tell it.
+    /// The address of a new, empty database. Its password is never asked for, except of a role `locked`; no error may tell
+    /// it.
     pub fn database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql(&self.url("postgres"), &format!("CREATE DATABASE {name}"));

@@ -77,13 +77,23 @@ impl Setup {
 
     /// Starts the gateway in a folder that another one may have used before.
     pub async fn start_in(self, folder: TempDir) -> Gateway {
+        self.start_until("listening", folder).await
+    }
+
+    /// Starts the gateway and waits until it answers without its store.
+    pub async fn start_waiting(self) -> Gateway {
+        self.start_until("starting", TempDir::new()).await
+    }
+
+    async fn start_until(self, message: &str, folder: TempDir) -> Gateway {
         std::fs::write(folder.path().join("gateway.toml"), &self.toml).unwrap();
         let mut process = self.command(folder.path());
         let mut process = process.args(["serve", "--config", "gateway.toml"]).spawn().expect("the gateway starts");
         let out = collect(process.stdout.take().unwrap());
         let err = collect(process.stderr.take().unwrap());
         let mut gateway = Gateway { folder: Some(folder), process, out, err, address: SocketAddr::from(([0; 4], 0)) };
-        let listening = gateway.wait_for_log("the gateway listens", |line| line["message"] == "listening").await;
+        let listening =
+            gateway.wait_for_log(&format!("the gateway is {message}"), |line| line["message"] == message).await;
         gateway.address = listening["address"].as_str().and_then(|address| address.parse().ok()).expect("an address");
         gateway
     }
