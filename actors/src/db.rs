@@ -22,6 +22,7 @@ mod scope_limits;
 mod settings;
 mod spend;
 mod sqlite;
+mod tls;
 mod types;
 mod usage_log;
 mod usage_report;

@@ -37,6 +37,13 @@ while read -r word; do
     case $word in
         stop) "$bin/pg_ctl" -D "$folder/data" -s -m immediate stop ;;
         start) start ;;
+        encrypt)
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+                -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
+                -keyout "$folder/data/server.key" -out "$folder/data/server.crt" 2>"$folder/openssl"
+            echo 'ssl = on' >>"$folder/data/postgresql.conf"
+            "$bin/pg_ctl" -D "$folder/data" -s -m immediate stop
+            start ;;
         freeze) for pid in $(head -1 "$folder/data/postmaster.pid") $(pgrep -P "$(head -1 "$folder/data/postmaster.pid")"); do kill -STOP "$pid"; done ;;
         thaw) for pid in $(head -1 "$folder/data/postmaster.pid") $(pgrep -P "$(head -1 "$folder/data/postmaster.pid")"); do kill -CONT "$pid"; done ;;
     esac
@@ -125,6 +132,12 @@ impl TestPostgres {
     /// Starts it again.
     pub fn start_again(&self) {
         self.say("start");
+    }
+
+    /// Lets it encrypt from now on, and gives the file of its certificate, which is one for `localhost`.
+    pub fn encrypt(&self) -> String {
+        self.say("encrypt");
+        self.psql(&self.url("postgres"), "SHOW data_directory") + "/server.crt"
     }
 
     /// Lets it hang: connections stay open and nothing answers.

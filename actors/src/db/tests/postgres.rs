@@ -171,3 +171,41 @@ async fn g2_a_server_that_hangs_is_given_up() {
     let nothing = KeyRowChange { updated_at: At(1), ..KeyRowChange::default() };
     assert_eq!(recovered(|| store.update_key("a", nothing.clone())).await, None);
 }
+
+/// The way is encrypted as `sslmode` says; a certificate that does not fit, or a server without one, is a mistake.
+#[actix_rt::test]
+async fn the_way_is_encrypted_as_the_address_says() {
+    let server = TestPostgres::start();
+    let plain = server.database();
+    let with = |parameters: &str| format!("{plain}?{parameters}");
+    let refused = async |url: &str| match Store::open(url).await.map(drop) {
+        Err(StoreError::Refused(reason)) => reason,
+        other => panic!("{url}: {other:?}"),
+    };
+    assert!(refused(&with("sslmode=require")).await.contains("does not support TLS"));
+    let certificate = server.encrypt();
+    let local = |parameters: &str| with(parameters).replace("127.0.0.1", "localhost");
+    let verified = format!("sslmode=verify-full&sslrootcert={certificate}");
+    for (url, encrypted) in [
+        (plain.clone(), "f"),
+        (with("sslmode=disable&connect_timeout=5"), "f"),
+        (with("sslmode=require"), "t"),
+        (local(&verified), "t"),
+        (local(&verified).replace("verify-full", "require"), "t"),
+    ] {
+        let store = Store::open(&url).await.unwrap();
+        store.list_keys().await.unwrap();
+        store.release_replica("nobody").await.unwrap();
+        let sql = "SELECT bool_and(ssl), count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                   WHERE application_name = 'gateway' AND datname = current_database()";
+        assert_eq!(server.psql(&plain, sql), format!("{encrypted}|2"), "{url}");
+        drop(store);
+        while server.psql(&plain, sql) != "|0" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert!(refused(&with(&verified)).await.contains("certificate"), "it is one for another host");
+    assert!(refused(&local("sslmode=verify-full")).await.contains("certificate"), "nobody vouches for it");
+    assert!(refused(&with("sslmode=verify-full&sslrootcert=/nowhere")).await.contains("/nowhere"));
+    assert!(refused(&with("sslmode=verify-ca")).await.contains("sslmode"));
+}
