@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Refresh};
 use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
@@ -57,7 +58,11 @@ struct Book {
     stats: Arc<ActorStats>,
     /// Only one flush at a time: rows reach the store in the order they were booked.
     flushing: tokio::sync::Mutex<()>,
+    /// Only one look after the house at a time.
+    housekeeping: tokio::sync::Mutex<()>,
     alerted: RefCell<HashSet<String>>,
+    /// Budgets and periods of which the store may believe that more is leased than is.
+    doubts: RefCell<HashSet<(Scope, String)>>,
     courier: Option<Courier>,
     /// The prices that were read last.
     prices: Cell<Option<PricesVersion>>,
@@ -88,7 +93,9 @@ impl BudgetLedger {
             settings,
             stats,
             flushing: tokio::sync::Mutex::default(),
+            housekeeping: tokio::sync::Mutex::default(),
             alerted: RefCell::default(),
+            doubts: RefCell::default(),
             prices: Cell::default(),
             announcer,
         });

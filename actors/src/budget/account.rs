@@ -151,6 +151,12 @@ impl Account {
         }
     }
 
+    /// What the store has to believe that this process may spend in a stretch of time; none for a past one.
+    pub fn held(&self, stretch: &str) -> Option<PicoUsd> {
+        let state = self.lock();
+        (&*state.stretch.name == stretch).then(|| state.slice.plus(state.unwritten))
+    }
+
     /// Puts back what was taken and could not be given to the store.
     pub fn put_back(&self, stretch: &str, amount: PicoUsd) {
         let mut state = self.lock();

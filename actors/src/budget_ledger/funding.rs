@@ -4,6 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use super::{Book, Fund, part};
 use crate::budget::account::Granted;
+use crate::budget::scope::Scope;
 use crate::db::StoreError;
 
 /// The slice that is asked for beyond what a request needs, in hundredths of the limit. The store grants less near the
@@ -29,9 +30,34 @@ impl Book {
             limit: terms.limit,
             expires_at: expires,
         };
-        let granted = self.store.lease(lease).await?;
+        let granted = self.store.lease(lease).await;
+        let granted = granted.inspect_err(|error| self.doubt(error, account.scope(), &terms.stretch.name))?;
         let granted = Granted { added: granted.added, spent: granted.spent };
         account.granted(&terms.stretch.name, granted, amount, Instant::now());
+        Ok(())
+    }
+
+    /// Remembers a budget whose lease the store may have changed, or not.
+    pub(super) fn doubt(&self, error: &StoreError, scope: &Scope, period: &str) {
+        if !error.did_nothing() {
+            self.doubts.borrow_mut().insert((scope.clone(), period.to_owned()));
+        }
+    }
+
+    /// Lets the store believe what is so (B2).
+    pub(super) async fn settle_doubts(&self) -> Result<(), StoreError> {
+        let doubts: Vec<_> = self.doubts.borrow().iter().cloned().collect();
+        for doubt in doubts {
+            let (scope, period) = &doubt;
+            if let Some(account) = self.ledger.accounts.find(scope)
+                && account.held(period).is_some()
+            {
+                // Where a new period began in between, the old one's lease is worth nothing.
+                let held = || account.held(period).unwrap_or_default();
+                self.store.true_up(scope, period, &self.ledger.replica, held).await?;
+            }
+            self.doubts.borrow_mut().remove(&doubt);
+        }
         Ok(())
     }
 }

@@ -20,8 +20,10 @@ const PRUNED_AT_ONCE: u32 = 500;
 
 impl Book {
     pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
+        let Ok(_alone) = self.housekeeping.try_lock() else { return Ok(()) };
         self.refresh().await?;
         self.return_idle().await?;
+        self.settle_doubts().await?;
         self.take_up_orphans().await?;
         let now = SystemTime::now();
         self.store.renew_leases(&self.ledger.replica, now + self.settings.lease).await?;
@@ -64,6 +66,7 @@ impl Book {
                     if error.did_nothing() {
                         account.put_back(&stretch.name, amount);
                     }
+                    self.doubt(error, account.scope(), &stretch.name);
                 });
                 returned?;
             }

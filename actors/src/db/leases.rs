@@ -168,6 +168,43 @@ impl Store {
         .map(drop)
     }
 
+    /// Takes a replica's lease down to what it really holds, where the store believes in more: after an answer that was lost
+    /// nobody knows whether a slice was granted or given back. `held` is read while nothing else of the replica can
+    /// change the lease.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn true_up(
+        &self,
+        scope: &Scope,
+        period: &str,
+        replica: &str,
+        held: impl Fn() -> PicoUsd,
+    ) -> Result<(), StoreError> {
+        let (kind, id) = (scope.kind.word(), &*scope.id);
+        tx!(self, c => {
+            // Both updates change nothing: they wait for a transaction whose connection was lost and that is not over yet.
+            diesel::update(budget_spend::table.find((kind, id, period)))
+                .set(budget_spend::spent.eq(budget_spend::spent))
+                .execute(&mut *c)
+                .await?;
+            let granted = diesel::update(budget_leases::table.find((kind, id, period, replica)))
+                .set(budget_leases::granted.eq(budget_leases::granted))
+                .returning(budget_leases::granted)
+                .get_result::<Picos>(&mut *c)
+                .await
+                .optional()?;
+            let held = held().max(PicoUsd::default());
+            if granted.is_some_and(|granted| granted.0 > held) {
+                diesel::update(budget_leases::table.find((kind, id, period, replica)))
+                    .set(budget_leases::granted.eq(Picos(held)))
+                    .execute(&mut *c)
+                    .await?;
+            }
+            Ok::<_, Error>(())
+        })
+    }
+
     /// Lets all of a replica's leases stand until `expires_at`.
     ///
     /// # Errors

@@ -65,6 +65,21 @@ on_both_stores! {
         assert_eq!(ask(&store, &scope("b"), "two", 1, 1, 10).await.added, picos(1));
     }
 
+    /// B2: what the store believes to be leased, and the replica never heard of, comes back; nothing else changes.
+    async fn b2_a_lease_is_taken_down_to_what_is_held(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        lease(&store, &key, "one", 60, 100).await;
+        lease(&store, &key, "two", 40, 100).await;
+        for (held, granted) in [(70, 60), (60, 60), (45, 45), (-5, 0)] {
+            store.true_up(&key, PERIOD, "one", || picos(held)).await.unwrap();
+            let after = ask(&store, &key, "two", 0, 0, 100).await;
+            assert_eq!((after.granted_total, after.others), (picos(40), picos(granted)), "{held}");
+        }
+        store.true_up(&key, PERIOD, "nobody", || picos(1)).await.unwrap();
+        assert_eq!(ask(&store, &key, "two", 0, 0, 100).await.others, picos(0));
+    }
+
     async fn leases_are_returned_renewed_and_released(place) {
         let store = place.store().await;
         let key = scope("a");
