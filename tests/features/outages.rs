@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, block_in_place};
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded};
 use crate::harness::postgres::TestPostgres;
+use crate::harness::redis::TestRedis;
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
@@ -27,9 +28,10 @@ enum Trouble {
     Slow,
 }
 
-/// A PostgreSQL that can be troubled, and a database on it.
+/// A PostgreSQL that can be troubled, and a database on it; together with a Redis where both are to be away.
 struct Troubled {
     server: TestPostgres,
+    redis: Option<TestRedis>,
     proxy: SlowProxy,
     /// The address that the gateway is given.
     url: String,
@@ -42,10 +44,19 @@ impl Troubled {
         let server = block_in_place(TestPostgres::start);
         let direct = block_in_place(|| server.database());
         let (proxy, url) = SlowProxy::before(&direct).await;
-        Self { server, proxy, url, direct }
+        Self { server, redis: None, proxy, url, direct }
+    }
+
+    async fn both() -> Self {
+        Self { redis: Some(block_in_place(TestRedis::start)), ..Self::start().await }
     }
 
     fn begin(&self, trouble: Trouble) {
+        block_in_place(|| match (trouble, &self.redis) {
+            (Trouble::Killed, Some(redis)) => redis.stop(),
+            (Trouble::Hung, Some(redis)) => redis.freeze(),
+            _ => {}
+        });
         block_in_place(|| match trouble {
             Trouble::Killed => self.server.stop(),
             Trouble::Hung => self.server.freeze(),
@@ -54,6 +65,11 @@ impl Troubled {
     }
 
     fn end(&self, trouble: Trouble) {
+        block_in_place(|| match (trouble, &self.redis) {
+            (Trouble::Killed, Some(redis)) => redis.start_again(),
+            (Trouble::Hung, Some(redis)) => redis.thaw(),
+            _ => {}
+        });
         block_in_place(|| match trouble {
             Trouble::Killed => self.server.start_again(),
             Trouble::Hung => self.server.thaw(),
@@ -79,7 +95,11 @@ impl Troubled {
     }
 
     fn setup(&self) -> Setup {
-        Setup::new().env("DATABASE_URL", &self.url)
+        let setup = Setup::new().env("DATABASE_URL", &self.url);
+        match &self.redis {
+            Some(redis) => setup.env("REDIS_URL", &redis.url()),
+            None => setup,
+        }
     }
 }
 
@@ -95,8 +115,7 @@ fn is_unavailable(answer: &Answer) {
 
 /// G3, G5: without its database the gateway listens, is alive and not ready, lets nobody in, and starts by itself as
 /// soon as the database is there.
-async fn starts_as_soon_as_it_can(trouble: Trouble) {
-    let postgres = Troubled::start().await;
+async fn starts_as_soon_as_it_can(postgres: Troubled, trouble: Trouble) {
     postgres.begin(trouble);
     let gateway = postgres.setup().start_waiting().await;
     gateway.ask(Request::get("/health/live")).await.expect(200);
@@ -120,17 +139,22 @@ async fn starts_as_soon_as_it_can(trouble: Trouble) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g3_g5_postgresql_that_is_away_at_the_start_is_waited_for() {
-    starts_as_soon_as_it_can(Trouble::Killed).await;
+    starts_as_soon_as_it_can(Troubled::start().await, Trouble::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g3_g5_postgresql_that_hangs_at_the_start_is_waited_for() {
-    starts_as_soon_as_it_can(Trouble::Hung).await;
+    starts_as_soon_as_it_can(Troubled::start().await, Trouble::Hung).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g3_g5_postgresql_that_is_slow_at_the_start_is_waited_for() {
-    starts_as_soon_as_it_can(Trouble::Slow).await;
+    starts_as_soon_as_it_can(Troubled::start().await, Trouble::Slow).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g3_g5_both_stores_that_are_away_at_the_start_are_waited_for() {
+    starts_as_soon_as_it_can(Troubled::both().await, Trouble::Killed).await;
 }
 
 /// SIGTERM ends a gateway that waits.
@@ -269,13 +293,13 @@ fn hardly_any_waited(what: &str, seen: &[Seen]) {
     assert!(long * 10 <= seen.len(), "{what}: {long} of {}", seen.len());
 }
 
-/// Waits until the readiness names the store, or does not any more; it is 200 all the time.
-async fn degraded(gateway: &Gateway, degraded: bool) {
+/// Waits until the readiness names a store, or does not any more; it is 200 all the time.
+async fn degraded(gateway: &Gateway, name: &str, degraded: bool) {
     let wait = async {
         loop {
             gateway.ask(Request::get("/health/live")).await.expect(200);
             let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
-            if ready["degraded"].to_string().contains("store") == degraded {
+            if ready["degraded"].to_string().contains(name) == degraded {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -290,16 +314,15 @@ fn rows(of: &str) -> String {
 }
 
 /// G1, G2, G5: the store goes away under load and comes back.
-async fn under_load(trouble: Trouble) {
+async fn under_load(postgres: Troubled, trouble: Trouble) {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let postgres = Troubled::start().await;
     let setup = postgres.setup().openai(&openai).set("budgets.refresh_ms", 300);
     let gateway = setup.start().await;
     let make = async |fields: Value| {
         let made = gateway.make_key(fields).await;
         (made["id"].as_str().unwrap().to_owned(), made["virtual_key"].as_str().unwrap().to_owned())
     };
-    let (free_id, free) = make(json!({})).await;
+    let (free_id, free) = make(json!({ "max_parallel": 1_000, "tokens_per_minute": 100_000_000 })).await;
     let (rich_id, rich) = make(json!({ "budget_limit_usd": 100 })).await;
     let (poor_id, poor) = make(json!({ "budget_limit_usd": 0.001 })).await;
     let (revoked_id, revoked) = make(json!({})).await;
@@ -313,7 +336,8 @@ async fn under_load(trouble: Trouble) {
     let load = |key: &str, clients| Load::begin(gateway.address, key, clients);
     let (of_free, of_rich, of_poor) = (load(&free, 4), load(&rich, 4), load(&poor, 2));
     if trouble != Trouble::Slow {
-        degraded(&gateway, true).await;
+        degraded(&gateway, "store:", true).await;
+        degraded(&gateway, "redis:", postgres.redis.is_some()).await;
     }
     let path = format!("/admin/virtual-keys/{free_id}");
     let begun = Instant::now();
@@ -353,7 +377,8 @@ async fn under_load(trouble: Trouble) {
     }
 
     // Everything comes into the log, once; the rest of the budget can be spent to its end, and no further.
-    degraded(&gateway, false).await;
+    degraded(&gateway, "store:", false).await;
+    degraded(&gateway, "redis:", false).await;
     let mut poor_served = served(&of_poor) + 1;
     let spend = async {
         while i128::from(poor_served + 2) * COST < LIMIT {
@@ -400,17 +425,59 @@ async fn under_load(trouble: Trouble) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g1_g2_g5_postgresql_is_killed_under_load() {
-    under_load(Trouble::Killed).await;
+    under_load(Troubled::start().await, Trouble::Killed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g1_g2_g5_postgresql_hangs_under_load() {
-    under_load(Trouble::Hung).await;
+    under_load(Troubled::start().await, Trouble::Hung).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g1_g2_g5_postgresql_is_slow_under_load() {
-    under_load(Trouble::Slow).await;
+    under_load(Troubled::start().await, Trouble::Slow).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_g2_g5_both_stores_are_killed_under_load() {
+    under_load(Troubled::both().await, Trouble::Killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_g2_g5_both_stores_hang_under_load() {
+    under_load(Troubled::both().await, Trouble::Hung).await;
+}
+
+/// G1, G5: without Redis, budgets are leased and settled, and keys are changed, as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_g5_money_and_edits_need_no_redis() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let stores = Troubled::both().await;
+    let redis = stores.redis.as_ref().unwrap();
+    let gateway = stores.setup().openai(&openai).start().await;
+    for (begin, end) in [
+        (TestRedis::stop as fn(&TestRedis), TestRedis::start_again as fn(&TestRedis)),
+        (TestRedis::freeze, TestRedis::thaw),
+    ] {
+        block_in_place(|| begin(redis));
+        let begun = Instant::now();
+        let made = gateway.make_key(json!({ "budget_limit_usd": 0.001, "max_parallel": 10 })).await;
+        let (id, key) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
+        for _ in 0..10 {
+            gateway.ask(bounded(key)).await.expect(200);
+            gateway.ask(Request::get("/health/live")).await.expect(200);
+        }
+        let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
+        assert!(ready["degraded"].to_string().contains("redis"), "{ready}");
+        let path = format!("/admin/virtual-keys/{id}");
+        gateway.admin("PATCH", &path, Some(json!({ "name": "renamed" }))).await.expect(200);
+        gateway.admin("DELETE", &path, None).await.expect(200);
+        gateway.ask(bounded(key)).await.expect(401);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        stores.wait_for_number("the rows", &rows(id), 10).await;
+        block_in_place(|| end(redis));
+        degraded(&gateway, "redis:", false).await;
+    }
 }
 
 /// H7: ten thousand unknown keys cost the database nothing.

@@ -101,7 +101,10 @@ impl Book {
         let delivered = self.deliver_all(courier).await;
         courier.under_way.set(courier.under_way.get() - 1);
         if let Err(error) = delivered {
-            log::warn!("alerts: {error}; they wait in the store");
+            // That the store is away it tells by itself, once.
+            if !error.is_away() {
+                log::warn!("alerts: {error}; they wait in the store");
+            }
             self.stats.fail(&error.to_string());
         }
     }

@@ -36,7 +36,8 @@ if start; then echo ready; else cat "$folder/log" >&2; echo failed; fi
 while read -r word; do
     case $word in
         stop) "$bin/pg_ctl" -D "$folder/data" -s -m immediate stop ;;
-        start) start ;;
+        # A client may hold the port that was free for a while.
+        start) for try in 1 2 3 4 5; do start && break; sleep 1; done ;;
         encrypt)
             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
                 -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE \
