@@ -1,6 +1,8 @@
 //! Answers that were given before: what makes two requests the same, and how a stored answer is told again.
 
 pub mod entry;
+pub mod flights;
 pub mod key;
 pub mod replay;
 pub mod shelf;
+pub mod wish;

@@ -1,0 +1,56 @@
+//! Requests for the same answer at once: one asks the provider, the others wait for what it stores.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::key::CacheKey;
+
+/// The answers that are being made.
+#[derive(Clone, Debug, Default)]
+pub struct Flights {
+    under_way: Arc<Mutex<HashMap<CacheKey, watch::Receiver<()>>>>,
+}
+
+/// Who makes an answer.
+#[derive(Debug)]
+pub enum Turn {
+    /// The caller, until it drops this.
+    Mine(Flight),
+    /// Another request; wait for it.
+    Others(watch::Receiver<()>),
+}
+
+/// An answer that is being made; dropping it wakes those who wait.
+#[derive(Debug)]
+pub struct Flight {
+    flights: Flights,
+    key: CacheKey,
+    _ended: watch::Sender<()>,
+}
+
+impl Flights {
+    /// Whose turn it is.
+    pub fn turn(&self, key: CacheKey) -> Turn {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = under_way.get(&key) {
+            return Turn::Others(flight.clone());
+        }
+        let (ended, flight) = watch::channel(());
+        under_way.insert(key, flight);
+        Turn::Mine(Flight { flights: self.clone(), key, _ended: ended })
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// Waits until whoever makes an answer has done with it, well or not.
+pub async fn landed(mut flight: watch::Receiver<()>) {
+    // Nothing is ever sent: the channel's end is what is waited for.
+    while flight.changed().await.is_ok() {}
+}
