@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use gateway_actors::catalogue::Catalogue;
+use gateway_actors::money::PerMillion;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::ProviderSettings;
 use serde::{Deserialize, Serialize};
@@ -250,6 +251,9 @@ pub struct BudgetSettings {
     pub shorten: bool,
     /// The shortest answer that is worth a request, in tokens.
     pub least_output_tokens: u64,
+    /// What a model without a price is reserved, charged and logged at; none refuses it to keys with a budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ceiling_price: Option<CeilingPrice>,
     /// Parts of a limit, in hundredths, that are told once when they are spent.
     pub alert_percent: Vec<u32>,
     /// How often usage rows are written to the store, in milliseconds.
@@ -274,6 +278,7 @@ impl Default for BudgetSettings {
             default_output_tokens: 16_384,
             shorten: true,
             least_output_tokens: 64,
+            ceiling_price: None,
             alert_percent: vec![80],
             flush_ms: 200,
             refresh_ms: 2_000,
@@ -297,6 +302,16 @@ impl fmt::Debug for AlertSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AlertSettings").field("webhook", &!self.webhook_url.is_empty()).finish_non_exhaustive()
     }
+}
+
+/// `[budgets.ceiling_price]`, in US dollars per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CeilingPrice {
+    /// Of the input.
+    pub input: PerMillion,
+    /// Of the output.
+    pub output: PerMillion,
 }
 
 /// `[compat]`.

@@ -21,7 +21,7 @@ use gateway_actors::limits::admission::Doorkeeper;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::metrics_actor::MetricsActor;
 use gateway_actors::plan::{self, Plan};
-use gateway_actors::prices::PriceTable;
+use gateway_actors::prices::{Price, PriceTable};
 use gateway_actors::provider::ProviderActor;
 use gateway_actors::rate_limit::KeyedRateLimiter;
 use gateway_actors::redis_link::RedisLink;
@@ -221,6 +221,11 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
     let mut ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
         .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
     ledger.log_all = settings.log_all;
+    ledger.ceiling = settings.ceiling_price.map(|ceiling| Price {
+        input: ceiling.input,
+        output: ceiling.output,
+        ..Price::default()
+    });
     Ok(Arc::new(ledger))
 }
 

@@ -84,8 +84,9 @@ impl Treasury {
             return Ok(Afforded::default());
         }
         let table = self.ledger.prices.load_full();
-        let prices = prices(&table, &wish);
+        let prices = prices(&table, self.ledger.ceiling.as_ref(), &wish);
         let Some(first) = prices.iter().flatten().next() else {
+            self.ledger.metrics.price_lookup(false);
             return Err(unpriced(&wish));
         };
         let rules = &self.rules;
@@ -161,10 +162,10 @@ impl Treasury {
 }
 
 /// The prices that an attempt may be charged by: the plain one, and that of the service tier it asks for.
-fn prices<'a>(table: &'a PriceTable, wish: &Wish<'_>) -> [Option<&'a Price>; 2] {
+fn prices<'a>(table: &'a PriceTable, ceiling: Option<&'a Price>, wish: &Wish<'_>) -> [Option<&'a Price>; 2] {
     let asked = wish.body.read::<String>("service_tier").ok().flatten();
     let asked = asked.map_or(ServiceTier::Default, |word| ServiceTier::named(&word));
-    let price = |tier| table.find(wish.provider, wish.model, tier, wish.now);
+    let price = |tier| table.find(wish.provider, wish.model, tier, wish.now).or(ceiling);
     [price(ServiceTier::Default), (asked != ServiceTier::Default).then(|| price(asked)).flatten()]
 }
 
@@ -205,7 +206,8 @@ fn over_budget(claim: &Claim) -> Failure {
 /// C1: a model without a price is never free.
 fn unpriced(wish: &Wish<'_>) -> Failure {
     let message = format!(
-        "The model '{}' of '{}' has no price, so it cannot be used with a budget: add it to the pricing.",
+        "The model '{}' of '{}' has no price, so it cannot be used with a budget: add it to the pricing, or \
+         have a ceiling price set.",
         wish.model, wish.provider
     );
     let error = ErrorBody {

@@ -13,7 +13,7 @@ use crate::budget::reservation::{Claim, Refusal, Reservation};
 use crate::journal::{Journal, Written};
 use crate::metrics::Metrics;
 use crate::money::PicoUsd;
-use crate::prices::PriceTable;
+use crate::prices::{Price, PriceTable};
 use crate::store_health::StoreHealth;
 use crate::usage_row::UsageRow;
 
@@ -43,6 +43,8 @@ pub struct Ledger {
     pub prices: ArcSwap<PriceTable>,
     /// How the store does.
     pub store: Arc<StoreHealth>,
+    /// What a model without a price costs; none where it cannot be used with a budget (C1).
+    pub ceiling: Option<Price>,
     journal: Journal,
     outbox: Mutex<Vec<Waiting>>,
     spilled: AtomicU64,
@@ -91,6 +93,7 @@ impl Ledger {
             log_all: true,
             prices: ArcSwap::from_pointee(prices),
             store: Arc::new(StoreHealth::new(Instant::now())),
+            ceiling: None,
             journal,
             outbox: Mutex::default(),
             spilled: AtomicU64::new(0),

@@ -102,8 +102,12 @@ impl Drop for Metering {
     }
 }
 
+/// What some usage costs: by the model's own price, else by the ceiling, where one is set (C1).
 fn cost(ledger: &SharedLedger, draft: &Draft, usage: &Usage, now: DateTime<Utc>) -> Option<PicoUsd> {
-    ledger.prices.load().cost(&draft.row.provider, &draft.row.model, usage, now)
+    let prices = ledger.prices.load();
+    let own = prices.find(&draft.row.provider, &draft.row.model, usage.service_tier, now);
+    ledger.metrics.price_lookup(own.is_some());
+    own.or(ledger.ceiling.as_ref()).map(|price| price.cost(usage))
 }
 
 fn book(
@@ -119,7 +123,6 @@ fn book(
     if let Some(tokens) = tokens {
         tokens.used(usage.prompt_tokens + usage.completion_tokens);
     }
-    ledger.metrics.price_lookup(cost.is_some());
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);
     target.completion_tokens.inc_by(usage.completion_tokens);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use gateway_actors::money::PerMillion;
 use gateway_actors::plan;
 use gateway_actors::redis_link::RedisLink;
 use gateway_actors::sealing::MasterKey;
@@ -71,6 +72,13 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     ] {
         if value == 0 {
             wrong(path, "must be at least 1".to_owned());
+        }
+    }
+    if let Some(ceiling) = budgets.ceiling_price {
+        for (path, price) in [("input", ceiling.input), ("output", ceiling.output)] {
+            if price == PerMillion::default() {
+                wrong(&format!("budgets.ceiling_price.{path}"), "must be above 0: no such model is free".to_owned());
+            }
         }
     }
     if !budgets.alert_percent.iter().all(|percent| (1..=100).contains(percent)) {

@@ -225,3 +225,22 @@ fn the_log_file_is_checked() {
     assert!(load(None, &environment(&[("GATEWAY_LOG__FILE", &at("old.log"))])).is_ok());
     assert_eq!(std::fs::read_to_string(at("old.log")).unwrap(), "line");
 }
+
+/// C1: a ceiling price is whole and above zero, and may come from the environment.
+#[test]
+fn c1_a_ceiling_price_is_whole_and_above_zero() {
+    let variables = environment(&[
+        ("GATEWAY_BUDGETS__CEILING_PRICE__INPUT", "0.15"),
+        ("GATEWAY_BUDGETS__CEILING_PRICE__OUTPUT", "2"),
+    ]);
+    let ceiling = load(None, &variables).unwrap().budgets.ceiling_price.unwrap();
+    assert_eq!((ceiling.input.micros(), ceiling.output.micros()), (150_000, 2_000_000));
+    for (file, path) in [
+        ("input = '0'\noutput = '1'", "budgets.ceiling_price.input: "),
+        ("input = 1", "budgets.ceiling_price"),
+        ("input = -1\noutput = 1", "budgets.ceiling_price.input: "),
+    ] {
+        let problems = problems(&format!("[budgets.ceiling_price]\n{file}"), &[]);
+        assert!(problems.iter().any(|problem| problem.starts_with(path)), "{file}: {problems:#?}");
+    }
+}

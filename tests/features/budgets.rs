@@ -120,6 +120,7 @@ async fn c1_an_unpriced_model_is_never_free() {
     assert_eq!(refused["error"]["code"], "model_not_priced");
     assert!(refused["error"]["message"].as_str().unwrap().contains("brand-new-model"), "{refused}");
     assert_eq!(openai.count(), 0);
+    gateway.wait_for_metric("price_lookup_total", &[("result", "miss")], 1.0).await;
     let free = json!({ "provider": "openai", "model": "brand-new-model", "input": "0", "output": 0,
         "source": "agreed with the vendor" });
     gateway.admin("PUT", "/admin/pricing", Some(free)).await.expect(200);
@@ -127,6 +128,36 @@ async fn c1_an_unpriced_model_is_never_free() {
     assert_eq!(answer["metadata"]["cost_usd"], json!(0));
     let wrong = json!({ "provider": "openai", "model": "m", "input": "-1", "output": "0", "source": "x" });
     gateway.admin("PUT", "/admin/pricing", Some(wrong)).await.expect(400);
+}
+
+/// C1, C6: with a ceiling price an unpriced model is reserved, charged and logged at it, on every key; the look-up is
+/// still a miss.
+#[tokio::test]
+async fn c1_c6_an_unpriced_model_costs_the_ceiling() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let setup = Setup::new().openai(&openai).toml("[budgets.ceiling_price]\ninput = '15'\noutput = 75");
+    let gateway = setup.start().await;
+    let fields = |limit: Value| json!({ "budget_limit_usd": limit, "provider": "openai" });
+    let key = gateway.make_key(fields(json!(0.01))).await;
+    let (id, key) = (key["id"].as_str().unwrap(), key["virtual_key"].as_str().unwrap());
+    let mut body = hello("brand-new-model");
+    body["max_tokens"] = json!(15);
+    // Ten tokens at $15 and fifteen at $75 a million.
+    let answer = gateway.ask(Request::chat(key, &body).header("x-portkey-trace-id", "ceiling")).await.expect(200);
+    assert_eq!(answer.header("x-gateway-cost-usd"), Some("0.001275"));
+    assert!(answer.text().contains(r#""cost_usd":0.001275"#), "{}", answer.text());
+    assert_eq!(gateway.request_log("ceiling").await["cost_usd"], json!(0.001275));
+    settled(&gateway, "key", id, 1_275_000_000).await;
+    gateway.wait_for_metric("price_lookup_total", &[("result", "miss")], 1.0).await;
+    let free = gateway.new_key(fields(Value::Null)).await;
+    assert_eq!(gateway.ask(Request::chat(&free, &body)).await.expect(200).json()["metadata"]["cost_usd"], 0.001275);
+    assert_eq!(usage(&gateway, "model", 2).await[0]["cost_usd"], "0.00255");
+    gateway.wait_for_metric("llm_cost_total_usd", &[("provider", "openai")], 0.00255).await;
+    // A thousand tokens of output do not fit.
+    let small = gateway.new_key(fields(json!(0.005))).await;
+    body["max_tokens"] = json!(1000);
+    let answer = gateway.ask(Request::chat(&small, &body)).await.expect(429);
+    is_over_budget(&answer, "Monthly budget limit $0.005 exceeded");
 }
 
 /// B3: requests without `max_tokens` reserve the default, so that twenty at once pass under a budget that pays for a
