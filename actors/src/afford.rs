@@ -71,6 +71,8 @@ pub struct Afforded {
     pub body: Option<JsonObject>,
     /// The limit, where the budget made it lower than the request asks.
     pub shortened_to: Option<u64>,
+    /// The output tokens of all choices that are paid by what is held; none where they are not limited so.
+    pub most_output: Option<u64>,
 }
 
 impl Treasury {
@@ -187,7 +189,8 @@ fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u
     let usual = if matches!(wish.provider, "openai" | "azure") { "max_completion_tokens" } else { "max_tokens" };
     let field = estimate.limit_field.unwrap_or(usual);
     let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &[]));
-    Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output) }
+    let most_output = (wish.endpoint == Endpoint::Chat).then(|| output.saturating_mul(estimate.choices));
+    Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output), most_output }
 }
 
 fn failure(kind: FailureKind) -> Failure {

@@ -5,6 +5,7 @@ pub mod account;
 pub mod accounts;
 pub mod demand;
 pub mod estimate;
+pub mod output_limit;
 pub mod period;
 pub mod reservation;
 pub mod scope;

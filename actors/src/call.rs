@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
@@ -24,7 +24,7 @@ use crate::settings::Dialect;
 use crate::upstream::Upstream;
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::{JsonObject, json_string};
-use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai};
+use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai, sse};
 
 /// Frames that may wait for a slow client before its provider is made to wait.
 const FRAMES_AHEAD: usize = 16;
@@ -203,13 +203,14 @@ impl Call {
         };
         let afforded = self.routing.treasury.afford(wish).await?;
         head.shortened_to = afforded.shortened_to;
+        let most_output = afforded.most_output;
         let body = afforded.body.as_ref().unwrap_or(&body);
         let mut prepared = prepare(request, resolved, body).map_err(invalid)?;
         prepared.dropped_params.extend(dropped);
         head.dropped_params.clone_from(&prepared.dropped_params);
         let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
-        let metering = metering(request, resolved, &self.routing, body, afforded.reservation);
+        let metering = metering(request, resolved, &self.routing, body, afforded.reservation, most_output);
         let begun = Instant::now();
         let id = format!("chatcmpl-{}", request.record.line.request_id);
         let attempt = Attempt {
@@ -305,8 +306,20 @@ struct StreamMeter<'a> {
 }
 
 impl Meter for StreamMeter<'_> {
-    fn chunk(&mut self, frame: &[u8]) {
-        self.metering.saw(frame);
+    async fn chunk(&mut self, frame: &Bytes) -> Option<Bytes> {
+        if !self.metering.is_used_up_by(frame).await {
+            return None;
+        }
+        log::warn!("'{}' did not keep to max_tokens: a stream is cut where its reservation ends", self.provider);
+        let mut last = BytesMut::from(&*openai::cut_off(frame, self.metering.choices()));
+        if let Some((usage, cost)) = self.metering.settle_counted("success").await {
+            self.record.metered(&usage, cost);
+            if self.include_usage {
+                let chunk = openai::usage_chunk(frame, &usage);
+                last.extend_from_slice(&sse::frame(&openai::with_metadata(&chunk, &metadata(self.provider, cost))));
+            }
+        }
+        Some(last.freeze())
     }
 
     fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes> {
@@ -347,6 +360,7 @@ fn metering(
     routing: &Routing,
     body: &JsonObject,
     reservation: Option<Reservation>,
+    most_output: Option<u64>,
 ) -> Metering {
     let ledger = &routing.treasury.ledger;
     let line = &request.record.line;
@@ -364,8 +378,8 @@ fn metering(
         now: request.arrived,
     });
     let model_is_proven = request.record.answers_prove || request.record.model_is_known;
-    let tokens = request.tokens.clone();
-    let draft = Draft { row, begun: request.record.started(), body: body.text().clone(), model_is_proven, tokens };
+    let (begun, body, tokens) = (request.record.started(), body.text().clone(), request.tokens.clone());
+    let draft = Draft { row, begun, body, model_is_proven, tokens, most_output };
     Metering::new(ledger, draft, reservation, request.arrived)
 }
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::budget::accounts::Charge;
+use crate::budget::output_limit::OutputLimit;
 use crate::budget::reservation::Reservation;
 use crate::ledger::{OpenAttempt, SharedLedger};
 use crate::limits::admission::TokenHold;
@@ -15,6 +16,7 @@ use crate::tokens::{self, GeneratedText};
 use crate::usage_row::UsageRow;
 use crate::virtual_key::VirtualKey;
 use crate::wire::Usage;
+use crate::wire::json_object::JsonObject;
 
 /// What is known of an attempt before it is sent.
 pub struct Draft {
@@ -28,6 +30,8 @@ pub struct Draft {
     pub model_is_proven: bool,
     /// What the request took of limits of tokens.
     pub tokens: Option<Arc<TokenHold>>,
+    /// The output tokens that are reserved.
+    pub most_output: Option<u64>,
 }
 
 /// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
@@ -37,14 +41,17 @@ pub struct Metering {
     draft: Option<Box<Draft>>,
     reservation: Option<Reservation>,
     generated: GeneratedText,
+    limit: Option<OutputLimit>,
     priced_at: DateTime<Utc>,
 }
 
 impl Metering {
     /// The money of an attempt that is about to be sent.
     pub fn new(ledger: &SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
+        let limit = draft.most_output.map(OutputLimit::new);
         Self {
             open: OpenAttempt::of(ledger),
+            limit,
             draft: Some(Box::new(draft)),
             reservation,
             generated: GeneratedText::default(),
@@ -57,9 +64,26 @@ impl Metering {
         self.draft = None;
     }
 
-    /// Takes in a chunk of the answer.
-    pub fn saw(&mut self, frame: &[u8]) {
-        self.generated.push(frame);
+    /// Takes in a whole answer.
+    pub fn saw(&mut self, answer: &[u8]) {
+        self.generated.push(answer);
+    }
+
+    /// Takes in a chunk of a stream, and tells whether the output that is reserved for it is used up.
+    pub async fn is_used_up_by(&mut self, frame: &[u8]) -> bool {
+        let bytes = self.generated.push(frame);
+        let Some(limit) = self.limit.as_mut().filter(|_| self.draft.is_some()) else { return false };
+        if !limit.needs_count(bytes) {
+            return false;
+        }
+        let text = self.generated.take_uncounted();
+        tokens::counted(move || text.count()).await.is_some_and(|tokens| limit.is_passed(tokens))
+    }
+
+    /// The choices that the request asks for.
+    pub fn choices(&self) -> u64 {
+        let body = self.draft.as_ref().and_then(|draft| JsonObject::parse(draft.body.clone()).ok());
+        body.and_then(|body| body.read("n").ok().flatten()).unwrap_or(1)
     }
 
     /// Whether the answer has begun.
@@ -84,16 +108,27 @@ impl Metering {
         let generated = std::mem::take(&mut self.generated);
         let now = self.priced_at;
         let count = move || {
-            let usage = Usage {
-                prompt_tokens: tokens::count_input(&draft.body),
-                completion_tokens: generated.count(),
-                ..Usage::default()
-            };
+            let usage = count(&draft.body, &generated);
             let cost = cost(open.ledger(), &draft, &usage, now);
             book(open.ledger(), *draft, &usage, cost, status, true, reservation);
         };
         tokens::later(Box::new(count));
     }
+
+    /// The same, and waits for it.
+    pub async fn settle_counted(&mut self, status: &'static str) -> Option<(Usage, Option<PicoUsd>)> {
+        let (body, generated) = (self.draft.as_ref()?.body.clone(), self.generated.clone());
+        let usage = tokens::counted(move || count(&body, &generated)).await?;
+        let draft = self.draft.take()?;
+        let cost = cost(self.open.ledger(), &draft, &usage, self.priced_at);
+        book(self.open.ledger(), *draft, &usage, cost, status, true, self.reservation.take());
+        Some((usage, cost))
+    }
+}
+
+/// What the gateway counts itself.
+fn count(body: &[u8], generated: &GeneratedText) -> Usage {
+    Usage { prompt_tokens: tokens::count_input(body), completion_tokens: generated.count(), ..Usage::default() }
 }
 
 impl Drop for Metering {

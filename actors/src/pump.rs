@@ -30,8 +30,8 @@ pub enum StreamEnd {
 
 /// Counts what a stream consumes.
 pub trait Meter {
-    /// A framed chunk passes.
-    fn chunk(&mut self, frame: &[u8]);
+    /// A framed chunk passes; gives the frames that end the stream in its place, if it may not go on.
+    fn chunk(&mut self, frame: &Bytes) -> impl Future<Output = Option<Bytes>>;
 
     /// The vendor told what it counted; gives the usage chunk that the client is to see, if any.
     fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes>;
@@ -44,14 +44,18 @@ pub async fn pump(
     open: OpenStream,
     idle: Duration,
     client: &mpsc::Sender<Bytes>,
-    meter: &mut dyn Meter,
+    meter: &mut impl Meter,
 ) -> StreamEnd {
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
     // Kept free, so that a client that is slow to read is told of an error all the same.
     let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
     let mut patience = Patience::new(idle, deadline);
     loop {
-        let (bytes, end) = frames(&mut events, credential.as_ref(), meter);
+        let (bytes, end) = tokio::select! {
+            biased;
+            framed = frames(&mut events, credential.as_ref(), meter) => framed,
+            () = client.closed() => return StreamEnd::ClientLeft,
+        };
         if let Some(bytes) = bytes {
             patience.reset();
             let sent = tokio::select! {
@@ -71,11 +75,13 @@ pub async fn pump(
             }
         }
         match end {
-            Some(Ok(())) => {
+            Some(End::Done) => {
                 drain(body).await;
                 return StreamEnd::Complete;
             }
-            Some(Err(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
+            // The provider would go on: dropping the body closes its connection.
+            Some(End::Cut) => return StreamEnd::Complete,
+            Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
             // Asked here too, as a provider that always has more never lets the timer have its turn.
             None if patience.is_overdue() => return overdue(provider, last_words),
             None => {}
@@ -116,20 +122,34 @@ fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
     StreamEnd::Broken(FailureKind::RequestTimeout, error)
 }
 
+/// The last event of a stream.
+enum End {
+    /// The provider's own.
+    Done,
+    /// The meter's.
+    Cut,
+    /// An error.
+    Failed(ErrorBody),
+}
+
 /// The bytes that a client gets for some events, and the end if it was among them.
-fn frames(
+async fn frames(
     events: &mut Vec<StreamEvent>,
     credential: Option<&Secret>,
-    meter: &mut dyn Meter,
-) -> (Option<Bytes>, Option<Result<(), ErrorBody>>) {
+    meter: &mut impl Meter,
+) -> (Option<Bytes>, Option<End>) {
     let mut out = Joined::default();
     let mut end = None;
     for event in events.drain(..) {
         match event {
-            StreamEvent::Chunk { frame, .. } => {
-                meter.chunk(&frame);
-                out.push(frame);
-            }
+            StreamEvent::Chunk { frame, .. } => match meter.chunk(&frame).await {
+                None => out.push(frame),
+                Some(last) => {
+                    out.push(last);
+                    out.push(sse::DONE);
+                    return (out.take(), Some(End::Cut));
+                }
+            },
             StreamEvent::Usage { usage, chunk } => {
                 if let Some(chunk) = meter.usage(&usage, chunk) {
                     out.push(sse::frame(&chunk));
@@ -137,12 +157,12 @@ fn frames(
             }
             StreamEvent::Done => {
                 out.push(sse::DONE);
-                end = Some(Ok(()));
+                end = Some(End::Done);
             }
             StreamEvent::Error(error) => {
                 let error = redacted(error, credential);
                 out.push(openai::error_event(&error));
-                end = Some(Err(error));
+                end = Some(End::Failed(error));
             }
         }
     }

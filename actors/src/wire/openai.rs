@@ -2,11 +2,13 @@
 //! read or changed.
 
 mod answer;
+mod cut;
 mod error;
 mod request;
 mod stream;
 
 pub use answer::{chat_answer, read_answer, with_metadata};
+pub use cut::{cut_off, usage_chunk};
 pub use error::{error_body, error_event, error_text};
 pub use request::{chat_request, embeddings_request};
 pub use stream::ChatStream;
