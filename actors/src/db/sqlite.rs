@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::future::ready;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -104,8 +105,12 @@ pub(super) fn path_of(url: &str) -> Result<&Path, StoreError> {
 pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let failed = |source| StoreError::File { path: path.to_owned(), source };
     create_parent(path).map_err(failed)?;
-    // SQLite gives its -wal and -shm files the mode of the main file.
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    // SQLite gives its -wal and -shm files the mode of the main file. A file that is there must not even be opened: closing
+    // it would take from this process the locks by which others know that its connections exist.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
     // `./` keeps SQLite from reading a path such as `file:x` as an address.
     let name = Path::new(".").join(path);
     let mut connection = SqliteConnection::establish(&name.to_string_lossy())
