@@ -15,7 +15,7 @@ use crate::simulator;
 use crate::upstream::{self, Upstream, UpstreamAnswer, UpstreamBody};
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::JsonObject;
-use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, VendorRequest, WholeAnswer};
+use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
 pub use words::{explain, redacted};
 
 /// The largest whole answer that is taken from a provider.
@@ -101,11 +101,12 @@ pub struct OpenStream {
 }
 
 impl Attempt<'_> {
-    /// Makes the attempt. Dropping the future closes the connection.
+    /// Makes the attempt. Dropping the future closes the connection. Where it fails, `counted` takes in what the provider
+    /// counted all the same (B7).
     ///
     /// # Errors
     /// Where the provider gave no good answer, or for a stream no good beginning.
-    pub async fn run(&self, request: &VendorRequest) -> Result<Answered, Failure> {
+    pub async fn run(&self, request: &VendorRequest, counted: &mut Option<Usage>) -> Result<Answered, Failure> {
         let begun = Instant::now();
         let total = after(begun, self.timeouts.total_ms);
         let head = self.head_deadline(begun, total);
@@ -114,11 +115,18 @@ impl Attempt<'_> {
         match answer.status {
             200..300 => {}
             300..400 => return Err(self.redirected(&answer)),
-            _ => return Err(self.refused(answer).await),
+            _ => return Err(self.refused(answer, counted).await),
         }
         if self.stream {
-            let open = timeout_at(head.at, self.first_content(answer.body, total)).await;
-            return open.map_err(|_| self.failure(head.kind))?.map(Answered::Stream);
+            let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
+            let open = timeout_at(head.at, self.first_content(answer.body, &mut opening)).await;
+            return match open.map_err(|_| self.failure(head.kind)).flatten() {
+                Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
+                Err(failure) => {
+                    *counted = opening.give_up();
+                    Err(failure)
+                }
+            };
         }
         let last = match self.limit {
             Some(limit) => Deadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::IdleTimeout),
@@ -127,10 +135,15 @@ impl Attempt<'_> {
         let read = timeout_at(last.at, self.read_whole(answer.body)).await;
         let body = read.map_err(|_| self.failure(last.kind))??;
         let whole = match self.endpoint {
-            Endpoint::Chat => dialect::chat_answer(self.dialect, body, self.stamp),
-            Endpoint::Embeddings { base64 } => dialect::embeddings_answer(self.dialect, body, self.stamp, base64),
+            Endpoint::Chat => dialect::chat_answer(self.dialect, body.clone(), self.stamp),
+            Endpoint::Embeddings { base64 } => {
+                dialect::embeddings_answer(self.dialect, body.clone(), self.stamp, base64)
+            }
         };
-        whole.map(Answered::Whole).map_err(|error| self.broken(error))
+        whole.map(Answered::Whole).map_err(|error| {
+            *counted = dialect::usage_in(self.dialect, &body);
+            self.broken(error)
+        })
     }
 
     async fn send(&self, request: &VendorRequest) -> Result<UpstreamAnswer, FailureKind> {
@@ -165,26 +178,22 @@ impl Attempt<'_> {
     }
 
     /// Reads a stream up to its first content, so that another target can still take over before it (D1).
-    async fn first_content(&self, mut body: UpstreamBody, deadline: Option<Instant>) -> Result<OpenStream, Failure> {
-        let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
-        let mut events = Vec::new();
+    async fn first_content(&self, mut body: UpstreamBody, opening: &mut Opening) -> Result<UpstreamBody, Failure> {
+        let Opening { decoder, events } = opening;
         let mut read = 0;
         loop {
             let known = events.len();
             match body.next().await {
                 Some(Ok(bytes)) => {
                     read += bytes.len();
-                    decoder.push(bytes, &mut events);
+                    decoder.push(bytes, events);
                 }
                 Some(Err(_)) => return Err(self.failure(FailureKind::Broken)),
-                None => decoder.finish(&mut events),
+                None => decoder.finish(events),
             }
             for event in events.iter().skip(known) {
                 match event {
-                    StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => {
-                        let credential = self.credential.cloned();
-                        return Ok(OpenStream { body, decoder, events, deadline, credential });
-                    }
+                    StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => return Ok(body),
                     StreamEvent::Error(error) => return Err(self.broken(error.clone())),
                     StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
                 }
@@ -224,7 +233,7 @@ impl Attempt<'_> {
     }
 
     /// The failure that a non-2xx answer means.
-    async fn refused(&self, mut answer: UpstreamAnswer) -> Failure {
+    async fn refused(&self, mut answer: UpstreamAnswer, counted: &mut Option<Usage>) -> Failure {
         let limit = Instant::now() + Duration::from_secs(5);
         let mut text = BytesMut::new();
         while let Ok(Some(Ok(bytes))) = timeout_at(limit, answer.body.next()).await {
@@ -233,6 +242,7 @@ impl Attempt<'_> {
                 break;
             }
         }
+        *counted = dialect::usage_in(self.dialect, &text);
         let error = redacted(dialect::error_body(self.dialect, answer.status, &text), self.credential);
         Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
     }
@@ -258,6 +268,28 @@ impl Attempt<'_> {
 
     fn broken(&self, error: ErrorBody) -> Failure {
         Failure { kind: FailureKind::Broken, error: redacted(error, self.credential), retry_after: None }
+    }
+}
+
+/// A stream before its first content.
+struct Opening {
+    decoder: Box<dyn StreamDecoder>,
+    events: Vec<StreamEvent>,
+}
+
+impl Opening {
+    fn goes_on(self, body: UpstreamBody, deadline: Option<Instant>, credential: Option<Secret>) -> OpenStream {
+        let Self { decoder, events } = self;
+        OpenStream { body, decoder, events, deadline, credential }
+    }
+
+    /// What the provider has counted of a stream that nobody reads on.
+    fn give_up(mut self) -> Option<Usage> {
+        self.decoder.broken(&mut self.events);
+        self.events.iter().find_map(|event| match event {
+            StreamEvent::Usage { usage, .. } => Some(*usage),
+            _ => None,
+        })
     }
 }
 

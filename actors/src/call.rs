@@ -210,7 +210,7 @@ impl Call {
         head.dropped_params.clone_from(&prepared.dropped_params);
         let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
-        let metering = metering(request, resolved, &self.routing, body, afforded.reservation, most_output);
+        let mut metering = metering(request, resolved, &self.routing, body, afforded.reservation, most_output);
         let begun = Instant::now();
         let id = format!("chatcmpl-{}", request.record.line.request_id);
         let attempt = Attempt {
@@ -230,14 +230,18 @@ impl Call {
                 strict: request.strict.or(resolved.target.strict).unwrap_or(false),
             },
         };
-        let result = attempt.run(&prepared).await;
+        let mut counted = None;
+        let result = attempt.run(&prepared, &mut counted).await;
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
         match result {
             Ok(answered) => Ok(Success { answered, permit, metering }),
             Err(failure) => {
-                metering.release();
+                match counted.filter(|usage| usage.total_tokens() > 0) {
+                    Some(usage) => request.record.metered(&usage, metering.settle(&usage, "error")),
+                    None => metering.release(),
+                }
                 permit.failed(failure.kind);
                 Err(failure)
             }
@@ -322,9 +326,12 @@ impl Meter for StreamMeter<'_> {
         Some(last.freeze())
     }
 
-    fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes> {
-        let cost = self.metering.settle(usage, "success");
-        self.record.metered(usage, cost);
+    async fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> Option<Bytes> {
+        let (usage, cost) = match is_whole {
+            true => (*usage, self.metering.settle(usage, "success")),
+            false => self.metering.settle_at_least(usage, "error").await,
+        };
+        self.record.metered(&usage, cost);
         self.include_usage.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
     }
 }

@@ -59,7 +59,7 @@ impl Metering {
         }
     }
 
-    /// The attempt came to nothing that the vendor would charge for.
+    /// The attempt came to nothing that the vendor told a charge for.
     pub fn release(mut self) {
         self.draft = None;
     }
@@ -99,6 +99,18 @@ impl Metering {
         let cost = cost(self.open.ledger(), &draft, usage, self.priced_at);
         book(self.open.ledger(), *draft, usage, cost, status, false, self.reservation.take());
         cost
+    }
+
+    /// Books what the vendor counted of an answer that broke off, or more output where more came than it had counted.
+    pub async fn settle_at_least(&mut self, told: &Usage, status: &'static str) -> (Usage, Option<PicoUsd>) {
+        let generated = self.generated.clone();
+        let came = tokens::counted(move || generated.count()).await.unwrap_or(0);
+        let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..*told };
+        let Some(draft) = self.draft.take() else { return (usage, None) };
+        let cost = cost(self.open.ledger(), &draft, &usage, self.priced_at);
+        let estimated = came > told.completion_tokens;
+        book(self.open.ledger(), *draft, &usage, cost, status, estimated, self.reservation.take());
+        (usage, cost)
     }
 
     /// Books what the gateway counts itself, off this thread; the vendor told nothing.

@@ -33,8 +33,9 @@ pub trait Meter {
     /// A framed chunk passes; gives the frames that end the stream in its place, if it may not go on.
     fn chunk(&mut self, frame: &Bytes) -> impl Future<Output = Option<Bytes>>;
 
-    /// The vendor told what it counted; gives the usage chunk that the client is to see, if any.
-    fn usage(&mut self, usage: &Usage, chunk: Bytes) -> Option<Bytes>;
+    /// The vendor told what it counted, of a whole answer or of one that broke off; gives the usage chunk that the
+    /// client is to see, if any.
+    fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> impl Future<Output = Option<Bytes>>;
 }
 
 /// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3), and a client that
@@ -140,6 +141,7 @@ async fn frames(
 ) -> (Option<Bytes>, Option<End>) {
     let mut out = Joined::default();
     let mut end = None;
+    let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
     for event in events.drain(..) {
         match event {
             StreamEvent::Chunk { frame, .. } => match meter.chunk(&frame).await {
@@ -151,7 +153,7 @@ async fn frames(
                 }
             },
             StreamEvent::Usage { usage, chunk } => {
-                if let Some(chunk) = meter.usage(&usage, chunk) {
+                if let Some(chunk) = meter.usage(&usage, chunk, is_whole).await {
                     out.push(sse::frame(&chunk));
                 }
             }

@@ -29,6 +29,7 @@ pub struct RequestRecord {
     pub model_is_known: bool,
     /// Whether an answer proves that the model is real: the simulator answers for any.
     pub answers_prove: bool,
+    cost: Option<PicoUsd>,
     /// When the first content of a stream went out.
     pub first_token: Option<Instant>,
     /// The fields of the log line.
@@ -69,7 +70,7 @@ pub struct RequestLine {
     /// Output tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u64>,
-    /// The exact cost in US dollars.
+    /// The exact cost of all attempts in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Box<RawValue>>,
     /// The code of the error, if it ended in one.
@@ -88,6 +89,7 @@ impl RequestRecord {
             upstream_us: 0,
             model_is_known: false,
             answers_prove: false,
+            cost: None,
             first_token: None,
             line,
         }
@@ -103,12 +105,16 @@ impl RequestRecord {
         self.started
     }
 
-    /// Notes for the log line what an attempt consumed and cost.
+    /// Adds to the log line what an attempt consumed and cost.
     pub fn metered(&mut self, usage: &Usage, cost: Option<PicoUsd>) {
         let line = &mut self.line;
         line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0) + usage.prompt_tokens);
         line.completion_tokens = Some(line.completion_tokens.unwrap_or(0) + usage.completion_tokens);
-        line.cost_usd = cost.and_then(|cost| RawValue::from_string(cost.to_string()).ok());
+        if let Some(cost) = cost {
+            let sum = self.cost.unwrap_or_default().plus(cost);
+            line.cost_usd = RawValue::from_string(sum.to_string()).ok();
+            self.cost = Some(sum);
+        }
     }
 
     /// Notes the request's end: the status the client saw, and the code of the error if it was one.

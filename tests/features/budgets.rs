@@ -3,32 +3,10 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::bodies::{anthropic, openai};
+use crate::harness::bodies::openai;
 use crate::harness::client::hello;
-use crate::harness::money::{COST, bounded, picos};
+use crate::harness::money::{COST, bounded, picos, settled, usage};
 use crate::harness::{Answer, FakeProvider, Gate, Gateway, Request, Setup};
-
-/// The shown figures of one scope, once there are any.
-async fn budget(gateway: &Gateway, scope: &str, id: &str) -> Option<Value> {
-    let all = gateway.admin("GET", "/admin/budgets", None).await.expect(200).json();
-    all["data"].as_array().unwrap().iter().find(|of| of["scope"] == scope && of["id"] == id).cloned()
-}
-
-/// Waits until everything that was settled is in the store, and gives the figures.
-async fn settled(gateway: &Gateway, scope: &str, id: &str, spent: i128) -> Value {
-    let wait = async {
-        loop {
-            if let Some(of) = budget(gateway, scope, id).await
-                && picos(&of["spent_usd"]) == spent
-                && picos(&of["reserved_usd"]) == 0
-            {
-                return of;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    crate::harness::in_time("the budget is settled", wait).await
-}
 
 /// Asks until a budget of $0.001, of which `spent` answers are paid, is spent but for less than three answers; a refusal
 /// may be half a second old.
@@ -270,22 +248,6 @@ async fn c5_a_client_that_leaves_pays_for_what_was_generated() {
     settled(&gateway, "key", key["id"].as_str().unwrap(), cost).await;
 }
 
-/// Waits for a report of so many requests in all.
-async fn usage(gateway: &Gateway, group: &str, requests: i64) -> Vec<Value> {
-    let wait = async {
-        loop {
-            let path = format!("/admin/usage?group_by={group}");
-            let report = gateway.admin("GET", &path, None).await.expect(200).json();
-            let rows = report["data"].as_array().unwrap().clone();
-            if rows.iter().map(|row| row["requests"].as_i64().unwrap()).sum::<i64>() == requests {
-                return rows;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    crate::harness::in_time("the usage log has all rows", wait).await
-}
-
 /// C6: answer, header, log line, metric and usage log tell the same cost, to the last digit.
 #[tokio::test]
 async fn c6_the_cost_is_the_same_everywhere() {
@@ -397,81 +359,4 @@ async fn b2_a_killed_process_leaves_no_reservation_and_loses_no_row() {
     openai.always(openai::answer("hello"));
     let more = spend_rest(&gateway, &text, 20).await;
     assert!((72..=75).contains(&more), "{more}");
-}
-
-/// A stream of a vendor that says " the", a token, for as long as it is listened to.
-fn endless() -> crate::harness::Reply {
-    let words = (0..400).map(|_| openai::text(" the"));
-    crate::harness::Reply::events(std::iter::once(openai::role()).chain(words)).stall()
-}
-
-/// B1: a vendor that ignores `max_tokens` is cut where the reservation ends; the client sees a proper end and what it
-/// pays for, counted here.
-#[tokio::test]
-async fn b1_a_stream_is_cut_where_its_reservation_ends() {
-    let openai = FakeProvider::answering(endless()).await;
-    let gateway = Setup::new().openai(&openai).start().await;
-    let key = gateway.make_key(json!({ "budget_limit_usd": 1 })).await;
-    let (id, key) = (key["id"].as_str().unwrap(), key["virtual_key"].as_str().unwrap());
-    let mut body = hello("gpt-4o-mini");
-    body["max_tokens"] = json!(15);
-    body["stream"] = json!(true);
-    body["stream_options"] = json!({ "include_usage": true });
-    let events = gateway.stream(Request::chat(key, &body).header("x-portkey-trace-id", "cut")).await.rest().await;
-    assert!(events.is_done() && events.errors().is_empty(), "{events:?}");
-    assert_eq!(events.text(), " the".repeat(15));
-    let chunks = events.chunks();
-    let [.., last, usage_chunk] = &chunks[..] else { panic!("{events:?}") };
-    assert_eq!(last["choices"], json!([{ "index": 0, "delta": {}, "finish_reason": "length" }]));
-    assert_eq!((&last["id"], &last["model"]), (&json!("chatcmpl-fake"), &json!("gpt-4o-mini")));
-    let counts = &usage_chunk["usage"];
-    assert_eq!((&usage_chunk["choices"], &counts["completion_tokens"]), (&json!([]), &json!(16)));
-    openai.request(1).await.abandoned().await;
-    let cost = i128::from(counts["prompt_tokens"].as_i64().unwrap()) * 150_000 + 16 * 600_000;
-    settled(&gateway, "key", id, cost).await;
-    let row = &usage(&gateway, "key", 1).await[0];
-    assert_eq!((&row["estimated"], &row["completion_tokens"]), (&json!(1), &json!(16)));
-    let line = gateway.request_log("cut").await;
-    assert_eq!((&line["status"], &line["completion_tokens"]), (&json!(200), &json!(16)));
-    assert_eq!(picos(&row["cost_usd"]), cost);
-}
-
-/// Who did not ask for usage gets none; a reasoning answer and one of another vendor are cut as well.
-#[tokio::test]
-async fn b1_every_kind_of_output_counts_against_the_reservation() {
-    let thinking = (0..100).map(|_| openai::delta(json!({ "reasoning_content": " the" })));
-    let openai = FakeProvider::answering(crate::harness::Reply::events(thinking).stall()).await;
-    let words = [" the"; 100];
-    let anthropic = FakeProvider::answering(anthropic::stream(&words).stall()).await;
-    let gateway = Setup::new().openai(&openai).anthropic(&anthropic).start().await;
-    let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
-    for model in ["gpt-4o-mini", "claude-3-sonnet"] {
-        let mut body = hello(model);
-        body["max_tokens"] = json!(15);
-        body["stream"] = json!(true);
-        let events = gateway.stream(Request::chat(&key, &body)).await.rest().await;
-        assert!(events.is_done(), "{events:?}");
-        let chunks = events.chunks();
-        assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "length", "{events:?}");
-        assert!((16..=17).contains(&chunks.len()), "{}", chunks.len());
-    }
-    usage(&gateway, "provider", 2).await;
-}
-
-/// A vendor that keeps to `max_tokens` is not cut, and without a budget nobody is.
-#[tokio::test]
-async fn b1_who_keeps_to_the_limit_is_not_cut() {
-    let openai = FakeProvider::answering(openai::stream(&[" the"; 15])).await;
-    let gateway = Setup::new().openai(&openai).start().await;
-    let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
-    let mut body = hello("gpt-4o-mini");
-    body["max_tokens"] = json!(15);
-    body["stream"] = json!(true);
-    let events = gateway.stream(Request::chat(&key, &body)).await.rest().await;
-    assert_eq!((events.text(), events.is_done()), (" the".repeat(15), true));
-    openai.always(openai::stream(&[" the"; 400]));
-    let free = gateway.new_key(json!({})).await;
-    let events = gateway.stream(Request::chat(&free, &body)).await.rest().await;
-    assert_eq!((events.text(), events.is_done()), (" the".repeat(400), true));
-    assert_eq!(usage(&gateway, "provider", 2).await[0]["estimated"], json!(0));
 }

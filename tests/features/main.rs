@@ -8,6 +8,7 @@ mod harness;
 
 mod admin;
 mod alerts;
+mod billing;
 mod breaker;
 mod budgets;
 mod canary;

@@ -19,6 +19,7 @@ pub use answer::chat_answer;
 pub use error::error_body;
 pub use request::chat_request;
 pub use stream::ChatStream;
+pub use usage::usage_in;
 
 /// OpenAI's finish reason for Anthropic's stop reason.
 fn finish_reason(stop_reason: &str) -> &'static str {

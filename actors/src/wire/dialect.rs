@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::json_object::JsonObject;
 use super::surrogates::replace_lone;
-use super::{BadRequest, ErrorBody, StreamDecoder, VendorRequest, WholeAnswer, anthropic, ollama, openai};
+use super::{BadRequest, ErrorBody, StreamDecoder, Usage, VendorRequest, WholeAnswer, anthropic, ollama, openai};
 use crate::settings::Dialect;
 
 /// What the gateway itself gives to an answer, where the vendor does not.
@@ -93,6 +93,15 @@ pub fn error_body(dialect: Dialect, status: u16, body: &[u8]) -> ErrorBody {
         Dialect::OpenAi | Dialect::Simulator => openai::error_body(status, body),
         Dialect::Anthropic => anthropic::error_body(status, body),
         Dialect::Ollama => ollama::error_body(status, body),
+    }
+}
+
+/// What the vendor counted in an answer that is none, if it tells (B7).
+pub fn usage_in(dialect: Dialect, body: &[u8]) -> Option<Usage> {
+    match dialect {
+        Dialect::OpenAi | Dialect::Simulator => openai::usage_in(body),
+        Dialect::Anthropic => anthropic::usage_in(body),
+        Dialect::Ollama => ollama::usage_in(body),
     }
 }
 

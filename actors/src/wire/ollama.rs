@@ -39,6 +39,11 @@ fn error_in(answer: &Value) -> Option<ErrorBody> {
     Some(openai::error_text(error.to_string().as_bytes()))
 }
 
+/// What a body counts, whether it is an answer or an error.
+pub fn usage_in(body: &[u8]) -> Option<Usage> {
+    usage_of(&serde_json::from_slice(body).ok()?)
+}
+
 /// Ollama's counters at the end of an answer.
 fn usage_of(answer: &Value) -> Option<Usage> {
     let count = |name: &str| answer.get(name).and_then(usage::count);

@@ -7,7 +7,7 @@ mod error;
 mod request;
 mod stream;
 
-pub use answer::{chat_answer, read_answer, with_metadata};
+pub use answer::{chat_answer, read_answer, usage_in, with_metadata};
 pub use cut::{cut_off, usage_chunk};
 pub use error::{error_body, error_event, error_text};
 pub use request::{chat_request, embeddings_request};

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::citations::annotation;
 use super::error::error_body;
-use super::usage::{add_usage, usage_json};
+use super::usage::{usage_json, usage_of};
 use super::{finish_reason, service_tier};
 use crate::wire::surrogates::replace_lone;
-use crate::wire::{ErrorBody, Usage, WholeAnswer};
+use crate::wire::{ErrorBody, WholeAnswer};
 
 /// Translates a whole answer; `created` is in seconds since 1970, `strict` leaves out what OpenAI's format does not
 /// have (I5).
@@ -31,20 +31,15 @@ pub fn chat_answer(body: &[u8], created: u64, strict: bool) -> Result<WholeAnswe
     for block in blocks {
         message.add(block);
     }
-    let counts = answer.get("usage").filter(|counts| counts.is_object());
-    let usage = counts.map(|counts| {
-        let mut usage = Usage::default();
-        add_usage(&mut usage, counts);
-        usage
-    });
+    let usage = usage_of(&answer);
     let reason = finish_reason(answer.get("stop_reason").and_then(Value::as_str).unwrap_or("end_turn"));
     let mut translated = json!({
         "id": answer.get("id"), "object": "chat.completion", "created": created, "model": answer.get("model"),
         "choices": [{"index": 0, "message": message.json(strict), "logprobs": null, "finish_reason": reason}],
     });
-    if let (Some(usage), Some(counts)) = (&usage, counts) {
+    if let Some(usage) = &usage {
         translated["usage"] = usage_json(usage);
-        if let Some(tier) = service_tier(counts) {
+        if let Some(tier) = service_tier(&answer["usage"]) {
             translated["service_tier"] = json!(tier);
         }
     }

@@ -35,6 +35,19 @@ pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
     }
 }
 
+/// What a body counts, whether it is an answer or an error.
+pub fn usage_in(body: &[u8]) -> Option<Usage> {
+    serde_json::from_slice::<Value>(body).ok().as_ref().and_then(usage_of)
+}
+
+/// What an answer's `usage` counts.
+pub(super) fn usage_of(answer: &Value) -> Option<Usage> {
+    let counts = answer.get("usage").filter(|counts| counts.is_object())?;
+    let mut usage = Usage::default();
+    add_usage(&mut usage, counts);
+    Some(usage)
+}
+
 /// Usage in OpenAI's shape; `cache_write_tokens` is an extra, and reasoning is told where Anthropic told it.
 pub(super) fn usage_json(usage: &Usage) -> Value {
     let mut told = json!({

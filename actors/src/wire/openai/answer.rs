@@ -26,9 +26,14 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     if let Some(error) = head.error.filter(|error| error.get() != "null") {
         return Err(error_text(error.get().as_bytes()));
     }
-    let service_tier = head.service_tier.map_or(ServiceTier::Default, service_tier);
-    let usage = head.usage.and_then(read_usage).map(|usage| Usage { service_tier, ..usage });
+    let usage = head.usage();
     Ok(WholeAnswer { usage, body })
+}
+
+/// What a body counts that is no answer, such as an error's.
+pub fn usage_in(body: &[u8]) -> Option<Usage> {
+    let head: Head<'_> = serde_json::from_slice(body).ok()?;
+    head.usage()
 }
 
 /// Reads a whole chat answer; `strict` removes what OpenAI's own API does not have (I5).
@@ -55,6 +60,13 @@ struct Head<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     service_tier: Option<&'a RawValue>,
+}
+
+impl Head<'_> {
+    fn usage(&self) -> Option<Usage> {
+        let service_tier = self.service_tier.map_or(ServiceTier::Default, service_tier);
+        self.usage.and_then(read_usage).map(|usage| Usage { service_tier, ..usage })
+    }
 }
 
 /// The tier in a `service_tier` field, whose raw text costs nothing to read and may be of any type.
