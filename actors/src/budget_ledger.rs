@@ -50,6 +50,14 @@ pub struct LedgerSettings {
     pub webhook: Option<Webhook>,
 }
 
+impl LedgerSettings {
+    /// How long a slice may be spent after the store was last asked. Others release it after `lease` and `abandon`; half
+    /// of the latter is left for requests under way to end.
+    fn good_for(&self) -> Duration {
+        self.lease + self.abandon / 2
+    }
+}
+
 /// What the actor works with; shared with the futures of its messages.
 struct Book {
     ledger: SharedLedger,

@@ -10,6 +10,7 @@ mod audit;
 mod connect;
 mod error;
 mod figures;
+mod from_now;
 mod leases;
 mod limits;
 mod migrate;

@@ -313,6 +313,40 @@ async fn g2_a_database_that_does_not_answer_stops_no_request() {
     usage(&gateway, "provider", 5).await;
 }
 
+/// B1: a process that the store has not heard of for so long that others may have its slice spends it no more, and goes on
+/// when the store is back.
+#[tokio::test]
+async fn b1_a_process_cut_off_from_the_store_stops_spending() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let setup = Setup::new().openai(&openai).set("budgets.lease_ms", 1_500).set("budgets.abandon_ms", 0);
+    let gateway = setup.set("budgets.refresh_ms", 100).start().await;
+    let key = gateway.make_key(json!({ "budget_limit_usd": 10 })).await;
+    let (id, key) = (key["id"].as_str().unwrap(), key["virtual_key"].as_str().unwrap());
+    gateway.ask(bounded(key)).await.expect(200);
+    let mut holder = hold_database(&gateway).await;
+    let ask_until = async |status: u16| {
+        let ask = async {
+            loop {
+                let answer = gateway.ask(bounded(key)).await;
+                assert!([200, 429].contains(&answer.status), "{}", answer.text());
+                if answer.status == status {
+                    return answer;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        crate::harness::in_time("the answers change", ask).await
+    };
+    let refused = ask_until(429).await;
+    assert_eq!(
+        (&refused.json()["error"]["code"], refused.header("retry-after")),
+        (&json!("budget_unknown"), Some("1"))
+    );
+    holder.kill().await.unwrap();
+    ask_until(200).await;
+    settled(&gateway, "key", id, COST * openai.count() as i128).await;
+}
+
 /// A process that holds the writers' lock of the gateway's database until it is killed.
 async fn hold_database(gateway: &Gateway) -> tokio::process::Child {
     use tokio::io::AsyncReadExt;

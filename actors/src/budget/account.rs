@@ -60,8 +60,12 @@ pub struct Shortage {
 pub struct Granted {
     /// What was added to this process' slice.
     pub added: PicoUsd,
+    /// All that this process may spend by the store, with what was added.
+    pub total: PicoUsd,
     /// Settled by all replicas, as far as the store knows.
     pub spent: PicoUsd,
+    /// Until when it may be spent, unless it is renewed.
+    pub good_until: Instant,
 }
 
 #[derive(Debug)]
@@ -73,6 +77,8 @@ pub(super) struct State {
     unwritten: PicoUsd,
     reserved: PicoUsd,
     slice: PicoUsd,
+    /// By the clock of this process; afterwards the store may have given the slice to others.
+    good_until: Instant,
     used_up: Option<(PicoUsd, Instant)>,
     last_use: Instant,
 }
@@ -80,7 +86,7 @@ pub(super) struct State {
 impl Account {
     /// A budget without any slice.
     pub fn new(scope: Scope, terms: &Terms) -> Self {
-        let zero = PicoUsd::default();
+        let (zero, now) = (PicoUsd::default(), Instant::now());
         let state = State {
             stretch: terms.stretch.clone(),
             limit: terms.limit,
@@ -88,8 +94,9 @@ impl Account {
             unwritten: zero,
             reserved: zero,
             slice: zero,
+            good_until: now,
             used_up: None,
-            last_use: Instant::now(),
+            last_use: now,
         };
         Self { scope, state: Mutex::new(state), demand: Demand::default() }
     }
@@ -126,10 +133,23 @@ impl Account {
         if &*state.stretch.name != stretch {
             return;
         }
+        if granted.total == granted.added {
+            // Whatever was there is no longer this process' own.
+            state.slice = state.slice.min(state.reserved);
+        }
         state.slice = state.slice.plus(granted.added);
+        state.good_until = granted.good_until;
         state.spent_in_store = granted.spent;
         let short = asked > state.free();
         state.used_up = short.then_some((asked, now));
+    }
+
+    /// Lets the slice be spent until `good_until`, unless it may be gone already.
+    pub fn renewed(&self, good_until: Instant, now: Instant) {
+        let mut state = self.lock();
+        if !state.has_lapsed(now) {
+            state.good_until = state.good_until.max(good_until);
+        }
     }
 
     /// Frees a reservation and books what the request really cost.
@@ -165,15 +185,17 @@ impl Account {
         }
     }
 
-    /// Takes the part of the slice that nobody has used for `idle`, to give it back to the store.
+    /// Takes the part of the slice that nobody has used for `idle`, or may use any more, to give it back to the store.
     pub fn take_idle(&self, idle: Duration, now: Instant) -> Option<(Stretch, PicoUsd)> {
         let mut state = self.lock();
-        let free = state.free();
-        if free <= PicoUsd::default() || now.saturating_duration_since(state.last_use) < idle {
-            return None;
-        }
-        state.slice = state.slice.minus(free);
-        Some((state.stretch.clone(), free))
+        let is_idle = now.saturating_duration_since(state.last_use) >= idle;
+        if is_idle || state.has_lapsed(now) { state.take_free() } else { None }
+    }
+
+    /// Takes the part of the slice that may not be used any more, to give it back to the store, should it still be there.
+    pub fn take_lapsed(&self, now: Instant) -> Option<(Stretch, PicoUsd)> {
+        let mut state = self.lock();
+        if state.has_lapsed(now) { state.take_free() } else { None }
     }
 }
 
@@ -184,6 +206,16 @@ impl State {
 
     fn free(&self) -> PicoUsd {
         self.slice.minus(self.reserved)
+    }
+
+    fn has_lapsed(&self, now: Instant) -> bool {
+        self.good_until <= now
+    }
+
+    fn take_free(&mut self) -> Option<(Stretch, PicoUsd)> {
+        let free = Some(self.free()).filter(|free| *free > PicoUsd::default())?;
+        self.slice = self.slice.minus(free);
+        Some((self.stretch.clone(), free))
     }
 
     /// Begins a new stretch of time where the old one is over, and takes note of a changed limit.
@@ -204,6 +236,9 @@ impl State {
     pub(super) fn check(&self, amount: PicoUsd, now: Instant) -> Result<(), Shortage> {
         let under_limit = self.limit.minus(self.spent()).minus(self.reserved);
         let free = self.free().min(under_limit);
+        if self.has_lapsed(now) && amount > PicoUsd::default() {
+            return Err(Shortage { free: free.min(PicoUsd::default()), ask_store: true });
+        }
         if amount <= free {
             return Ok(());
         }

@@ -24,6 +24,12 @@ fn account(kind: ScopeKind, terms: &Terms) -> Arc<Account> {
     Arc::new(Account::new(Scope::new(kind, "a"), terms))
 }
 
+/// A grant beside others, for long.
+fn granted(added: i128, spent: i128) -> Granted {
+    let good_until = Instant::now() + Duration::from_secs(3_600);
+    Granted { added: usd(added), total: usd(added + 1_000), spent: usd(spent), good_until }
+}
+
 /// The store's rule in a few lines: a grant never takes more than the limit leaves beside what is spent and granted.
 struct Model {
     limit: i128,
@@ -36,7 +42,7 @@ impl Model {
         let free = self.limit - self.spent - self.granted.iter().sum::<i128>();
         let added = want.max(free / 4).min(free).max(0);
         self.granted[replica] += added;
-        Granted { added: usd(added), spent: usd(self.spent) }
+        Granted { total: usd(self.granted[replica]), ..granted(added, self.spent) }
     }
 
     fn write(&mut self, replica: usize, cost: i128) {
@@ -152,8 +158,8 @@ fn b1_a_request_fits_all_of_its_budgets_or_takes_from_none() {
     let (wide, narrow) = (terms(100, "p"), terms(10, "p"));
     let (key, team) = (account(ScopeKind::Key, &wide), account(ScopeKind::Team, &narrow));
     let now = Instant::now();
-    key.granted("p", Granted { added: usd(100), spent: usd(0) }, usd(0), now);
-    team.granted("p", Granted { added: usd(10), spent: usd(0) }, usd(0), now);
+    key.granted("p", granted(100, 0), usd(0), now);
+    team.granted("p", granted(10, 0), usd(0), now);
     let claims = || {
         vec![
             Claim { account: key.clone(), terms: wide.clone() },
@@ -176,12 +182,12 @@ fn b6_a_new_month_begins_with_nothing_spent() {
     let account = account(ScopeKind::User, &november);
     let now = Instant::now();
     let claims = |terms: &Terms| vec![Claim { account: account.clone(), terms: terms.clone() }];
-    account.granted("2026-11", Granted { added: usd(10), spent: usd(0) }, usd(0), now);
+    account.granted("2026-11", granted(10, 0), usd(0), now);
     let straddling = Reservation::take(claims(&november), usd(10), now).unwrap();
     assert!(Reservation::take(claims(&december), usd(10), now).unwrap_err().shortage.ask_store);
-    account.granted("2026-12", Granted { added: usd(10), spent: usd(0) }, usd(0), now);
+    account.granted("2026-12", granted(10, 0), usd(0), now);
     straddling.settle(usd(10));
-    account.granted("2026-11", Granted { added: usd(10), spent: usd(0) }, usd(0), now);
+    account.granted("2026-11", granted(10, 0), usd(0), now);
     let balance = account.balance();
     assert_eq!((&*balance.stretch.name, balance.spent, balance.slice), ("2026-12", usd(0), usd(10)));
 }
@@ -197,7 +203,7 @@ fn the_store_is_not_asked_again_for_what_it_does_not_have() {
         Reservation::take(claims, usd(5), at).unwrap_err().shortage.ask_store
     };
     assert!(short(&tight, now));
-    account.granted("p", Granted { added: usd(0), spent: usd(4) }, usd(5), now);
+    account.granted("p", granted(0, 4), usd(5), now);
     assert!(!short(&tight, now));
     assert!(short(&tight, now + Duration::from_secs(1)));
     assert!(short(&terms(20, "p"), now));
@@ -211,12 +217,61 @@ fn a_cost_counted_twice_for_a_moment_strands_no_money() {
     let account = account(ScopeKind::Key, &limit);
     let now = Instant::now();
     let claims = || vec![Claim { account: account.clone(), terms: limit.clone() }];
-    account.granted("p", Granted { added: usd(4), spent: usd(0) }, usd(4), now);
+    account.granted("p", granted(4, 0), usd(4), now);
     Reservation::take(claims(), usd(4), now).unwrap().settle(usd(4));
-    account.granted("p", Granted { added: usd(6), spent: usd(4) }, usd(6), now);
+    account.granted("p", granted(6, 4), usd(6), now);
     account.written("p", usd(4));
     assert_eq!(account.balance().spent, usd(8), "four, twice");
     assert!(Reservation::take(claims(), usd(6), now).unwrap_err().shortage.ask_store);
-    account.granted("p", Granted { added: usd(0), spent: usd(4) }, usd(6), now);
+    account.granted("p", granted(0, 4), usd(6), now);
     assert!(Reservation::take(claims(), usd(6), now).is_ok());
+}
+
+/// B1: a process that could not renew its lease for long spends nothing of it any more, until the store grants anew.
+#[test]
+fn b1_a_slice_that_was_not_renewed_is_not_spent() {
+    let limit = terms(100, "p");
+    let account = account(ScopeKind::Key, &limit);
+    let now = Instant::now();
+    let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+    let take =
+        |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
+    account.granted("p", Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    let under_way = take(10, now + minute - second).unwrap();
+    let refused = take(10, now + minute).unwrap_err().shortage;
+    assert_eq!((refused.free, refused.ask_store), (usd(0), true));
+    assert!(take(0, now + minute).is_ok(), "what costs nothing needs no budget");
+    // Too late: the store may have given it to others.
+    account.renewed(now + 5 * minute, now + minute);
+    assert!(take(10, now + minute).is_err());
+    // What is under way is not given back.
+    assert_eq!(account.take_lapsed(now + minute).map(|(_, amount)| amount), Some(usd(40)));
+    assert_eq!(account.take_lapsed(now + minute), None);
+    under_way.settle(usd(10));
+    account.granted("p", Granted { good_until: now + 3 * minute, ..granted(5, 10) }, usd(5), now + minute);
+    let held = take(5, now + 2 * minute).unwrap();
+    // In time it goes on, and an end that was known already is not drawn nearer.
+    account.renewed(now + 4 * minute, now + 2 * minute);
+    account.renewed(now + minute, now + 2 * minute);
+    held.settle(usd(0));
+    assert!(take(5, now + 4 * minute - second).is_ok());
+    assert_eq!(account.take_idle(60 * minute, now + minute), None);
+    assert_eq!(account.take_idle(60 * minute, now + 4 * minute).map(|(_, amount)| amount), Some(usd(5)));
+}
+
+/// B1: where the store knows of nothing that a process held, it was given to others.
+#[test]
+fn b1_a_slice_that_was_released_is_forgotten() {
+    let limit = terms(100, "p");
+    let account = account(ScopeKind::Key, &limit);
+    let now = Instant::now();
+    let take =
+        |amount| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), now);
+    account.granted("p", granted(50, 0), usd(50), now);
+    let held = take(20).unwrap();
+    account.granted("p", Granted { total: usd(7), ..granted(7, 0) }, usd(7), now);
+    assert_eq!(account.balance().slice, usd(27));
+    assert!(take(8).is_err());
+    held.settle(usd(20));
+    assert!(take(7).is_ok());
 }

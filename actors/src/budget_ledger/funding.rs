@@ -1,6 +1,6 @@
 //! Leases: a slice of a budget for this process.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::{Book, Fund, part};
 use crate::budget::account::Granted;
@@ -17,10 +17,19 @@ impl Book {
         let Fund { claim, amount } = fund;
         let (account, terms) = (claim.account, claim.terms);
         let Some((_turn, wanted)) = account.demand().turn(amount).await else { return Ok(()) };
+        if let Some((stretch, amount)) = account.take_lapsed(Instant::now()) {
+            log::warn!("the lease of a budget lapsed, as the store could not be asked for long");
+            // Others may have leased what was granted here: they must first know what was spent of it.
+            let _alone = self.flushing.lock().await;
+            let flushed = self.flush_all().await;
+            flushed.inspect_err(|_| account.put_back(&stretch.name, amount))?;
+            self.give_back(&account, &stretch, amount).await?;
+        }
         let balance = account.balance();
         let lacking = wanted.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
         let want = lacking.max(part(terms.limit, SLICE_PERCENT));
-        let expires = SystemTime::now() + self.settings.lease;
+        // From before the store is asked, so that it never ends later than there.
+        let good_until = Instant::now() + self.settings.good_for();
         let lease = crate::db::LeaseRequest {
             scope: account.scope(),
             period: &terms.stretch.name,
@@ -28,11 +37,11 @@ impl Book {
             want,
             at_least: lacking,
             limit: terms.limit,
-            expires_at: expires,
+            stands: self.settings.lease,
         };
         let granted = self.store.lease(lease).await;
         let granted = granted.inspect_err(|error| self.doubt(error, account.scope(), &terms.stretch.name))?;
-        let granted = Granted { added: granted.added, spent: granted.spent };
+        let granted = Granted { added: granted.added, total: granted.granted_total, spent: granted.spent, good_until };
         account.granted(&terms.stretch.name, granted, amount, Instant::now());
         Ok(())
     }

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
+use crate::budget::account::Account;
+use crate::budget::period::Stretch;
 use crate::changes::Change;
 use crate::db::StoreError;
 use crate::journal::take_orphans;
+use crate::money::PicoUsd;
 use crate::prices::PriceTable;
 use crate::usage_row::UsageRow;
 
@@ -25,9 +28,8 @@ impl Book {
         self.return_idle().await?;
         self.settle_doubts().await?;
         self.take_up_orphans().await?;
-        let now = SystemTime::now();
-        self.store.renew_leases(&self.ledger.replica, now + self.settings.lease).await?;
-        for replica in self.store.expired_replicas(now - self.settings.abandon).await? {
+        self.renew_leases().await?;
+        for replica in self.store.expired_replicas(self.settings.abandon).await? {
             log::warn!("the lease of {replica}, which is gone with its journal, is released");
             self.store.release_replica(&replica).await?;
         }
@@ -59,18 +61,34 @@ impl Book {
     async fn return_idle(&self) -> Result<(), StoreError> {
         for account in self.ledger.accounts.all() {
             if let Some((stretch, amount)) = account.take_idle(self.settings.idle, Instant::now()) {
-                let returned =
-                    self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await;
-                // Where the store may have it back, nobody spends it: here it would be spent a second time.
-                let returned = returned.inspect_err(|error| {
-                    if error.did_nothing() {
-                        account.put_back(&stretch.name, amount);
-                    }
-                    self.doubt(error, account.scope(), &stretch.name);
-                });
-                returned?;
+                self.give_back(&account, &stretch, amount).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Gives the store back what was taken out of an account.
+    pub(super) async fn give_back(
+        &self,
+        account: &Account,
+        stretch: &Stretch,
+        amount: PicoUsd,
+    ) -> Result<(), StoreError> {
+        let returned = self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await;
+        // Where the store may have it back, nobody spends it: here it would be spent a second time.
+        returned.inspect_err(|error| {
+            if error.did_nothing() {
+                account.put_back(&stretch.name, amount);
+            }
+            self.doubt(error, account.scope(), &stretch.name);
+        })
+    }
+
+    async fn renew_leases(&self) -> Result<(), StoreError> {
+        let good_until = Instant::now() + self.settings.good_for();
+        self.store.renew_leases(&self.ledger.replica, self.settings.lease).await?;
+        let now = Instant::now();
+        self.ledger.accounts.all().iter().for_each(|account| account.renewed(good_until, now));
         Ok(())
     }
 

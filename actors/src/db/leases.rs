@@ -1,7 +1,7 @@
 //! `budget_leases`: who may spend how much of a budget without asking. What is spent and what is granted, together, never
 //! exceed the limit.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -9,8 +9,9 @@ use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 
 use super::figures::{self, Figure};
+use super::from_now::FromNow;
 use super::schema::{budget_leases, budget_spend};
-use super::types::{At, Picos, sql};
+use super::types::{Picos, sql};
 use super::{Store, StoreError};
 use crate::budget::scope::Scope;
 use crate::money::PicoUsd;
@@ -33,8 +34,8 @@ pub struct LeaseRequest<'a> {
     pub at_least: PicoUsd,
     /// The limit in force.
     pub limit: PicoUsd,
-    /// Until when the lease stands.
-    pub expires_at: SystemTime,
+    /// How long the lease stands without being renewed.
+    pub stands: Duration,
 }
 
 /// What a replica was granted, and where the budget then stands.
@@ -65,11 +66,6 @@ pub struct BudgetFigures {
 
 diesel::infix_operator!(Plus, " + ", sql::Picos);
 
-pub(super) fn micros(time: SystemTime) -> At {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    At(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
 /// How much of what is free a replica is granted.
 fn share(request: &LeaseRequest<'_>, free: i128) -> i128 {
     request.want.picos().min(request.at_least.picos().max(free / SHARE)).min(free).max(0)
@@ -83,7 +79,7 @@ impl Store {
     pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Lease, StoreError> {
         let (kind, id) = (request.scope.kind.word(), &*request.scope.id);
         let (period, replica) = (request.period, request.replica);
-        let expires_at = micros(request.expires_at);
+        let expires_at = FromNow::after(request.stands);
         tx!(self, c => {
             // The row of what is spent is the lock of the budget: an update that changes nothing holds it to the end.
             let Picos(spent) = diesel::insert_into(budget_spend::table)
@@ -205,12 +201,12 @@ impl Store {
         })
     }
 
-    /// Lets all of a replica's leases stand until `expires_at`.
+    /// Lets all of a replica's leases stand for so long from now.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn renew_leases(&self, replica: &str, expires_at: SystemTime) -> Result<(), StoreError> {
-        let expires_at = micros(expires_at);
+    pub async fn renew_leases(&self, replica: &str, stands: Duration) -> Result<(), StoreError> {
+        let expires_at = FromNow::after(stands);
         // On the lane like every writer of leases, so that two of one process cannot wait for each other for ever.
         tx!(self, c => {
             diesel::update(budget_leases::table.filter(budget_leases::replica.eq(replica)))
@@ -232,12 +228,12 @@ impl Store {
         .map(drop)
     }
 
-    /// The replicas whose leases ended before `before` without being renewed.
+    /// The replicas whose leases ended longer than `ago` without being renewed.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn expired_replicas(&self, before: SystemTime) -> Result<Vec<String>, StoreError> {
-        let expired = budget_leases::table.filter(budget_leases::expires_at.lt(micros(before)));
+    pub async fn expired_replicas(&self, ago: Duration) -> Result<Vec<String>, StoreError> {
+        let expired = budget_leases::table.filter(budget_leases::expires_at.lt(FromNow::before(ago)));
         again!(self, c => expired.select(budget_leases::replica).distinct().load(c))
     }
 

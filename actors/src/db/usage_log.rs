@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use diesel::result::Error;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::conn::Backend;
-use super::leases::micros;
 use super::spend::{Book, Sums};
-use super::types::{Id, sql};
+use super::types::{At, Id, sql};
 use super::usage_rows::{LITE_ROWS, UsageColumns};
 use super::{Store, StoreError};
 use crate::usage_row::UsageRow;
@@ -57,7 +57,7 @@ impl Store {
         };
         let delete = format!("DELETE FROM llm_usage_log WHERE id IN ({oldest}{share})");
         on!(self, c => diesel::sql_query(&delete)
-            .bind::<sql::Moment, _>(micros(at))
+            .bind::<sql::Moment, _>(At::from(DateTime::<Utc>::from(at)))
             .bind::<BigInt, _>(i64::from(batch))
             .execute(c))
     }

@@ -1,7 +1,7 @@
 //! Leases: what is spent and granted never exceeds the limit, in both databases.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -29,7 +29,7 @@ async fn ask(store: &Store, scope: &Scope, replica: &str, want: i128, at_least: 
         want: picos(want),
         at_least: picos(at_least),
         limit: picos(limit),
-        expires_at: SystemTime::now() + Duration::from_secs(30),
+        stands: Duration::from_secs(30),
     };
     store.lease(request).await.unwrap()
 }
@@ -93,11 +93,16 @@ on_both_stores! {
         store.return_lease(&key, PERIOD, "nobody", picos(1_000)).await.unwrap();
         assert_eq!(ask(&store, &key, "two", 0, 0, 100).await.others, picos(0));
 
-        let now = SystemTime::now();
-        let minute = Duration::from_secs(60);
-        assert!(store.expired_replicas(now).await.unwrap().is_empty());
-        store.renew_leases("one", now + 3 * minute).await.unwrap();
-        assert_eq!(store.expired_replicas(now + minute).await.unwrap(), ["two"]);
+        // Both stand for thirty seconds, by the database's clock, and one of them for longer.
+        assert!(store.expired_replicas(Duration::ZERO).await.unwrap().is_empty());
+        store.renew_leases("two", Duration::ZERO).await.unwrap();
+        let wait = async {
+            while store.expired_replicas(Duration::ZERO).await.unwrap() != ["two"] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+        assert!(store.expired_replicas(Duration::from_secs(3_600)).await.unwrap().is_empty());
         // An expired lease is still held: only its release frees it.
         assert_eq!(ask(&store, &key, "one", 100, 100, 100).await.added, picos(60));
         store.release_replica("two").await.unwrap();
