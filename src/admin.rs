@@ -10,6 +10,7 @@ mod key_request;
 mod key_view;
 mod limits;
 mod pricing;
+mod savings;
 mod usage;
 mod virtual_keys;
 
@@ -50,6 +51,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .configure(limits::routes)
             .configure(pricing::routes)
             .configure(usage::routes)
+            .configure(savings::routes)
             .configure(insight::routes)
             .default_service(web::route().to(not_found))
             .wrap(from_fn(auth::require_admin_token)),

@@ -18,14 +18,14 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 use crate::actor_stats::{ActorStats, takes_parcels};
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Refresh};
-use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Store, StoreError, UsageSum};
+use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Savings, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
 
 use courier::Courier;
 
 pub use courier::Webhook;
-pub use messages::{Close, Fund, LimitOf, ListAudit, ListBudgets, ReportUsage, SetLimit, SetPrice};
+pub use messages::{Close, Fund, LimitOf, ListAudit, ListBudgets, ReportSavings, ReportUsage, SetLimit, SetPrice};
 
 /// What the ledger is configured with.
 #[derive(Clone, Debug)]
@@ -202,6 +202,7 @@ handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
 handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
 handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures());
 handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
+handle!(ReportSavings => Result<Savings, StoreError>, |book, report| book.store.savings(report.from, report.to));
 handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));
 handle!(SetPrice => Result<(), StoreError>, |book, set| book.set_price(set));
 handle!(Close => Result<(), StoreError>, |book, _close| book.close());

@@ -10,9 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
 use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
-use crate::budget::reservation::Reservation;
 use crate::failure::{Failure, FailureKind};
-use crate::metering::{Draft, Metering, Unfinished, unfinished};
+use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
 use crate::plan::{Chain, NextStep, Target, apply};
 use crate::provider::{AttemptPermit, ProviderHandle, Refused};
@@ -22,6 +21,7 @@ use crate::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
 use crate::secret::Secret;
 use crate::settings::Dialect;
 use crate::upstream::Upstream;
+use crate::usage_row::UsageRow;
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::{JsonObject, json_string};
 use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai, sse};
@@ -55,6 +55,8 @@ pub struct Call {
     pub chain: Chain,
     /// The targets of `chain`, resolved.
     pub targets: Vec<ResolvedTarget>,
+    /// What the client asked for, where the config names providers or models of its own.
+    pub asked: Option<Asked>,
     /// What the router knows.
     pub routing: Arc<Routing>,
 }
@@ -210,7 +212,14 @@ impl Call {
         head.dropped_params.clone_from(&prepared.dropped_params);
         let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
-        let mut metering = metering(request, resolved, &self.routing, body, afforded.reservation, most_output);
+        let serves_other = |asked: &&Asked| *asked.provider != *resolved.provider || asked.model != resolved.model;
+        let asked = self.asked.as_ref().filter(serves_other).cloned();
+        let (begun, text, tokens) = (request.record.started(), body.text().clone(), request.tokens.clone());
+        let model_is_proven = request.record.answers_prove || request.record.model_is_known;
+        let row = row(request, resolved, &self.routing);
+        let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, asked };
+        let ledger = &self.routing.treasury.ledger;
+        let mut metering = Metering::new(ledger, draft, afforded.reservation, request.arrived);
         let begun = Instant::now();
         let id = format!("chatcmpl-{}", request.record.line.request_id);
         let attempt = Attempt {
@@ -360,18 +369,11 @@ fn unreadable(error: serde_json::Error) -> BadRequest {
     BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") }
 }
 
-/// The money of an attempt that is about to be sent.
-fn metering(
-    request: &RouteRequest,
-    resolved: &ResolvedTarget,
-    routing: &Routing,
-    body: &JsonObject,
-    reservation: Option<Reservation>,
-    most_output: Option<u64>,
-) -> Metering {
+/// The row of an attempt that is about to be sent.
+fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> Box<UsageRow> {
     let ledger = &routing.treasury.ledger;
     let line = &request.record.line;
-    let row = unfinished(Unfinished {
+    unfinished(Unfinished {
         trace_id: &line.trace_id,
         request_id: &line.request_id,
         key: &request.key,
@@ -383,11 +385,7 @@ fn metering(
         replica: &ledger.replica,
         charges: ledger.accounts.charges(&request.key, request.arrived),
         now: request.arrived,
-    });
-    let model_is_proven = request.record.answers_prove || request.record.model_is_known;
-    let (begun, body, tokens) = (request.record.started(), body.text().clone(), request.tokens.clone());
-    let draft = Draft { row, begun, body, model_is_proven, tokens, most_output };
-    Metering::new(ledger, draft, reservation, request.arrived)
+    })
 }
 
 /// A target's own limit, which begins with the attempt (Portkey's meaning), or the client's where it ends before.

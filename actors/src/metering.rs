@@ -32,6 +32,17 @@ pub struct Draft {
     pub tokens: Option<Arc<TokenHold>>,
     /// The output tokens that are reserved.
     pub most_output: Option<u64>,
+    /// The model that the client asked for, where another is to serve it.
+    pub asked: Option<Asked>,
+}
+
+/// What a request would have gone to without a routing config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The provider.
+    pub provider: String,
+    /// Its model.
+    pub model: String,
 }
 
 /// One attempt's money. Dropped without a verdict while the attempt was under way, it books what can be counted: the
@@ -95,10 +106,7 @@ impl Metering {
 
     /// Books what the vendor counted, and gives the cost; none where the model has no price.
     pub fn settle(&mut self, usage: &Usage, status: &'static str) -> Option<PicoUsd> {
-        let draft = self.draft.take()?;
-        let cost = cost(self.open.ledger(), &draft, usage, self.priced_at);
-        book(self.open.ledger(), *draft, usage, cost, status, false, self.reservation.take());
-        cost
+        self.book(usage, status, false)
     }
 
     /// Books what the vendor counted of an answer that broke off, or more output where more came than it had counted.
@@ -106,11 +114,7 @@ impl Metering {
         let generated = self.generated.clone();
         let came = tokens::counted(move || generated.count()).await.unwrap_or(0);
         let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..*told };
-        let Some(draft) = self.draft.take() else { return (usage, None) };
-        let cost = cost(self.open.ledger(), &draft, &usage, self.priced_at);
-        let estimated = came > told.completion_tokens;
-        book(self.open.ledger(), *draft, &usage, cost, status, estimated, self.reservation.take());
-        (usage, cost)
+        (usage, self.book(&usage, status, came > told.completion_tokens))
     }
 
     /// Books what the gateway counts itself, off this thread; the vendor told nothing.
@@ -121,8 +125,7 @@ impl Metering {
         let now = self.priced_at;
         let count = move || {
             let usage = count(&draft.body, &generated);
-            let cost = cost(open.ledger(), &draft, &usage, now);
-            book(open.ledger(), *draft, &usage, cost, status, true, reservation);
+            book(open.ledger(), *draft, &usage, now, status, true, reservation);
         };
         tokens::later(Box::new(count));
     }
@@ -131,10 +134,12 @@ impl Metering {
     pub async fn settle_counted(&mut self, status: &'static str) -> Option<(Usage, Option<PicoUsd>)> {
         let (body, generated) = (self.draft.as_ref()?.body.clone(), self.generated.clone());
         let usage = tokens::counted(move || count(&body, &generated)).await?;
+        Some((usage, self.book(&usage, status, true)))
+    }
+
+    fn book(&mut self, usage: &Usage, status: &'static str, estimated: bool) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        let cost = cost(self.open.ledger(), &draft, &usage, self.priced_at);
-        book(self.open.ledger(), *draft, &usage, cost, status, true, self.reservation.take());
-        Some((usage, cost))
+        book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, self.reservation.take())
     }
 }
 
@@ -149,33 +154,33 @@ impl Drop for Metering {
     }
 }
 
-/// What some usage costs: by the model's own price, else by the ceiling, where one is set (C1).
-fn cost(ledger: &SharedLedger, draft: &Draft, usage: &Usage, now: DateTime<Utc>) -> Option<PicoUsd> {
-    let prices = ledger.prices.load();
-    let own = prices.find(&draft.row.provider, &draft.row.model, usage.service_tier, now);
-    ledger.metrics.price_lookup(own.is_some());
-    own.or(ledger.ceiling.as_ref()).map(|price| price.cost(usage))
-}
-
+/// Books some usage, and gives what it costs: by the model's own price, else by the ceiling, where one is set (C1).
 fn book(
     ledger: &SharedLedger,
     draft: Draft,
     usage: &Usage,
-    cost: Option<PicoUsd>,
+    now: DateTime<Utc>,
     status: &'static str,
     estimated: bool,
     reservation: Option<Reservation>,
-) {
-    let Draft { mut row, begun, model_is_proven, tokens, .. } = draft;
+) -> Option<PicoUsd> {
+    let Draft { mut row, begun, model_is_proven, tokens, asked, .. } = draft;
     if let Some(tokens) = tokens {
         tokens.used(usage.prompt_tokens + usage.completion_tokens);
     }
+    let prices = ledger.prices.load();
+    let own = prices.find(&row.provider, &row.model, usage.service_tier, now);
+    ledger.metrics.price_lookup(own.is_some());
+    let cost = own.or(ledger.ceiling.as_ref()).map(|price| price.cost(usage));
+    let asked = asked.filter(|_| status == "success");
+    let baseline = asked.and_then(|asked| prices.cost(&asked.provider, &asked.model, usage, now));
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     row.usage = *usage;
-    row.cost = cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX));
+    row.cost = cost.map(picos);
+    row.baseline_cost = baseline.map(picos);
     row.estimated = estimated;
     row.status = status.into();
     row.duration_ms = millis(begun);
@@ -186,6 +191,11 @@ fn book(
     if let Some(reservation) = reservation {
         reservation.settle(cost.unwrap_or_default());
     }
+    cost
+}
+
+fn picos(cost: PicoUsd) -> i64 {
+    i64::try_from(cost.picos()).unwrap_or(i64::MAX)
 }
 
 fn millis(since: std::time::Instant) -> i64 {

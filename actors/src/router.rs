@@ -18,6 +18,7 @@ use crate::call::{Call, ResolvedTarget};
 use crate::catalogue::Catalogue;
 use crate::failure::Failure;
 use crate::limits::admission::TokenHold;
+use crate::metering::Asked;
 use crate::money::PicoUsd;
 use crate::plan::{Context as PlanContext, Plan, Target};
 use crate::provider::ProviderHandle;
@@ -193,7 +194,10 @@ impl RouterActor {
         let targets: Result<Vec<ResolvedTarget>, RouteError> =
             chain.steps.iter().map(|step| self.resolve(&request, &step.target)).collect();
         match targets {
-            Ok(targets) => Ok(Call { request, chain, targets, routing: self.routing.clone() }),
+            Ok(targets) => {
+                let asked = self.asked(&request, &targets);
+                Ok(Call { request, chain, targets, asked, routing: self.routing.clone() })
+            }
             Err(error) => Err((error, request.record)),
         }
     }
@@ -203,6 +207,20 @@ impl RouterActor {
         let hints = Hints { header: request.provider_hint.as_deref(), key: request.key.provider.as_deref() };
         let model = target.model().unwrap_or(&request.model);
         resolve(target.provider.as_deref(), model, hints, &self.routing.catalogue)
+    }
+
+    /// What the client asked for, where a target names another provider or model: the provider that the model would have
+    /// gone to, or that of the first target where none is known for it.
+    fn asked(&self, request: &RouteRequest, targets: &[ResolvedTarget]) -> Option<Asked> {
+        let names_own = |of: &ResolvedTarget| of.target.provider.is_some() || of.target.model().is_some();
+        if !targets.iter().any(names_own) {
+            return None;
+        }
+        let hints = Hints { header: request.provider_hint.as_deref(), key: request.key.provider.as_deref() };
+        let (provider, model) = resolve(None, &request.model, hints, &self.routing.catalogue)
+            .ok()
+            .or_else(|| Some((targets.first()?.provider.to_string(), request.model.clone())))?;
+        Some(Asked { provider, model })
     }
 
     fn resolve(&self, request: &RouteRequest, target: &Arc<Target>) -> Result<ResolvedTarget, RouteError> {

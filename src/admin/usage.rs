@@ -32,11 +32,10 @@ struct Query {
 }
 
 async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<impl Responder, AdminError> {
-    let now = Utc::now();
     let word = query.group_by.as_deref().unwrap_or("day");
     let group = UsageGroup::of_word(word)
         .ok_or_else(|| AdminError::bad_field("group_by", "must be day, key, user, team, provider or model"))?;
-    let (from, to) = (query.from.unwrap_or(now - TimeDelta::days(31)), query.to.unwrap_or(now));
+    let (from, to) = span(query.from, query.to);
     let report = ReportUsage { group, from: from.timestamp_micros(), to: to.timestamp_micros() };
     let rows = worker.shared.routing.treasury.mailbox.ask(report).await??;
     match query.format.as_deref() {
@@ -46,6 +45,12 @@ async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<i
         Some("csv") => Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/csv; charset=utf-8")).body(csv(&rows))),
         Some(_) => Err(AdminError::bad_field("format", "must be json or csv")),
     }
+}
+
+/// The time of a report: to now, and from a month ago, where nothing else was asked for.
+pub(super) fn span(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let now = Utc::now();
+    (from.unwrap_or(now - TimeDelta::days(31)), to.unwrap_or(now))
 }
 
 fn csv(rows: &[UsageSum]) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::bodies::{anthropic, openai};
+use crate::harness::bodies::{anthropic, ollama, openai};
 use crate::harness::client::hello;
 use crate::harness::money::{COST, log_rows, picos, settled, usage};
 use crate::harness::{FakeProvider, Reply, Request, Setup};
@@ -189,4 +189,46 @@ async fn b7_a_stream_that_breaks_is_billed_as_an_error() {
     let told =
         rows.iter().map(|row| json!([row["status"], row["prompt_tokens"], row["completion_tokens"], row["estimated"]]));
     assert_eq!(Value::Array(told.collect()), json!([["error", 10, 15, 0], ["error", 10, 40, 1]]));
+}
+
+/// What is saved is the price of the model that the client asked for, less that of the one that served it: local models
+/// and cheaper routes are told apart, and a model that was asked for saves nothing.
+#[tokio::test]
+async fn savings_are_told_against_the_model_that_was_asked_for() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let ollama = FakeProvider::answering(ollama::answer("hello")).await;
+    let anthropic = FakeProvider::answering(anthropic::stream(&["hello"])).await;
+    let setup = Setup::new().openai(&openai).ollama(&ollama).anthropic(&anthropic);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let to = |provider: &str, model: &str| json!({ "strategy": "single", "targets": [{ "provider": provider, "model": model }] });
+    let ask = async |model: &str, config: Value| {
+        gateway.ask(Request::hello(&key, model).config(&config)).await.expect(200);
+    };
+    // gpt-4o costs $2.50 and $10 a million: ten and fifteen tokens are $0.000175.
+    ask("gpt-4o", to("openai", "gpt-4o-mini")).await;
+    ask("gpt-4o", to("ollama", "llama3:8b")).await;
+    ask("openai/gpt-4o", to("openai", "gpt-4o")).await;
+    gateway.ask(Request::hello(&key, "gpt-4o")).await.expect(200);
+    let dearer = Request::streamed_hello(&key, "gpt-4o-mini").config(&to("anthropic", "claude-3-sonnet"));
+    assert!(gateway.stream(dearer).await.rest().await.is_done());
+    let rows = log_rows(&gateway, 5).await;
+    let baselines: Vec<_> = rows.iter().map(|row| &row["baseline_cost"]).collect();
+    assert_eq!(json!(baselines), json!([175_000_000, 175_000_000, null, null, 10_500_000]));
+    let savings = gateway.admin("GET", "/admin/savings", None).await.expect(200).json();
+    assert_eq!(savings["requests"], 5);
+    assert_eq!((&savings["cost_usd"], &savings["baseline_usd"]), (&json!("0.0006155"), &json!("0.0007105")));
+    assert_eq!((&savings["saved_usd"], &savings["share"]), (&json!("0.000095"), &json!(0.1337)));
+    let saved =
+        |requests: u64, usd: &str, share: f64| json!({ "requests": requests, "saved_usd": usd, "share": share });
+    let expected = json!({
+        "cache": saved(0, "0", 0.0),
+        "local_models": saved(1, "0.000175", 0.2463),
+        "cheaper_routes": saved(1, "0.0001645", 0.2315),
+        "dearer_routes": saved(1, "-0.0002445", -0.3441),
+    });
+    assert_eq!(savings["by_reason"], expected);
+    let later = gateway.admin("GET", "/admin/savings?from=2100-01-01T00:00:00Z", None).await.expect(200).json();
+    assert_eq!((&later["requests"], &later["share"]), (&json!(0), &Value::Null));
+    gateway.admin("GET", "/admin/savings?from=yesterday", None).await.expect(400);
+    gateway.admin("POST", "/admin/savings", Some(json!({}))).await.expect(405);
 }

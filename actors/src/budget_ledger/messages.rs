@@ -3,7 +3,7 @@
 use actix::Message;
 
 use crate::budget::reservation::Claim;
-use crate::db::{AuditEntry, BudgetFigures, StoreError, UsageGroup, UsageSum};
+use crate::db::{AuditEntry, BudgetFigures, Savings, StoreError, UsageGroup, UsageSum};
 use crate::money::PicoUsd;
 use crate::prices::Price;
 use crate::virtual_key::Usd;
@@ -59,6 +59,18 @@ pub struct ReportUsage {
 
 impl Message for ReportUsage {
     type Result = Result<Vec<UsageSum>, StoreError>;
+}
+
+/// Adds up what routing and the cache saved.
+pub struct ReportSavings {
+    /// From when, in microseconds since 1970.
+    pub from: i64,
+    /// Before when, in microseconds since 1970.
+    pub to: i64,
+}
+
+impl Message for ReportSavings {
+    type Result = Result<Savings, StoreError>;
 }
 
 /// Reads the newest entries of the audit log.

@@ -1,7 +1,10 @@
 //! The usage log, added up.
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Text};
+use diesel::deserialize::FromSqlRow;
+use diesel::pg::Pg;
+use diesel::sql_types::{BigInt, Text, Untyped};
+use diesel::sqlite::Sqlite;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -112,7 +115,7 @@ const SQLITE: Dialect = Dialect {
 };
 
 /// A sum of whole micro-dollars, of which there are so many pico-dollars.
-const PICOS: i128 = 1_000_000;
+pub(super) const PICOS: i128 = 1_000_000;
 
 fn query(group: UsageGroup, dialect: &Dialect) -> String {
     let Dialect { day, cost, estimated } = dialect;
@@ -131,20 +134,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn usage_report(&self, group: UsageGroup, from: i64, to: i64) -> Result<Vec<UsageSum>, StoreError> {
-        let rows: Vec<Row> = match &self.backend {
-            Backend::Postgres(postgres) => {
-                let (_alone, mut connection) = postgres.report().await?;
-                let query = diesel::sql_query(query(group, &POSTGRES));
-                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
-                let rows = timeout(REPORT, RunQueryDsl::load(query, &mut connection)).await;
-                postgres::flat(rows, REPORT)?
-            }
-            Backend::Sqlite(sqlite) => {
-                let query = diesel::sql_query(query(group, &SQLITE));
-                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
-                sqlite.report(move |connection| diesel::RunQueryDsl::load(query, connection)).await?
-            }
-        };
+        let rows: Vec<Row> = self.report(query(group, &POSTGRES), query(group, &SQLITE), from, to).await?;
         let sum = |row: Row| UsageSum {
             group: row.label,
             requests: row.requests,
@@ -154,5 +144,32 @@ impl Store {
             estimated: row.estimated,
         };
         Ok(rows.into_iter().map(sum).collect())
+    }
+
+    /// Runs a query of many rows, whose parameters are two moments, beside all others.
+    pub(super) async fn report<R>(
+        &self,
+        on_postgres: String,
+        on_sqlite: String,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<R>, StoreError>
+    where
+        R: FromSqlRow<Untyped, Pg> + FromSqlRow<Untyped, Sqlite> + Send + 'static,
+    {
+        match &self.backend {
+            Backend::Postgres(postgres) => {
+                let (_alone, mut connection) = postgres.report().await?;
+                let query = diesel::sql_query(on_postgres);
+                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
+                let rows = timeout(REPORT, RunQueryDsl::load(query, &mut connection)).await;
+                postgres::flat(rows, REPORT)
+            }
+            Backend::Sqlite(sqlite) => {
+                let query = diesel::sql_query(on_sqlite);
+                let query = query.bind::<sql::Moment, _>(At(from)).bind::<sql::Moment, _>(At(to));
+                sqlite.report(move |connection| diesel::RunQueryDsl::load(query, connection)).await
+            }
+        }
     }
 }

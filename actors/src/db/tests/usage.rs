@@ -9,7 +9,7 @@ use super::leases::{lease, scope};
 use crate::budget::accounts::Charge;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::db::test_place::{Place, on_both_stores};
-use crate::db::{At, AuditEntry, Store, StoreError, UsageGroup, UsageSum};
+use crate::db::{At, AuditEntry, Saved, Savings, Store, StoreError, UsageGroup, UsageSum};
 use crate::money::PicoUsd;
 use crate::usage_row::UsageRow;
 use crate::wire::Usage;
@@ -175,6 +175,44 @@ on_both_stores! {
             let size = largest_row(&store).await;
             assert!((2_500..=4_096).contains(&size), "{size} bytes");
         }
+    }
+
+    /// Savings are told apart by their means; what is not known saves nothing.
+    async fn savings_are_added_up_by_their_means(place) {
+        let store = place.store().await;
+        let row = |cost, baseline_cost| UsageRow { cost, baseline_cost, ..usage("one", 0, &[]) };
+        let rows = [
+            row(Some(10), None),
+            row(Some(10), Some(10)),
+            row(Some(20), Some(100)),
+            row(Some(30), Some(60)),
+            row(Some(0), Some(1_000)),
+            row(Some(9), Some(4)),
+            row(None, Some(10_000)),
+            row(None, None),
+            UsageRow { status: "cache_hit".into(), ..row(Some(0), Some(500)) },
+            UsageRow { status: "error".into(), ..row(Some(70_000), None) },
+            UsageRow { timestamp: NOON + 1, ..row(Some(1), Some(70_000)) },
+        ];
+        store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        let savings = store.savings(NOON, NOON + 1).await.unwrap();
+        let saved = |requests, amount| Saved { requests, amount: PicoUsd::from_picos(amount) };
+        let expected = Savings {
+            requests: 9,
+            cost: PicoUsd::from_picos(79),
+            baseline: PicoUsd::from_picos(1_684),
+            cache: saved(1, 500),
+            local_models: saved(1, 1_000),
+            cheaper_routes: saved(2, 110),
+            dearer_routes: saved(1, -5),
+        };
+        assert_eq!(savings, expected);
+        assert_eq!(savings.saved(), PicoUsd::from_picos(1_605));
+        assert_eq!(store.savings(0, NOON).await.unwrap(), Savings::default());
+        let dear = [row(Some(0), Some(i64::MAX)), row(Some(0), Some(i64::MAX))];
+        store.record_usage(&dear.iter().collect::<Vec<_>>()).await.unwrap();
+        let saved = store.savings(NOON, NOON + 1).await.unwrap().local_models;
+        assert_eq!(saved.amount.picos(), 2 * i128::from(i64::MAX) + 1_000);
     }
 
     /// G7: old rows go in batches, and what was spent stays.
