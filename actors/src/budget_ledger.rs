@@ -114,7 +114,7 @@ impl BudgetLedger {
     }
 }
 
-/// How often old rows of the usage log are looked for.
+/// How often old spend, and old rows of the usage log, are looked for.
 const PRUNE: Duration = Duration::from_secs(3_600);
 
 impl Actor for BudgetLedger {
@@ -130,10 +130,8 @@ impl Actor for BudgetLedger {
             let book = book.clone();
             actix::spawn(async move { book.note(book.prune(SystemTime::now()).await) });
         };
-        if self.book.settings.keep_usage.is_some() {
-            prune(&self.book);
-            ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.book));
-        }
+        prune(&self.book);
+        ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.book));
         if self.book.courier.is_some() {
             let book = self.book.clone();
             ctx.run_interval(courier::LOOK, move |_, _| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::client::hello;
-use crate::harness::money::{COST, bounded, picos, settled, usage};
+use crate::harness::money::{COST, bounded, picos, settled, sql, usage};
 use crate::harness::{Answer, FakeProvider, Gate, Gateway, Request, Setup};
 
 /// Asks until a budget of $0.001, of which `spent` answers are paid, is spent but for less than three answers; a refusal
@@ -393,4 +393,19 @@ async fn b2_a_killed_process_leaves_no_reservation_and_loses_no_row() {
     openai.always(openai::answer("hello"));
     let more = spend_rest(&gateway, &text, 20).await;
     assert!((72..=75).contains(&more), "{more}");
+}
+
+/// G7: what was spent in a period that ended more than 400 days ago is removed while the gateway runs.
+#[tokio::test]
+async fn g7_spend_of_long_ago_is_removed() {
+    let folder = Setup::new().start().await.stop().await;
+    let insert = "INSERT INTO budget_spend VALUES ('key', 'a', '2001-01', 5), ('key', 'a', 'total', 5)";
+    sql(folder.path(), insert).await;
+    let gateway = Setup::new().start_in(folder).await;
+    let gone = async {
+        while sql(gateway.folder(), "SELECT period FROM budget_spend").await != [json!({ "period": "total" })] {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    crate::harness::in_time("the old period is gone", gone).await;
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::budget::account::Account;
 use crate::budget::period::Stretch;
@@ -14,6 +16,9 @@ use crate::usage_row::UsageRow;
 
 /// How long the end of the process waits for attempts that are being cut or counted.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
+
+/// How long spend is kept after its period ended: more than a year, and a day in which it ends in every time zone.
+const SPEND_DAYS: i64 = 401;
 
 /// Rows of a left journal in one transaction.
 const AT_ONCE: usize = 500;
@@ -92,8 +97,10 @@ impl Book {
         Ok(())
     }
 
-    /// Removes the rows of the usage log that are older than they are kept (G7), some at a time.
+    /// Removes what was spent in periods that are long over, and the rows of the usage log that are older than they are
+    /// kept (G7), some at a time.
     pub(super) async fn prune(&self, now: SystemTime) -> Result<(), StoreError> {
+        self.store.delete_spend_before(DateTime::<Utc>::from(now) - TimeDelta::days(SPEND_DAYS)).await?;
         let Some(before) = self.settings.keep_usage.and_then(|keep| now.checked_sub(keep)) else { return Ok(()) };
         let mut count = 0;
         loop {

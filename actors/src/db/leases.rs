@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sql_types::Text;
@@ -13,6 +15,7 @@ use super::from_now::FromNow;
 use super::schema::{budget_leases, budget_spend};
 use super::types::{Picos, sql};
 use super::{Store, StoreError};
+use crate::budget::period::BudgetPeriod;
 use crate::budget::scope::Scope;
 use crate::money::PicoUsd;
 
@@ -260,6 +263,25 @@ impl Store {
             again!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
         let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, is_spent: true };
         Ok(figures::join(rows.into_iter().map(figure).collect()))
+    }
+
+    /// Removes what was spent in periods that ended before a moment; totals never end.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delete_spend_before(&self, at: DateTime<Utc>) -> Result<usize, StoreError> {
+        // A period that the moment falls into has not ended before it. Of one kind, names are in the order of time, and
+        // kinds differ in length.
+        let name = |period: BudgetPeriod| period.at(at, Tz::UTC).name.to_string();
+        let [day, week, month] = [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(name);
+        again!(self, c => diesel::sql_query(
+            "DELETE FROM budget_spend WHERE (length(period) = length($1) AND period < $1) \
+             OR (length(period) = length($2) AND period < $2) OR (length(period) = length($3) AND period < $3)",
+        )
+        .bind::<Text, _>(&day)
+        .bind::<Text, _>(&week)
+        .bind::<Text, _>(&month)
+        .execute(c))
     }
 
     /// What a budget has spent in a period, as far as the store knows.

@@ -1,5 +1,6 @@
 //! What requests cost in front of the fake OpenAI.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -65,10 +66,14 @@ pub async fn usage(gateway: &Gateway, group: &str, requests: i64) -> Vec<Value> 
 /// What the usage log has in the database of this gateway, in the order of the attempts.
 pub async fn log_rows(gateway: &Gateway, count: i64) -> Vec<Value> {
     usage(gateway, "provider", count).await;
-    let script = "import sqlite3,sys,json\ndb=sqlite3.connect(sys.argv[1])\ndb.row_factory=sqlite3.Row\n\
-                  rows=db.execute('SELECT * FROM llm_usage_log ORDER BY timestamp, attempt')\n\
-                  print(json.dumps([dict(row) for row in rows]))";
-    let database = gateway.folder().join("gateway.db");
-    let read = tokio::process::Command::new("python3").args(["-c", script]).arg(database).output().await.unwrap();
-    serde_json::from_slice(&read.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&read.stderr)))
+    sql(gateway.folder(), "SELECT * FROM llm_usage_log ORDER BY timestamp, attempt").await
+}
+
+/// Runs a statement in the database of a gateway's folder, and gives its rows.
+pub async fn sql(folder: &Path, statement: &str) -> Vec<Value> {
+    let script = "import sqlite3,sys,json\ndb=sqlite3.connect(sys.argv[1],isolation_level=None)\n\
+                  db.row_factory=sqlite3.Row\nprint(json.dumps([dict(row) for row in db.execute(sys.argv[2])]))";
+    let mut run = tokio::process::Command::new("python3");
+    let run = run.args(["-c", script]).arg(folder.join("gateway.db")).arg(statement).output().await.unwrap();
+    serde_json::from_slice(&run.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&run.stderr)))
 }

@@ -109,6 +109,22 @@ on_both_stores! {
         assert_eq!(ask(&store, &key, "one", 100, 100, 100).await.added, picos(40));
     }
 
+    /// G7: what was spent in periods that are long over goes; totals, and periods that a moment falls into, stay.
+    async fn g7_spend_of_old_periods_goes(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        let old = ["2025-10-20", "2025-W42", "2025-09", "2024-12-31", "1999-W53"];
+        let kept = ["2025-10-21", "2025-W43", "2025-10", "2026-11", "2026-W01", "total"];
+        let rows: Vec<_> = old.iter().chain(&kept).map(|period| usage("one", 1, &[(&key, period)])).collect();
+        store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        let at = "2025-10-21T12:00:00Z".parse().unwrap();
+        assert_eq!(store.delete_spend_before(at).await.unwrap(), old.len());
+        assert_eq!(store.delete_spend_before(at).await.unwrap(), 0);
+        let left: Vec<_> = store.budget_figures().await.unwrap().into_iter().map(|of| of.period).collect();
+        assert_eq!(left.len(), kept.len());
+        assert!(kept.iter().all(|period| left.iter().any(|left| left == period)), "{left:?}");
+    }
+
     /// B1, B2: four replicas lease, spend, write rows, give back, die and are released in random order.
     async fn b1_b2_spent_and_granted_never_exceed_the_limit(place) {
         const LIMIT: i128 = 1_000_000;
