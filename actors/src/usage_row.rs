@@ -43,7 +43,7 @@ pub struct UsageRow {
     /// Pico-dollars; none where the model has no price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<i64>,
-    /// Pico-dollars that it would have cost without the gateway's routing; none where that is not known.
+    /// Pico-dollars that it would have cost at the model that was asked for; none where that is the same or not known.
     #[serde(default)]
     pub baseline_cost: Option<i64>,
     /// Whether the gateway counted because the vendor did not.

@@ -15,6 +15,9 @@ use log::LevelFilter;
 use super::proxies::Network;
 use super::{Config, Problem, log_file};
 
+/// The longest time that clocks are asked to add.
+const YEAR_MS: u64 = 365 * 86_400_000;
+
 /// Adds every problem of a configuration that could be read.
 pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     let mut wrong = |path: &str, message: String| problems.push(Problem::new(path, message));
@@ -72,6 +75,11 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     ] {
         if value == 0 {
             wrong(path, "must be at least 1".to_owned());
+        }
+    }
+    for (path, value) in [("budgets.lease_ms", budgets.lease_ms), ("budgets.abandon_ms", budgets.abandon_ms)] {
+        if value > YEAR_MS {
+            wrong(path, "must be at most a year".to_owned());
         }
     }
     if let Some(ceiling) = budgets.ceiling_price {

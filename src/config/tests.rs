@@ -48,6 +48,8 @@ fn every_problem_is_told_with_its_path() {
         dialect = 'openai'
         [routing]
         default_config = 'absent'
+        [budgets]
+        abandon_ms = 9223372036854775807
     ";
     let problems = problems(file, &[("GATEWAY_LOG__LEVEL", "loud"), ("GATEWAY_SERVER__TYPO", "1")]);
     for path in [
@@ -59,6 +61,7 @@ fn every_problem_is_told_with_its_path() {
         "providers.mine.dialect: ",
         "providers.other.base_url: ",
         "routing.default_config: ",
+        "budgets.abandon_ms: ",
         "log.level: ",
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(path)), "{path} is not in {problems:#?}");
