@@ -144,6 +144,12 @@ impl Account {
         state.used_up = short.then_some((asked, now));
     }
 
+    /// Whether there is a slice that may not be spent any more.
+    pub fn has_lapsed(&self, now: Instant) -> bool {
+        let state = self.lock();
+        state.has_lapsed(now) && state.free() > PicoUsd::default()
+    }
+
     /// Lets the slice be spent until `good_until`, unless it may be gone already.
     pub fn renewed(&self, good_until: Instant, now: Instant) {
         let mut state = self.lock();

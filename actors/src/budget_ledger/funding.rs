@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Book, Fund, part};
-use crate::budget::account::Granted;
+use crate::budget::account::{Account, Granted};
 use crate::budget::scope::Scope;
 use crate::db::StoreError;
 
@@ -17,13 +17,8 @@ impl Book {
         let Fund { claim, amount } = fund;
         let (account, terms) = (claim.account, claim.terms);
         let Some((_turn, wanted)) = account.demand().turn(amount).await else { return Ok(()) };
-        if let Some((stretch, amount)) = account.take_lapsed(Instant::now()) {
-            log::warn!("the lease of a budget lapsed, as the store could not be asked for long");
-            // Others may have leased what was granted here: they must first know what was spent of it.
-            let _alone = self.flushing.lock().await;
-            let flushed = self.flush_all().await;
-            flushed.inspect_err(|_| account.put_back(&stretch.name, amount))?;
-            self.give_back(&account, &stretch, amount).await?;
+        if account.has_lapsed(Instant::now()) {
+            self.end_lapsed(&account).await?;
         }
         let balance = account.balance();
         let lacking = wanted.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
@@ -44,6 +39,19 @@ impl Book {
         let granted = Granted { added: granted.added, total: granted.granted_total, spent: granted.spent, good_until };
         account.granted(&terms.stretch.name, granted, amount, Instant::now());
         Ok(())
+    }
+
+    /// Gives back what this process may not spend any more, should the store still hold it for it.
+    async fn end_lapsed(&self, account: &Account) -> Result<(), StoreError> {
+        // As what is held must not be looked at in between, see `settle_doubts`.
+        let _no_other = self.housekeeping.lock().await;
+        let Some((stretch, amount)) = account.take_lapsed(Instant::now()) else { return Ok(()) };
+        log::warn!("the lease of the {} lapsed, as the store could not be asked for long", account.scope());
+        // Others may have leased what was granted here: they must first know what was spent of it.
+        let _alone = self.flushing.lock().await;
+        let flushed = self.flush_all().await;
+        flushed.inspect_err(|_| account.put_back(&stretch.name, amount))?;
+        self.give_back(account, &stretch, amount).await
     }
 
     /// Remembers a budget whose lease the store may have changed, or not.
