@@ -13,8 +13,8 @@ use crate::actor_stats::Mailbox;
 use crate::budget::scope::ScopeKind;
 use crate::limit_keeper::{Fetch, LimitKeeper};
 
-/// How often the fleet is asked for one request before it is taken to have no room.
-const QUESTIONS: u32 = 3;
+/// How often the fleet is asked for one request, since others may take what was granted, before it counts as away.
+const QUESTIONS: u32 = 10;
 
 /// What a request waits where its place cannot be known, or depends on when others end.
 const SOON: Duration = Duration::from_secs(1);
@@ -211,13 +211,13 @@ impl Doorkeeper {
             }
             let fetch = Fetch { counters: counters.clone(), kind, limit, amount };
             if !matches!(keeper.ask(fetch).await, Ok(true)) {
-                if self.refuse_when_away {
-                    return Err(Refusal::Unknown);
-                }
-                return minute.take_here(limit, amount, now()).map_err(full);
+                break;
             }
         }
-        Err(Refusal::Full(SOON))
+        match self.refuse_when_away {
+            true => Err(Refusal::Unknown),
+            false => minute.take_here(limit, amount, now()).map_err(full),
+        }
     }
 
     async fn place(&self, counters: &Arc<Counters>, limit: u64) -> Result<(), Refusal> {
@@ -231,13 +231,13 @@ impl Doorkeeper {
             }
             let fetch = Fetch { counters: counters.clone(), kind: LimitKind::Parallel, limit, amount: 1 };
             if !matches!(keeper.ask(fetch).await, Ok(true)) {
-                if self.refuse_when_away {
-                    return Err(Refusal::Unknown);
-                }
-                return parallel.take_here(limit).map_err(|_| Refusal::Full(SOON));
+                break;
             }
         }
-        Err(Refusal::Full(SOON))
+        match self.refuse_when_away {
+            true => Err(Refusal::Unknown),
+            false => parallel.take_here(limit).map_err(|_| Refusal::Full(SOON)),
+        }
     }
 
     fn left(&self, minute: &Minute, limit: u32) -> Left {
