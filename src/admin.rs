@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod body;
 mod budgets;
+mod cache;
 mod insight;
 mod key_request;
 mod key_view;
@@ -48,6 +49,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .configure(virtual_keys::routes)
             .configure(audit::routes)
             .configure(budgets::routes)
+            .configure(cache::routes)
             .configure(limits::routes)
             .configure(pricing::routes)
             .configure(usage::routes)

@@ -17,7 +17,7 @@ use crate::admit::{Permit, admit, count};
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
-use crate::{body, client_config};
+use crate::{body, cache_headers, client_config};
 
 /// What a route reads out of a body before it is routed.
 pub struct Question {
@@ -86,6 +86,7 @@ async fn routed(
     marks.warnings = config.warnings;
     let metadata = client_config::metadata(headers)?;
     let request_timeout = request_timeout(headers)?;
+    let cache = cache_headers::read(headers)?;
     let server = &shared.config.server;
     let body_timeout = Duration::from_millis(server.body_timeout_ms);
     let bytes = body::read(request, payload, server.max_body_bytes, body_timeout).await?;
@@ -118,6 +119,7 @@ async fn routed(
         body,
         record,
         tokens: admission.tokens.clone(),
+        cache,
     });
     let outcome = match worker.router.ask(message).await {
         Ok(Ok(outcome)) => outcome,
@@ -194,7 +196,8 @@ pub fn optional<'a, T: Deserialize<'a>>(
     body.read(name).map_err(|_| field(name, &format!("'{name}' must be {expected}.")))
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+/// The trimmed text of a header that is there and not empty.
+pub fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let text = headers.get(name)?.to_str().ok()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }

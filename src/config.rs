@@ -39,6 +39,8 @@ pub struct Config {
     pub redis: RedisSettings,
     /// Limits of keys, users and teams.
     pub limits: LimitSettings,
+    /// Answers that are given again.
+    pub cache: CacheSettings,
     /// Budgets and the usage log.
     pub budgets: BudgetSettings,
     /// Alerts.
@@ -138,6 +140,8 @@ pub struct ActorsSettings {
     pub budget_ledger: ActorSettings,
     /// Who asks Redis for parts of limits.
     pub limit_keeper: ActorSettings,
+    /// Who keeps the answers that a fleet shares.
+    pub cache: ActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
 }
@@ -230,6 +234,24 @@ pub struct LimitSettings {
 impl Default for LimitSettings {
     fn default() -> Self {
         Self { expected_output_tokens: 500, refuse_without_redis: false }
+    }
+}
+
+/// `[cache]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheSettings {
+    /// The most bytes of all answers in this process' memory.
+    pub max_bytes: u64,
+    /// The most bytes of one answer; a larger one is not stored.
+    pub max_entry_bytes: usize,
+    /// Whether equal requests at once wait for the first of them instead of asking a provider each.
+    pub coalesce: bool,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self { max_bytes: 256 << 20, max_entry_bytes: 1 << 20, coalesce: true }
     }
 }
 

@@ -53,6 +53,7 @@ fn gone_actors(worker: &crate::state::Worker) -> Vec<&'static str> {
         ("key_registry", shared.key_registry.is_alive()),
         ("budget_ledger", shared.routing.treasury.mailbox.is_alive()),
         ("metrics", shared.metrics_actor.is_alive()),
+        ("cache", shared.routing.cache.actor.as_ref().is_none_or(Mailbox::is_alive)),
         ("limit_keeper", shared.doorkeeper.keeper.as_ref().is_none_or(Mailbox::is_alive)),
     ];
     actors.iter().filter(|(_, alive)| !alive).map(|(name, _)| *name).collect()

@@ -4,6 +4,7 @@ pub mod admin;
 mod admit;
 mod auth;
 mod body;
+mod cache_headers;
 mod chat;
 mod client_config;
 mod completion;

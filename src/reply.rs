@@ -150,6 +150,13 @@ fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
     }
     add("x-portkey-last-used-option-index", &head.option_index);
     add("x-portkey-retry-attempt-count", &head.retry_count);
+    add("x-portkey-cache-status", &head.cache.word());
+    if let Some(key) = head.cache_key {
+        add("x-gateway-cache-key", &key.to_hex());
+    }
+    if let Some(age) = head.age {
+        add("age", &age);
+    }
     if let Some(tokens) = head.shortened_to {
         add("x-gateway-max-tokens", &tokens);
     }

@@ -14,6 +14,9 @@ use actix_web::{App, HttpServer, web};
 use gateway_actors::actor_stats::{ActorStats, Mailbox};
 use gateway_actors::afford::{BudgetRules, Treasury};
 use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
+use gateway_actors::cache::answers::AnswerCache;
+use gateway_actors::cache::flights::Flights;
+use gateway_actors::cache::shelf::Shelf;
 use gateway_actors::control::{self, Control, ControlSetup};
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::ledger::Ledger;
@@ -121,7 +124,11 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         url => Some(RedisLink::new(url).map_err(|error| format!("redis.url: {error}"))?),
     };
     let redis_state = redis.as_ref().map(|link| link.state().clone());
+    let cache_stats = stats("cache", "control", &config.actors.cache);
+    let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
     let setup = ControlSetup {
+        shelf: shelf.clone(),
+        cache_stats: cache_stats.clone(),
         url: config.store.url.clone(),
         wait: config.store.wait_at_start,
         master_key,
@@ -132,7 +139,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         redis,
         limit_stats: limit_stats.clone(),
     };
-    let Control { key_registry, keys, limits, limit_keeper, budget_ledger } =
+    let Control { key_registry, keys, limits, limit_keeper, cache, budget_ledger } =
         control::start(&control.handle(), setup).await?;
     let key_registry = mailbox(key_registry, key_stats.clone(), &config.actors.key_registry);
     let treasury = Treasury {
@@ -151,8 +158,16 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         refuse_when_away: config.limits.refuse_without_redis,
     };
     if doorkeeper.keeper.is_some() {
-        actors.push(limit_stats);
+        actors.extend([limit_stats, cache_stats.clone()]);
     }
+    let cache = AnswerCache {
+        shelf,
+        coalesces: config.cache.coalesce,
+        actor: cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache)),
+        most_entry_bytes: config.cache.max_entry_bytes,
+        metrics: metrics.clone(),
+        flights: Flights::default(),
+    };
 
     let catalogue = config.catalogue();
     let mut providers = HashMap::new();
@@ -167,6 +182,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         catalogue,
         providers,
         treasury,
+        cache,
         max_total_attempts: config.routing.max_total_attempts,
         tls,
     });

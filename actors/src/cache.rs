@@ -1,8 +1,11 @@
 //! Answers that were given before: what makes two requests the same, and how a stored answer is told again.
 
+pub mod answers;
 pub mod entry;
 pub mod flights;
+pub mod forget;
 pub mod key;
+pub mod recorder;
 pub mod replay;
 pub mod shelf;
 pub mod wish;

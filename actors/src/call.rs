@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
 use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
+use crate::cache::answers::{Lookup, Made};
+use crate::cache::entry::Said;
+use crate::cache::recorder::{Recorder, said_whole};
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
@@ -57,6 +60,8 @@ pub struct Call {
     pub targets: Vec<ResolvedTarget>,
     /// What the client asked for, where the config names providers or models of its own.
     pub asked: Option<Asked>,
+    /// What to look for in the cache, where the request wants that.
+    pub lookup: Option<Lookup>,
     /// What the router knows.
     pub routing: Arc<Routing>,
 }
@@ -79,12 +84,29 @@ impl Call {
     /// Walks the chain, answers, and pumps the stream if it is one. When `reply` is dropped the call ends at once, and
     /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
     pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, Unanswered>>) {
+        if let Some(lookup) = &mut self.lookup {
+            let found = tokio::select! {
+                biased;
+                found = self.routing.cache.find(lookup) => found,
+                () = reply.closed() => return,
+            };
+            if let Some(recalled) = found.and_then(|entry| self.recall(&entry)) {
+                drop(self);
+                if reply.send(Ok(recalled)).is_err() {
+                    log::debug!("a client left as its answer was ready");
+                }
+                return;
+            }
+        }
         let walked = tokio::select! {
             biased;
             walked = self.walk() => walked,
             () = reply.closed() => return,
         };
         let Walked { mut head, at, result } = walked;
+        if let Some(lookup) = &self.lookup {
+            (head.cache, head.cache_key) = (lookup.status, Some(lookup.key));
+        }
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
             Ok(Success { answered: Answered::Whole(answer), permit, metering }) => {
@@ -100,6 +122,9 @@ impl Call {
             Ok(Success { answered: Answered::Stream(open), mut permit, metering }) => {
                 permit.begun();
                 let (client, frames) = mpsc::channel(FRAMES_AHEAD);
+                if head.shortened_to.is_some() {
+                    self.lookup = None;
+                }
                 if reply.send(Ok(Reply::Stream { head, frames })).is_ok() {
                     self.stream(open, permit, metering, at, client).await;
                 }
@@ -270,6 +295,13 @@ impl Call {
                 metering.settle_by_count("success");
             }
         }
+        if let Some(lookup) = self.lookup.take()
+            && lookup.wish.writes
+            && head.shortened_to.is_none()
+            && let Some(said) = said_whole(self.request.endpoint, &answer.body)
+        {
+            head.cache = self.routing.cache.keep(lookup, made(resolved, head.cost, said));
+        }
         openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
     }
 
@@ -287,16 +319,21 @@ impl Call {
         metering.first_token();
         let begun = Instant::now();
         let include_usage = self.request.include_usage;
-        let mut meter = StreamMeter { metering, record, provider: &resolved.provider, include_usage };
+        let recorder = self.lookup.as_ref().and_then(|lookup| lookup.recorder(&self.routing.cache));
+        let provider = &resolved.provider;
+        let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, cost: None };
         let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
         let end = pump(&resolved.provider, open, idle, &client, &mut meter).await;
-        let StreamMeter { mut metering, record, .. } = meter;
+        let StreamMeter { mut metering, record, recorder, cost, .. } = meter;
         record.upstream_us += begun.elapsed().as_micros() as u64;
         match end {
             StreamEnd::Complete => {
                 metering.settle_by_count("success");
                 permit.succeeded();
                 record.finish(200, None);
+                if let (Some(lookup), Some(said)) = (self.lookup.take(), recorder.and_then(Recorder::said)) {
+                    self.routing.cache.keep(lookup, made(resolved, cost, said));
+                }
             }
             StreamEnd::Broken(kind, error) => {
                 metering.settle_by_count("error");
@@ -316,13 +353,19 @@ struct StreamMeter<'a> {
     record: &'a mut RequestRecord,
     provider: &'a str,
     include_usage: bool,
+    recorder: Option<Recorder>,
+    cost: Option<PicoUsd>,
 }
 
 impl Meter for StreamMeter<'_> {
     async fn chunk(&mut self, frame: &Bytes) -> Option<Bytes> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.chunk(frame);
+        }
         if !self.metering.is_used_up_by(frame).await {
             return None;
         }
+        self.recorder = None;
         log::warn!("'{}' did not keep to max_tokens: a stream is cut where its reservation ends", self.provider);
         let mut last = BytesMut::from(&*openai::cut_off(frame, self.metering.choices()));
         if let Some((usage, cost)) = self.metering.settle_counted("success").await {
@@ -341,6 +384,10 @@ impl Meter for StreamMeter<'_> {
             false => self.metering.settle_at_least(usage, "error").await,
         };
         self.record.metered(&usage, cost);
+        self.cost = cost;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.usage(&chunk);
+        }
         self.include_usage.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
     }
 }
@@ -367,6 +414,11 @@ fn prepare(request: &RouteRequest, resolved: &ResolvedTarget, body: &JsonObject)
 
 fn unreadable(error: serde_json::Error) -> BadRequest {
     BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") }
+}
+
+/// An answer to be stored.
+fn made(resolved: &ResolvedTarget, cost: Option<PicoUsd>, said: Said) -> Made {
+    Made { provider: resolved.provider.to_string(), model: resolved.model.clone(), cost, said }
 }
 
 /// The row of an attempt that is about to be sent.

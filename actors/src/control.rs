@@ -9,7 +9,9 @@ use actix_rt::ArbiterHandle;
 
 use crate::actor_stats::ActorStats;
 use crate::budget_ledger::{BudgetLedger, LedgerSettings};
-use crate::changes::{Announcer, listen};
+use crate::cache::shelf::Shelf;
+use crate::cache_actor::CacheActor;
+use crate::changes::{Announcer, Hearers, listen};
 use crate::db::Store;
 use crate::key_registry::{KeyError, KeyRegistry, Registry};
 use crate::key_table::SharedKeyTable;
@@ -45,6 +47,10 @@ pub struct ControlSetup {
     pub redis: Option<RedisLink>,
     /// The limit keeper's counters.
     pub limit_stats: Arc<ActorStats>,
+    /// This process' cached answers.
+    pub shelf: Arc<Shelf>,
+    /// The cache actor's counters.
+    pub cache_stats: Arc<ActorStats>,
 }
 
 /// The started actors.
@@ -57,6 +63,8 @@ pub struct Control {
     pub limits: SharedLimitBook,
     /// Who asks Redis for parts of limits, where there is a Redis.
     pub limit_keeper: Option<Addr<LimitKeeper>>,
+    /// Who keeps the answers that the fleet shares, where there is a Redis.
+    pub cache: Option<Addr<CacheActor>>,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: Addr<BudgetLedger>,
 }
@@ -81,15 +89,18 @@ async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     let link = setup.redis.take().map(Rc::new);
     let (registry, budget_ledger) = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
     let Registry { address, keys, limits } = registry;
-    let limit_keeper = match link {
-        Some(link) => {
-            link.mend().await;
-            actix_rt::spawn(listen(link.clone(), address.clone(), budget_ledger.clone()));
-            Some(LimitKeeper::new(link, setup.limit_stats).start())
-        }
-        None => None,
-    };
-    Ok(Control { key_registry: address, keys, limits, limit_keeper, budget_ledger })
+    let (mut limit_keeper, mut cache) = (None, None);
+    if let Some(link) = link {
+        link.mend().await;
+        let announcer = Announcer { link: Some(link.clone()) };
+        let (shelf, stats) = (setup.shelf, setup.cache_stats);
+        let keeps_answers = CacheActor { link: link.clone(), announcer, shelf, stats }.start();
+        let hearers =
+            Hearers { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
+        actix_rt::spawn(listen(link.clone(), hearers));
+        (limit_keeper, cache) = (Some(LimitKeeper::new(link, setup.limit_stats).start()), Some(keeps_answers));
+    }
+    Ok(Control { key_registry: address, keys, limits, limit_keeper, cache, budget_ledger })
 }
 
 async fn wait_for_store(

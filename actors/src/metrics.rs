@@ -9,6 +9,8 @@ use prometheus::{
     IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::cache::wish::CacheStatus;
+
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
 const MOST_MODELS: usize = 100;
 
@@ -32,6 +34,11 @@ pub struct Metrics {
     refused: IntCounterVec,
     price_lookups: IntCounterVec,
     budget_alerts: IntCounterVec,
+    cache_requests: IntCounterVec,
+    cache_hit_rate: Gauge,
+    cache_entries: IntGauge,
+    cache_bytes: IntGauge,
+    cache_evictions: IntGauge,
     alert_webhooks: IntCounterVec,
     breaker: GaugeVec,
     provider_in_flight: GaugeVec,
@@ -98,6 +105,13 @@ impl Metrics {
                 .buckets(MICROSECONDS.to_vec()),
         )?;
         registry.register(Box::new(overhead.clone()))?;
+        let cache_hit_rate = Gauge::new("cache_hit_rate", "Part of this process' cache look-ups that were hits")?;
+        registry.register(Box::new(cache_hit_rate.clone()))?;
+        let sampled = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
         let in_flight = IntGauge::new("llm_requests_in_flight", "Client requests under way")?;
         registry.register(Box::new(in_flight.clone()))?;
         let target = ["provider", "model"];
@@ -113,6 +127,11 @@ impl Metrics {
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
+            cache_requests: counters("cache_requests_total", "Requests that wanted the cache, by result", &["result"])?,
+            cache_hit_rate,
+            cache_entries: sampled("cache_entries", "Answers in this process' cache")?,
+            cache_bytes: sampled("cache_bytes", "Bytes of this process' cache")?,
+            cache_evictions: sampled("cache_evictions", "Answers that have left this process' cache")?,
             breaker: gauges(
                 "llm_circuit_breaker_state",
                 "Circuit breaker of a provider: 0 closed, 1 half-open, 2 open",
@@ -219,6 +238,23 @@ impl Metrics {
     /// Counts an attempt to post an alert; `result` is `delivered`, `failed` (to be tried again) or `given_up`.
     pub fn alert_webhook(&self, result: &str) {
         self.alert_webhooks.with_label_values(&[result]).inc();
+    }
+
+    /// Counts what became of a request that wanted the cache.
+    pub fn cache_request(&self, status: CacheStatus) {
+        self.cache_requests.with_label_values(&[&status.word().to_lowercase()]).inc();
+    }
+
+    /// Shows the size of the cache, and the part of its look-ups that were hits.
+    pub fn show_cache(&self, (entries, bytes): (usize, u64), evicted: u64) {
+        let count =
+            |status: CacheStatus| self.cache_requests.with_label_values(&[&status.word().to_lowercase()]).get() as f64;
+        let (hits, misses) = (count(CacheStatus::Hit), count(CacheStatus::Miss));
+        self.cache_hit_rate.set(if hits + misses > 0.0 { hits / (hits + misses) } else { 0.0 });
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.cache_entries.set(whole(entries as u64));
+        self.cache_bytes.set(whole(bytes));
+        self.cache_evictions.set(whole(evicted));
     }
 
     /// Shows a provider's breaker (0 closed, 1 half-open, 2 open) and its attempts under way.

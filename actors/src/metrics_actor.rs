@@ -50,6 +50,8 @@ impl Handler<Scrape> for MetricsActor {
         for actor in &scrape.actors {
             self.metrics.show_mailbox(actor.name(), actor.mailbox_depth());
         }
+        let shelf = &self.routing.cache.shelf;
+        self.metrics.show_cache(shelf.size(), shelf.evicted());
         self.metrics.in_flight.set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
         self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))
     }

@@ -22,7 +22,7 @@ mod sticky;
 mod strategy;
 mod target;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -54,9 +54,20 @@ pub struct Plan {
     unsupported: Vec<String>,
     credentials: Vec<String>,
     custom_hosts: Vec<String>,
+    fingerprint: OnceLock<String>,
 }
 
 impl Plan {
+    /// What makes two plans the same: the config in its one spelling.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| self.normal_form().to_string())
+    }
+
+    /// Whether conditions choose where a request goes.
+    pub fn is_conditional(&self) -> bool {
+        self.root.is_conditional()
+    }
+
     /// The paths of what the config asks for and this gateway does not do yet: caches, guardrails, mutators.
     pub fn unsupported_features(&self) -> Vec<String> {
         self.unsupported.clone()
@@ -87,6 +98,7 @@ impl Default for Plan {
             unsupported: Vec::new(),
             credentials: Vec::new(),
             custom_hosts: Vec::new(),
+            fingerprint: OnceLock::new(),
         }
     }
 }
@@ -167,6 +179,17 @@ enum Node {
         /// The children, in the config's order.
         children: Vec<Child>,
     },
+}
+
+impl Node {
+    fn is_conditional(&self) -> bool {
+        match self {
+            Self::Leaf(_) => false,
+            Self::Branch { mode, children } => {
+                matches!(mode, Mode::Conditional { .. }) || children.iter().any(|child| child.node.is_conditional())
+            }
+        }
+    }
 }
 
 /// A node below a strategy.

@@ -64,6 +64,9 @@ pub struct RequestLine {
     pub stream: bool,
     /// Attempts at providers.
     pub attempts: u32,
+    /// `HIT` for an answer from the cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<&'static str>,
     /// Input tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,

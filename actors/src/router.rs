@@ -14,13 +14,16 @@ use tokio::sync::{mpsc, oneshot};
 use crate::actor_stats::{ActorStats, takes_parcels};
 use crate::afford::Treasury;
 use crate::attempt::Endpoint;
+use crate::cache::answers::{AnswerCache, Lookup};
+use crate::cache::key::{CacheKey, Surroundings, cache_key};
+use crate::cache::wish::{CacheHeaders, CacheStatus, wish};
 use crate::call::{Call, ResolvedTarget};
 use crate::catalogue::Catalogue;
 use crate::failure::Failure;
 use crate::limits::admission::TokenHold;
 use crate::metering::Asked;
 use crate::money::PicoUsd;
-use crate::plan::{Context as PlanContext, Plan, Target};
+use crate::plan::{Chain, Context as PlanContext, Plan, Target};
 use crate::provider::ProviderHandle;
 use crate::record::RequestRecord;
 use crate::resolve::{Hints, resolve};
@@ -41,6 +44,8 @@ pub struct Routing {
     pub providers: HashMap<String, ProviderHandle>,
     /// Budgets, prices and the usage log.
     pub treasury: Treasury,
+    /// What was answered before.
+    pub cache: AnswerCache,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// TLS settings of all upstream connections.
@@ -79,6 +84,8 @@ pub struct RouteRequest {
     pub record: Box<RequestRecord>,
     /// The tokens that the request took of limits, to be settled by what it uses.
     pub tokens: Option<Arc<TokenHold>>,
+    /// What its headers say of the cache.
+    pub cache: CacheHeaders,
 }
 
 /// How the answer was come by; told in headers.
@@ -96,6 +103,12 @@ pub struct ReplyHead {
     pub shortened_to: Option<u64>,
     /// What the answer cost, where it is known already.
     pub cost: Option<PicoUsd>,
+    /// What became of the request's wish for the cache.
+    pub cache: CacheStatus,
+    /// The answer's name in the cache, where it was looked for there.
+    pub cache_key: Option<CacheKey>,
+    /// Seconds since a cached answer was given.
+    pub age: Option<u64>,
     /// Microseconds spent in the gateway itself so far.
     pub gateway_us: u64,
     /// Microseconds spent waiting for providers so far.
@@ -196,7 +209,8 @@ impl RouterActor {
         match targets {
             Ok(targets) => {
                 let asked = self.asked(&request, &targets);
-                Ok(Call { request, chain, targets, asked, routing: self.routing.clone() })
+                let lookup = lookup(&request, &chain);
+                Ok(Call { request, chain, targets, asked, lookup, routing: self.routing.clone() })
             }
             Err(error) => Err((error, request.record)),
         }
@@ -249,6 +263,27 @@ impl RouterActor {
             upstream: self.upstreams.get(&provider).cloned(),
         })
     }
+}
+
+/// What to look for in the cache, where the request wants that.
+fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Lookup> {
+    let rule = chain.steps.first().and_then(|step| step.target.cache.as_ref());
+    let wish = wish(rule, &request.cache)?;
+    let key = &request.key;
+    let tenant = key.team_id.as_ref().map_or_else(|| format!("key:{}", key.id_text), |team| format!("team:{team}"));
+    let mut plan = request.plan.fingerprint().to_owned();
+    // What chose the target is not in the body; of a load balance any target's answer will do.
+    if request.plan.is_conditional() {
+        chain.steps.iter().for_each(|step| plan.push_str(&step.target.path));
+    }
+    for hint in [&request.provider_hint, &key.provider, &request.strict.map(|strict| strict.to_string())] {
+        plan.push('\n');
+        plan.push_str(hint.as_deref().unwrap_or_default());
+    }
+    let around =
+        Surroundings { tenant: &tenant, namespace: &wish.namespace, endpoint: request.record.line.path, plan: &plan };
+    let key = cache_key(around, &request.body)?;
+    Some(Lookup::new(key, tenant, wish))
 }
 
 impl Actor for RouterActor {

@@ -92,6 +92,15 @@ impl TestRedis {
         self.say("flush");
     }
 
+    /// Runs `redis-cli` as an operator does, and gives what it prints.
+    pub fn cli(&self, arguments: &str) -> String {
+        let mut command = Command::new("redis-cli");
+        command.args(["-p", &self.port.to_string(), "--no-auth-warning", "-a", "canary-redis"]);
+        let output = command.args(arguments.split(' ')).output().unwrap();
+        assert!(output.status.success(), "redis-cli refuses {arguments}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     fn say(&self, word: &str) {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(keeper.input.as_mut().unwrap(), "{word}").unwrap();

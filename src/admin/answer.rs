@@ -41,6 +41,11 @@ impl AdminError {
         Self::new(Code::NotFound, "There is no such virtual key.")
     }
 
+    /// 503: what Redis holds was not forgotten.
+    pub(super) fn redis_away() -> Self {
+        Self::new(Code::StoreUnavailable, "Redis is away: this process has forgotten, Redis has not. Try again.")
+    }
+
     /// 413.
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(Code::BodyTooLarge, format!("The body must not be longer than {limit} bytes."))

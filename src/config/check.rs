@@ -32,6 +32,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("server.max_in_flight", server.max_in_flight),
         ("server.max_body_bytes", server.max_body_bytes),
         ("server.body_timeout_ms", server.body_timeout_ms as usize),
+        ("cache.max_bytes", usize::try_from(config.cache.max_bytes).unwrap_or(usize::MAX)),
+        ("cache.max_entry_bytes", config.cache.max_entry_bytes),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
     ] {
         if value == 0 {

@@ -11,6 +11,7 @@ mod alerts;
 mod billing;
 mod breaker;
 mod budgets;
+mod caching;
 mod canary;
 mod cancel;
 mod chat;

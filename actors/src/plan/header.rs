@@ -1,5 +1,7 @@
 //! The header's text: JSON, base64 of JSON, or the slug of a saved config.
 
+use std::sync::OnceLock;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
@@ -68,6 +70,7 @@ pub fn parse_value(value: &Value) -> Result<Parsed, Vec<ConfigError>> {
                 unsupported,
                 credentials,
                 custom_hosts,
+                fingerprint: OnceLock::new(),
             };
             Ok(Parsed { plan, warnings })
         }

@@ -1,0 +1,159 @@
+//! The cache as a request uses it: this process' own answers first, then those that the fleet shares.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::entry::{Entry, Said};
+use super::flights::{Flight, Flights, Turn, landed};
+use super::forget::Forget;
+use super::key::CacheKey;
+use super::recorder::Recorder;
+use super::shelf::Shelf;
+use super::wish::{CacheStatus, CacheWish};
+use crate::actor_stats::Mailbox;
+use crate::cache_actor::{CacheActor, Keep, Recall};
+use crate::metrics::Metrics;
+use crate::money::PicoUsd;
+
+/// Everything that was answered before.
+pub struct AnswerCache {
+    /// This process' answers.
+    pub shelf: Arc<Shelf>,
+    /// Whether requests for the same answer at once wait for the first of them.
+    pub coalesces: bool,
+    /// Who keeps the answers that the fleet shares; none without Redis.
+    pub actor: Option<Mailbox<CacheActor>>,
+    /// The most bytes of one answer.
+    pub most_entry_bytes: usize,
+    /// Counts what is found.
+    pub metrics: Arc<Metrics>,
+    /// The answers that are being made.
+    pub flights: Flights,
+}
+
+/// One request's look into the cache.
+#[derive(Debug)]
+pub struct Lookup {
+    /// What makes the request what it is.
+    pub key: CacheKey,
+    /// Whose answers may be used.
+    pub tenant: String,
+    /// What the request asks for.
+    pub wish: CacheWish,
+    /// What became of it.
+    pub status: CacheStatus,
+    /// Held while the answer is made, so that others wait for it.
+    flight: Option<Flight>,
+}
+
+/// An answer that was made.
+pub struct Made {
+    /// Who gave it.
+    pub provider: String,
+    /// The model that gave it.
+    pub model: String,
+    /// What it cost.
+    pub cost: Option<PicoUsd>,
+    /// What was said.
+    pub said: Said,
+}
+
+impl Lookup {
+    /// A look that is about to be taken.
+    pub fn new(key: CacheKey, tenant: String, wish: CacheWish) -> Self {
+        Self { key, tenant, wish, status: CacheStatus::Miss, flight: None }
+    }
+
+    /// A recorder for the stream that is about to come, where it may be stored.
+    pub fn recorder(&self, cache: &AnswerCache) -> Option<Recorder> {
+        self.wish.writes.then(|| Recorder::new(cache.most_entry_bytes))
+    }
+}
+
+impl AnswerCache {
+    /// The answer, if it is there. Where another request is making it, waits for that one, once.
+    pub async fn find(&self, lookup: &mut Lookup) -> Option<Arc<Entry>> {
+        let found = self.look(lookup).await;
+        lookup.status = match (&found, lookup.wish.refresh) {
+            (Some(_), _) => CacheStatus::Hit,
+            (None, true) => CacheStatus::Refresh,
+            (None, false) => CacheStatus::Miss,
+        };
+        self.metrics.cache_request(lookup.status);
+        found
+    }
+
+    async fn look(&self, lookup: &mut Lookup) -> Option<Arc<Entry>> {
+        if !lookup.wish.reads {
+            return None;
+        }
+        if let Some(entry) = self.here(lookup) {
+            return Some(entry);
+        }
+        if self.coalesces && lookup.wish.writes {
+            match self.flights.turn(lookup.key) {
+                Turn::Mine(flight) => lookup.flight = Some(flight),
+                Turn::Others(flight) => {
+                    landed(flight).await;
+                    // Where nothing was stored, everybody goes on alone: one after the other would take too long.
+                    return self.here(lookup);
+                }
+            }
+        }
+        self.elsewhere(lookup).await
+    }
+
+    fn here(&self, lookup: &Lookup) -> Option<Arc<Entry>> {
+        let now = seconds();
+        self.shelf.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
+    }
+
+    async fn elsewhere(&self, lookup: &Lookup) -> Option<Arc<Entry>> {
+        let recall = Recall { key: lookup.key, namespace: lookup.wish.namespace.clone() };
+        let entry = Arc::new(self.actor.as_ref()?.ask(recall).await.ok()??);
+        let now = seconds();
+        let usable = entry.expires_at > now && is_fresh(&entry, lookup, now);
+        usable.then(|| {
+            self.shelf.put(lookup.key, entry.clone());
+            entry
+        })
+    }
+
+    /// Stores an answer, and lets those who wait for it go on.
+    pub fn keep(&self, lookup: Lookup, made: Made) -> CacheStatus {
+        let now = seconds();
+        let entry = Arc::new(Entry {
+            tenant: lookup.tenant,
+            namespace: lookup.wish.namespace,
+            provider: made.provider,
+            model: made.model,
+            cost: made.cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX)),
+            stored_at: now,
+            expires_at: now.saturating_add(lookup.wish.ttl.as_secs()),
+            said: made.said,
+        });
+        if !self.shelf.put(lookup.key, entry.clone()) {
+            self.metrics.cache_request(CacheStatus::Bypass);
+            return CacheStatus::Bypass;
+        }
+        if let Some(actor) = &self.actor {
+            // A full mailbox means that the fleet does without this answer.
+            let _sent = actor.tell(Keep { key: lookup.key, entry });
+        }
+        lookup.status
+    }
+
+    /// Forgets answers in this process.
+    pub fn forget(&self, forget: &Forget) -> usize {
+        self.shelf.forget(|key, entry| forget.means(*key, &entry.namespace))
+    }
+}
+
+fn is_fresh(entry: &Entry, lookup: &Lookup, now: u64) -> bool {
+    lookup.wish.freshness.is_none_or(|freshness| entry.age(now) <= freshness.as_secs())
+}
+
+/// Seconds since 1970.
+pub fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since: Duration| since.as_secs())
+}

@@ -1,0 +1,169 @@
+//! `CacheActor`: the answers that a fleet shares, in Redis.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use redis::AsyncCommands;
+use sha2::{Digest, Sha256};
+
+use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::cache::answers::seconds;
+use crate::cache::entry::Entry;
+use crate::cache::forget::Forget;
+use crate::cache::key::CacheKey;
+use crate::cache::shelf::Shelf;
+use crate::changes::Announcer;
+use crate::redis_link::{Away, RedisLink};
+
+/// Keys that are looked at in one step when some are forgotten.
+const AT_ONCE: usize = 500;
+
+/// Reads an answer.
+pub struct Recall {
+    /// Its key.
+    pub key: CacheKey,
+    /// The namespace that it is in.
+    pub namespace: String,
+}
+
+impl Message for Recall {
+    type Result = Option<Entry>;
+}
+
+/// Writes an answer.
+pub struct Keep {
+    /// Its key.
+    pub key: CacheKey,
+    /// The answer.
+    pub entry: Arc<Entry>,
+}
+
+impl Message for Keep {
+    type Result = ();
+}
+
+/// Forgets answers in Redis and in all processes; gives how many were in Redis.
+pub struct ForgetEverywhere(pub Forget);
+
+impl Message for ForgetEverywhere {
+    type Result = Result<usize, Away>;
+}
+
+/// Forgets answers in this process, as another one has asked.
+pub struct ForgetHere(pub Forget);
+
+impl Message for ForgetHere {
+    type Result = ();
+}
+
+/// The actor. Its messages run beside each other.
+pub struct CacheActor {
+    /// The link to Redis.
+    pub link: Rc<RedisLink>,
+    /// Tells the other processes what to forget.
+    pub announcer: Announcer,
+    /// This process' answers.
+    pub shelf: Arc<Shelf>,
+    /// Its counters.
+    pub stats: Arc<ActorStats>,
+}
+
+impl Actor for CacheActor {
+    type Context = Context<Self>;
+}
+
+takes_parcels!(CacheActor);
+
+impl Handler<Recall> for CacheActor {
+    type Result = ResponseFuture<Option<Entry>>;
+
+    fn handle(&mut self, recall: Recall, _: &mut Context<Self>) -> Self::Result {
+        let (link, stats) = (self.link.clone(), self.stats.clone());
+        Box::pin(async move {
+            let handling = stats.handling();
+            let name = name(recall.key, &recall.namespace);
+            let read = link.ask(|mut redis| async move { redis.get::<_, Option<String>>(name).await }).await;
+            let text = read.inspect_err(|away| handling.fail(&away.to_string())).ok()??;
+            serde_json::from_str(&text).inspect_err(|_| handling.fail("an answer in Redis cannot be read")).ok()
+        })
+    }
+}
+
+impl Handler<Keep> for CacheActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Keep { key, entry }: Keep, _: &mut Context<Self>) -> Self::Result {
+        let (link, stats) = (self.link.clone(), self.stats.clone());
+        Box::pin(async move {
+            let handling = stats.handling();
+            let (name, ttl) = (name(key, &entry.namespace), entry.expires_at.saturating_sub(seconds()).max(1));
+            let Ok(text) = serde_json::to_string(&*entry) else { return handling.fail("an answer cannot be written") };
+            let kept = link.ask(|mut redis| async move { redis.set_ex::<_, _, ()>(name, text, ttl).await }).await;
+            if let Err(away) = kept {
+                handling.fail(&away.to_string());
+            }
+        })
+    }
+}
+
+impl Handler<ForgetEverywhere> for CacheActor {
+    type Result = ResponseFuture<Result<usize, Away>>;
+
+    fn handle(&mut self, ForgetEverywhere(forget): ForgetEverywhere, _: &mut Context<Self>) -> Self::Result {
+        let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
+        Box::pin(async move {
+            let handling = stats.handling();
+            // First here, so that no process takes it from Redis again after it has forgotten it.
+            let forgotten = forget_in_redis(&link, &pattern(&forget)).await;
+            announcer.forget(&forget);
+            forgotten.inspect_err(|away| handling.fail(&away.to_string()))
+        })
+    }
+}
+
+impl Handler<ForgetHere> for CacheActor {
+    type Result = ();
+
+    fn handle(&mut self, ForgetHere(forget): ForgetHere, _: &mut Context<Self>) {
+        let _handling = self.stats.handling();
+        self.shelf.forget(|key, entry| forget.means(*key, &entry.namespace));
+    }
+}
+
+/// An answer's name in Redis; that of its namespace is in it, so that all of one can be found.
+fn name(key: CacheKey, namespace: &str) -> String {
+    format!("cache:simple:{}:{}", short(namespace), key.to_hex())
+}
+
+fn short(namespace: &str) -> String {
+    Sha256::digest(namespace).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names of what is to be forgotten; a key is hexadecimal digits, so that nothing in it is a pattern.
+fn pattern(forget: &Forget) -> String {
+    match forget {
+        Forget::All => "cache:simple:*".to_owned(),
+        Forget::Namespace(namespace) => format!("cache:simple:{}:*", short(namespace)),
+        Forget::Key(hex) => format!("cache:simple:*:{}", hex.to_ascii_lowercase()),
+    }
+}
+
+async fn forget_in_redis(link: &RedisLink, pattern: &str) -> Result<usize, Away> {
+    let (mut cursor, mut count) = (0_u64, 0);
+    loop {
+        let step = link.ask(|mut redis| async move {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(AT_ONCE);
+            let (next, names): (u64, Vec<String>) = scan.query_async(&mut redis).await?;
+            let gone = if names.is_empty() { 0 } else { redis.unlink::<_, usize>(names).await? };
+            Ok((next, gone))
+        });
+        let (next, gone) = step.await?;
+        count += gone;
+        cursor = next;
+        if cursor == 0 {
+            return Ok(count);
+        }
+    }
+}
