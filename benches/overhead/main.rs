@@ -86,6 +86,13 @@ async fn main() {
             key: gateway.key.clone(),
         },
         Subject {
+            name: "gateway, exact cache hit",
+            whole_port: gateway.port,
+            stream_port: gateway.port,
+            processes: vec![gateway.process()],
+            key: gateway.cached_key.clone(),
+        },
+        Subject {
             name: "gateway, usage log",
             whole_port: accounting.port,
             stream_port: accounting.port,

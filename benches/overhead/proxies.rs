@@ -120,6 +120,7 @@ pub struct Gateway {
     pub port: u16,
     pub key: String,
     pub budgeted_key: String,
+    pub cached_key: String,
 }
 
 async fn new_key(port: u16, body: &str) -> String {
@@ -144,6 +145,7 @@ impl Gateway {
             ("GATEWAY_SERVER__WORKERS", "1".to_owned()),
             ("GATEWAY_BUDGETS__LOG_ALL", log_all.to_string()),
             ("GATEWAY_SERVER__MAX_IN_FLIGHT", "100000".to_owned()),
+            ("GATEWAY_CONFIGS__CACHED", r#"{ cache = { mode = "simple" } }"#.to_owned()),
             ("GATEWAY_LOG__FILE", format!("{}/gateway.log", folder.display())),
             ("GATEWAY_PROVIDERS__OPENAI__BASE_URL", format!("http://127.0.0.1:{upstream}/v1")),
             ("OPENAI_API_KEY", "sk-bench".to_owned()),
@@ -156,7 +158,9 @@ impl Gateway {
         let key = new_key(port, r#"{"name":"bench","rate_limit":1000000000}"#).await;
         let budget = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
         let budgeted_key = new_key(port, budget).await;
-        Self { process, port, key, budgeted_key }
+        let cached = r#"{"name":"bench","rate_limit":1000000000,"config":"cached"}"#;
+        let cached_key = new_key(port, cached).await;
+        Self { process, port, key, budgeted_key, cached_key }
     }
 
     pub fn process(&self) -> u32 {
