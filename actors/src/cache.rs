@@ -4,6 +4,7 @@ pub mod answers;
 pub mod entry;
 pub mod flights;
 pub mod forget;
+pub mod index;
 pub mod key;
 pub mod recorder;
 pub mod replay;

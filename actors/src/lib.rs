@@ -45,6 +45,7 @@ pub mod settings;
 pub mod simulator;
 pub mod store_health;
 #[cfg(test)]
+#[allow(dead_code, reason = "the feature tests use more of it")]
 mod test_redis;
 pub mod tokens;
 pub mod upstream;
