@@ -6,6 +6,7 @@ pub mod flights;
 pub mod forget;
 pub mod index;
 pub mod key;
+pub mod question;
 pub mod recorder;
 pub mod replay;
 pub mod shelf;

@@ -27,6 +27,18 @@ impl CacheKey {
     pub fn to_hex(self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// What [`CacheKey::to_hex`] wrote.
+    pub fn of_hex(hex: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if hex.len() != 2 * bytes.len() || !hex.is_ascii() {
+            return None;
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 /// What surrounds the body of a request.
@@ -44,14 +56,18 @@ pub struct Surroundings<'a> {
 
 /// The key of a request; none where the body cannot be read, which makes it the same as nothing.
 pub fn cache_key(surroundings: Surroundings<'_>, body: &JsonObject) -> Option<CacheKey> {
-    let body: Map<String, Value> = serde_json::from_slice(body.text()).ok()?;
+    Some(key_of(surroundings, &serde_json::from_slice(body.text()).ok()?))
+}
+
+/// The key of a request whose body was read.
+pub(super) fn key_of(surroundings: Surroundings<'_>, body: &Map<String, Value>) -> CacheKey {
     let Surroundings { tenant, namespace, endpoint, plan } = surroundings;
     let mut hasher = Hasher(Sha256::new());
     for text in [tenant, namespace, endpoint, plan] {
         hasher.text(text);
     }
     hasher.object(body.iter().filter(|(name, _)| !IGNORED.contains(&name.as_str())));
-    Some(CacheKey(hasher.0.finalize().into()))
+    CacheKey(hasher.0.finalize().into())
 }
 
 /// Takes in values by their meaning: whatever the order of fields and the white space (F2).
