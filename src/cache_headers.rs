@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use gateway_actors::cache::wish::CacheHeaders;
+use gateway_actors::plan::CacheMode;
 
 use crate::client_config::flag;
 use crate::completion::{field, text};
@@ -18,9 +19,9 @@ const LONGEST_NAMESPACE: usize = 200;
 /// 400 where one of them cannot be read, or asks for what this gateway does not do.
 pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
     let mut read = CacheHeaders {
-        wanted: match text(headers, "x-portkey-cache").as_deref() {
-            None => false,
-            Some("simple") => true,
+        mode: match text(headers, "x-portkey-cache").as_deref() {
+            None => None,
+            Some("simple") => Some(CacheMode::Simple),
             Some(_) => {
                 let message = "The header 'x-portkey-cache' must be 'simple'; nothing else is supported.";
                 let param = Some("x-portkey-cache".to_owned());
@@ -83,7 +84,7 @@ mod tests {
             ("cache-control", "no-transform, Max-Age=30"),
         ];
         let headers = CacheHeaders {
-            wanted: true,
+            mode: Some(CacheMode::Simple),
             ttl: Some(Duration::from_secs(60)),
             namespace: Some("ann".to_owned()),
             freshness: Some(Duration::from_secs(30)),

@@ -84,7 +84,9 @@ impl Call {
     /// Walks the chain, answers, and pumps the stream if it is one. When `reply` is dropped the call ends at once, and
     /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
     pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, Unanswered>>) {
+        let deadline = self.deadline().map(|limit| limit.at);
         if let Some(lookup) = &mut self.lookup {
+            lookup.deadline = deadline;
             let found = tokio::select! {
                 biased;
                 found = self.routing.cache.find(lookup) => found,

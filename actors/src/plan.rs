@@ -58,9 +58,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What makes two plans the same: the config in its one spelling.
+    /// What makes two plans give the same answers: the config in its one spelling, without what it says of the cache.
     pub fn fingerprint(&self) -> &str {
-        self.fingerprint.get_or_init(|| self.normal_form().to_string())
+        self.fingerprint.get_or_init(|| {
+            let mut config = self.normal_form();
+            forget_cache(&mut config);
+            config.to_string()
+        })
     }
 
     /// Whether conditions choose where a request goes.
@@ -81,6 +85,14 @@ impl Plan {
     /// The paths of hosts that the config names.
     pub fn custom_hosts(&self) -> Vec<String> {
         self.custom_hosts.clone()
+    }
+}
+
+fn forget_cache(node: &mut Value) {
+    let Some(object) = node.as_object_mut() else { return };
+    object.remove("cache");
+    if let Some(Value::Array(targets)) = object.get_mut("targets") {
+        targets.iter_mut().for_each(forget_cache);
     }
 }
 

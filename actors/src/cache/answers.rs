@@ -42,6 +42,8 @@ pub struct Lookup {
     pub wish: CacheWish,
     /// What became of it.
     pub status: CacheStatus,
+    /// How long the client waits, at most.
+    pub deadline: Option<tokio::time::Instant>,
     /// Held while the answer is made, so that others wait for it.
     flight: Option<Flight>,
 }
@@ -61,7 +63,7 @@ pub struct Made {
 impl Lookup {
     /// A look that is about to be taken.
     pub fn new(key: CacheKey, tenant: String, wish: CacheWish) -> Self {
-        Self { key, tenant, wish, status: CacheStatus::Miss, flight: None }
+        Self { key, tenant, wish, status: CacheStatus::Miss, deadline: None, flight: None }
     }
 
     /// A recorder for the stream that is about to come, where it may be stored.
@@ -94,7 +96,11 @@ impl AnswerCache {
             match self.flights.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
                 Turn::Others(flight) => {
-                    landed(flight).await;
+                    match lookup.deadline {
+                        // Past it, the attempt itself says that the time is over.
+                        Some(deadline) => drop(tokio::time::timeout_at(deadline, landed(flight)).await),
+                        None => landed(flight).await,
+                    }
                     // Where nothing was stored, everybody goes on alone: one after the other would take too long.
                     return self.here(lookup);
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::CacheRule;
+use crate::plan::{CacheMode, CacheRule};
 
 /// How long an answer may be used where only a header asks for a cache.
 const DEFAULT_AGE: Duration = Duration::from_secs(604_800);
@@ -10,8 +10,8 @@ const DEFAULT_AGE: Duration = Duration::from_secs(604_800);
 /// What a request's headers say of the cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheHeaders {
-    /// `x-portkey-cache: simple`: a cache though the config asks for none.
-    pub wanted: bool,
+    /// `x-portkey-cache`: a cache though the config asks for none, or another mode than it asks for.
+    pub mode: Option<CacheMode>,
     /// `x-portkey-cache-ttl`, in seconds.
     pub ttl: Option<Duration>,
     /// `x-portkey-cache-namespace`.
@@ -25,7 +25,7 @@ pub struct CacheHeaders {
 }
 
 /// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CacheWish {
     /// How long the answer may be used.
     pub ttl: Duration,
@@ -39,13 +39,15 @@ pub struct CacheWish {
     pub writes: bool,
     /// Whether a stored answer is to be replaced.
     pub refresh: bool,
+    /// Whether an answer to another question of the same meaning will do.
+    pub by_meaning: bool,
+    /// How similar that must be; the embedding model's own threshold where absent.
+    pub threshold: Option<f32>,
 }
 
 /// What a request with this rule and these headers asks for; none where it wants no cache.
 pub fn wish(rule: Option<&CacheRule>, headers: &CacheHeaders) -> Option<CacheWish> {
-    if headers.off || (rule.is_none() && !headers.wanted) {
-        return None;
-    }
+    let mode = headers.mode.or(rule.map(|rule| rule.mode)).filter(|_| !headers.off)?;
     let (reads, writes) = rule.map_or((true, true), |rule| (rule.read, rule.write));
     let namespace = headers.namespace.clone().or_else(|| rule.and_then(|rule| rule.namespace.clone()));
     Some(CacheWish {
@@ -55,6 +57,8 @@ pub fn wish(rule: Option<&CacheRule>, headers: &CacheHeaders) -> Option<CacheWis
         reads: reads && !headers.refresh,
         writes,
         refresh: headers.refresh,
+        by_meaning: mode == CacheMode::Semantic,
+        threshold: rule.and_then(|rule| rule.threshold).map(|threshold| threshold as f32),
     })
 }
 
@@ -66,8 +70,12 @@ pub enum CacheStatus {
     Disabled,
     /// The answer was there.
     Hit,
+    /// The answer to another question of the same meaning was there.
+    SemanticHit,
     /// It was not.
     Miss,
+    /// Neither it nor that of another question of the same meaning was there.
+    SemanticMiss,
     /// It was to be replaced.
     Refresh,
     /// It is too large to be stored.
@@ -80,7 +88,9 @@ impl CacheStatus {
         match self {
             Self::Disabled => "DISABLED",
             Self::Hit => "HIT",
+            Self::SemanticHit => "SEMANTIC HIT",
             Self::Miss => "MISS",
+            Self::SemanticMiss => "SEMANTIC MISS",
             Self::Refresh => "REFRESH",
             Self::Bypass => "BYPASS",
         }

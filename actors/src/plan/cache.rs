@@ -13,9 +13,6 @@ const MODES: &str = "'simple', 'semantic' or 'disabled'";
 const LONGEST_AGE: u64 = 7_776_000;
 const DEFAULT_AGE: u64 = 604_800;
 
-/// How similar two questions must be by default.
-const DEFAULT_THRESHOLD: f64 = 0.92;
-
 /// How a request is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheMode {
@@ -32,8 +29,8 @@ pub struct CacheRule {
     pub mode: CacheMode,
     /// How long an answer may be used.
     pub max_age: Duration,
-    /// The least cosine similarity of a semantic hit, 0.8..=1.
-    pub threshold: f64,
+    /// The least cosine similarity of a semantic hit, 0.8..=1; the embedding model's own where absent.
+    pub threshold: Option<f64>,
     /// Answers are shared within a namespace alone.
     pub namespace: Option<String>,
     /// Whether answers may come from the cache.
@@ -47,7 +44,7 @@ impl CacheRule {
         Self {
             mode,
             max_age: Duration::from_secs(DEFAULT_AGE),
-            threshold: DEFAULT_THRESHOLD,
+            threshold: None,
             namespace: None,
             read: true,
             write: true,
@@ -59,8 +56,12 @@ impl CacheRule {
             CacheMode::Simple => "simple",
             CacheMode::Semantic => "semantic",
         };
-        json!({"mode": mode, "max_age": self.max_age.as_secs(), "threshold": self.threshold,
-            "namespace": self.namespace, "read": self.read, "write": self.write})
+        let mut rule = json!({"mode": mode, "max_age": self.max_age.as_secs(), "namespace": self.namespace,
+            "read": self.read, "write": self.write});
+        if let Some(threshold) = self.threshold {
+            rule["threshold"] = json!(threshold);
+        }
+        rule
     }
 }
 
@@ -98,7 +99,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Option<C
     let default = CacheRule::new(mode);
     let rule = CacheRule {
         max_age: max_age.or(ttl).unwrap_or(default.max_age),
-        threshold: threshold.unwrap_or(default.threshold),
+        threshold,
         namespace,
         read: reads.unwrap_or(true),
         write: writes.unwrap_or(true),

@@ -11,12 +11,12 @@ fn the_cache_is_read_in_every_spelling() {
     let simple = rule(json!("simple")).unwrap();
     assert_eq!(
         (simple.mode, simple.max_age, simple.threshold),
-        (CacheMode::Simple, Duration::from_secs(604_800), 0.92)
+        (CacheMode::Simple, Duration::from_secs(604_800), None)
     );
     let semantic = rule(json!({"mode": "semantic", "ttl": 3600, "threshold": 0.95, "namespace": "n", "write": false}));
     let semantic = semantic.unwrap();
     assert_eq!((semantic.mode, semantic.max_age), (CacheMode::Semantic, Duration::from_secs(3600)));
-    assert_eq!((semantic.threshold, semantic.namespace.as_deref()), (0.95, Some("n")));
+    assert_eq!((semantic.threshold, semantic.namespace.as_deref()), (Some(0.95), Some("n")));
     assert_eq!((semantic.read, semantic.write), (true, false));
     let both = rule(json!({"mode": "simple", "ttl": 100, "maxAge": 200})).unwrap();
     assert_eq!(both.max_age, Duration::from_secs(200), "max_age wins");
