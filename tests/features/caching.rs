@@ -237,7 +237,7 @@ async fn headers_rule_the_cache() {
         headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     };
     assert_eq!(status(&gateway.ask(bare(&[])).await.expect(200)), "DISABLED");
-    let short = [("x-portkey-cache", "simple"), ("x-portkey-cache-ttl", "1")];
+    let short = [("x-portkey-cache", "simple"), ("x-portkey-cache-ttl", "1"), ("x-portkey-cache-namespace", "short")];
     assert_eq!(status(&gateway.ask(bare(&short)).await.expect(200)), "MISS");
     let expired = async {
         loop {
