@@ -30,13 +30,18 @@ pub struct Admitted {
 /// What a request holds until its answer has ended, on whatever ending.
 pub struct Permit {
     _in_flight: InFlightPermit,
-    _admission: Admission,
+    admission: Admission,
 }
 
 impl Permit {
     /// A place among the requests under way, and those in the limits of a key, user and team.
     pub fn new(in_flight: InFlightPermit, admission: Admission) -> Self {
-        Self { _in_flight: in_flight, _admission: admission }
+        Self { _in_flight: in_flight, admission }
+    }
+
+    /// Ends a request that reached no provider: it costs no limit anything (E5).
+    pub fn undo(self) {
+        self.admission.undo();
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use gateway_actors::cache::wish::CacheHeaders;
-use gateway_actors::plan::CacheMode;
+use gateway_actors::plan::{CacheMode, LONGEST_AGE};
 
 use crate::client_config::flag;
 use crate::completion::{field, text};
@@ -58,8 +58,8 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
 fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>, ApiError> {
     let Some(value) = text(headers, name) else { return Ok(None) };
     match value.parse::<u64>() {
-        Ok(seconds) if seconds > 0 => Ok(Some(Duration::from_secs(seconds))),
-        _ => Err(field(name, &format!("The header '{name}' must be a number of seconds."))),
+        Ok(seconds) if (1..=LONGEST_AGE).contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(field(name, &format!("The header '{name}' must be a number of seconds from 1 to {LONGEST_AGE}."))),
     }
 }
 
@@ -95,7 +95,9 @@ mod tests {
         assert!(read_of(&[("x-portkey-debug", "false")]).unwrap().off);
         assert!(read_of(&[("cache-control", "no-cache")]).unwrap().refresh);
         assert!(read_of(&[("x-portkey-cache-force-refresh", "True")]).unwrap().refresh);
-        for wrong in [("x-portkey-cache", "semantic"), ("x-portkey-cache-ttl", "soon"), ("x-portkey-cache-ttl", "0")] {
+        for wrong in
+            [("x-portkey-cache", "semantic"), ("x-portkey-cache-ttl", "soon"), ("x-portkey-cache-ttl", "7776001")]
+        {
             assert!(read_of(&[wrong]).is_err(), "{wrong:?}");
         }
     }

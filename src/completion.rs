@@ -132,9 +132,11 @@ async fn routed(
             return Err(error);
         }
         Err(AskError::Full | AskError::Timeout) => {
+            admission.undo();
             return Err(ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly."));
         }
         Err(AskError::Closed) => {
+            admission.undo();
             return Err(ApiError::new(Code::Overloaded, "This worker of the gateway is stopping: try again shortly."));
         }
     };

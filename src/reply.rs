@@ -87,7 +87,12 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSe
             tell(&mut response, &head);
             response.streaming(SseBody::started(frames, permit, stream))
         }
-        Err(unanswered) => failed(&unanswered, stream.budget_status),
+        Err(unanswered) => {
+            if unanswered.attempts == 0 {
+                permit.undo();
+            }
+            failed(&unanswered, stream.budget_status)
+        }
     }
 }
 

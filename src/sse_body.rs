@@ -24,7 +24,7 @@ pub struct SseBody {
     source: Source,
     keepalive: Option<Keepalive>,
     cut: LocalBoxFuture<'static, ()>,
-    _permit: Permit,
+    permit: Option<Permit>,
 }
 
 enum Source {
@@ -70,7 +70,7 @@ impl SseBody {
             last: Instant::now(),
             timer: Box::pin(sleep(keepalive)),
         });
-        Self { source, keepalive, cut: Box::pin(cut), _permit: permit }
+        Self { source, keepalive, cut: Box::pin(cut), permit: Some(permit) }
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -81,7 +81,10 @@ impl SseBody {
                 Source::Waiting(outcome) => match ready!(Pin::new(outcome).poll(cx)) {
                     Ok(Ok(Reply::Stream { frames, .. })) => self.source = Source::Frames(frames),
                     Ok(Ok(Reply::Whole { .. })) | Err(_) => return Poll::Ready(Some(self.end_with(&interrupted()))),
-                    Ok(Err(Unanswered { failure, .. })) => {
+                    Ok(Err(Unanswered { failure, attempts, .. })) => {
+                        if let Some(permit) = self.permit.take_if(|_| attempts == 0) {
+                            permit.undo();
+                        }
                         return Poll::Ready(Some(self.end_with(&failure.error)));
                     }
                 },

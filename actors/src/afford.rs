@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::actor_stats::Mailbox;
 use crate::attempt::{Endpoint, explain};
-use crate::budget::estimate::Estimate;
+use crate::budget::estimate::{Estimate, LIMIT_FIELDS, LimitedBy};
 use crate::budget::reservation::{Claim, Refusal, Reservation};
 use crate::budget_ledger::{BudgetLedger, Fund};
 use crate::failure::{Failure, FailureKind};
@@ -181,14 +181,23 @@ fn most_output(cost: &dyn Fn(u64) -> PicoUsd, money: PicoUsd, most: u64) -> u64 
     fits
 }
 
-/// Holds the vendor to what is reserved: a limit that the client did not set, or that is lower, goes into the body.
+/// Holds the vendor to what is reserved: the limit goes into the body in the one field that the vendor surely heeds.
 fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u64, shortened: bool) -> Afforded {
-    let set = output > 0 && (shortened || estimate.limit_field.is_none());
-    let limit = output.to_string();
     // OpenAI's newer models refuse the older name, and others' may not know the newer one.
-    let usual = if matches!(wish.provider, "openai" | "azure") { "max_completion_tokens" } else { "max_tokens" };
-    let field = estimate.limit_field.unwrap_or(usual);
-    let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &[]));
+    let heeded = if matches!(wish.provider, "openai" | "azure-openai") { LIMIT_FIELDS[0] } else { LIMIT_FIELDS[1] };
+    // An older model of OpenAI's own may know the older name alone.
+    let is_held = match estimate.limited_by {
+        LimitedBy::One(field) => field == heeded || heeded == LIMIT_FIELDS[0],
+        LimitedBy::Nothing | LimitedBy::Both => false,
+    };
+    let field = match estimate.limited_by {
+        LimitedBy::One(field) if is_held => field,
+        _ => heeded,
+    };
+    let other: Vec<&str> = LIMIT_FIELDS.into_iter().filter(|name| *name != field).collect();
+    let limit = output.to_string();
+    let set = output > 0 && wish.endpoint == Endpoint::Chat && (shortened || !is_held);
+    let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &other));
     let most_output = (wish.endpoint == Endpoint::Chat).then(|| output.saturating_mul(estimate.choices));
     Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output), most_output }
 }

@@ -25,7 +25,9 @@ use crate::money::PicoUsd;
 use courier::Courier;
 
 pub use courier::Webhook;
-pub use messages::{Close, Fund, LimitOf, ListAudit, ListBudgets, ReportSavings, ReportUsage, SetLimit, SetPrice};
+pub use messages::{
+    Close, Fund, LimitOf, ListAudit, ListBudgets, NoteAudit, ReportSavings, ReportUsage, SetLimit, SetPrice,
+};
 
 /// What the ledger is configured with.
 #[derive(Clone, Debug)]
@@ -202,6 +204,7 @@ handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| boo
 handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
 handle!(ReportSavings => Result<Savings, StoreError>, |book, report| book.store.savings(report.from, report.to));
 handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));
+handle!(NoteAudit => Result<(), StoreError>, |book, note| async { book.store.audit(note.action, &note.subject, serde_json::json!({})).await; Ok(()) });
 handle!(SetPrice => Result<(), StoreError>, |book, set| book.set_price(set));
 handle!(Close => Result<(), StoreError>, |book, _close| book.close());
 

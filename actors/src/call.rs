@@ -13,6 +13,7 @@ use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
+use crate::cache::wish::CacheStatus;
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
@@ -87,18 +88,28 @@ impl Call {
         let deadline = self.deadline().map(|limit| limit.at);
         if let Some(lookup) = &mut self.lookup {
             lookup.deadline = deadline;
+            let looked = Instant::now();
             let found = tokio::select! {
                 biased;
                 found = self.routing.cache.find(lookup) => found,
                 () = reply.closed() => return,
             };
-            if let Some(recalled) = found.and_then(|entry| self.recall(&entry)) {
+            let waited = looked.elapsed();
+            let recalled = found.and_then(|entry| self.recall(&entry));
+            if let Some(recalled) = recalled {
+                self.routing.cache.count(CacheStatus::Hit);
                 drop(self);
                 if reply.send(Ok(recalled)).is_err() {
                     log::debug!("a client left as its answer was ready");
                 }
                 return;
             }
+            if let Some(lookup) = &mut self.lookup {
+                lookup.status = if lookup.wish.refresh { CacheStatus::Refresh } else { CacheStatus::Miss };
+                self.routing.cache.count(lookup.status);
+            }
+            // Another request's provider was waited for, or Redis.
+            self.request.record.upstream_us += waited.as_micros() as u64;
         }
         let walked = tokio::select! {
             biased;
@@ -133,8 +144,9 @@ impl Call {
             }
             Err(failure) => {
                 self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
+                let attempts = self.request.record.line.attempts;
                 drop(self);
-                if reply.send(Err(Unanswered { head, failure })).is_err() {
+                if reply.send(Err(Unanswered { head, failure, attempts })).is_err() {
                     log::debug!("a client left as its error was ready");
                 }
             }

@@ -112,7 +112,8 @@ pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
             continue;
         }
         let Ok(Ok(mut listener)) = tokio::time::timeout(AGAIN, link.subscribe(CHANNEL)).await else { continue };
-        // What was announced before is not heard any more.
+        // What was announced before is not heard any more: answers that were forgotten meanwhile must not be given.
+        hearers.cache.do_send(ForgetHere(Forget::All));
         hearers.registry.do_send(Refresh);
         hearers.ledger.do_send(Refresh);
         let mut heard = listener.on_message();

@@ -64,6 +64,24 @@ impl KeyTable {
         table
     }
 
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// A copy of the table without the keys that the condition does not hold for.
+    pub fn only(&self, keep: impl Fn(&Uuid) -> bool) -> Self {
+        let mut table = self.clone();
+        table.by_id.retain(|id, _| keep(id));
+        table.by_hash.retain(|_, key| keep(&key.id));
+        table
+    }
+
     fn put(&mut self, mut key: VirtualKey) {
         let before = self.by_id.get(&key.id);
         let kept = before.and_then(|before| before.counters.clone());

@@ -134,7 +134,7 @@ impl Keeper {
         let scope = counters.scope();
         let name = format!("limit:{}:{}:{}", kind.word(), scope.kind.word(), scope.id);
         let granted = grant(&self.link, &name, limit, (window, lease), ask).await;
-        counters.answered(kind, ask, granted.ok(), sent);
+        counters.answered(kind, ask, granted.ok(), (sent, now()));
         granted.map(drop)
     }
 }

@@ -111,12 +111,12 @@ impl Counters {
         }
     }
 
-    /// Takes in what came of a question that was asked at `sent`; none where nobody knows.
-    pub(crate) fn answered(&self, kind: LimitKind, ask: &Ask, granted: Option<Granted>, sent: u64) {
+    /// Takes in what came `now` of a question that was asked at `sent`; none where nobody knows.
+    pub(crate) fn answered(&self, kind: LimitKind, ask: &Ask, granted: Option<Granted>, (sent, now): (u64, u64)) {
         match kind {
-            LimitKind::Requests => self.requests.answered(ask, granted, sent),
-            LimitKind::Tokens => self.tokens.answered(ask, granted, sent),
-            LimitKind::Parallel => self.parallel.answered(ask, granted, sent),
+            LimitKind::Requests => self.requests.answered(ask, granted, sent, now),
+            LimitKind::Tokens => self.tokens.answered(ask, granted, sent, now),
+            LimitKind::Parallel => self.parallel.answered(ask, granted, sent, now),
         }
     }
 }

@@ -28,7 +28,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use apply::{Applied, apply, apply_params};
-pub use cache::{CacheMode, CacheRule};
+pub use cache::{CacheMode, CacheRule, LONGEST_AGE};
 pub use chain::{Chain, Exit, NextStep, Step};
 pub use choose::{Context, NoTarget};
 pub use error_rule::{ErrorRule, ErrorWord};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::time::timeout;
 
 /// How long a request waits for Redis before it goes on without (G1).
@@ -28,6 +28,8 @@ pub struct RedisLink {
     client: Client,
     connection: RefCell<Option<MultiplexedConnection>>,
     state: RedisState,
+    /// How many connections were made.
+    made: Cell<u64>,
     /// Whether the outage was told.
     told: Cell<bool>,
 }
@@ -53,6 +55,7 @@ impl RedisLink {
             client: Client::open(url)?,
             connection: RefCell::default(),
             state: RedisState::default(),
+            made: Cell::default(),
             told: Cell::default(),
         })
     }
@@ -70,11 +73,17 @@ impl RedisLink {
     where
         F: Future<Output = RedisResult<T>>,
     {
+        let made = self.made.get();
         let Some(connection) = self.connection.borrow().clone() else { return Err(Away) };
         match timeout(ANSWER, question(connection)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.lost(&error.to_string())),
-            Err(_elapsed) => Err(self.lost("no answer in time")),
+            // Redis is there and refuses this one question: others may do better.
+            Ok(Err(error)) if !is_outage(&error) => {
+                log::warn!("Redis refuses: {error}");
+                Err(Away)
+            }
+            Ok(Err(error)) => Err(self.lost(made, &error.to_string())),
+            Err(_elapsed) => Err(self.lost(made, "no answer in time")),
         }
     }
 
@@ -111,13 +120,17 @@ impl RedisLink {
     }
 
     fn connect(&self, connection: Option<MultiplexedConnection>) {
+        self.made.set(self.made.get() + u64::from(connection.is_some()));
         self.state.0.store(connection.is_some(), Ordering::Relaxed);
         self.connection.replace(connection);
     }
 
-    fn lost(&self, why: &str) -> Away {
-        self.connect(None);
-        self.tell(why);
+    /// Gives up the connection that was made as number `made`; a newer one may be good.
+    fn lost(&self, made: u64, why: &str) -> Away {
+        if self.made.get() == made && self.state.is_up() {
+            self.connect(None);
+            self.tell(why);
+        }
         Away
     }
 
@@ -127,4 +140,10 @@ impl RedisLink {
             log::warn!("Redis is away: {why}; the gateway goes on without it");
         }
     }
+}
+
+/// Whether an error says that Redis is away, or cannot serve anybody at the moment.
+fn is_outage(error: &RedisError) -> bool {
+    let unable = [ErrorKind::Server(ServerErrorKind::BusyLoading), ErrorKind::Server(ServerErrorKind::MasterDown)];
+    error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || unable.contains(&error.kind())
 }

@@ -141,6 +141,8 @@ pub struct Unanswered {
     pub head: ReplyHead,
     /// Why it failed.
     pub failure: Failure,
+    /// Attempts at providers that were made; without any the request costs no limit anything (E5).
+    pub attempts: u32,
 }
 
 /// The outcome of a request; dropping the receiver cancels the request, whatever its stage (D6).
@@ -275,6 +277,11 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Lookup> {
     // What chose the target is not in the body; of a load balance any target's answer will do.
     if request.plan.is_conditional() {
         chain.steps.iter().for_each(|step| plan.push_str(&step.target.path));
+    }
+    // What is forwarded reaches the provider as the body does.
+    for name in chain.steps.iter().flat_map(|step| &step.target.forward_headers) {
+        let sent = request.headers.iter().filter(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        sent.for_each(|(_, value)| plan.push_str(&format!("\n{}: {value}", name.to_ascii_lowercase())));
     }
     for hint in [&request.provider_hint, &key.provider, &request.strict.map(|strict| strict.to_string())] {
         plan.push('\n');

@@ -1,6 +1,7 @@
 //! `/admin/cache`: what is stored, and forgetting it.
 
 use actix_web::{HttpResponse, web};
+use gateway_actors::budget_ledger::NoteAudit;
 use gateway_actors::cache::forget::Forget;
 use gateway_actors::cache_actor::ForgetEverywhere;
 use serde::Deserialize;
@@ -43,6 +44,8 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
         }
     };
     let cache = &worker.shared.routing.cache;
+    let note = NoteAudit { action: "cache.forget", subject: forget.to_text() };
+    worker.shared.routing.treasury.mailbox.ask(note).await??;
     let here = cache.forget(&forget);
     let Some(actor) = &cache.actor else {
         return Ok(HttpResponse::Ok().json(json!({ "forgotten": here })));

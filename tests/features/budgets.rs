@@ -138,6 +138,31 @@ async fn c1_c6_an_unpriced_model_costs_the_ceiling() {
     is_over_budget(&answer, "Monthly budget limit $0.005 exceeded");
 }
 
+/// B1: of two limits that disagree the larger one is reserved, and the provider is told one alone, which it surely heeds.
+#[tokio::test]
+async fn b1_two_limits_in_one_request_hide_nothing() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let groq = FakeProvider::answering(openai::answer("hello")).await;
+    let setup = Setup::new().openai(&openai).set("providers.groq.base_url", groq.origin() + "/v1");
+    let gateway = setup.env("GROQ_API_KEY", "gsk").start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
+    let ask = async |model: &str, fields: Value| {
+        let mut body = hello(model);
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        gateway.ask(Request::chat(&key, &body)).await.expect(200);
+    };
+    let limits = |body: &Value| (body["max_completion_tokens"].clone(), body["max_tokens"].clone());
+    ask("gpt-4o-mini", json!({ "max_completion_tokens": 1, "max_tokens": 8192 })).await;
+    assert_eq!(limits(&openai.request(1).await.body), (json!(8192), Value::Null));
+    ask("gpt-4o-mini", json!({ "max_tokens": 5 })).await;
+    assert_eq!(limits(&openai.request(2).await.body), (Value::Null, json!(5)));
+    let model = "groq/openai/gpt-oss-20b";
+    ask(model, json!({ "max_completion_tokens": 7 })).await;
+    assert_eq!(limits(&groq.request(1).await.body), (Value::Null, json!(7)));
+    ask(model, json!({ "max_completion_tokens": 1, "max_tokens": 30 })).await;
+    assert_eq!(limits(&groq.request(2).await.body), (Value::Null, json!(30)));
+}
+
 /// B3: requests without `max_tokens` reserve the default, so that twenty at once pass under a budget that pays for a
 /// hundred of them; the provider is held to what is reserved.
 #[tokio::test]

@@ -254,6 +254,33 @@ async fn headers_rule_the_cache() {
     gateway.ask(bare(&[("x-portkey-cache", "semantic")])).await.expect(400);
 }
 
+/// F1: a header that a target forwards is part of the question.
+#[tokio::test]
+async fn f1_forwarded_headers_count() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let config = json!({ "provider": "openai", "forward_headers": ["X-Context"], "cache": { "mode": "simple" } });
+    let asked = async |context: &str| {
+        let request = Request::hello(&key, "gpt-4o-mini").config(&config).header("x-context", context);
+        status(&gateway.ask(request.header("x-other", context)).await.expect(200)).to_owned()
+    };
+    assert_eq!([asked("a").await, asked("b").await, asked("a").await], ["MISS", "MISS", "HIT"]);
+}
+
+/// E8: who waits for another's answer waits no longer than its own deadline allows.
+#[tokio::test]
+async fn e8_a_deadline_holds_while_another_is_waited_for() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    let first = question(&key, &hello("gpt-4o-mini")).send(gateway.address).await;
+    openai.request(1).await;
+    let begun = std::time::Instant::now();
+    let hurried = question(&key, &hello("gpt-4o-mini")).header("x-portkey-request-timeout", "300");
+    gateway.ask(hurried).await.expect(408);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(first);
+}
+
 /// Equal questions at once ask the provider once, whole and streamed; where that fails, each asks for itself.
 #[tokio::test]
 async fn equal_questions_at_once_are_asked_once() {
@@ -362,10 +389,51 @@ async fn g1_a_fleet_shares_its_answers() {
         one.admin("DELETE", &format!("/admin/cache{wrong}"), None).await.expect(400);
     }
 
+    // A gateway that heard nothing for a while forgets what it has: it may have been told to.
+    ask(&one, &key).await;
+    in_time("both have it", async { while status(&ask(&other, &key).await) != "HIT" {} }).await;
+    redis.cli("client kill type pubsub");
+    one.admin("DELETE", "/admin/cache?all=true", None).await.expect(200);
+    let forgotten = async { while status(&ask(&other, &key).await) != "MISS" {} };
+    in_time("what was not heard of is forgotten too", forgotten).await;
+
+    let audit = one.admin("GET", "/admin/audit", None).await.expect(200).json();
+    assert!(audit["data"].as_array().unwrap().iter().any(|entry| entry["action"] == "cache.forget"));
     redis.stop();
-    for _ in 0..5 {
-        ask(&one, &key).await;
-    }
-    assert_eq!(status(&ask(&one, &key).await), "HIT");
     one.admin("DELETE", "/admin/cache?all=true", None).await.expect(503);
+}
+
+/// G1: a Redis that is killed or hangs costs answers that are not there one short wait, then none; no request fails.
+#[tokio::test]
+async fn g1_a_cache_without_its_redis_is_a_cache_of_the_process() {
+    let (openai, redis) = (FakeProvider::answering(openai::answer("hello")).await, TestRedis::start());
+    let (gateway, key) = Setup::new().openai(&openai).env("REDIS_URL", &redis.url()).start().await.with_key().await;
+    let mut asked = 0;
+    let mut new_question = async || {
+        asked += 1;
+        let mut body = hello("gpt-4o-mini");
+        body["seed"] = json!(asked);
+        let begun = std::time::Instant::now();
+        assert_eq!(status(&gateway.ask(question(&key, &body)).await.expect(200)), "MISS");
+        let waited = begun.elapsed();
+        assert_eq!(status(&gateway.ask(question(&key, &body)).await.expect(200)), "HIT");
+        waited
+    };
+    for (break_it, mend_it) in [
+        (TestRedis::freeze as fn(&TestRedis), TestRedis::thaw as fn(&TestRedis)),
+        (TestRedis::stop, TestRedis::start_again),
+    ] {
+        new_question().await;
+        break_it(&redis);
+        // The hang is found out by the first that asks, within a quarter of a second.
+        let first = new_question().await;
+        assert!(first < std::time::Duration::from_millis(600), "{first:?}");
+        let mut waits = Vec::new();
+        for _ in 0..50 {
+            waits.push(new_question().await);
+        }
+        waits.sort();
+        assert!(waits[25] < std::time::Duration::from_millis(20), "{:?}", waits[25]);
+        mend_it(&redis);
+    }
 }

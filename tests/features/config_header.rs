@@ -71,7 +71,7 @@ async fn unknown_keys_are_warned_about_or_refused() {
     assert!(errors(&strict)[0].contains("targets[0].on_error"), "{strict}");
 }
 
-/// Caches and guardrails are understood and checked, and until they exist answered with a 400 that names them.
+/// Semantic caches and guardrails are understood and checked, and until they exist answered with a 400 that names them.
 #[tokio::test]
 async fn semantic_caches_and_guardrails_are_refused_by_name() {
     let (gateway, key) = Setup::new().start().await.with_key().await;

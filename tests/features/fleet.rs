@@ -10,6 +10,7 @@ use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
 use crate::harness::postgres::TestPostgres;
 use crate::harness::redis::TestRedis;
+use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time};
 
@@ -411,6 +412,73 @@ async fn g1_redis_may_come_later() {
 /// Asks all gateways at once.
 async fn all_at_once(gateways: &[Gateway], key: &str, count: usize) -> Vec<Option<u16>> {
     join_all((0..count).map(async |n| bounded(key).try_status(gateways[n % gateways.len()].address).await)).await
+}
+
+/// E6, E7: a slow Redis changes nothing in what is allowed: a place is held by one request, wherever the next is asked.
+#[tokio::test]
+async fn e6_e7_a_slow_redis_lets_nobody_through() {
+    let fleet = Fleet::with_redis().await;
+    let (slow, by_slow_way) = SlowProxy::before(&fleet.redis().url()).await;
+    let near = fleet.start().await;
+    let far = fleet.start_with(|setup| setup.env("REDIS_URL", &by_slow_way)).await;
+    let key = near.new_key(json!({ "max_parallel": 1 })).await;
+    in_time("the key is known", async { while gateway_status(&far, &key).await != 200 {} }).await;
+    slow.slow_down(Duration::from_millis(60));
+    let gate = Gate::new();
+    let half = Reply::events([openai::role(), openai::text("half ")]).wait(&gate);
+    fleet.openai.always(half.then(&openai::finish("stop")).then(openai::DONE));
+    let held = async {
+        loop {
+            let stream = near.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+            if stream.status == 200 {
+                return stream;
+            }
+        }
+    };
+    let held = in_time("the place is given up by the other", held).await;
+    for _ in 0..5 {
+        assert_eq!(gateway_status(&far, &key).await, 429);
+    }
+    gate.open_for_good();
+    drop(held);
+    fleet.openai.always(openai::answer("hello"));
+    in_time("the place is free", async { while gateway_status(&far, &key).await != 200 {} }).await;
+}
+
+/// E6: one after the other, through all gateways, a client never has more than one request under way, and none is refused.
+#[tokio::test]
+async fn e6_a_place_moves_from_gateway_to_gateway() {
+    let fleet = Fleet::with_redis().await;
+    let gateways = [fleet.start().await, fleet.start().await, fleet.start().await];
+    let key = gateways[0].new_key(json!({ "max_parallel": 1 })).await;
+    for gateway in &gateways {
+        in_time("the key is known", async { while gateway_status(gateway, &key).await == 401 {} }).await;
+    }
+    for gateway in gateways.iter().cycle().take(9) {
+        assert_eq!(gateway_status(gateway, &key).await, 200);
+    }
+}
+
+/// G10: a key that an operator deletes by SQL is gone, and a row that makes no sense stops its own key alone.
+#[tokio::test]
+async fn g10_rows_that_are_deleted_or_spoilt_by_hand() {
+    let fleet = Fleet::on(true).await;
+    let gateway = fleet.start().await;
+    let make = async || {
+        let made = gateway.make_key(json!({})).await;
+        (made["id"].as_str().unwrap().to_owned(), made["virtual_key"].as_str().unwrap().to_owned())
+    };
+    let (deleted, spoilt, revoked, kept) = (make().await, make().await, make().await, make().await);
+    let sql = |sql: String| TestPostgres::shared().psql(&fleet.url, &sql);
+    sql(format!("DELETE FROM virtual_keys WHERE id = '{}'", deleted.0));
+    sql(format!("UPDATE virtual_keys SET allowed_models = 'gpt-4*' WHERE id = '{}'", spoilt.0));
+    sql(format!("UPDATE virtual_keys SET is_active = false WHERE id = '{}'", revoked.0));
+    for (_, key) in [&deleted, &spoilt, &revoked] {
+        in_time("the key does not work", async { while gateway_status(&gateway, key).await != 401 {} }).await;
+    }
+    assert_eq!(gateway_status(&gateway, &kept.1).await, 200);
+    sql(format!("UPDATE virtual_keys SET allowed_models = NULL WHERE id = '{}'", spoilt.0));
+    in_time("it works again", async { while gateway_status(&gateway, &spoilt.1).await != 200 {} }).await;
 }
 
 /// Waits until each gateway serves a key that was made a moment ago.

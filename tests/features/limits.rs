@@ -57,6 +57,25 @@ async fn e5_requests_refused_for_other_reasons_cost_nothing() {
     gateway.ask(Request::hello(&key, "sim-text")).await.expect(429);
 }
 
+/// E5: what reaches no provider uses nothing either: it is over budget, its provider is not ready, or its client left.
+#[tokio::test]
+async fn e5_what_reaches_no_provider_costs_nothing() {
+    let openai = FakeProvider::start().await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    gateway.admin("PUT", "/admin/team-limits/blue", Some(json!({ "requests_per_minute": 2 }))).await.expect(200);
+    let broke = gateway.new_key(json!({ "team_id": "blue", "budget_limit_usd": 0 })).await;
+    let free = gateway.new_key(json!({ "team_id": "blue" })).await;
+    for _ in 0..5 {
+        gateway.ask(Request::hello(&broke, "gpt-4o-mini")).await.expect(429);
+        gateway.ask(Request::streamed_hello(&free, "groq/llama-3.3-70b-versatile")).await.expect(503);
+    }
+    assert_eq!(openai.count(), 0);
+    for remaining in ["1", "0"] {
+        let answer = gateway.ask(Request::hello(&free, "sim-text")).await.expect(200);
+        assert_eq!(answer.header("x-ratelimit-remaining-requests"), Some(remaining));
+    }
+}
+
 /// E5: a request that its key's limit refuses uses nothing of its address' limit.
 #[tokio::test]
 async fn e5_a_keys_limit_does_not_use_up_the_addresss() {

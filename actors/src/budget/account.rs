@@ -1,6 +1,6 @@
 //! One budget as this process sees it: a slice leased from the store, and what of it is reserved.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::demand::Demand;
@@ -156,6 +156,20 @@ impl Account {
         if !state.has_lapsed(now) {
             state.good_until = state.good_until.max(good_until);
         }
+    }
+
+    /// The store knows of no lease for this stretch of time when it is renewed: others may have the slice. A grant that came
+    /// since, whose end is later than `good_until`, stands.
+    pub fn not_renewed(&self, good_until: Instant, now: Instant) {
+        let mut state = self.lock();
+        if state.slice > PicoUsd::default() && state.good_until < good_until {
+            state.good_until = state.good_until.min(now);
+        }
+    }
+
+    /// The name of the stretch of time that the account is in.
+    pub fn stretch_name(&self) -> Arc<str> {
+        self.lock().stretch.name.clone()
     }
 
     /// Frees a reservation and books what the request really cost.

@@ -10,8 +10,8 @@ use crate::wire::json_object::JsonObject;
 /// detail for a small OpenAI model (<https://platform.openai.com/docs/guides/images-vision>, 2025-05).
 const TOKENS_PER_MEDIUM: u64 = 40_000;
 
-/// Fields that limit the answer, the one that OpenAI prefers first.
-const LIMIT_FIELDS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
+/// Fields that limit the answer, the one that OpenAI prefers first. Vendors know one of them, or both.
+pub const LIMIT_FIELDS: [&str; 2] = ["max_completion_tokens", "max_tokens"];
 
 /// The most tokens that a request can come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,20 @@ pub struct Estimate {
     pub output_tokens: u64,
     /// Choices (`n`).
     pub choices: u64,
-    /// The field in which the client itself limits the answer.
-    pub limit_field: Option<&'static str>,
+    /// The fields in which the client itself limits the answer, and whether they agree.
+    pub limited_by: LimitedBy,
+}
+
+/// How a client limits the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// Not at all.
+    #[default]
+    Nothing,
+    /// In this field.
+    One(&'static str),
+    /// In both fields, of which a vendor may heed either.
+    Both,
 }
 
 impl Estimate {
@@ -46,22 +58,23 @@ impl Estimate {
         let media: usize = names.iter().map(|name| memmem::find_iter(text, name).count()).sum();
         let input_tokens = text.len() as u64 + TOKENS_PER_MEDIUM * media as u64;
         if endpoint != Endpoint::Chat {
-            return Ok(Self { input_tokens, output_tokens: 0, choices: 1, limit_field: None });
+            return Ok(Self { input_tokens, output_tokens: 0, choices: 1, limited_by: LimitedBy::Nothing });
         }
         let number = |name: &'static str| {
             let wrong = |_| BadRequest::new(name, format!("'{name}' must be a whole number."));
             body.read::<u64>(name).map_err(wrong)
         };
-        let mut limit = None;
+        let (mut limit, mut limited_by) = (None, LimitedBy::Nothing);
         for field in LIMIT_FIELDS {
             if let Some(tokens) = number(field)? {
-                limit = limit.or(Some((field, tokens)));
+                limited_by = if limit.is_none() { LimitedBy::One(field) } else { LimitedBy::Both };
+                limit = limit.max(Some(tokens));
             }
         }
         let choices = number("n")?.unwrap_or(1).max(1);
         let most = model_max.unwrap_or(u64::MAX);
-        let output_tokens = limit.map_or(default_output, |(_, tokens)| tokens).min(most);
-        Ok(Self { input_tokens, output_tokens, choices, limit_field: limit.map(|(field, _)| field) })
+        let output_tokens = limit.unwrap_or(default_output).min(most);
+        Ok(Self { input_tokens, output_tokens, choices, limited_by })
     }
 
     /// Output tokens of all choices.
@@ -85,10 +98,10 @@ mod tests {
     #[test]
     fn b3_the_default_stands_in_for_a_missing_limit() {
         let plain = estimate(r#"{"model":"m","messages":[]}"#);
-        assert_eq!((plain.input_tokens, plain.output_tokens, plain.limit_field), (27, 4_096, None));
+        assert_eq!((plain.input_tokens, plain.output_tokens, plain.limited_by), (27, 4_096, LimitedBy::Nothing));
         assert_eq!(estimate(r#"{"max_tokens":100,"n":3}"#).all_output_tokens(), 300);
         let both = estimate(r#"{"max_tokens":100,"max_completion_tokens":50}"#);
-        assert_eq!((both.output_tokens, both.limit_field), (50, Some("max_completion_tokens")));
+        assert_eq!((both.output_tokens, both.limited_by), (100, LimitedBy::Both), "the vendor may heed either");
         assert_eq!(estimate(r#"{"max_tokens":99999999}"#).output_tokens, 16_384);
     }
 

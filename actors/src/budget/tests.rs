@@ -259,6 +259,25 @@ fn b1_a_slice_that_was_not_renewed_is_not_spent() {
     assert_eq!(account.take_idle(60 * minute, now + 4 * minute).map(|(_, amount)| amount), Some(usd(5)));
 }
 
+/// B1: a lease that is not there any more when it is renewed was given to others; one that came since stands.
+#[test]
+fn b1_a_slice_whose_lease_is_gone_is_not_spent() {
+    let limit = terms(100, "p");
+    let account = account(ScopeKind::Key, &limit);
+    let now = Instant::now();
+    let minute = Duration::from_secs(60);
+    let take =
+        |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
+    account.granted("p", Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    take(10, now).unwrap().settle(usd(0));
+    // The renewal was asked for before the grant came.
+    account.not_renewed(now + minute, now);
+    take(10, now).unwrap().settle(usd(0));
+    account.not_renewed(now + 2 * minute, now);
+    assert!(take(10, now).is_err());
+    assert_eq!(account.take_lapsed(now).map(|(_, amount)| amount), Some(usd(50)));
+}
+
 /// B1: where the store knows of nothing that a process held, it was given to others.
 #[test]
 fn b1_a_slice_that_was_released_is_forgotten() {

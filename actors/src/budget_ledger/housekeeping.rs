@@ -1,5 +1,6 @@
 //! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -91,9 +92,16 @@ impl Book {
 
     async fn renew_leases(&self) -> Result<(), StoreError> {
         let good_until = Instant::now() + self.settings.good_for();
-        self.store.renew_leases(&self.ledger.replica, self.settings.lease).await?;
+        let renewed: HashSet<_> =
+            self.store.renew_leases(&self.ledger.replica, self.settings.lease).await?.into_iter().collect();
         let now = Instant::now();
-        self.ledger.accounts.all().iter().for_each(|account| account.renewed(good_until, now));
+        for account in self.ledger.accounts.all() {
+            let (scope, period) = (account.scope(), account.stretch_name().to_string());
+            match renewed.contains(&(scope.kind.word().to_owned(), scope.id.to_string(), period)) {
+                true => account.renewed(good_until, now),
+                false => account.not_renewed(good_until, now),
+            }
+        }
         Ok(())
     }
 

@@ -83,6 +83,18 @@ impl Message for ListAudit {
     type Result = Result<Vec<AuditEntry>, StoreError>;
 }
 
+/// Notes in the audit log what was done through the admin API.
+pub struct NoteAudit {
+    /// What was done.
+    pub action: &'static str,
+    /// What it was done to.
+    pub subject: String,
+}
+
+impl Message for NoteAudit {
+    type Result = Result<(), StoreError>;
+}
+
 /// Sets a price, which is in force at once in this process and soon in the others.
 pub struct SetPrice(pub Price);
 

@@ -15,6 +15,9 @@ use crate::cache_actor::{CacheActor, Keep, Recall};
 use crate::metrics::Metrics;
 use crate::money::PicoUsd;
 
+/// How long a request waits for another one that asks the same.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// Everything that was answered before.
 pub struct AnswerCache {
     /// This process' answers.
@@ -81,8 +84,12 @@ impl AnswerCache {
             (None, true) => CacheStatus::Refresh,
             (None, false) => CacheStatus::Miss,
         };
-        self.metrics.cache_request(lookup.status);
         found
+    }
+
+    /// Counts what became of a look.
+    pub fn count(&self, status: CacheStatus) {
+        self.metrics.cache_request(status);
     }
 
     async fn look(&self, lookup: &mut Lookup) -> Option<Arc<Entry>> {
@@ -96,11 +103,10 @@ impl AnswerCache {
             match self.flights.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
                 Turn::Others(flight) => {
-                    match lookup.deadline {
-                        // Past it, the attempt itself says that the time is over.
-                        Some(deadline) => drop(tokio::time::timeout_at(deadline, landed(flight)).await),
-                        None => landed(flight).await,
-                    }
+                    let most = tokio::time::Instant::now() + LONGEST_WAIT;
+                    let until = lookup.deadline.map_or(most, |deadline| deadline.min(most));
+                    // Past it the request goes on alone, and past its own deadline the attempt says so.
+                    let _landed = tokio::time::timeout_at(until, landed(flight)).await;
                     // Where nothing was stored, everybody goes on alone: one after the other would take too long.
                     return self.here(lookup);
                 }
@@ -139,7 +145,6 @@ impl AnswerCache {
             said: made.said,
         });
         if !self.shelf.put(lookup.key, entry.clone()) {
-            self.metrics.cache_request(CacheStatus::Bypass);
             return CacheStatus::Bypass;
         }
         if let Some(actor) = &self.actor {

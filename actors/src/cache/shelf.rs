@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use super::entry::Entry;
 use super::key::CacheKey;
@@ -24,11 +24,23 @@ impl Weighter<CacheKey, Arc<Entry>> for ByBytes {
     }
 }
 
+/// Counts the answers that made room for others.
+#[derive(Clone, Debug, Default)]
+struct Evictions(Arc<AtomicU64>);
+
+impl Lifecycle<CacheKey, Arc<Entry>> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut Self::RequestState, _: CacheKey, _: Arc<Entry>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The answers by their keys.
 pub struct Shelf {
-    cache: Cache<CacheKey, Arc<Entry>, ByBytes>,
+    cache: Cache<CacheKey, Arc<Entry>, ByBytes, DefaultHashBuilder, Evictions>,
     most_entry_bytes: usize,
-    inserted: AtomicU64,
+    evictions: Evictions,
 }
 
 impl Shelf {
@@ -43,9 +55,9 @@ impl Shelf {
             .weight_capacity(most_bytes)
             .build()
             .map_err(|error| error.to_string())?;
-        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        let cache = Cache::with_options(options, ByBytes, hasher, lifecycle);
-        Ok(Self { cache, most_entry_bytes, inserted: AtomicU64::new(0) })
+        let evictions = Evictions::default();
+        let cache = Cache::with_options(options, ByBytes, DefaultHashBuilder::default(), evictions.clone());
+        Ok(Self { cache, most_entry_bytes, evictions })
     }
 
     /// The answer of this key, if it may still be used; `now` is in seconds since 1970.
@@ -64,7 +76,6 @@ impl Shelf {
             return false;
         }
         self.cache.insert(key, entry);
-        self.inserted.fetch_add(1, Ordering::Relaxed);
         true
     }
 
@@ -80,9 +91,9 @@ impl Shelf {
         (self.cache.len(), self.cache.weight())
     }
 
-    /// How many answers were put here and are gone again.
+    /// How many answers made room for others.
     pub fn evicted(&self) -> u64 {
-        self.inserted.load(Ordering::Relaxed).saturating_sub(self.cache.len() as u64)
+        self.evictions.0.load(Ordering::Relaxed)
     }
 }
 

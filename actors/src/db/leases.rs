@@ -204,20 +204,24 @@ impl Store {
         })
     }
 
-    /// Lets all of a replica's leases stand for so long from now.
+    /// Lets all of a replica's leases stand for so long from now, and tells which there are: scope, id and period.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn renew_leases(&self, replica: &str, stands: Duration) -> Result<(), StoreError> {
+    pub async fn renew_leases(
+        &self,
+        replica: &str,
+        stands: Duration,
+    ) -> Result<Vec<(String, String, String)>, StoreError> {
         let expires_at = FromNow::after(stands);
         // On the lane like every writer of leases, so that two of one process cannot wait for each other for ever.
         tx!(self, c => {
             diesel::update(budget_leases::table.filter(budget_leases::replica.eq(replica)))
                 .set(budget_leases::expires_at.eq(expires_at))
-                .execute(c)
+                .returning((budget_leases::scope, budget_leases::scope_id, budget_leases::period))
+                .load(c)
                 .await
         })
-        .map(drop)
     }
 
     /// Ends all leases of a replica, which spends no more.

@@ -142,6 +142,14 @@ impl Store {
         again!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c))
     }
 
+    /// The ids of all keys.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn key_ids(&self) -> Result<Vec<String>, StoreError> {
+        again!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))
+    }
+
     /// Changes one key and returns it as it now is; none if there is no such id.
     ///
     /// # Errors

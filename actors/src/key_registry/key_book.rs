@@ -1,6 +1,7 @@
 //! The registry's work, without the actor: write the store first, then publish.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -108,17 +109,36 @@ impl KeyBook {
     /// Publishes what another process, or an operator with SQL, has changed.
     pub(super) async fn refresh(&self) -> Result<(), KeyError> {
         let changes = self.store.keys_changed_since(self.mark.get()).await?;
-        let table = self.table.load();
-        let mut changed = Vec::new();
+        let mut table = KeyTable::clone(&self.table.load());
+        let (mut changed, mut unreadable) = (Vec::new(), Vec::new());
         for row in changes.rows {
-            let key = key_of(row, &self.master_key)?;
-            // The newest changes are seen again each time, since clocks and transactions overlap.
-            if table.get(&KeyRef::Id(key.id)).is_none_or(|known| !known.is_same_as(&key)) {
-                changed.push(key);
+            let id = row.id.clone();
+            match key_of(row, &self.master_key) {
+                // The newest changes are seen again each time, since clocks and transactions overlap.
+                Ok(key) if table.get(&KeyRef::Id(key.id)).is_some_and(|known| known.is_same_as(&key)) => {}
+                Ok(key) => changed.push(key),
+                // One bad row must not hide what else has changed; nobody knows what its key may do, so it does nothing.
+                Err(error) => {
+                    log::error!("key registry: {error}; the key does not work until it is repaired");
+                    unreadable.extend(Uuid::parse_str(&id).ok());
+                }
             }
         }
-        if !changed.is_empty() {
-            self.table.store(Arc::new(table.with_all(changed)));
+        let mut differs = !changed.is_empty();
+        table = table.with_all(changed);
+        if unreadable.iter().any(|id| table.get(&KeyRef::Id(*id)).is_some()) {
+            table = table.only(|id| !unreadable.contains(id));
+            differs = true;
+        }
+        if usize::try_from(changes.count) != Ok(table.len() + unreadable.len()) {
+            // Rows were deleted by hand, or came a moment ago.
+            let ids: HashSet<String> = self.store.key_ids().await?.into_iter().collect();
+            let before = table.len();
+            table = table.only(|id| ids.contains(&id.to_string()));
+            differs |= table.len() != before;
+        }
+        if differs {
+            self.table.store(Arc::new(table));
         }
         self.mark.set(changes.mark);
         self.refresh_limits().await.map_err(KeyError::from)

@@ -100,6 +100,17 @@ async fn g1_nobody_waits_for_a_redis_that_is_away() {
     assert!(ask().await.0);
 }
 
+/// G1: a Redis that refuses one question is there for all others.
+#[actix_rt::test]
+async fn g1_a_refused_question_is_no_outage() {
+    let redis = TestRedis::start();
+    let link = link(&redis).await;
+    redis.cli("set limit:test text");
+    assert!(grant(&link, "limit:test", 100, (60, 2), &wanting(1)).await.is_err());
+    assert!(link.state().is_up());
+    assert!(grant(&link, "limit:other", 100, (60, 2), &wanting(1)).await.is_ok());
+}
+
 /// H1: no error tells the password of the address.
 #[actix_rt::test]
 async fn h1_no_error_tells_the_password_of_redis() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::book::Limited;
 use super::minute::{Left, Minute, NotTaken, Ticket};
@@ -13,8 +13,11 @@ use crate::actor_stats::Mailbox;
 use crate::budget::scope::ScopeKind;
 use crate::limit_keeper::{Fetch, LimitKeeper};
 
-/// How often the fleet is asked for one request, since others may take what was granted, before it counts as away.
-const QUESTIONS: u32 = 10;
+/// How long a request waits for its places in all limits together, while Redis answers.
+const PATIENCE: Duration = Duration::from_millis(600);
+
+/// How long until a refused place is asked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(60);
 
 /// What a request waits where its place cannot be known, or depends on when others end.
 const SOON: Duration = Duration::from_secs(1);
@@ -119,6 +122,17 @@ impl Admission {
     }
 }
 
+/// What was taken so far: given back unless all of it is, also when the client leaves meanwhile.
+struct Pending(Option<Admission>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let Some(admission) = self.0.take() {
+            admission.undo();
+        }
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if self.place {
@@ -139,23 +153,27 @@ impl Doorkeeper {
     /// # Errors
     /// Which limit is reached. Nothing is then taken of any.
     pub async fn admit(&self, limited: Vec<Limited>, tokens: u64) -> Result<Admission, Box<OverLimit>> {
-        let mut admission = Admission::default();
+        let patience = Instant::now() + PATIENCE;
+        let mut pending = Pending(Some(Admission::default()));
         let mut hold = TokenHold::default();
         for Limited { limits, counters } in limited {
+            let Some(admission) = &mut pending.0 else { break };
             admission.held.push(Held { counters: counters.clone(), request: None, place: false });
             let taken = async {
                 let Some(held) = admission.held.last_mut() else { return Ok(()) };
                 if let Some(limit) = limits.max_parallel {
-                    self.place(&counters, u64::from(limit)).await.map_err(over(LimitKind::Parallel, limit))?;
+                    self.place(&counters, u64::from(limit), patience)
+                        .await
+                        .map_err(over(LimitKind::Parallel, limit))?;
                     held.place = true;
                 }
                 if let Some(limit) = limits.requests_per_minute {
-                    let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1).await;
+                    let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1, patience).await;
                     held.request = Some(ticket.map_err(over(LimitKind::Requests, limit))?);
                     tighten(&mut admission.left.requests, self.left(&counters.requests, limit));
                 }
                 if let Some(limit) = limits.tokens_per_minute {
-                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens).await;
+                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens, patience).await;
                     hold.held.push((counters.clone(), ticket.map_err(over(LimitKind::Tokens, limit))?));
                     tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
                 }
@@ -166,19 +184,19 @@ impl Doorkeeper {
                     Refusal::Full(wait) => (true, wait),
                     Refusal::Unknown => (false, SOON),
                 };
-                let mut left = admission.left;
+                let mut left = pending.0.as_ref().map(|admission| admission.left).unwrap_or_default();
                 let none = Left { limit: u64::from(limit), remaining: 0, reset: retry_after };
                 match kind {
                     LimitKind::Requests => left.requests = Some(none),
                     LimitKind::Tokens => left.tokens = Some(none),
                     LimitKind::Parallel => {}
                 }
-                admission.undo();
                 let scope = counters.scope().kind;
                 let limit = u64::from(limit);
                 return Err(Box::new(OverLimit { scope, kind, limit, is_known, retry_after, left }));
             }
         }
+        let mut admission = pending.0.take().unwrap_or_default();
         admission.tokens = (!hold.held.is_empty()).then(|| Arc::new(hold));
         Ok(admission)
     }
@@ -189,14 +207,16 @@ impl Doorkeeper {
         kind: LimitKind,
         limit: u64,
         amount: u64,
+        patience: Instant,
     ) -> Result<Ticket, Refusal> {
         let minute = if kind == LimitKind::Requests { &counters.requests } else { &counters.tokens };
-        let full = |not: NotTaken| match not {
-            NotTaken::Full(wait) => Refusal::Full(wait),
-            NotTaken::Short => Refusal::Full(SOON),
+        let here = || match minute.take_here(limit, amount, now()) {
+            Err(NotTaken::Full(wait)) => Err(Refusal::Full(wait)),
+            Err(NotTaken::Short) => Err(Refusal::Full(SOON)),
+            Ok(ticket) => Ok(ticket),
         };
-        let Some(keeper) = &self.keeper else { return minute.take_here(limit, amount, now()).map_err(full) };
-        for _ in 0..QUESTIONS {
+        let Some(keeper) = &self.keeper else { return here() };
+        while Instant::now() < patience {
             match minute.take_granted(limit, amount, now()) {
                 Ok(ticket) => {
                     if minute.is_low() {
@@ -210,33 +230,45 @@ impl Doorkeeper {
                 Err(NotTaken::Short) => {}
             }
             let fetch = Fetch { counters: counters.clone(), kind, limit, amount };
-            if !matches!(keeper.ask(fetch).await, Ok(true)) {
-                break;
+            if !self.is_answered(keeper, fetch).await? {
+                return here();
             }
         }
-        match self.refuse_when_away {
-            true => Err(Refusal::Unknown),
-            false => minute.take_here(limit, amount, now()).map_err(full),
-        }
+        // Others took each time what was granted.
+        Err(Refusal::Full(SOON))
     }
 
-    async fn place(&self, counters: &Arc<Counters>, limit: u64) -> Result<(), Refusal> {
+    /// Takes a place. One that another process has given up a moment ago comes free shortly, so a refusal is looked at
+    /// again for as long as the request's patience lasts.
+    async fn place(&self, counters: &Arc<Counters>, limit: u64, patience: Instant) -> Result<(), Refusal> {
         let parallel = &counters.parallel;
-        let Some(keeper) = &self.keeper else { return parallel.take_here(limit).map_err(|_| Refusal::Full(SOON)) };
-        for _ in 0..QUESTIONS {
+        let here = || parallel.take_here(limit).map_err(|_full| Refusal::Full(SOON));
+        let Some(keeper) = &self.keeper else { return here() };
+        while Instant::now() < patience {
             match parallel.take_granted(limit, now()) {
                 Ok(()) => return Ok(()),
-                Err(NoPlace::Full) => return Err(Refusal::Full(SOON)),
+                Err(NoPlace::Full) if parallel.is_full_here(limit) => return Err(Refusal::Full(SOON)),
+                Err(NoPlace::Full) => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
                 Err(NoPlace::Short) => {}
             }
             let fetch = Fetch { counters: counters.clone(), kind: LimitKind::Parallel, limit, amount: 1 };
-            if !matches!(keeper.ask(fetch).await, Ok(true)) {
-                break;
+            if !self.is_answered(keeper, fetch).await? {
+                return here();
             }
         }
-        match self.refuse_when_away {
-            true => Err(Refusal::Unknown),
-            false => parallel.take_here(limit).map_err(|_| Refusal::Full(SOON)),
+        Err(Refusal::Full(SOON))
+    }
+
+    /// Asks the fleet; false where each process is to count by itself.
+    async fn is_answered(&self, keeper: &Mailbox<LimitKeeper>, fetch: Fetch) -> Result<bool, Refusal> {
+        match keeper.ask(fetch).await {
+            Ok(true) => Ok(true),
+            Ok(false) if !self.refuse_when_away => Ok(false),
+            // A keeper that is behind with its work says nothing of Redis.
+            Ok(false) | Err(_) => Err(Refusal::Unknown),
         }
     }
 

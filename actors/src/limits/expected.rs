@@ -3,6 +3,7 @@
 use memchr::{memchr, memmem};
 
 use crate::attempt::Endpoint;
+use crate::budget::estimate::LIMIT_FIELDS;
 use crate::wire::json_object::JsonObject;
 
 /// Bytes of a request that come to a token, by and large.
@@ -27,7 +28,7 @@ pub fn expected_tokens(body: &JsonObject, endpoint: Endpoint, default_output: u6
     }
     // What is no number is refused later, with its name.
     let number = |name| body.read::<u64>(name).ok().flatten();
-    let output = number("max_completion_tokens").or_else(|| number("max_tokens")).unwrap_or(default_output);
+    let output = LIMIT_FIELDS.into_iter().filter_map(number).max().unwrap_or(default_output);
     input.saturating_add(output.saturating_mul(number("n").unwrap_or(1).max(1)))
 }
 
@@ -46,7 +47,7 @@ mod tests {
     fn the_answer_counts_as_far_as_it_may_go() {
         assert_eq!(expected(r#"{"a":"12345678"}"#), 4 + 500);
         assert_eq!(expected(r#"{"max_tokens":20,"n":3}"#), 6 + 60);
-        assert_eq!(expected(r#"{"max_tokens":20,"max_completion_tokens":7}"#), 11 + 7);
+        assert_eq!(expected(r#"{"max_tokens":20,"max_completion_tokens":7}"#), 11 + 20);
     }
 
     /// A picture inside the request is not read as text.

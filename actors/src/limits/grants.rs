@@ -171,17 +171,19 @@ impl Grants {
         Some(Ask { want: 0, least: 0, hold: std::mem::take(&mut self.overrun), unused })
     }
 
-    /// Takes in an answer; `sent` is when it was asked for, so that a grant never lasts longer here than in Redis.
-    pub fn granted(&mut self, ask: &Ask, granted: Granted, sent: u64) {
+    /// Takes in an answer that came `now`; `sent` is when it was asked for, so that a grant never lasts longer here than in
+    /// Redis.
+    pub fn granted(&mut self, ask: &Ask, granted: Granted, sent: u64, now: u64) {
         self.asked_ahead = false;
         self.free = granted.free;
         self.reset_at = sent + granted.reset;
-        let is_refusal = ask.want > 0 && granted.amount == 0;
-        self.refused = is_refusal.then_some(Refused {
-            amount: ask.least,
-            believed_until: sent + REFUSAL,
-            fits_at: sent + granted.wait,
-        });
+        if ask.want > 0 && granted.amount == 0 {
+            let (amount, believed_until, fits_at) = (ask.least, now + REFUSAL, sent + granted.wait);
+            self.refused = Some(Refused { amount, believed_until, fits_at });
+        } else if self.refused.is_some_and(|refused| refused.amount <= granted.amount) {
+            // A smaller grant says nothing of what was refused.
+            self.refused = None;
+        }
         if granted.amount == 0 {
             return;
         }

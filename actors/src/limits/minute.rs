@@ -123,11 +123,11 @@ impl Minute {
         self.state().grants.news(now)
     }
 
-    /// Takes in what came of a question that was asked at `sent`.
-    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64) {
+    /// Takes in what came `now` of a question that was asked at `sent`.
+    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64, now: u64) {
         let mut state = self.state();
         match granted {
-            Some(granted) => state.grants.granted(ask, granted, sent),
+            Some(granted) => state.grants.granted(ask, granted, sent, now),
             None => state.grants.unanswered(ask),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::grants::{Ask, Granted};
 
 /// How long a refusal is believed, in milliseconds.
-const REFUSAL: u64 = 100;
+const REFUSAL: u64 = 50;
 
 /// How long before its end a grant is renewed, in milliseconds.
 const RENEWAL: u64 = 5_000;
@@ -76,6 +76,11 @@ impl Parallel {
         Err(NoPlace::Short)
     }
 
+    /// Whether this process alone has as many under way as all may.
+    pub fn is_full_here(&self, limit: u64) -> bool {
+        self.state().busy >= limit
+    }
+
     /// Gives a place back.
     pub fn release(&self) {
         let mut state = self.state();
@@ -105,8 +110,8 @@ impl Parallel {
         Some(state.moving(0, now))
     }
 
-    /// Takes in what came of a question that was asked at `sent`.
-    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64) {
+    /// Takes in what came `now` of a question that was asked at `sent`.
+    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64, now: u64) {
         let mut state = self.state();
         match granted {
             Some(granted) => {
@@ -114,7 +119,7 @@ impl Parallel {
                 state.told = state.held;
                 (state.second, state.until) = (granted.second, sent + granted.lasts);
                 if ask.want > 0 && granted.amount == 0 {
-                    state.refused_until = sent + REFUSAL;
+                    state.refused_until = now + REFUSAL;
                 }
             }
             // The former grant may be there or not; it ends by itself, and those under way are told of with the next question.

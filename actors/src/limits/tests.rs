@@ -70,7 +70,7 @@ fn e6_a_grant_ends_and_its_rest_goes_back() {
     grants.want(1);
     let ask = grants.ask(80, 1, 1_000);
     assert_eq!((ask.want, ask.least, ask.hold), (1, 1, 0));
-    grants.granted(&ask, granted(5, 42, 1_500), 1_000);
+    grants.granted(&ask, granted(5, 42, 1_500), 1_000, 1_000);
     assert_eq!(grants.take(2, 2_000), Take::Taken(vec![(42, 2)]));
     assert_eq!(grants.remaining(), 3 + 3);
     assert_eq!(grants.take(1, 2_500), Take::Short, "it lasted from the question on");
@@ -86,7 +86,7 @@ fn e6_a_grant_ends_and_its_rest_goes_back() {
 fn a_refusal_is_believed_for_a_moment() {
     let mut grants = Grants::default();
     let ask = grants.ask(80, 4, 0);
-    grants.granted(&ask, granted(0, 42, 1_000), 0);
+    grants.granted(&ask, granted(0, 42, 1_000), 0, 0);
     assert_eq!(grants.take(4, 100), Take::Refused(6_900));
     assert_eq!(grants.take(3, 100), Take::Short, "less might fit");
     assert_eq!(grants.take(4, 250), Take::Short, "others may have given back");
@@ -99,7 +99,7 @@ fn the_next_grant_follows_what_was_taken() {
     (0..3).for_each(|_| grants.want(1));
     let ask = grants.ask(80, 1, 0);
     assert_eq!((ask.want, ask.least), (3, 1));
-    grants.granted(&ask, granted(4, 42, 1_000), 0);
+    grants.granted(&ask, granted(4, 42, 1_000), 0, 0);
     for _ in 0..3 {
         assert_eq!(grants.take(1, 0), Take::Taken(vec![(42, 1)]));
         assert!(!grants.is_low());
@@ -121,19 +121,19 @@ fn d7_places_are_held_renewed_and_given_up() {
     assert_eq!(places.take_granted(9, 0), Err(NoPlace::Short));
     let ask = places.ask(0).unwrap();
     assert_eq!((ask.want, ask.hold, ask.unused.len()), (1, 0, 0));
-    places.answered(&ask, Some(granted(2, 10, 9_000)), 0);
+    places.answered(&ask, Some(granted(2, 10, 9_000)), 0, 0);
     assert!(places.take_granted(9, 1).is_ok() && places.take_granted(9, 1).is_ok());
     assert_eq!(places.take_granted(9, 1), Err(NoPlace::Short));
     assert_eq!(places.news(100), None, "all are in use");
     let renewal = places.news(5_000).unwrap();
     assert_eq!((renewal.want, renewal.hold, renewal.unused.clone()), (0, 2, vec![(10, 2)]));
-    places.answered(&renewal, Some(granted(0, 15, 9_000)), 5_000);
+    places.answered(&renewal, Some(granted(0, 15, 9_000)), 5_000, 5_000);
     places.release();
     assert_eq!(places.news(5_200), None, "it was in use since Redis was told last");
     let given_up = places.news(5_400).unwrap();
     assert_eq!((given_up.hold, given_up.unused), (1, vec![(15, 2)]));
     // After an outage those under way are told of again.
-    places.answered(&renewal, None, 6_000);
+    places.answered(&renewal, None, 6_000, 6_000);
     assert_eq!(places.take_granted(9, 6_000), Err(NoPlace::Short));
     let again = places.ask(6_000).unwrap();
     assert_eq!((again.want, again.hold, again.unused.len()), (2, 1, 0));

@@ -9,8 +9,9 @@ use super::fields::{Fields, Findings};
 const KNOWN: &[&str] = &["mode", "ttl", "max_age", "threshold", "namespace", "read", "write"];
 const MODES: &str = "'simple', 'semantic' or 'disabled'";
 
-/// Bounds and default of Portkey's documentation, in seconds.
-const LONGEST_AGE: u64 = 7_776_000;
+/// How long an answer may be used at most, by Portkey's documentation, in seconds.
+pub const LONGEST_AGE: u64 = 7_776_000;
+/// How long by default.
 const DEFAULT_AGE: u64 = 604_800;
 
 /// How a request is looked up.
