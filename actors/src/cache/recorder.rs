@@ -63,15 +63,18 @@ impl Recorder {
     }
 }
 
-/// The JSON text of a framed chunk; of each of its choices its number, and whether it ends well, if it ends.
-fn read(frame: &[u8]) -> Option<(String, Vec<(u64, Option<bool>)>)> {
+/// The number of a choice, and whether it ends well, if it ends.
+type End = (u64, Option<bool>);
+
+/// The JSON text of a framed chunk, and how its choices end.
+fn read(frame: &[u8]) -> Option<(String, Vec<End>)> {
     let text = std::str::from_utf8(frame).ok()?.strip_prefix("data: ")?.strip_suffix("\n\n")?;
     let chunk: Map<String, Value> = serde_json::from_str(text).ok()?;
     let choices = chunk.get("choices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     Some((text.to_owned(), choices.iter().map(end_of).collect()))
 }
 
-fn end_of(choice: &Value) -> (u64, Option<bool>) {
+fn end_of(choice: &Value) -> End {
     let end = choice.get("finish_reason").and_then(Value::as_str);
     let index = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
     (index, end.map(|end| GOOD_ENDS.contains(&end)))
