@@ -303,7 +303,7 @@ async fn equal_questions_at_once_are_asked_once() {
     let other = |n: usize| {
         let mut body = hello("gpt-4o-mini");
         body["seed"] = json!(7);
-        body["stream"] = json!(n % 2 == 0);
+        body["stream"] = json!(n.is_multiple_of(2));
         question(&key, &body)
     };
     let asked = join_all((0..10).map(|n| gateway.ask(other(n))));
