@@ -120,7 +120,7 @@ impl ActorStats {
     }
 
     /// A place in the mailbox, or `None` when all are taken.
-    fn queue(self: &Arc<Self>) -> Option<Queued> {
+    pub(crate) fn queue(self: &Arc<Self>) -> Option<Queued> {
         let waiting = self.queued.fetch_add(1, Ordering::Relaxed);
         let place = Queued { stats: self.clone() };
         (self.mailbox_limit == 0 || waiting < self.mailbox_limit).then_some(place)
@@ -158,7 +158,7 @@ impl Drop for Handling {
 
 /// One message's place in the mailbox; it is given back when the handler starts or the message is dropped unhandled.
 #[derive(Debug)]
-struct Queued {
+pub(crate) struct Queued {
     stats: Arc<ActorStats>,
 }
 

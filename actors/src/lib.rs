@@ -1,7 +1,7 @@
 //! The gateway's actors, and the pure parts that they are thin shells around.
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
-//! Only `upstream` talks awc, only `db` talks diesel.
+//! Only `upstream` talks awc, only `db` talks diesel, only `embed::embedder` talks fastembed.
 
 pub mod actor_stats;
 pub mod afford;
@@ -16,6 +16,7 @@ pub mod catalogue;
 pub mod changes;
 pub mod control;
 pub mod db;
+pub mod embed;
 pub mod failure;
 pub mod in_flight;
 pub mod journal;

@@ -1,0 +1,18 @@
+//! Texts as vectors, for the semantic cache: where a model's files come from, and the pool that embeds.
+//!
+//! A caller needs [`pool::EmbedPool`] alone: `start` it once, then `embed` on any thread. Nothing here is waited for: a
+//! model that is not there yet, a full queue or a slow answer is a reason not to look a text up, told by
+//! [`refusal::NotEmbedded`].
+
+pub mod cache_folder;
+pub mod embedder;
+pub mod language;
+pub mod model;
+pub mod pip;
+pub mod places;
+pub mod pool;
+pub mod refusal;
+pub mod sha256;
+#[cfg(test)]
+mod tests;
+pub mod worker;

@@ -1,0 +1,3 @@
+mod cache_folder;
+mod places;
+mod real_model;
