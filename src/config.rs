@@ -5,6 +5,7 @@ mod layers;
 mod log_file;
 mod mask;
 pub mod proxies;
+mod semantic;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -247,11 +248,54 @@ pub struct CacheSettings {
     pub max_entry_bytes: usize,
     /// Whether equal requests at once wait for the first of them instead of asking a provider each.
     pub coalesce: bool,
+    /// Answers to texts that mean the same.
+    pub semantic: SemanticSettings,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { max_bytes: 256 << 20, max_entry_bytes: 1 << 20, coalesce: true }
+        let semantic = SemanticSettings::default();
+        Self { max_bytes: 256 << 20, max_entry_bytes: 1 << 20, coalesce: true, semantic }
+    }
+}
+
+/// `[cache.semantic]`: the model that makes vectors of texts.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SemanticSettings {
+    /// The model's name.
+    pub model: String,
+    /// A folder with the model's files; empty for those that are fetched.
+    pub model_path: String,
+    /// ONNX Runtime's library; empty for the one that is fetched.
+    pub runtime_path: String,
+    /// The folder for what is fetched; empty for `gateway/models` in the user's cache folder.
+    pub cache_path: String,
+    /// Whether nothing may be fetched.
+    pub offline: bool,
+    /// Whether the model is loaded, and fetched where it is not there, at the start; otherwise when it is first needed.
+    pub load_at_start: bool,
+    /// Threads that embed, each with its own copy of the model.
+    pub embed_workers: usize,
+    /// Texts that may wait for them; one more is not looked up.
+    pub queue: usize,
+    /// How long a request waits for its vector, in milliseconds.
+    pub patience_ms: u64,
+}
+
+impl Default for SemanticSettings {
+    fn default() -> Self {
+        Self {
+            model: "all-MiniLM-L6-v2".to_owned(),
+            model_path: String::new(),
+            runtime_path: String::new(),
+            cache_path: String::new(),
+            offline: false,
+            load_at_start: false,
+            embed_workers: 1,
+            queue: 64,
+            patience_ms: 200,
+        }
     }
 }
 

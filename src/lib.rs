@@ -15,6 +15,7 @@ mod first_start;
 mod health;
 mod log_writer;
 pub mod logging;
+pub mod model_files;
 mod models;
 mod reply;
 mod routes;

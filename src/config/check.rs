@@ -4,6 +4,7 @@ use std::path::Path;
 
 use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use gateway_actors::embed::model::Model;
 use gateway_actors::money::PerMillion;
 use gateway_actors::plan;
 use gateway_actors::redis_link::RedisLink;
@@ -34,11 +35,21 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("server.body_timeout_ms", server.body_timeout_ms as usize),
         ("cache.max_bytes", usize::try_from(config.cache.max_bytes).unwrap_or(usize::MAX)),
         ("cache.max_entry_bytes", config.cache.max_entry_bytes),
+        ("cache.semantic.embed_workers", config.cache.semantic.embed_workers),
+        ("cache.semantic.queue", config.cache.semantic.queue),
+        ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
     ] {
         if value == 0 {
             wrong(path, "must be at least 1".to_owned());
         }
+    }
+    let semantic = &config.cache.semantic;
+    if Model::named(&semantic.model).is_none() {
+        wrong("cache.semantic.model", format!("'{}' is none of {}", semantic.model, Model::names()));
+    }
+    if semantic.embed_workers > 64 {
+        wrong("cache.semantic.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }
     for (at, network) in server.trusted_proxies.iter().enumerate() {
         if network.parse::<Network>().is_err() {

