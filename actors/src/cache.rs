@@ -4,6 +4,7 @@ pub mod answers;
 pub mod entry;
 pub mod flights;
 pub mod forget;
+pub mod guard;
 pub mod index;
 pub mod key;
 pub mod question;

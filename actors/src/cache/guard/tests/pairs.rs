@@ -1,0 +1,126 @@
+//! The adversarial set, measured. The held-out half is only ever seen as totals.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::super::differs;
+
+const FILES: [&str; 4] = [
+    include_str!("../pairs/tuning_en.tsv"),
+    include_str!("../pairs/tuning_vi.tsv"),
+    include_str!("../pairs/held_out_en.tsv"),
+    include_str!("../pairs/held_out_vi.tsv"),
+];
+
+struct Pair {
+    id: &'static str,
+    language: &'static str,
+    kind: &'static str,
+    half: &'static str,
+    same: bool,
+    a: &'static str,
+    b: &'static str,
+}
+
+fn pairs() -> Vec<Pair> {
+    let lines = FILES.iter().flat_map(|file| file.lines().filter(|line| !line.starts_with('#')).skip(1));
+    lines
+        .map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+            [id, language, kind, half, same, a, b] => {
+                Pair { id, language, kind, half, same: same.parse().unwrap(), a, b }
+            }
+            _ => panic!("not a pair: {line}"),
+        })
+        .collect()
+}
+
+/// How many pairs there are, and how many the guard lets through.
+#[derive(Default)]
+struct Count {
+    pairs: usize,
+    through: usize,
+}
+
+impl Count {
+    fn add(&mut self, pair: &Pair) {
+        self.pairs += 1;
+        self.through += usize::from(differs(pair.a, pair.b).is_none());
+    }
+
+    fn share(&self) -> f64 {
+        self.through as f64 / self.pairs as f64
+    }
+}
+
+fn counted(half: &str, language: &str, same: bool) -> Count {
+    let mut count = Count::default();
+    let chosen = |pair: &&Pair| pair.half == half && pair.language == language && pair.same == same;
+    pairs().iter().filter(chosen).for_each(|pair| count.add(pair));
+    count
+}
+
+/// F3: the set is large enough, bilingual, half of each kind held out, and says nothing twice.
+#[test]
+fn f3_the_adversarial_set_is_whole() {
+    let pairs = pairs();
+    assert!(pairs.len() >= 520, "{}", pairs.len());
+    let ids: HashSet<_> = pairs.iter().map(|pair| pair.id).collect();
+    let texts: HashSet<_> = pairs.iter().map(|pair| (pair.a.to_lowercase(), pair.b.to_lowercase())).collect();
+    assert_eq!((ids.len(), texts.len()), (pairs.len(), pairs.len()));
+    for pair in pairs.iter().filter(|pair| pair.kind != "seed") {
+        let other = if pair.half == "tuning" { "held_out" } else { "tuning" };
+        let twin = |twin: &Pair| (twin.kind, twin.language, twin.half) == (pair.kind, pair.language, other);
+        assert!(pairs.iter().any(twin), "{} has no {other} pair of its kind", pair.id);
+    }
+}
+
+/// F3: of the pairs that must not match, none of the tuning half passes; most paraphrases do.
+#[test]
+fn f3_the_tuning_half_holds() {
+    let wrong = |pair: &&Pair| pair.half == "tuning" && !pair.same && differs(pair.a, pair.b).is_none();
+    let passed: Vec<_> =
+        pairs().iter().filter(wrong).map(|pair| format!("{}: {} | {}", pair.id, pair.a, pair.b)).collect();
+    assert!(passed.is_empty(), "{}", passed.join("\n"));
+    for language in ["en", "vi"] {
+        let recall = counted("tuning", language, true).share();
+        assert!(recall >= 0.8, "{language}: {recall}");
+    }
+}
+
+/// F3: the table of both halves: `cargo test -p gateway-actors guard_report -- --nocapture`.
+#[test]
+fn guard_report() {
+    let mut rows: BTreeMap<_, Count> = BTreeMap::new();
+    for pair in pairs() {
+        for kind in [pair.kind, "ALL"] {
+            rows.entry((pair.language, !pair.same, kind, pair.half)).or_default().add(&pair);
+        }
+    }
+    println!("language  must match  kind          half      pairs  through");
+    for ((language, differ, kind, half), Count { pairs, through }) in &rows {
+        let same = if *differ { "no" } else { "yes" };
+        println!("{language:<9} {same:<11} {kind:<13} {half:<9} {pairs:>5} {through:>8}");
+    }
+    for half in ["tuning", "held_out"] {
+        for language in ["en", "vi"] {
+            let (recall, leaks) = (counted(half, language, true), counted(half, language, false));
+            let (recall, leaks) = (100.0 * recall.share(), 100.0 * leaks.share());
+            println!("{half:<9} {language}: {recall:.1} % of the paraphrases pass, {leaks:.1} % of the others");
+        }
+    }
+}
+
+/// The pairs of the tuning half on which the guard errs, for whoever tunes it.
+#[test]
+fn errors_of_the_tuning_half() {
+    for pair in pairs().iter().filter(|pair| pair.half == "tuning") {
+        let found = differs(pair.a, pair.b);
+        if found.is_none() != pair.same {
+            println!("{:<22} {:?}: {} | {}", pair.id, found, pair.a, pair.b);
+        }
+    }
+}
+
+/// Every question of the tuning half.
+pub fn texts() -> Vec<&'static str> {
+    pairs().iter().filter(|pair| pair.half == "tuning").flat_map(|pair| [pair.a, pair.b]).collect()
+}
