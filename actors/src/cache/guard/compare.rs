@@ -62,6 +62,10 @@ fn modality_differs(one: &Meaning, other: &Meaning) -> bool {
 
 /// As with modality: "did it" and "will it", and "did it" and "does it" where yes or no is the answer.
 fn tense_differs(one: &Meaning, other: &Meaning) -> bool {
+    let may_or_will = (one.can, one.future, other.can, other.future);
+    if matches!(may_or_will, (true, false, false, true) | (false, true, true, false)) {
+        return true;
+    }
     let future = if one.past { other.future } else { one.future };
     one.past != other.past && (future || ask::is_yes_or_no(one.asks) || ask::is_yes_or_no(other.asks))
 }
@@ -88,6 +92,7 @@ fn order_differs(one: &Meaning, other: &Meaning) -> bool {
     let named = |item: &Item| a.iter().chain(b).any(|same| same.key == item.key && same.name);
     let kinds = [Kind::Number, Kind::Unit, Kind::Id];
     turned
+        || turned_round(one, other)
         || inversion(a, b, |item| !item.actor && named(item)) == Some(true)
         || kinds.into_iter().any(|kind| inversion(a, b, |item| item.kind == kind) == Some(true))
         || roles_differ(&one.roles, &other.roles)
@@ -115,6 +120,27 @@ fn roles_differ(one: &[(u64, u64)], other: &[(u64, u64)]) -> bool {
         })
     };
     differs || from(one, other) && from(other, one)
+}
+
+/// Whether the same things stand in an order that no moved part explains: "if A, B" is "B if A", but "A sues B" is not
+/// "B sues A".
+fn turned_round(one: &Meaning, other: &Meaning) -> bool {
+    let keys = |meaning: &Meaning| -> Vec<u64> { meaning.items.iter().map(|item| item.key).collect() };
+    let (a, b) = (keys(one), keys(other));
+    let first = a.iter().zip(&b).take_while(|(one, other)| one == other).count();
+    let (a, b) = (a.get(first..).unwrap_or_default(), b.get(first..).unwrap_or_default());
+    let last = a.iter().rev().zip(b.iter().rev()).take_while(|(one, other)| one == other).count();
+    let (a, b) =
+        (a.get(..a.len() - last).unwrap_or_default(), b.get(..b.len().saturating_sub(last)).unwrap_or_default());
+    if a.is_empty() {
+        return false;
+    }
+    let asks_whom = one.asks & other.asks & ask::WHO != 0 && one.whom != other.whom;
+    let moved = (1..a.len()).any(|at| {
+        let (head, tail) = a.split_at(at);
+        b.starts_with(tail) && b.ends_with(head)
+    });
+    asks_whom || !moved && one.links == other.links && one.passive == other.passive
 }
 
 /// Syllables of words that no list knows: "công nhân" is not "nhân công".

@@ -18,6 +18,10 @@ pub struct Meaning {
     pub asks: u16,
     /// Bits of `ask` that its nouns imply.
     pub implied: u16,
+    /// How many words bind its parts ("of", "if", "is"): a question that is turned round fairly needs other ones.
+    pub links: usize,
+    /// "Who does … ?": whom it is done to.
+    pub whom: bool,
     /// How often it denies.
     pub negations: usize,
     /// It must be so.
@@ -69,6 +73,8 @@ impl Meaning {
             roles: Vec::new(),
             asks: 0,
             implied: 0,
+            links: 0,
+            whom: false,
             negations: 0,
             must: false,
             can: false,
@@ -100,6 +106,8 @@ impl Reader {
         let lexicon = self.meaning.lexicon;
         let english = !self.meaning.vietnamese;
         let keys: Vec<u64> = tokens.iter().map(|(token, word)| word_key(lexicon, token, word, english)).collect();
+        self.meaning.links = tokens.iter().filter(|(_, word)| LINKS.contains(word)).count();
+        self.meaning.whom = tokens.is_followed(&["who", "whom"], &HELPERS);
         let ends = clause_ends(lexicon, tokens, &keys);
         let mut opens = true;
         let mut at = 0;
@@ -116,8 +124,9 @@ impl Reader {
                     let closes = |taken: usize| ends.get(at + taken - 1).copied().unwrap_or(true);
                     match lexicon.longest_phrase(rest, opens, closes) {
                         Some((entry, taken)) => {
-                            // "Anh" is a country, "anh" is you.
-                            let called = token.name && taken == 1 && self.meaning.vietnamese;
+                            // "Anh" is a country, "anh" is you; "hall A" is not "a hall".
+                            let letter = word.len() == 1;
+                            let called = token.name && taken == 1 && (self.meaning.vietnamese || letter);
                             match entry.sense {
                                 Sense::Noise if called => {
                                     self.item(Kind::Content, keys.get(at).copied().unwrap_or_default(), true, false)
@@ -284,6 +293,14 @@ impl Reader {
         self.meaning.items.push(item);
     }
 }
+
+/// Words that bind the parts of a question.
+const LINKS: [&str; 29] = [
+    "of", "for", "in", "on", "at", "with", "by", "if", "when", "is", "are", "be", "was", "were", "được", "bị", "do",
+    "bởi", "của", "cho", "với", "khi", "nếu", "thì", "mà", "trong", "ở", "tại", "là",
+];
+/// Verbs after which a "who" is not the one who does it.
+const HELPERS: [&str; 10] = ["do", "does", "did", "should", "can", "will", "must", "may", "would", "could"];
 
 /// Words after which the Vietnamese "năm" is five rather than a year.
 const COUNTED: [&str; 13] =

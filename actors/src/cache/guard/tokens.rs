@@ -65,6 +65,12 @@ impl Tokens {
         Some((token, self.text.get(token.range.clone())?))
     }
 
+    /// Whether one of some words comes right before one of some others.
+    pub fn is_followed(&self, first: &[&str], then: &[&str]) -> bool {
+        let next = self.iter().skip(1);
+        self.iter().zip(next).any(|((_, word), (_, next))| first.contains(&word) && then.contains(&next))
+    }
+
     /// Every word with its text.
     pub fn iter(&self) -> impl Iterator<Item = (&Token, &str)> {
         self.tokens.iter().filter_map(|token| Some((token, self.text.get(token.range.clone())?)))

@@ -124,3 +124,17 @@ fn errors_of_the_tuning_half() {
 pub fn texts() -> Vec<&'static str> {
     pairs().iter().filter(|pair| pair.half == "tuning").flat_map(|pair| [pair.a, pair.b]).collect()
 }
+
+/// How long a comparison takes: `cargo test --release -p gateway-actors guard_time -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn guard_time() {
+    let pairs = pairs();
+    let all = || pairs.iter().filter(|pair| differs(pair.a, pair.b).is_some()).count();
+    let differing = all();
+    let begun = std::time::Instant::now();
+    let rounds = 20;
+    assert!((0..rounds).all(|_| all() == differing));
+    let calls = rounds * pairs.len();
+    println!("{:.2} µs a call", begun.elapsed().as_secs_f64() * 1e6 / calls as f64);
+}
