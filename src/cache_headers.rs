@@ -8,7 +8,7 @@ use gateway_actors::plan::{CacheMode, LONGEST_AGE};
 
 use crate::client_config::flag;
 use crate::completion::{field, text};
-use crate::error::{ApiError, Code};
+use crate::error::ApiError;
 
 /// The longest namespace, in characters.
 const LONGEST_NAMESPACE: usize = 200;
@@ -22,10 +22,9 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
         mode: match text(headers, "x-portkey-cache").as_deref() {
             None => None,
             Some("simple") => Some(CacheMode::Simple),
+            Some("semantic") => Some(CacheMode::Semantic),
             Some(_) => {
-                let message = "The header 'x-portkey-cache' must be 'simple'; nothing else is supported.";
-                let param = Some("x-portkey-cache".to_owned());
-                return Err(ApiError { param, ..ApiError::new(Code::NotSupported, message) });
+                return Err(field("x-portkey-cache", "The header 'x-portkey-cache' must be 'simple' or 'semantic'."));
             }
         },
         ttl: seconds(headers, "x-portkey-cache-ttl")?,
@@ -95,8 +94,7 @@ mod tests {
         assert!(read_of(&[("x-portkey-debug", "false")]).unwrap().off);
         assert!(read_of(&[("cache-control", "no-cache")]).unwrap().refresh);
         assert!(read_of(&[("x-portkey-cache-force-refresh", "True")]).unwrap().refresh);
-        for wrong in
-            [("x-portkey-cache", "semantic"), ("x-portkey-cache-ttl", "soon"), ("x-portkey-cache-ttl", "7776001")]
+        for wrong in [("x-portkey-cache", "fuzzy"), ("x-portkey-cache-ttl", "soon"), ("x-portkey-cache-ttl", "7776001")]
         {
             assert!(read_of(&[wrong]).is_err(), "{wrong:?}");
         }

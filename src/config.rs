@@ -281,6 +281,8 @@ pub struct SemanticSettings {
     pub queue: usize,
     /// How long a request waits for its vector, in milliseconds.
     pub patience_ms: u64,
+    /// Questions that can be found by their meaning, at most.
+    pub max_questions: usize,
 }
 
 impl Default for SemanticSettings {
@@ -295,6 +297,7 @@ impl Default for SemanticSettings {
             embed_workers: 1,
             queue: 64,
             patience_ms: 200,
+            max_questions: 100_000,
         }
     }
 }

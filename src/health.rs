@@ -6,6 +6,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
 use gateway_actors::actor_stats::Mailbox;
 use gateway_actors::breaker::BreakerState;
+use gateway_actors::embed::pool::PoolState;
 use gateway_actors::metrics_actor::Scrape;
 use serde_json::json;
 
@@ -73,6 +74,11 @@ fn degraded(shared: &Shared) -> Vec<String> {
     degraded.sort();
     if shared.routing.treasury.ledger.store.fails() {
         degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
+    }
+    if let Some(PoolState::Missing { why }) =
+        shared.routing.cache.meanings.as_ref().map(|meanings| meanings.pool.state())
+    {
+        degraded.push(format!("semantic cache: equal questions alone are found: {why}"));
     }
     if shared.redis.as_ref().is_some_and(|redis| !redis.is_up()) {
         let meanwhile = if shared.config.limits.refuse_without_redis {

@@ -16,8 +16,11 @@ use gateway_actors::afford::{BudgetRules, Treasury};
 use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
 use gateway_actors::cache::answers::AnswerCache;
 use gateway_actors::cache::flights::Flights;
+use gateway_actors::cache::index::Index;
+use gateway_actors::cache::meanings::Meanings;
 use gateway_actors::cache::shelf::Shelf;
 use gateway_actors::control::{self, Control, ControlSetup};
+use gateway_actors::embed::pool::EmbedPool;
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::ledger::Ledger;
 use gateway_actors::limits::admission::Doorkeeper;
@@ -126,8 +129,10 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let redis_state = redis.as_ref().map(|link| link.state().clone());
     let cache_stats = stats("cache", "control", &config.actors.cache);
     let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
+    let index = Arc::new(Index::new(config.cache.semantic.max_questions));
     let setup = ControlSetup {
         shelf: shelf.clone(),
+        index: index.clone(),
         cache_stats: cache_stats.clone(),
         url: config.store.url.clone(),
         wait: config.store.wait_at_start,
@@ -167,7 +172,13 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         most_entry_bytes: config.cache.max_entry_bytes,
         metrics: metrics.clone(),
         flights: Flights::default(),
+        meanings: config.cache.semantic.embed_settings().map(|settings| Meanings {
+            index,
+            pool: EmbedPool::start(settings),
+            metrics: metrics.clone(),
+        }),
     };
+    actors.extend(cache.meanings.as_ref().map(|meanings| meanings.pool.stats().clone()));
 
     let catalogue = config.catalogue();
     let mut providers = HashMap::new();

@@ -1,5 +1,7 @@
 //! `CacheActor`: the answers that a fleet shares, in Redis.
 
+mod questions;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -7,10 +9,12 @@ use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use redis::AsyncCommands;
 use sha2::{Digest, Sha256};
 
+use self::questions::{follow, tell};
 use crate::actor_stats::{ActorStats, takes_parcels};
-use crate::cache::answers::seconds;
+use crate::cache::answers::{forget_here, seconds};
 use crate::cache::entry::Entry;
 use crate::cache::forget::Forget;
+use crate::cache::index::{Answered, Index};
 use crate::cache::key::CacheKey;
 use crate::cache::shelf::Shelf;
 use crate::changes::Announcer;
@@ -37,6 +41,8 @@ pub struct Keep {
     pub key: CacheKey,
     /// The answer.
     pub entry: Arc<Entry>,
+    /// Its question, where others may find it by its meaning.
+    pub question: Option<Answered>,
 }
 
 impl Message for Keep {
@@ -57,6 +63,13 @@ impl Message for ForgetHere {
     type Result = ();
 }
 
+/// Forgets this process' own copies of answers, since some of them may have been forgotten in Redis.
+pub struct AskRedisAgain;
+
+impl Message for AskRedisAgain {
+    type Result = ();
+}
+
 /// The actor. Its messages run beside each other.
 pub struct CacheActor {
     /// The link to Redis.
@@ -65,12 +78,18 @@ pub struct CacheActor {
     pub announcer: Announcer,
     /// This process' answers.
     pub shelf: Arc<Shelf>,
+    /// This process' questions.
+    pub index: Arc<Index>,
     /// Its counters.
     pub stats: Arc<ActorStats>,
 }
 
 impl Actor for CacheActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        actix::spawn(follow(self.link.clone(), self.index.clone()));
+    }
 }
 
 takes_parcels!(CacheActor);
@@ -93,14 +112,18 @@ impl Handler<Recall> for CacheActor {
 impl Handler<Keep> for CacheActor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Keep { key, entry }: Keep, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Keep { key, entry, question }: Keep, _: &mut Context<Self>) -> Self::Result {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
             let (name, ttl) = (name(key, &entry.namespace), entry.expires_at.saturating_sub(seconds()).max(1));
             let Ok(text) = serde_json::to_string(&*entry) else { return handling.fail("an answer cannot be written") };
             let kept = link.ask(|mut redis| async move { redis.set_ex::<_, _, ()>(name, text, ttl).await }).await;
-            if let Err(away) = kept {
+            let told = match (kept, question) {
+                (Ok(()), Some(question)) => tell(&link, &question, &entry.namespace, ttl).await,
+                (kept, _) => kept,
+            };
+            if let Err(away) = told {
                 handling.fail(&away.to_string());
             }
         })
@@ -115,9 +138,10 @@ impl Handler<ForgetEverywhere> for CacheActor {
         Box::pin(async move {
             let handling = stats.handling();
             // First here, so that no process takes it from Redis again after it has forgotten it.
-            let forgotten = forget_in_redis(&link, &pattern(&forget)).await;
+            let questions = forget_in_redis(&link, &pattern("embeddings", &forget)).await;
+            let forgotten = forget_in_redis(&link, &pattern("simple", &forget)).await;
             announcer.forget(&forget);
-            forgotten.inspect_err(|away| handling.fail(&away.to_string()))
+            questions.and(forgotten).inspect_err(|away| handling.fail(&away.to_string()))
         })
     }
 }
@@ -127,25 +151,40 @@ impl Handler<ForgetHere> for CacheActor {
 
     fn handle(&mut self, ForgetHere(forget): ForgetHere, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        self.shelf.forget(|key, entry| forget.means(*key, &entry.namespace));
+        forget_here(&self.shelf, Some(&self.index), &forget);
     }
+}
+
+impl Handler<AskRedisAgain> for CacheActor {
+    type Result = ();
+
+    fn handle(&mut self, AskRedisAgain: AskRedisAgain, _: &mut Context<Self>) {
+        let _handling = self.stats.handling();
+        self.shelf.forget(|_, _| true);
+    }
+}
+
+/// The names below which a namespace's answers, or questions, are.
+pub(super) fn of_namespace(kind: &str, namespace: &str) -> String {
+    format!("cache:{kind}:{}", short(namespace))
 }
 
 /// An answer's name in Redis; that of its namespace is in it, so that all of one can be found.
 fn name(key: CacheKey, namespace: &str) -> String {
-    format!("cache:simple:{}:{}", short(namespace), key.to_hex())
+    format!("{}:{}", of_namespace("simple", namespace), key.to_hex())
 }
 
 fn short(namespace: &str) -> String {
     Sha256::digest(namespace).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The names of what is to be forgotten; a key is hexadecimal digits, so that nothing in it is a pattern.
-fn pattern(forget: &Forget) -> String {
+/// The names of what is to be forgotten, answers or questions; a key is hexadecimal digits, so that nothing in it is a
+/// pattern.
+fn pattern(kind: &str, forget: &Forget) -> String {
     match forget {
-        Forget::All => "cache:simple:*".to_owned(),
-        Forget::Namespace(namespace) => format!("cache:simple:{}:*", short(namespace)),
-        Forget::Key(hex) => format!("cache:simple:*:{}", hex.to_ascii_lowercase()),
+        Forget::All => format!("cache:{kind}:*"),
+        Forget::Namespace(namespace) => format!("{}:*", of_namespace(kind, namespace)),
+        Forget::Key(hex) => format!("cache:{kind}:*:{}", hex.to_ascii_lowercase()),
     }
 }
 

@@ -95,9 +95,9 @@ impl Call {
                 () = reply.closed() => return,
             };
             let waited = looked.elapsed();
-            let recalled = found.and_then(|entry| self.recall(&entry));
-            if let Some(recalled) = recalled {
-                self.routing.cache.count(CacheStatus::Hit);
+            let recalled = found.and_then(|found| Some((self.recall(&found)?, found.similarity.is_some())));
+            if let Some((recalled, by_meaning)) = recalled {
+                self.routing.cache.count(if by_meaning { CacheStatus::SemanticHit } else { CacheStatus::Hit });
                 drop(self);
                 if reply.send(Ok(recalled)).is_err() {
                     log::debug!("a client left as its answer was ready");
@@ -105,7 +105,7 @@ impl Call {
                 return;
             }
             if let Some(lookup) = &mut self.lookup {
-                lookup.status = if lookup.wish.refresh { CacheStatus::Refresh } else { CacheStatus::Miss };
+                lookup.status = lookup.wish.missed();
                 self.routing.cache.count(lookup.status);
             }
             // Another request's provider was waited for, or Redis.

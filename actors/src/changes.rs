@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::budget_ledger::BudgetLedger;
 use crate::cache::forget::Forget;
-use crate::cache_actor::{CacheActor, ForgetHere};
+use crate::cache_actor::{AskRedisAgain, CacheActor, ForgetHere};
 use crate::key_registry::KeyRegistry;
 use crate::redis_link::RedisLink;
 
@@ -113,7 +113,7 @@ pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
         }
         let Ok(Ok(mut listener)) = tokio::time::timeout(AGAIN, link.subscribe(CHANNEL)).await else { continue };
         // What was announced before is not heard any more: answers that were forgotten meanwhile must not be given.
-        hearers.cache.do_send(ForgetHere(Forget::All));
+        hearers.cache.do_send(AskRedisAgain);
         hearers.registry.do_send(Refresh);
         hearers.ledger.do_send(Refresh);
         let mut heard = listener.on_message();

@@ -36,6 +36,10 @@ pub struct Metrics {
     budget_alerts: IntCounterVec,
     cache_requests: IntCounterVec,
     cache_hit_rate: Gauge,
+    semantic_skipped: IntCounterVec,
+    guard_rejected: IntCounterVec,
+    feedback: IntCounterVec,
+    questions: IntGauge,
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
     cache_evictions: IntGauge,
@@ -128,6 +132,18 @@ impl Metrics {
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
             cache_requests: counters("cache_requests_total", "Requests that wanted the cache, by result", &["result"])?,
+            semantic_skipped: counters(
+                "semantic_cache_skipped_total",
+                "Questions that were not looked up by their meaning, by reason",
+                &["reason"],
+            )?,
+            guard_rejected: counters(
+                "semantic_cache_guard_rejections_total",
+                "Similar questions that were told apart, by what differed",
+                &["reason"],
+            )?,
+            feedback: counters("semantic_cache_feedback_total", "Verdicts on answers from the cache", &["verdict"])?,
+            questions: sampled("semantic_cache_questions", "Questions that can be found by their meaning")?,
             cache_hit_rate,
             cache_entries: sampled("cache_entries", "Answers in this process' cache")?,
             cache_bytes: sampled("cache_bytes", "Bytes of this process' cache")?,
@@ -242,19 +258,35 @@ impl Metrics {
 
     /// Counts what became of a request that wanted the cache.
     pub fn cache_request(&self, status: CacheStatus) {
-        self.cache_requests.with_label_values(&[&status.word().to_lowercase()]).inc();
+        self.cache_requests.with_label_values(&[status.label()]).inc();
+    }
+
+    /// Counts a question that was not looked up by its meaning.
+    pub fn semantic_skipped(&self, reason: &str) {
+        self.semantic_skipped.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a similar question that was told apart.
+    pub fn guard_rejected(&self, reason: &str) {
+        self.guard_rejected.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts a verdict on an answer from the cache: `right` or `wrong`.
+    pub fn feedback(&self, verdict: &str) {
+        self.feedback.with_label_values(&[verdict]).inc();
     }
 
     /// Shows the size of the cache, and the part of its look-ups that were hits.
-    pub fn show_cache(&self, (entries, bytes): (usize, u64), evicted: u64) {
-        let count =
-            |status: CacheStatus| self.cache_requests.with_label_values(&[&status.word().to_lowercase()]).get() as f64;
-        let (hits, misses) = (count(CacheStatus::Hit), count(CacheStatus::Miss));
+    pub fn show_cache(&self, (entries, bytes): (usize, u64), evicted: u64, questions: usize) {
+        let count = |status: CacheStatus| self.cache_requests.with_label_values(&[status.label()]).get() as f64;
+        let hits = count(CacheStatus::Hit) + count(CacheStatus::SemanticHit);
+        let misses = count(CacheStatus::Miss) + count(CacheStatus::SemanticMiss);
         self.cache_hit_rate.set(if hits + misses > 0.0 { hits / (hits + misses) } else { 0.0 });
         let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.cache_entries.set(whole(entries as u64));
         self.cache_bytes.set(whole(bytes));
         self.cache_evictions.set(whole(evicted));
+        self.questions.set(whole(questions as u64));
     }
 
     /// Shows a provider's breaker (0 closed, 1 half-open, 2 open) and its attempts under way.

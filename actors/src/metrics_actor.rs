@@ -50,8 +50,9 @@ impl Handler<Scrape> for MetricsActor {
         for actor in &scrape.actors {
             self.metrics.show_mailbox(actor.name(), actor.mailbox_depth());
         }
-        let shelf = &self.routing.cache.shelf;
-        self.metrics.show_cache(shelf.size(), shelf.evicted());
+        let cache = &self.routing.cache;
+        let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
+        self.metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
         self.metrics.in_flight.set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
         self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))
     }

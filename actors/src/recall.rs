@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use crate::cache::answers::seconds;
+use crate::cache::answers::{Found, seconds};
 use crate::cache::entry::Entry;
 use crate::cache::wish::CacheStatus;
 use crate::call::Call;
@@ -18,8 +18,10 @@ use crate::wire::{openai, sse};
 impl Call {
     /// The stored answer as this request wants it, and its account: it costs nothing, and saves what it had cost (F7).
     /// None where what is stored makes no sense.
-    pub(crate) fn recall(&mut self, entry: &Entry) -> Option<Reply> {
-        let metadata = metadata(entry);
+    pub(crate) fn recall(&mut self, found: &Found) -> Option<Reply> {
+        let entry = &*found.entry;
+        let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
+        let metadata = metadata(found);
         let reply = match self.request.stream {
             true => Told::Stream(streamed(entry, &metadata, self.request.include_usage)?),
             false => Told::Whole(openai::with_metadata(&entry.whole()?, &metadata)),
@@ -28,7 +30,7 @@ impl Call {
         let record = &mut self.request.record;
         record.line.provider = Some(provider.clone());
         record.line.model = Some(entry.model.clone());
-        record.line.cache = Some(CacheStatus::Hit.word());
+        record.line.cache = Some(status.word());
         record.model_is_known = self.routing.treasury.ledger.prices.load().names(&entry.provider, &entry.model);
         record.finish(200, None);
         let (gateway_us, upstream_us) = record.spent_us();
@@ -36,8 +38,8 @@ impl Call {
         let head = ReplyHead {
             provider: Some(provider),
             cost: Some(PicoUsd::default()),
-            cache: CacheStatus::Hit,
-            cache_key: self.lookup.as_ref().map(|lookup| lookup.key),
+            cache: status,
+            cache_key: Some(found.key),
             age: Some(entry.age(seconds())),
             gateway_us,
             upstream_us,
@@ -97,8 +99,12 @@ fn streamed(entry: &Entry, metadata: &str, include_usage: bool) -> Option<Bytes>
     Some(told.freeze())
 }
 
-fn metadata(entry: &Entry) -> String {
+fn metadata(found: &Found) -> String {
+    let entry = &*found.entry;
+    let meaning = found.similarity.map_or_else(String::new, |similarity| {
+        format!(r#","similarity":{similarity:.4},"cache_key":"{}""#, found.key.to_hex())
+    });
     let saved = entry.saved().map_or_else(|| "null".to_owned(), |saved| saved.to_string());
     let provider = json_string(&entry.provider);
-    format!(r#"{{"cache_hit":true,"provider":{provider},"cost_usd":0,"saved_usd":{saved}}}"#)
+    format!(r#"{{"cache_hit":true,"provider":{provider},"cost_usd":0,"saved_usd":{saved}{meaning}}}"#)
 }

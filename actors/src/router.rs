@@ -16,6 +16,7 @@ use crate::afford::Treasury;
 use crate::attempt::Endpoint;
 use crate::cache::answers::{AnswerCache, Lookup};
 use crate::cache::key::{CacheKey, Surroundings, cache_key};
+use crate::cache::question::question;
 use crate::cache::wish::{CacheHeaders, CacheStatus, wish};
 use crate::call::{Call, ResolvedTarget};
 use crate::catalogue::Catalogue;
@@ -290,7 +291,9 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Lookup> {
     let around =
         Surroundings { tenant: &tenant, namespace: &wish.namespace, endpoint: request.record.line.path, plan: &plan };
     let key = cache_key(around, &request.body)?;
-    Some(Lookup::new(key, tenant, wish))
+    let by_meaning = wish.by_meaning && request.endpoint == Endpoint::Chat;
+    let question = if by_meaning { question(around, &request.body) } else { None };
+    Some(Lookup::new(key, tenant.clone(), wish.clone(), question))
 }
 
 impl Actor for RouterActor {

@@ -1,13 +1,15 @@
 //! `/admin/cache`: what is stored, and forgetting it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, HttpResponse};
 use gateway_actors::budget_ledger::NoteAudit;
 use gateway_actors::cache::forget::Forget;
 use gateway_actors::cache_actor::ForgetEverywhere;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::AdminError;
+use super::body::{Fields, whole};
 use crate::error::method_not_allowed;
 use crate::state::Worker;
 
@@ -18,7 +20,10 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
     let other = || web::route().to(method_not_allowed);
     let all = web::resource("/cache").route(web::delete().to(forget));
     let stats = web::resource("/cache/stats").route(web::get().to(stats));
-    cfg.service(all.default_service(other())).service(stats.default_service(other()));
+    let feedback = web::resource("/cache/feedback").route(web::post().to(feedback));
+    cfg.service(all.default_service(other()))
+        .service(stats.default_service(other()))
+        .service(feedback.default_service(other()));
 }
 
 #[derive(Deserialize)]
@@ -43,15 +48,33 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
             ));
         }
     };
+    Ok(HttpResponse::Ok().json(forget_everywhere(&worker, forget).await?))
+}
+
+async fn forget_everywhere(worker: &Worker, forget: Forget) -> Result<Value, AdminError> {
     let cache = &worker.shared.routing.cache;
     let note = NoteAudit { action: "cache.forget", subject: forget.to_text() };
     worker.shared.routing.treasury.mailbox.ask(note).await??;
     let here = cache.forget(&forget);
-    let Some(actor) = &cache.actor else {
-        return Ok(HttpResponse::Ok().json(json!({ "forgotten": here })));
-    };
+    let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
     let in_redis = actor.ask(ForgetEverywhere(forget)).await?.map_err(|_away| AdminError::redis_away())?;
-    Ok(HttpResponse::Ok().json(json!({ "forgotten": here, "forgotten_in_redis": in_redis })))
+    Ok(json!({ "forgotten": here, "forgotten_in_redis": in_redis }))
+}
+
+/// Takes a verdict on an answer that came from the cache; a wrong one is forgotten.
+async fn feedback(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answer {
+    let mut fields = Fields::parse(&whole(body)?)?;
+    let id = fields.take::<String>("id", "text")?.flatten().filter(|id| is_key(id));
+    let id = id.ok_or_else(|| AdminError::bad_field("id", "must be the x-gateway-cache-key of an answer"))?;
+    let verdict = fields.take::<String>("verdict", "right or wrong")?.flatten().unwrap_or_default();
+    fields.finish(&["id", "verdict"])?;
+    let done = match verdict.as_str() {
+        "right" => json!({ "forgotten": 0 }),
+        "wrong" => forget_everywhere(&worker, Forget::Key(id)).await?,
+        _ => return Err(AdminError::bad_field("verdict", "must be right or wrong")),
+    };
+    worker.shared.metrics.feedback(&verdict);
+    Ok(HttpResponse::Ok().json(done))
 }
 
 fn is_key(text: &str) -> bool {
@@ -67,6 +90,7 @@ async fn stats(worker: web::Data<Worker>) -> HttpResponse {
         "bytes": bytes,
         "max_bytes": worker.shared.config.cache.max_bytes,
         "evicted": cache.shelf.evicted(),
+        "questions": cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len()),
         "shared": cache.actor.is_some(),
     }))
 }

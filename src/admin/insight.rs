@@ -27,6 +27,10 @@ async fn actors(worker: web::Data<Worker>) -> HttpResponse {
             ("budget_ledger", _) => {
                 ActorReport { state: ledger_state(shared), ..shared.routing.treasury.mailbox.report() }
             }
+            ("embed", _) => match &shared.routing.cache.meanings {
+                Some(meanings) => meanings.pool.report(),
+                None => stats.report(),
+            },
             ("metrics", _) => shared.metrics_actor.report(),
             _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
         });

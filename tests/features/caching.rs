@@ -249,9 +249,7 @@ async fn headers_rule_the_cache() {
     };
     in_time("it expires", expired).await;
     assert_eq!(openai.count(), count + 3);
-    let semantic = json!({ "cache": { "mode": "semantic" } });
-    gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&semantic)).await.expect(400);
-    gateway.ask(bare(&[("x-portkey-cache", "semantic")])).await.expect(400);
+    gateway.ask(bare(&[("x-portkey-cache", "fuzzy")])).await.expect(400);
 }
 
 /// F1: a header that a target forwards is part of the question.
@@ -285,7 +283,8 @@ async fn e8_a_deadline_holds_while_another_is_waited_for() {
 #[tokio::test]
 async fn equal_questions_at_once_are_asked_once() {
     let openai = FakeProvider::start().await;
-    let (gateway, key) = Gateway::before(&openai).await;
+    let setup = Setup::new().openai(&openai).set("providers.openai.breaker.failure_threshold", 0);
+    let (gateway, key) = setup.start().await.with_key().await;
     let gate = Gate::new();
     openai.always(openai::answer("hello").after(&gate));
     let asked = join_all((0..20).map(|_| gateway.ask(question(&key, &hello("gpt-4o-mini")))));

@@ -71,13 +71,12 @@ async fn unknown_keys_are_warned_about_or_refused() {
     assert!(errors(&strict)[0].contains("targets[0].on_error"), "{strict}");
 }
 
-/// Semantic caches and guardrails are understood and checked, and until they exist answered with a 400 that names them.
+/// Guardrails are understood and checked, and until they exist answered with a 400 that names them.
 #[tokio::test]
-async fn semantic_caches_and_guardrails_are_refused_by_name() {
+async fn guardrails_are_refused_by_name() {
     let (gateway, key) = Setup::new().start().await.with_key().await;
     let with = |name: &str, value: Value| json!({ "provider": "simulator", name: value });
     for (config, path) in [
-        (with("cache", json!({ "mode": "semantic", "ttl": 3600 })), "cache"),
         (with("guardrails", json!({ "input": [{ "type": "pii_detection", "action": "redact" }] })), "guardrails"),
         (
             with("input_guardrails", json!([{ "default.contains": { "operator": "none", "words": ["x"] } }])),

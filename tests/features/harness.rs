@@ -6,6 +6,7 @@ pub mod fake_provider;
 pub mod gateway;
 mod http;
 pub mod metrics;
+pub mod models;
 pub mod money;
 #[path = "../../actors/src/db/test_postgres.rs"]
 #[allow(dead_code, reason = "the actors' own tests use more of it")]

@@ -37,6 +37,7 @@ mod providers;
 mod python;
 mod retention;
 mod retries;
+mod semantic;
 mod shutdown;
 mod storm;
 mod streaming;

@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::entry::{Entry, Said};
 use super::flights::{Flight, Flights, Turn, landed};
 use super::forget::Forget;
+use super::index::Index;
 use super::key::CacheKey;
+use super::meanings::{Embedded, Meanings};
+use super::question::Question;
 use super::recorder::Recorder;
 use super::shelf::Shelf;
 use super::wish::{CacheStatus, CacheWish};
@@ -32,6 +35,19 @@ pub struct AnswerCache {
     pub metrics: Arc<Metrics>,
     /// The answers that are being made.
     pub flights: Flights,
+    /// Finds questions of the same meaning.
+    pub meanings: Option<Meanings>,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The answer.
+    pub entry: Arc<Entry>,
+    /// Its name.
+    pub key: CacheKey,
+    /// How similar its question is, where it was another one.
+    pub similarity: Option<f32>,
 }
 
 /// One request's look into the cache.
@@ -47,6 +63,10 @@ pub struct Lookup {
     pub status: CacheStatus,
     /// How long the client waits, at most.
     pub deadline: Option<tokio::time::Instant>,
+    /// What the request asks by its meaning, where that may be looked up.
+    pub question: Option<Question>,
+    /// Its vector, once it is there.
+    embedded: Option<Embedded>,
     /// Held while the answer is made, so that others wait for it.
     flight: Option<Flight>,
 }
@@ -65,8 +85,8 @@ pub struct Made {
 
 impl Lookup {
     /// A look that is about to be taken.
-    pub fn new(key: CacheKey, tenant: String, wish: CacheWish) -> Self {
-        Self { key, tenant, wish, status: CacheStatus::Miss, deadline: None, flight: None }
+    pub fn new(key: CacheKey, tenant: String, wish: CacheWish, question: Option<Question>) -> Self {
+        Self { key, tenant, wish, status: CacheStatus::Miss, deadline: None, question, embedded: None, flight: None }
     }
 
     /// A recorder for the stream that is about to come, where it may be stored.
@@ -77,29 +97,12 @@ impl Lookup {
 
 impl AnswerCache {
     /// The answer, if it is there. Where another request is making it, waits for that one, once.
-    pub async fn find(&self, lookup: &mut Lookup) -> Option<Arc<Entry>> {
-        let found = self.look(lookup).await;
-        lookup.status = match (&found, lookup.wish.refresh) {
-            (Some(_), _) => CacheStatus::Hit,
-            (None, true) => CacheStatus::Refresh,
-            (None, false) => CacheStatus::Miss,
-        };
-        found
-    }
-
-    /// Counts what became of a look.
-    pub fn count(&self, status: CacheStatus) {
-        self.metrics.cache_request(status);
-    }
-
-    async fn look(&self, lookup: &mut Lookup) -> Option<Arc<Entry>> {
-        if !lookup.wish.reads {
-            return None;
+    pub async fn find(&self, lookup: &mut Lookup) -> Option<Found> {
+        let reads = lookup.wish.reads;
+        if reads && let Some(entry) = self.here(lookup) {
+            return Some(Found::exactly(lookup.key, entry));
         }
-        if let Some(entry) = self.here(lookup) {
-            return Some(entry);
-        }
-        if self.coalesces && lookup.wish.writes {
+        if reads && self.coalesces && lookup.wish.writes {
             match self.flights.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
                 Turn::Others(flight) => {
@@ -108,11 +111,41 @@ impl AnswerCache {
                     // Past it the request goes on alone, and past its own deadline the attempt says so.
                     let _landed = tokio::time::timeout_at(until, landed(flight)).await;
                     // Where nothing was stored, everybody goes on alone: one after the other would take too long.
-                    return self.here(lookup);
+                    return self.here(lookup).map(|entry| Found::exactly(lookup.key, entry));
                 }
             }
         }
-        self.elsewhere(lookup).await
+        if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
+            return Some(Found::exactly(lookup.key, entry));
+        }
+        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.take()?);
+        let embedded = meanings.embed(&question).await?;
+        let found = if reads { self.by_meaning(meanings, &embedded, lookup).await } else { None };
+        // Where it is to be answered anew, others may find its answer.
+        lookup.embedded = Some(embedded);
+        found
+    }
+
+    async fn by_meaning(&self, meanings: &Meanings, embedded: &Embedded, lookup: &Lookup) -> Option<Found> {
+        for candidate in meanings.candidates(embedded, lookup.wish.threshold, seconds()) {
+            let key = candidate.key;
+            let here = self.shelf.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
+            let entry = match here {
+                Some(entry) => Some(entry),
+                None => self.elsewhere(key, lookup).await,
+            };
+            match entry {
+                Some(entry) => return Some(Found { entry, key, similarity: Some(candidate.similarity) }),
+                // Its answer is gone, or too old for this request, which will bring a newer one.
+                None => meanings.index.remove(&key),
+            }
+        }
+        None
+    }
+
+    /// Counts what became of a look.
+    pub fn count(&self, status: CacheStatus) {
+        self.metrics.cache_request(status);
     }
 
     fn here(&self, lookup: &Lookup) -> Option<Arc<Entry>> {
@@ -120,13 +153,13 @@ impl AnswerCache {
         self.shelf.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
     }
 
-    async fn elsewhere(&self, lookup: &Lookup) -> Option<Arc<Entry>> {
-        let recall = Recall { key: lookup.key, namespace: lookup.wish.namespace.clone() };
+    async fn elsewhere(&self, key: CacheKey, lookup: &Lookup) -> Option<Arc<Entry>> {
+        let recall = Recall { key, namespace: lookup.wish.namespace.clone() };
         let entry = Arc::new(self.actor.as_ref()?.ask(recall).await.ok()??);
         let now = seconds();
         let usable = entry.expires_at > now && is_fresh(&entry, lookup, now);
         usable.then(|| {
-            self.shelf.put(lookup.key, entry.clone());
+            self.shelf.put(key, entry.clone());
             entry
         })
     }
@@ -147,16 +180,35 @@ impl AnswerCache {
         if !self.shelf.put(lookup.key, entry.clone()) {
             return CacheStatus::Bypass;
         }
+        let question = lookup.embedded.map(|embedded| embedded.answered(lookup.key, entry.expires_at));
+        if let (Some(meanings), Some(question)) = (&self.meanings, &question) {
+            meanings.index.add(question.clone());
+        }
         if let Some(actor) = &self.actor {
             // A full mailbox means that the fleet does without this answer.
-            let _sent = actor.tell(Keep { key: lookup.key, entry });
+            let _sent = actor.tell(Keep { key: lookup.key, entry, question });
         }
         lookup.status
     }
 
     /// Forgets answers in this process.
     pub fn forget(&self, forget: &Forget) -> usize {
-        self.shelf.forget(|key, entry| forget.means(*key, &entry.namespace))
+        forget_here(&self.shelf, self.meanings.as_ref().map(|meanings| &*meanings.index), forget)
+    }
+}
+
+/// Forgets answers, and the questions that lead to them, in this process.
+pub fn forget_here(shelf: &Shelf, index: Option<&Index>, forget: &Forget) -> usize {
+    if let Some(index) = index {
+        // A question of a namespace goes when its answer is not found any more.
+        index.forget(|key| forget.means(*key, ""));
+    }
+    shelf.forget(|key, entry| forget.means(*key, &entry.namespace))
+}
+
+impl Found {
+    fn exactly(key: CacheKey, entry: Arc<Entry>) -> Self {
+        Self { entry, key, similarity: None }
     }
 }
 

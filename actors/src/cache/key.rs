@@ -28,6 +28,11 @@ impl CacheKey {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The key of the same and something more.
+    pub fn with(self, more: &str) -> Self {
+        Self(Sha256::new_with_prefix(self.0).chain_update(more).finalize().into())
+    }
+
     /// What [`CacheKey::to_hex`] wrote.
     pub fn of_hex(hex: &str) -> Option<Self> {
         let mut bytes = [0; 32];

@@ -45,6 +45,17 @@ pub struct CacheWish {
     pub threshold: Option<f32>,
 }
 
+impl CacheWish {
+    /// What became of it where no answer was there.
+    pub fn missed(&self) -> CacheStatus {
+        match (self.refresh, self.by_meaning) {
+            (true, _) => CacheStatus::Refresh,
+            (false, true) => CacheStatus::SemanticMiss,
+            (false, false) => CacheStatus::Miss,
+        }
+    }
+}
+
 /// What a request with this rule and these headers asks for; none where it wants no cache.
 pub fn wish(rule: Option<&CacheRule>, headers: &CacheHeaders) -> Option<CacheWish> {
     let mode = headers.mode.or(rule.map(|rule| rule.mode)).filter(|_| !headers.off)?;
@@ -93,6 +104,19 @@ impl CacheStatus {
             Self::SemanticMiss => "SEMANTIC MISS",
             Self::Refresh => "REFRESH",
             Self::Bypass => "BYPASS",
+        }
+    }
+
+    /// The metric's label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Hit => "hit",
+            Self::SemanticHit => "semantic_hit",
+            Self::Miss => "miss",
+            Self::SemanticMiss => "semantic_miss",
+            Self::Refresh => "refresh",
+            Self::Bypass => "bypass",
         }
     }
 }

@@ -71,7 +71,7 @@ pub const MODELS: &[Model] = &[
         window: 512,
         dimensions: 384,
         english_only: false,
-        threshold_percent: 95,
+        threshold_percent: 92,
         prefix: "query: ",
         skeleton: None,
         bundle: None,

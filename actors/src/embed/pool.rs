@@ -139,6 +139,11 @@ impl EmbedPool {
         lock(&self.inner.progress).state.clone()
     }
 
+    /// The pool's counters.
+    pub fn stats(&self) -> &Arc<ActorStats> {
+        &self.inner.stats
+    }
+
     /// The model.
     pub fn model(&self) -> &'static Model {
         self.inner.settings.model

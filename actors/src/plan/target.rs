@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Findings};
-use super::{CacheMode, Target, cache, drop_path, guardrails, retry};
+use super::{Target, cache, drop_path, guardrails, retry};
 use crate::secret::Secret;
 
 /// Client headers that are never forwarded: they frame the message, ask for an encoding that the gateway would have to
@@ -61,9 +61,6 @@ pub(super) fn own_settings(fields: &Fields<'_>, place: &str, inherited: &Target,
         found.custom_hosts.push(format!("{place}.custom_host"));
     }
     if let Some(rule) = cache::read(fields, found) {
-        if rule.as_ref().is_some_and(|rule| rule.mode == CacheMode::Semantic) {
-            found.unsupported.push(format!("{place}.cache"));
-        }
         target.cache = rule;
     }
     let lists = guardrails::read(fields, place, found);

@@ -60,7 +60,7 @@ fn what_is_not_there_yet_is_told_with_its_path() {
             {"provider": "b", "output_guardrails": ["grd-1"], "inputMutators": [{"default.addPrefix": {"prefix": "x"}}]}]}));
     assert_eq!(
         plan.unsupported_features(),
-        ["config.cache", "config.targets[1].input_mutators", "config.targets[1].output_guardrails"]
+        ["config.targets[1].input_mutators", "config.targets[1].output_guardrails"]
     );
     let chain = chain_for(&plan, json!({}), "{}", || 0.0).unwrap();
     let (first, second) = (&chain.steps[0].target, &chain.steps[1].target);

@@ -1,0 +1,68 @@
+//! Answers to other questions of the same meaning: near by their vectors, and not told apart by their words.
+
+use std::sync::Arc;
+
+use super::guard;
+use super::index::{Answered, Candidate, Index, Packed};
+use super::key::CacheKey;
+use super::question::Question;
+use crate::embed::pool::{EmbedPool, PoolState};
+use crate::metrics::Metrics;
+
+/// What finds questions of the same meaning.
+pub struct Meanings {
+    /// The questions that were answered.
+    pub index: Arc<Index>,
+    /// What makes vectors of texts.
+    pub pool: EmbedPool,
+    /// Counts what was not looked up, and what was told apart.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A question with its vector: what it takes to look for others, and to be found by them.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// What must be equal exactly, the model of the vector included.
+    pub context: CacheKey,
+    text: Arc<str>,
+    vector: Vec<f32>,
+}
+
+impl Meanings {
+    /// The question's vector; none where it cannot be had at once, or the model does not know such texts.
+    pub async fn embed(&self, question: &Question) -> Option<Embedded> {
+        let vector = match self.pool.embed(&question.text).await {
+            Ok(vector) => vector,
+            Err(why) => {
+                self.metrics.semantic_skipped(why.label());
+                return None;
+            }
+        };
+        // Vectors of different models are not comparable.
+        let PoolState::Ready { model_hash } = self.pool.state() else { return None };
+        let context = question.context.with(&model_hash);
+        Some(Embedded { context, text: question.text.as_str().into(), vector })
+    }
+
+    /// Questions that may share their answers with this one, the most similar first (F3): the cosine only proposes.
+    pub fn candidates(&self, asked: &Embedded, threshold: Option<f32>, now: u64) -> Vec<Candidate> {
+        let threshold = threshold.unwrap_or_else(|| self.pool.model().threshold());
+        let mut near = self.index.search(&asked.context, &asked.vector, threshold, now);
+        near.retain(|candidate| match guard::differs(&asked.text, &candidate.text) {
+            None => true,
+            Some(difference) => {
+                self.metrics.guard_rejected(difference.word());
+                false
+            }
+        });
+        near
+    }
+}
+
+impl Embedded {
+    /// The question as it is found by others once it has an answer.
+    pub fn answered(self, key: CacheKey, expires_at: u64) -> Answered {
+        let Self { context, text, vector } = self;
+        Answered { context, key, text, expires_at, vector: Packed::of(&vector) }
+    }
+}
