@@ -91,6 +91,18 @@ fn f3_the_tuning_half_holds() {
     }
 }
 
+/// F3: of the held-out pairs that must not match, at most one in 200 passes, and six in ten paraphrases do. Says totals
+/// alone, so that nobody tunes on them.
+#[test]
+fn f3_the_held_out_half_holds() {
+    let (mut paraphrases, mut others) = (Count::default(), Count::default());
+    for pair in pairs().iter().filter(|pair| pair.half == "held_out") {
+        if pair.same { &mut paraphrases } else { &mut others }.add(pair);
+    }
+    assert!(others.share() <= 0.005, "{} of {} pass", others.through, others.pairs);
+    assert!(paraphrases.share() >= 0.6, "{} of {} pass", paraphrases.through, paraphrases.pairs);
+}
+
 /// F3: the table of both halves: `cargo test -p gateway-actors guard_report -- --nocapture`.
 #[test]
 fn guard_report() {
@@ -117,6 +129,7 @@ fn guard_report() {
 
 /// The pairs of the tuning half on which the guard errs, for whoever tunes it.
 #[test]
+#[ignore = "a listing"]
 fn errors_of_the_tuning_half() {
     for pair in pairs().iter().filter(|pair| pair.half == "tuning") {
         let found = differs(pair.a, pair.b);
