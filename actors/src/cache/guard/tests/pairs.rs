@@ -127,33 +127,7 @@ fn guard_report() {
     }
 }
 
-/// The pairs of the tuning half on which the guard errs, for whoever tunes it.
-#[test]
-#[ignore = "a listing"]
-fn errors_of_the_tuning_half() {
-    for pair in pairs().iter().filter(|pair| pair.half == "tuning") {
-        let found = differs(pair.a, pair.b);
-        if found.is_none() != pair.same {
-            println!("{:<22} {:?}: {} | {}", pair.id, found, pair.a, pair.b);
-        }
-    }
-}
-
 /// Every question of the tuning half.
 pub fn texts() -> Vec<&'static str> {
     pairs().iter().filter(|pair| pair.half == "tuning").flat_map(|pair| [pair.a, pair.b]).collect()
-}
-
-/// How long a comparison takes: `cargo test --release -p gateway-actors guard_time -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn guard_time() {
-    let pairs = pairs();
-    let all = || pairs.iter().filter(|pair| differs(pair.a, pair.b).is_some()).count();
-    let differing = all();
-    let begun = std::time::Instant::now();
-    let rounds = 20;
-    assert!((0..rounds).all(|_| all() == differing));
-    let calls = rounds * pairs.len();
-    println!("{:.2} µs a call", begun.elapsed().as_secs_f64() * 1e6 / calls as f64);
 }
