@@ -48,6 +48,9 @@ fn every_problem_is_told_with_its_path() {
         dialect = 'openai'
         [routing]
         default_config = 'absent'
+        [cache.semantic]
+        model = 'gpt'
+        queue = 0
         [budgets]
         abandon_ms = 9223372036854775807
     ";
@@ -61,6 +64,8 @@ fn every_problem_is_told_with_its_path() {
         "providers.mine.dialect: ",
         "providers.other.base_url: ",
         "routing.default_config: ",
+        "cache.semantic.model: ",
+        "cache.semantic.queue: ",
         "budgets.abandon_ms: ",
         "log.level: ",
     ] {
