@@ -63,6 +63,9 @@ pub async fn on_signal(
     tokio::select! {
         () = drain(&server, &phase, &shared) => {
             close_ledger(&shared).await;
+            if let Some(meanings) = &shared.routing.cache.meanings {
+                meanings.pool.close().await;
+            }
             log::info!("stopped");
             ExitCode::SUCCESS
         }
