@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use chrono::Utc;
+use futures_util::FutureExt;
 use gateway_actors::attempt::Endpoint;
 use gateway_actors::budget::scope::{Scope, ScopeKind};
 use gateway_actors::in_flight::InFlightPermit;
@@ -77,7 +78,12 @@ pub async fn count(
     }
     let expected = || expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
     let counts_tokens = limited.iter().any(|limited| limited.limits.tokens_per_minute.is_some());
-    let admitted = shared.doorkeeper.admit(limited, if counts_tokens { expected() } else { 0 }).await;
+    let asked = shared.doorkeeper.admit(limited, if counts_tokens { expected() } else { 0 });
+    let admitted = match shared.doorkeeper.keeper {
+        // Boxed: without a fleet nothing is waited for, and each request would carry room for it along.
+        Some(_) => Box::pin(asked).await,
+        None => asked.now_or_never().unwrap_or_else(|| Ok(Admission::default())),
+    };
     let admission = admitted.map_err(|over| {
         marks.left = over.left;
         let message = over.to_string();

@@ -18,6 +18,10 @@ const LONGEST_NAMESPACE: usize = 200;
 /// # Errors
 /// 400 where one of them cannot be read, or asks for what this gateway does not do.
 pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
+    // Most requests say nothing of it.
+    if !headers.keys().any(|name| name.as_str().starts_with("x-portkey-") || name == CACHE_CONTROL) {
+        return Ok(CacheHeaders::default());
+    }
     let mut read = CacheHeaders {
         mode: match text(headers, "x-portkey-cache").as_deref() {
             None => None,

@@ -1,6 +1,5 @@
 //! What an attempt may cost: reserved in every budget of its key before anything is sent (B1, B4).
 
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -146,7 +145,8 @@ impl Treasury {
         if store.fails() {
             return false;
         }
-        let mut asked = pin!(self.mailbox.ask(fund));
+        // Boxed: it is rare, and each request would carry room for it along.
+        let mut asked = Box::pin(self.mailbox.ask(fund));
         for _ in 0..MOST_WAITS {
             let since = Instant::now();
             if let Ok(answer) = timeout(self.rules.patience, &mut asked).await {

@@ -62,7 +62,7 @@ pub struct Call {
     /// What the client asked for, where the config names providers or models of its own.
     pub asked: Option<Asked>,
     /// What to look for in the cache, where the request wants that.
-    pub lookup: Option<Lookup>,
+    pub lookup: Option<Box<Lookup>>,
     /// What the router knows.
     pub routing: Arc<Routing>,
 }
@@ -89,9 +89,10 @@ impl Call {
         if let Some(lookup) = &mut self.lookup {
             lookup.deadline = deadline;
             let looked = Instant::now();
+            // Boxed, as are the other long ways below: every request would else carry room for them along.
             let found = tokio::select! {
                 biased;
-                found = self.routing.cache.find(lookup) => found,
+                found = Box::pin(self.routing.cache.find(lookup)) => found,
                 () = reply.closed() => return,
             };
             let waited = looked.elapsed();
@@ -139,7 +140,7 @@ impl Call {
                     self.lookup = None;
                 }
                 if reply.send(Ok(Reply::Stream { head, frames })).is_ok() {
-                    self.stream(open, permit, metering, at, client).await;
+                    Box::pin(self.stream(open, permit, metering, at, client)).await;
                 }
             }
             Err(failure) => {
@@ -314,7 +315,7 @@ impl Call {
             && head.shortened_to.is_none()
             && let Some(said) = said_whole(self.request.endpoint, &answer.body)
         {
-            head.cache = self.routing.cache.keep(lookup, made(resolved, head.cost, said));
+            head.cache = self.routing.cache.keep(*lookup, made(resolved, head.cost, said));
         }
         openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
     }
@@ -346,7 +347,7 @@ impl Call {
                 permit.succeeded();
                 record.finish(200, None);
                 if let (Some(lookup), Some(said)) = (self.lookup.take(), recorder.and_then(Recorder::said)) {
-                    self.routing.cache.keep(lookup, made(resolved, cost, said));
+                    self.routing.cache.keep(*lookup, made(resolved, cost, said));
                 }
             }
             StreamEnd::Broken(kind, error) => {

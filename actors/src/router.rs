@@ -269,7 +269,7 @@ impl RouterActor {
 }
 
 /// What to look for in the cache, where the request wants that.
-fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Lookup> {
+fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
     let rule = chain.steps.first().and_then(|step| step.target.cache.as_ref());
     let wish = wish(rule, &request.cache)?;
     let key = &request.key;
@@ -293,7 +293,7 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Lookup> {
     let key = cache_key(around, &request.body)?;
     let by_meaning = wish.by_meaning && request.endpoint == Endpoint::Chat;
     let question = if by_meaning { question(around, &request.body) } else { None };
-    Some(Lookup::new(key, tenant.clone(), wish.clone(), question))
+    Some(Box::new(Lookup::new(key, tenant.clone(), wish.clone(), question)))
 }
 
 impl Actor for RouterActor {

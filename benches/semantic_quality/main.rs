@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+mod lookup;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -55,6 +57,7 @@ fn pairs() -> Vec<Pair> {
 
 #[actix_rt::main]
 async fn main() {
+    lookup::table();
     let pairs = pairs();
     let begun = Instant::now();
     let told_apart: Vec<bool> = pairs.iter().map(|pair| differs(pair.a, pair.b).is_some()).collect();

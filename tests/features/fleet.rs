@@ -423,7 +423,7 @@ async fn e6_e7_a_slow_redis_lets_nobody_through() {
     let far = fleet.start_with(|setup| setup.env("REDIS_URL", &by_slow_way)).await;
     let key = near.new_key(json!({ "max_parallel": 1 })).await;
     in_time("the key is known", async { while gateway_status(&far, &key).await != 200 {} }).await;
-    slow.slow_down(Duration::from_millis(60));
+    slow.slow_down(Duration::from_millis(40));
     let gate = Gate::new();
     let half = Reply::events([openai::role(), openai::text("half ")]).wait(&gate);
     fleet.openai.always(half.then(&openai::finish("stop")).then(openai::DONE));

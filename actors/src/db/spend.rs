@@ -33,13 +33,13 @@ impl Sums {
         self.costs.push(Picos(cost));
     }
 
-    /// Adds up the rows whose ids are new, each once: for budgets, and for the leases of replicas.
-    pub(super) fn of(rows: &[&UsageRow], mut new: HashSet<Uuid>) -> (Self, Self) {
+    /// Adds up the rows whose ids are new, each once, or all: for budgets, and for the leases of replicas.
+    pub(super) fn of(rows: &[&UsageRow], mut new: Option<HashSet<Uuid>>) -> (Self, Self) {
         let mut spend: BTreeMap<(&str, &str, &str), PicoUsd> = BTreeMap::new();
         let mut leases: BTreeMap<(&str, &str, &str, &str), PicoUsd> = BTreeMap::new();
         for row in rows {
             let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));
-            if !new.remove(&row.id) || cost == PicoUsd::default() {
+            if new.as_mut().is_some_and(|new| !new.remove(&row.id)) || cost == PicoUsd::default() {
                 continue;
             }
             for charge in &row.charges {

@@ -26,13 +26,33 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn record_usage(&self, rows: &[&UsageRow]) -> Result<(), StoreError> {
+        // A row is hardly ever there already, and for SQLite it is dear to tell which ones are new.
+        let tells_new = matches!(self.backend, Backend::Postgres(_));
+        match self.write_usage(rows, tells_new).await {
+            Err(StoreError::Query(Error::RollbackTransaction)) if !tells_new => self.write_usage(rows, true).await,
+            result => result,
+        }
+    }
+
+    /// Writes rows; without `tells_new` nothing is written where one of them is there already.
+    async fn write_usage(&self, rows: &[&UsageRow], tells_new: bool) -> Result<(), StoreError> {
         let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { ROWS };
-        let chunks: Vec<UsageColumns<'_>> = rows.chunks(at_once).map(UsageColumns::of).collect();
+        let chunks: Vec<UsageColumns<'_>> =
+            rows.chunks(at_once).map(|rows| UsageColumns::of(rows, tells_new)).collect();
         tx!(self, c => {
-            let mut new: HashSet<Uuid> = HashSet::new();
+            let mut new: Option<HashSet<Uuid>> = tells_new.then(HashSet::new);
+            let mut count = 0;
             for chunk in chunks {
-                let ids: Vec<Id> = chunk.load(&mut *c).await?;
-                new.extend(ids.into_iter().map(|id| id.0));
+                match &mut new {
+                    Some(new) => {
+                        let ids: Vec<Id> = chunk.load(&mut *c).await?;
+                        new.extend(ids.into_iter().map(|id| id.0));
+                    }
+                    None => count += chunk.execute(&mut *c).await?,
+                }
+            }
+            if new.is_none() && count != rows.len() {
+                return Err(Error::RollbackTransaction);
             }
             let (spend, leases) = Sums::of(rows, new);
             if !spend.is_empty() {

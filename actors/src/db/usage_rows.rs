@@ -50,16 +50,19 @@ fn picos(amount: i64) -> Picos {
 macro_rules! columns {
     ($row:ident; $first:ident: $first_sql:ty = $first_type:ty, $first_value:expr;
      $($name:ident: $sql:ty = $type:ty, $value:expr;)*) => {
-        /// Some rows, column by column. As a query it writes them and gives the ids of those that are new.
+        /// Some rows, column by column. As a query it writes them.
         #[derive(Default)]
         pub(super) struct UsageColumns<'a> {
+            /// Whether it is to be told which rows are new, and not only how many: on PostgreSQL always, as it knows
+            /// this query by its type.
+            tells_new: bool,
             $first: Vec<$first_type>,
             $($name: Vec<$type>,)*
         }
 
         impl<'a> UsageColumns<'a> {
-            pub(super) fn of(rows: &[&'a UsageRow]) -> Self {
-                let mut columns = Self::default();
+            pub(super) fn of(rows: &[&'a UsageRow], tells_new: bool) -> Self {
+                let mut columns = Self { tells_new, ..Self::default() };
                 for $row in rows {
                     columns.$first.push($first_value);
                     $(columns.$name.push($value);)*
@@ -72,7 +75,9 @@ macro_rules! columns {
             "INSERT INTO llm_usage_log (", stringify!($first), $(", ", stringify!($name),)* ") "
         );
 
-        const ONCE: &str = " ON CONFLICT (id) DO NOTHING RETURNING id";
+        const ONCE: &str = " ON CONFLICT (id) DO NOTHING";
+
+        const TOLD: &str = " RETURNING id";
 
         impl QueryFragment<Pg> for UsageColumns<'_> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -85,6 +90,9 @@ macro_rules! columns {
                 )*
                 out.push_sql(")");
                 out.push_sql(ONCE);
+                if self.tells_new {
+                    out.push_sql(TOLD);
+                }
                 Ok(())
             }
         }
@@ -108,6 +116,9 @@ macro_rules! columns {
                 }
                 out.push_sql(")");
                 out.push_sql(ONCE);
+                if self.tells_new {
+                    out.push_sql(TOLD);
+                }
                 Ok(())
             }
         }

@@ -122,6 +122,16 @@ impl Admission {
     }
 }
 
+/// When a request that waits for the fleet is refused; it begins with the first wait.
+struct Patience(Option<Instant>);
+
+impl Patience {
+    fn lasts(&mut self) -> bool {
+        let now = Instant::now();
+        now < *self.0.get_or_insert(now + PATIENCE)
+    }
+}
+
 /// What was taken so far: given back unless all of it is, also when the client leaves meanwhile.
 struct Pending(Option<Admission>);
 
@@ -153,7 +163,7 @@ impl Doorkeeper {
     /// # Errors
     /// Which limit is reached. Nothing is then taken of any.
     pub async fn admit(&self, limited: Vec<Limited>, tokens: u64) -> Result<Admission, Box<OverLimit>> {
-        let patience = Instant::now() + PATIENCE;
+        let mut patience = Patience(None);
         let mut pending = Pending(Some(Admission::default()));
         let mut hold = TokenHold::default();
         for Limited { limits, counters } in limited {
@@ -162,18 +172,18 @@ impl Doorkeeper {
             let taken = async {
                 let Some(held) = admission.held.last_mut() else { return Ok(()) };
                 if let Some(limit) = limits.max_parallel {
-                    self.place(&counters, u64::from(limit), patience)
+                    self.place(&counters, u64::from(limit), &mut patience)
                         .await
                         .map_err(over(LimitKind::Parallel, limit))?;
                     held.place = true;
                 }
                 if let Some(limit) = limits.requests_per_minute {
-                    let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1, patience).await;
+                    let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1, &mut patience).await;
                     held.request = Some(ticket.map_err(over(LimitKind::Requests, limit))?);
                     tighten(&mut admission.left.requests, self.left(&counters.requests, limit));
                 }
                 if let Some(limit) = limits.tokens_per_minute {
-                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens, patience).await;
+                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens, &mut patience).await;
                     hold.held.push((counters.clone(), ticket.map_err(over(LimitKind::Tokens, limit))?));
                     tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
                 }
@@ -207,7 +217,7 @@ impl Doorkeeper {
         kind: LimitKind,
         limit: u64,
         amount: u64,
-        patience: Instant,
+        patience: &mut Patience,
     ) -> Result<Ticket, Refusal> {
         let minute = if kind == LimitKind::Requests { &counters.requests } else { &counters.tokens };
         let here = || match minute.take_here(limit, amount, now()) {
@@ -216,7 +226,7 @@ impl Doorkeeper {
             Ok(ticket) => Ok(ticket),
         };
         let Some(keeper) = &self.keeper else { return here() };
-        while Instant::now() < patience {
+        while patience.lasts() {
             match minute.take_granted(limit, amount, now()) {
                 Ok(ticket) => {
                     if minute.is_low() {
@@ -240,11 +250,11 @@ impl Doorkeeper {
 
     /// Takes a place. One that another process has given up a moment ago comes free shortly, so a refusal is looked at
     /// again for as long as the request's patience lasts.
-    async fn place(&self, counters: &Arc<Counters>, limit: u64, patience: Instant) -> Result<(), Refusal> {
+    async fn place(&self, counters: &Arc<Counters>, limit: u64, patience: &mut Patience) -> Result<(), Refusal> {
         let parallel = &counters.parallel;
         let here = || parallel.take_here(limit).map_err(|_full| Refusal::Full(SOON));
         let Some(keeper) = &self.keeper else { return here() };
-        while Instant::now() < patience {
+        while patience.lasts() {
             match parallel.take_granted(limit, now()) {
                 Ok(()) => return Ok(()),
                 Err(NoPlace::Full) if parallel.is_full_here(limit) => return Err(Refusal::Full(SOON)),
