@@ -14,7 +14,7 @@ use actix_web::{App, HttpServer, web};
 use gateway_actors::actor_stats::{ActorStats, Mailbox};
 use gateway_actors::afford::{BudgetRules, Treasury};
 use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
-use gateway_actors::cache::answers::AnswerCache;
+use gateway_actors::cache::answers::{AnswerCache, seconds};
 use gateway_actors::cache::flights::Flights;
 use gateway_actors::cache::index::Index;
 use gateway_actors::cache::meanings::Meanings;
@@ -82,7 +82,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
                 .configure(routes::configure)
         }
     };
-    actix_rt::spawn(forget_idle_addresses(shared.clone()));
+    actix_rt::spawn(forget_what_is_over(shared.clone()));
     let settings = &shared.config.server;
     let mut server = HttpServer::new(factory)
         .workers(settings.worker_threads())
@@ -312,12 +312,17 @@ fn worker_of_this_thread(shared: &Arc<Shared>) -> Arc<Worker> {
     })
 }
 
-/// Drops the limits of addresses that have not been seen for a while, so that they stay bounded.
-async fn forget_idle_addresses(shared: Arc<Shared>) {
+/// Drops the limits of addresses that have not been seen for a while, and questions whose answers have expired.
+async fn forget_what_is_over(shared: Arc<Shared>) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
-    while let Some(limiter) = &shared.ip_limiter {
+    loop {
         minute.tick().await;
-        limiter.forget_idle();
+        if let Some(limiter) = &shared.ip_limiter {
+            limiter.forget_idle();
+        }
+        if let Some(meanings) = &shared.routing.cache.meanings {
+            meanings.index.expire(seconds());
+        }
     }
 }
 

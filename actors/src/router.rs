@@ -293,7 +293,7 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
     let key = cache_key(around, &request.body)?;
     let by_meaning = wish.by_meaning && request.endpoint == Endpoint::Chat;
     let question = if by_meaning { question(around, &request.body) } else { None };
-    Some(Box::new(Lookup::new(key, tenant.clone(), wish.clone(), question)))
+    Some(Box::new(Lookup::new(key, tenant, wish, question)))
 }
 
 impl Actor for RouterActor {

@@ -6,6 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
 mod lookup;
+#[path = "../../actors/src/cache/guard/pairs/read.rs"]
+#[allow(dead_code, reason = "the guard's tests use more of it")]
+mod read;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,48 +20,16 @@ use gateway_actors::embed::model::{MODELS, Model};
 use gateway_actors::embed::places::Places;
 use gateway_actors::embed::pool::{EmbedPool, EmbedSettings, PoolState};
 
-/// Pairs of questions; the held-out half was never tuned on.
-const FILES: [&str; 6] = [
-    include_str!("../../actors/src/cache/guard/pairs/tuning_en.tsv"),
-    include_str!("../../actors/src/cache/guard/pairs/tuning_vi.tsv"),
-    include_str!("../../actors/src/cache/guard/pairs/held_out_en.tsv"),
-    include_str!("../../actors/src/cache/guard/pairs/held_out_vi.tsv"),
-    include_str!("../../actors/src/cache/guard/pairs/held_out_late_en.tsv"),
-    include_str!("../../actors/src/cache/guard/pairs/held_out_late_vi.tsv"),
-];
-
 /// The seed's three questions.
 const SEED: [&str; 3] =
     ["Quy trình mua sắm tài sản là gì?", "Tôi muốn biết về quy định mua sắm", "Làm sao để mua thiết bị văn phòng?"];
 
 const THRESHOLDS: [f32; 8] = [0.85, 0.88, 0.90, 0.92, 0.94, 0.95, 0.96, 0.98];
 
-struct Pair {
-    language: &'static str,
-    half: &'static str,
-    same: bool,
-    a: &'static str,
-    b: &'static str,
-}
-
-fn pairs() -> Vec<Pair> {
-    let lines = FILES.iter().flat_map(|file| file.lines().filter(|line| !line.starts_with('#')).skip(1));
-    lines
-        .map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
-            [id, language, _, half, same, a, b] => {
-                // Those that were written after the guard's word lists have their own letter.
-                let half = if id.split('-').nth(1) == Some("l") { "held_out_late" } else { half };
-                Pair { language, half, same: same == "true", a, b }
-            }
-            _ => panic!("not a pair: {line}"),
-        })
-        .collect()
-}
-
 #[actix_rt::main]
 async fn main() {
     lookup::table();
-    let pairs = pairs();
+    let pairs = read::pairs();
     let begun = Instant::now();
     let told_apart: Vec<bool> = pairs.iter().map(|pair| differs(pair.a, pair.b).is_some()).collect();
     let micros = begun.elapsed().as_micros() as f64 / pairs.len() as f64;
@@ -76,9 +47,9 @@ async fn main() {
             (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()),
             _ => None,
         };
-        for half in ["tuning", "held_out", "held_out_late"] {
+        for (half, late) in [("tuning", false), ("held_out", false), ("held_out", true)] {
             for language in ["en", "vi"] {
-                table(model, half, language, &pairs, &told_apart, &cosine);
+                table(model, (half, late), language, &pairs, &told_apart, &cosine);
             }
         }
         for (one, other) in [(0, 1), (0, 2), (1, 2)] {
@@ -116,20 +87,21 @@ async fn ready(model: &'static Model) -> Option<EmbedPool> {
 
 fn table(
     model: &Model,
-    half: &str,
+    (half, late): (&str, bool),
     language: &str,
-    pairs: &[Pair],
+    pairs: &[read::Pair],
     told_apart: &[bool],
     cosine: &dyn Fn(&str, &str) -> Option<f32>,
 ) {
-    let chosen: Vec<(&Pair, bool, Option<f32>)> = pairs
+    let chosen: Vec<(&read::Pair, bool, Option<f32>)> = pairs
         .iter()
         .zip(told_apart)
-        .filter(|(pair, _)| pair.half == half && pair.language == language)
+        .filter(|(pair, _)| pair.late == late && pair.half == half && pair.language == language)
         .map(|(pair, apart)| (pair, *apart, cosine(pair.a, pair.b)))
         .collect();
     let looked_up = chosen.iter().filter(|(_, _, cosine)| cosine.is_some()).count();
-    println!("{} · {language} · {half}: {looked_up} of {} pairs are looked up", model.id, chosen.len());
+    let when = if late { ", written after the word lists" } else { "" };
+    println!("{} · {language} · {half}{when}: {looked_up} of {} pairs are looked up", model.id, chosen.len());
     if looked_up == 0 {
         return println!();
     }

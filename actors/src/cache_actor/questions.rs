@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::of_namespace;
-use crate::cache::answers::seconds;
 use crate::cache::index::{Answered, Index, Packed};
 use crate::cache::key::CacheKey;
 use crate::redis_link::{Away, RedisLink};
@@ -86,7 +85,6 @@ pub(super) async fn follow(link: Rc<RedisLink>, index: Arc<Index>) {
     let mut last = "-".to_owned();
     loop {
         ticks.tick().await;
-        index.expire(seconds());
         while link.state().is_up() {
             match read_on(&link, &index, &last).await {
                 Ok(Some((next, count))) => {

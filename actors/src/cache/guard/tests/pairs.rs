@@ -1,41 +1,12 @@
 //! The adversarial set, measured. The held-out half is only ever seen as totals.
 
+#[path = "../pairs/read.rs"]
+mod read;
+
 use std::collections::{BTreeMap, HashSet};
 
+use self::read::{Pair, pairs};
 use super::super::differs;
-
-const FILES: [&str; 6] = [
-    include_str!("../pairs/tuning_en.tsv"),
-    include_str!("../pairs/tuning_vi.tsv"),
-    include_str!("../pairs/held_out_en.tsv"),
-    include_str!("../pairs/held_out_vi.tsv"),
-    include_str!("../pairs/held_out_late_en.tsv"),
-    include_str!("../pairs/held_out_late_vi.tsv"),
-];
-
-struct Pair {
-    id: &'static str,
-    language: &'static str,
-    kind: &'static str,
-    half: &'static str,
-    /// Held out, and written after the word lists.
-    late: bool,
-    same: bool,
-    a: &'static str,
-    b: &'static str,
-}
-
-fn pairs() -> Vec<Pair> {
-    let lines = FILES.iter().flat_map(|file| file.lines().filter(|line| !line.starts_with('#')).skip(1));
-    lines
-        .map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
-            [id, language, kind, half, same, a, b] => {
-                Pair { id, language, kind, half, late: id.contains("-l-"), same: same.parse().unwrap(), a, b }
-            }
-            _ => panic!("not a pair: {line}"),
-        })
-        .collect()
-}
 
 /// How many pairs there are, and how many the guard lets through.
 #[derive(Default)]
