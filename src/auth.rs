@@ -1,18 +1,20 @@
 //! Which virtual key a request brings.
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
 /// The headers that can carry a key, the preferred first: Portkey's SDKs send a useless `Authorization` beside theirs.
-const KEY_HEADERS: [&str; 4] = ["x-portkey-virtual-key", "x-portkey-api-key", "x-api-key", "authorization"];
+static KEY_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("x-portkey-virtual-key"),
+    HeaderName::from_static("x-portkey-api-key"),
+    HeaderName::from_static("x-api-key"),
+    AUTHORIZATION,
+];
 
 /// The key text of a request, from the first header that carries one.
 pub fn presented_key(headers: &HeaderMap) -> Option<&str> {
     KEY_HEADERS.iter().find_map(|name| {
-        let value = headers.get(*name)?.to_str().ok()?.trim();
-        let key = match *name {
-            "authorization" => bearer(value)?,
-            _ => value,
-        };
+        let value = headers.get(name)?.to_str().ok()?.trim();
+        let key = if *name == AUTHORIZATION { bearer(value)? } else { value };
         (!key.is_empty()).then_some(key)
     })
 }

@@ -6,8 +6,8 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use gateway_actors::cache::wish::CacheHeaders;
 use gateway_actors::plan::{CacheMode, LONGEST_AGE};
 
-use crate::client_config::flag;
-use crate::completion::{field, text};
+use crate::client_headers::{flag, text};
+use crate::completion::field;
 use crate::error::ApiError;
 
 /// The longest namespace, in characters.
@@ -18,10 +18,6 @@ const LONGEST_NAMESPACE: usize = 200;
 /// # Errors
 /// 400 where one of them cannot be read, or asks for what this gateway does not do.
 pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
-    // Most requests say nothing of it.
-    if !headers.keys().any(|name| name.as_str().starts_with("x-portkey-") || name == CACHE_CONTROL) {
-        return Ok(CacheHeaders::default());
-    }
     let mut read = CacheHeaders {
         mode: match text(headers, "x-portkey-cache").as_deref() {
             None => None,

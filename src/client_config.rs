@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::HeaderName;
 use gateway_actors::plan::{self, ConfigHeader, Plan};
 use gateway_actors::virtual_key::VirtualKey;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use crate::client_headers::flag;
 use crate::error::{ApiError, Code};
 use crate::state::Shared;
+
+static CONFIG: HeaderName = HeaderName::from_static("x-portkey-config");
 
 /// The plan that a request is to follow, and what was odd in it.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct ClientConfig {
 /// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
 pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
     let headers = request.headers();
-    if let Some(header) = headers.get("x-portkey-config") {
+    if let Some(header) = headers.get(&CONFIG) {
         return match plan::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
             ConfigHeader::Slug(slug) => saved(shared, &slug),
             ConfigHeader::Inline(parsed) => {
@@ -98,25 +101,4 @@ fn invalid(errors: &[String]) -> ApiError {
 
 fn portkey_shape(errors: &[String]) -> Box<Value> {
     Box::new(json!({ "status": "failure", "message": "Invalid config passed", "errors": errors }))
-}
-
-/// A header that says `true` or `false`.
-pub fn flag(headers: &HeaderMap, name: &str) -> Option<bool> {
-    match headers.get(name)?.to_str().ok()?.trim() {
-        text if text.eq_ignore_ascii_case("true") => Some(true),
-        text if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => None,
-    }
-}
-
-/// The `x-portkey-metadata` header, a JSON object.
-///
-/// # Errors
-/// 400 where it is something else.
-pub fn metadata(headers: &HeaderMap) -> Result<Map<String, Value>, ApiError> {
-    let Some(header) = headers.get("x-portkey-metadata") else { return Ok(Map::new()) };
-    serde_json::from_slice(header.as_bytes()).map_err(|_| ApiError {
-        param: Some("x-portkey-metadata".to_owned()),
-        ..ApiError::new(Code::InvalidRequest, "The header 'x-portkey-metadata' must be a JSON object.")
-    })
 }

@@ -14,10 +14,11 @@ use gateway_actors::wire::json_object::JsonObject;
 use serde::Deserialize;
 
 use crate::admit::{Permit, admit, count};
+use crate::client_headers::ClientHeaders;
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
-use crate::{body, cache_headers, client_config};
+use crate::{body, client_config};
 
 /// What a route reads out of a body before it is routed.
 pub struct Question {
@@ -84,9 +85,7 @@ async fn routed(
     }
     let config = client_config::read(shared, request, &key)?;
     marks.warnings = config.warnings;
-    let metadata = client_config::metadata(headers)?;
-    let request_timeout = request_timeout(headers)?;
-    let cache = cache_headers::read(headers)?;
+    let asked = ClientHeaders::read(headers)?;
     let server = &shared.config.server;
     let body_timeout = Duration::from_millis(server.body_timeout_ms);
     let bytes = body::read(request, payload, server.max_body_bytes, body_timeout).await?;
@@ -109,17 +108,17 @@ async fn routed(
         model,
         stream: question.stream,
         include_usage: question.include_usage,
-        provider_hint: text(headers, "x-portkey-provider"),
+        provider_hint: asked.provider,
         headers: if config.own { all_headers(headers) } else { Vec::new() },
         plan: config.plan,
         key,
-        metadata,
-        strict: client_config::flag(headers, "x-portkey-strict-open-ai-compliance"),
-        request_timeout,
+        metadata: asked.metadata,
+        strict: asked.strict,
+        request_timeout: asked.request_timeout,
         body,
         record,
         tokens: admission.tokens.clone(),
-        cache,
+        cache: asked.cache,
     });
     let outcome = match worker.router.ask(message).await {
         Ok(Ok(outcome)) => outcome,
@@ -198,26 +197,11 @@ pub fn optional<'a, T: Deserialize<'a>>(
     body.read(name).map_err(|_| field(name, &format!("'{name}' must be {expected}.")))
 }
 
-/// The trimmed text of a header that is there and not empty.
-pub fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    let text = headers.get(name)?.to_str().ok()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
 /// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
 fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let secret = |name: &str| matches!(name, "authorization" | "x-api-key" | "cookie" | "host" | "content-length");
     let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !name.as_str().starts_with("x-portkey-"));
     open.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
-}
-
-fn request_timeout(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
-    let name = "x-portkey-request-timeout";
-    let Some(value) = text(headers, name) else { return Ok(None) };
-    match value.parse::<u64>() {
-        Ok(millis) if millis > 0 => Ok(Some(Duration::from_millis(millis))),
-        _ => Err(field(name, "The header 'x-portkey-request-timeout' must be a number of milliseconds.")),
-    }
 }
 
 fn route_error(error: RouteError) -> ApiError {

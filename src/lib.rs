@@ -7,6 +7,7 @@ mod body;
 mod cache_headers;
 mod chat;
 mod client_config;
+mod client_headers;
 mod completion;
 pub mod config;
 mod embeddings;

@@ -1,12 +1,15 @@
 //! Trace and request ids.
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
+
+static TRACE_ID: HeaderName = HeaderName::from_static("x-portkey-trace-id");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The caller's trace id (`x-portkey-trace-id`, else the one inside W3C's `traceparent`), or a new one.
 pub fn trace_id(headers: &HeaderMap) -> String {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let own = text("x-portkey-trace-id").filter(|id| !id.is_empty() && id.len() <= 200);
-    own.or_else(|| text("traceparent").and_then(w3c_trace_id)).map_or_else(new_id, str::to_owned)
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let own = text(&TRACE_ID).filter(|id| !id.is_empty() && id.len() <= 200);
+    own.or_else(|| text(&TRACEPARENT).and_then(w3c_trace_id)).map_or_else(new_id, str::to_owned)
 }
 
 /// The trace id of `version-traceid-parentid-flags` (<https://www.w3.org/TR/trace-context/#traceparent-header>).

@@ -112,9 +112,10 @@ impl Call {
             // Another request's provider was waited for, or Redis.
             self.request.record.upstream_us += waited.as_micros() as u64;
         }
+        // Boxed too: `select!` has room for it twice, and the whole task is moved where it is spawned.
         let walked = tokio::select! {
             biased;
-            walked = self.walk() => walked,
+            walked = Box::pin(self.walk()) => walked,
             () = reply.closed() => return,
         };
         let Walked { mut head, at, result } = walked;

@@ -133,7 +133,8 @@ impl Upstream {
         let answer = call.send_body(request.body.clone()).await.map_err(|error| failure_kind(&error))?;
         Ok(UpstreamAnswer {
             status: answer.status().as_u16(),
-            retry_after: wait_asked(answer.headers()),
+            // Good answers, the most by far, ask for no wait.
+            retry_after: if answer.status().is_success() { None } else { wait_asked(answer.headers()) },
             location: answer.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
             body: Box::pin(answer.map_err(move |_| {
                 // Counted until the body is dropped.

@@ -47,9 +47,9 @@ async fn main() {
             (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()),
             _ => None,
         };
-        for (half, late) in [("tuning", false), ("held_out", false), ("held_out", true)] {
+        for half in read::HALVES {
             for language in ["en", "vi"] {
-                table(model, (half, late), language, &pairs, &told_apart, &cosine);
+                table(model, half, language, &pairs, &told_apart, &cosine);
             }
         }
         for (one, other) in [(0, 1), (0, 2), (1, 2)] {
@@ -87,7 +87,7 @@ async fn ready(model: &'static Model) -> Option<EmbedPool> {
 
 fn table(
     model: &Model,
-    (half, late): (&str, bool),
+    half: &str,
     language: &str,
     pairs: &[read::Pair],
     told_apart: &[bool],
@@ -96,12 +96,11 @@ fn table(
     let chosen: Vec<(&read::Pair, bool, Option<f32>)> = pairs
         .iter()
         .zip(told_apart)
-        .filter(|(pair, _)| pair.late == late && pair.half == half && pair.language == language)
+        .filter(|(pair, _)| pair.half == half && pair.language == language)
         .map(|(pair, apart)| (pair, *apart, cosine(pair.a, pair.b)))
         .collect();
     let looked_up = chosen.iter().filter(|(_, _, cosine)| cosine.is_some()).count();
-    let when = if late { ", written after the word lists" } else { "" };
-    println!("{} · {language} · {half}{when}: {looked_up} of {} pairs are looked up", model.id, chosen.len());
+    println!("{} · {language} · {half}: {looked_up} of {} pairs are looked up", model.id, chosen.len());
     if looked_up == 0 {
         return println!();
     }

@@ -91,7 +91,7 @@ fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Range<usize> {
 
 /// A string as JSON text.
 pub fn json_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).unwrap_or_else(|_| serde_json::Value::from(text).to_string())
 }
 
 struct Fields {
