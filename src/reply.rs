@@ -1,9 +1,8 @@
 //! From an outcome to an HTTP answer: headers, whole bodies, and streams with their keep-alive comments.
 
-use std::fmt::Display;
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use gateway_actors::failure::FailureKind;
 use gateway_actors::limits::Left;
@@ -16,6 +15,11 @@ use crate::error::{seconds_up, status_code};
 use crate::shutdown::Phase;
 use crate::sse_body::SseBody;
 use crate::trace;
+
+const PROVIDER: HeaderName = HeaderName::from_static("x-portkey-provider");
+const OPTION_INDEX: HeaderName = HeaderName::from_static("x-portkey-last-used-option-index");
+const RETRY_COUNT: HeaderName = HeaderName::from_static("x-portkey-retry-attempt-count");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("x-portkey-cache-status");
 
 /// What every answer below `/v1` tells in its headers, whether good or bad.
 #[derive(Debug, Default)]
@@ -48,23 +52,17 @@ impl Marks {
         if let Some(Left { limit, remaining, reset }) = self.left.requests {
             add("x-ratelimit-limit-requests", &limit.to_string());
             add("x-ratelimit-remaining-requests", &remaining.to_string());
-            add("x-ratelimit-reset-requests", &format!("{:.3}s", reset.as_secs_f64()));
+            add("x-ratelimit-reset-requests", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
         }
         if let Some(Left { limit, remaining, reset }) = self.left.tokens {
             add("x-ratelimit-limit-tokens", &limit.to_string());
             add("x-ratelimit-remaining-tokens", &remaining.to_string());
-            add("x-ratelimit-reset-tokens", &format!("{:.3}s", reset.as_secs_f64()));
+            add("x-ratelimit-reset-tokens", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
         }
         if !self.warnings.is_empty() {
             add("x-gateway-config-warning", &header_text(&self.warnings.join("; ")));
         }
-        for (name, value) in [
-            ("x-portkey-provider", ""),
-            ("x-portkey-last-used-option-index", ""),
-            ("x-portkey-retry-attempt-count", "0"),
-            ("x-portkey-cache-status", "DISABLED"),
-        ] {
-            let name = HeaderName::from_static(name);
+        for (name, value) in [(PROVIDER, ""), (OPTION_INDEX, ""), (RETRY_COUNT, "0"), (CACHE_STATUS, "DISABLED")] {
             if !response.headers().contains_key(&name) {
                 response.headers_mut().insert(name, HeaderValue::from_static(value));
             }
@@ -145,34 +143,41 @@ fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
 }
 
 fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
-    let mut add = |name: &'static str, value: &dyn Display| {
-        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
-            response.insert_header((HeaderName::from_static(name), value));
+    let mut add = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.insert_header((name, value));
         }
     };
     if let Some(provider) = &head.provider {
-        add("x-portkey-provider", provider);
+        add(PROVIDER, provider.to_string());
     }
-    add("x-portkey-last-used-option-index", &head.option_index);
-    add("x-portkey-retry-attempt-count", &head.retry_count);
-    add("x-portkey-cache-status", &head.cache.word());
+    add(OPTION_INDEX, head.option_index.clone());
+    add(RETRY_COUNT, head.retry_count.to_string());
     if let Some(key) = head.cache_key {
-        add("x-gateway-cache-key", &key.to_hex());
+        add(HeaderName::from_static("x-gateway-cache-key"), key.to_hex());
     }
     if let Some(age) = head.age {
-        add("age", &age);
+        add(AGE, age.to_string());
     }
     if let Some(tokens) = head.shortened_to {
-        add("x-gateway-max-tokens", &tokens);
+        add(HeaderName::from_static("x-gateway-max-tokens"), tokens.to_string());
     }
     if let Some(cost) = head.cost {
-        add("x-gateway-cost-usd", &cost);
+        add(HeaderName::from_static("x-gateway-cost-usd"), cost.to_string());
     }
     if !head.dropped_params.is_empty() {
-        add("x-gateway-dropped-params", &header_text(&head.dropped_params.join(", ")));
+        add(HeaderName::from_static("x-gateway-dropped-params"), header_text(&head.dropped_params.join(", ")));
     }
-    let (gateway, upstream) = (head.gateway_us as f64 / 1e3, head.upstream_us as f64 / 1e3);
-    add("server-timing", &format_args!("gateway;dur={gateway}, upstream;dur={upstream}"));
+    // Milliseconds.
+    let ((gateway, gateway_us), (upstream, upstream_us)) = (in_millis(head.gateway_us), in_millis(head.upstream_us));
+    let timing = format!("gateway;dur={gateway}.{gateway_us:03}, upstream;dur={upstream}.{upstream_us:03}");
+    add(HeaderName::from_static("server-timing"), timing);
+    response.insert_header((CACHE_STATUS, HeaderValue::from_static(head.cache.word())));
+}
+
+/// Whole milliseconds, and the microseconds beyond.
+fn in_millis(micros: u64) -> (u64, u64) {
+    (micros / 1_000, micros % 1_000)
 }
 
 /// Text that a header can carry: visible ASCII, at most 1,000 characters.

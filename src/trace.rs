@@ -21,7 +21,7 @@ fn w3c_trace_id(traceparent: &str) -> Option<&str> {
 
 /// A new random id: 32 hexadecimal digits.
 pub fn new_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    const_hex::encode(rand::random::<[u8; 16]>())
 }
 
 #[cfg(test)]

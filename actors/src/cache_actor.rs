@@ -175,7 +175,7 @@ fn name(key: CacheKey, namespace: &str) -> String {
 }
 
 fn short(namespace: &str) -> String {
-    Sha256::digest(namespace).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    const_hex::encode(Sha256::digest(namespace)).chars().take(16).collect()
 }
 
 /// The names of what is to be forgotten, answers or questions; a key is hexadecimal digits, so that nothing in it is a

@@ -1,5 +1,6 @@
 //! The configured providers, each with its credential, and which vendor a model belongs to.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::secret::Secret;
@@ -25,6 +26,8 @@ pub struct ProviderEntry {
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     entries: BTreeMap<String, ProviderEntry>,
+    /// Patterns of models and whose they are, the longest first.
+    vendors: Vec<(String, String)>,
 }
 
 impl Catalogue {
@@ -41,7 +44,13 @@ impl Catalogue {
             let ready = why_not_ready.is_none();
             (name.clone(), ProviderEntry { name: name.clone(), settings, api_key, ready, why_not_ready })
         };
-        Self { entries: providers.iter().map(entry).collect() }
+        let patterns = |(name, settings): (&String, &ProviderSettings)| {
+            settings.models.iter().map(|pattern| (pattern.clone(), name.clone())).collect::<Vec<_>>()
+        };
+        let mut vendors: Vec<_> = providers.iter().flat_map(patterns).collect();
+        // Of two that are equally long the later name's wins.
+        vendors.sort_by_key(|(pattern, name)| Reverse((pattern.len(), name.clone())));
+        Self { entries: providers.iter().map(entry).collect(), vendors }
     }
 
     /// A provider by its name.
@@ -61,9 +70,7 @@ impl Catalogue {
 
     /// The provider whose models the name belongs to; the longest pattern wins.
     pub fn vendor_of(&self, model: &str) -> Option<&str> {
-        let patterns = self.entries().flat_map(|entry| entry.settings.models.iter().map(move |p| (p, entry)));
-        let fitting = patterns.filter(|(pattern, _)| matches_pattern(pattern, model));
-        fitting.max_by_key(|(pattern, _)| pattern.len()).map(|(_, entry)| entry.name.as_str())
+        self.vendors.iter().find(|(pattern, _)| matches_pattern(pattern, model)).map(|(_, name)| name.as_str())
     }
 }
 

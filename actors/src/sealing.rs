@@ -81,7 +81,7 @@ impl MasterKey {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let mut bytes = [0u8; 32];
                 SysRng.try_fill_bytes(&mut bytes)?;
-                let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let text = const_hex::encode(bytes);
                 create_parent(path).map_err(failed)?;
                 // `create_new` is O_EXCL: of two processes that start at once, one creates the key and one fails.
                 let mut file =
@@ -152,10 +152,7 @@ fn warn_if_others_can_read(path: &Path) {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    if text.len() == 64 { const_hex::decode(text).ok() } else { None }
 }
 
 #[cfg(test)]

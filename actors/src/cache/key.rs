@@ -25,7 +25,7 @@ pub struct CacheKey([u8; 32]);
 impl CacheKey {
     /// In hexadecimal digits, as it stands in Redis.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        const_hex::encode(self.0)
     }
 
     /// The key of the same and something more.
@@ -35,14 +35,7 @@ impl CacheKey {
 
     /// What [`CacheKey::to_hex`] wrote.
     pub fn of_hex(hex: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        if hex.len() != 2 * bytes.len() || !hex.is_ascii() {
-            return None;
-        }
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        const_hex::decode_to_array(hex).ok().map(Self)
     }
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 /// The hash of some bytes.
 pub fn of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    const_hex::encode(Sha256::digest(bytes))
 }
 
 /// The hash of a file, read piece by piece.
@@ -19,12 +19,8 @@ pub fn of_file(path: &Path) -> io::Result<String> {
     let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(hex(&hash.finalize())),
+            0 => return Ok(const_hex::encode(hash.finalize())),
             read => hash.update(piece.get(..read).unwrap_or_default()),
         }
     }
-}
-
-fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

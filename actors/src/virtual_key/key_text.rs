@@ -1,6 +1,6 @@
 //! The text of a virtual key: made once, shown once, and afterwards known only by its SHA-256.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use rand::TryCryptoRng;
@@ -68,23 +68,12 @@ impl KeyHash {
 
     /// The hash as 64 lower-case hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        const_hex::encode(self.0)
     }
 
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(hex: &str) -> Option<Self> {
-        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        let mut bytes = [0u8; 32];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        const_hex::decode_to_array(hex).ok().map(Self)
     }
 }
 
