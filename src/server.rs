@@ -17,6 +17,7 @@ use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
 use gateway_actors::cache::answers::{AnswerCache, seconds};
 use gateway_actors::cache::flights::Flights;
 use gateway_actors::cache::index::Index;
+use gateway_actors::cache::late::Latecomers;
 use gateway_actors::cache::meanings::Meanings;
 use gateway_actors::cache::shelf::Shelf;
 use gateway_actors::control::{self, Control, ControlSetup};
@@ -165,18 +166,21 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     if doorkeeper.keeper.is_some() {
         actors.extend([limit_stats, cache_stats.clone()]);
     }
+    let cache = cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache));
+    let meanings = config.cache.semantic.embed_settings().map(|settings| Meanings {
+        index,
+        pool: EmbedPool::start(settings),
+        metrics: metrics.clone(),
+    });
     let cache = AnswerCache {
         shelf,
         coalesces: config.cache.coalesce,
-        actor: cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache)),
         most_entry_bytes: config.cache.max_entry_bytes,
         metrics: metrics.clone(),
         flights: Flights::default(),
-        meanings: config.cache.semantic.embed_settings().map(|settings| Meanings {
-            index,
-            pool: EmbedPool::start(settings),
-            metrics: metrics.clone(),
-        }),
+        late: meanings.clone().map(|meanings| Latecomers::start(meanings, cache.clone())),
+        meanings,
+        actor: cache,
     };
     actors.extend(cache.meanings.as_ref().map(|meanings| meanings.pool.stats().clone()));
 

@@ -7,6 +7,7 @@ pub mod forget;
 pub mod guard;
 pub mod index;
 pub mod key;
+pub mod late;
 pub mod meanings;
 pub mod question;
 pub mod recorder;

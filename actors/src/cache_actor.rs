@@ -49,6 +49,18 @@ impl Message for Keep {
     type Result = ();
 }
 
+/// Writes down the question of an answer that is there already.
+pub struct KeepQuestion {
+    /// The question.
+    pub question: Answered,
+    /// The namespace that its answer is in.
+    pub namespace: String,
+}
+
+impl Message for KeepQuestion {
+    type Result = ();
+}
+
 /// Forgets answers in Redis and in all processes; gives how many were in Redis.
 pub struct ForgetEverywhere(pub Forget);
 
@@ -124,6 +136,21 @@ impl Handler<Keep> for CacheActor {
                 (kept, _) => kept,
             };
             if let Err(away) = told {
+                handling.fail(&away.to_string());
+            }
+        })
+    }
+}
+
+impl Handler<KeepQuestion> for CacheActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, KeepQuestion { question, namespace }: KeepQuestion, _: &mut Context<Self>) -> Self::Result {
+        let (link, stats) = (self.link.clone(), self.stats.clone());
+        Box::pin(async move {
+            let handling = stats.handling();
+            let ttl = question.expires_at.saturating_sub(seconds()).max(1);
+            if let Err(away) = tell(&link, &question, &namespace, ttl).await {
                 handling.fail(&away.to_string());
             }
         })

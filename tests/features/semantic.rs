@@ -101,6 +101,61 @@ async fn a_fleet_shares_its_questions() {
     assert_eq!(openai.count(), 1);
 }
 
+/// A question that is answered while the model is loaded can be found by its meaning once it is.
+#[tokio::test]
+async fn questions_that_came_before_the_model_are_found() {
+    let openai = FakeProvider::answering(openai::answer("Click on Forgot.")).await;
+    let Some(setup) = with_model(Setup::new().openai(&openai)).await else { return };
+    let (gateway, key) = setup.set("cache.semantic.patience_ms", 5_000).start().await.with_key().await;
+    assert_eq!(status(&ask(&gateway, &key, FIRST).await), "SEMANTIC MISS");
+    gateway.wait_for_metric("semantic_cache_skipped_total", &[("reason", "not_ready")], 1.0).await;
+    is_ready(&gateway).await;
+    gateway.wait_for_metric("semantic_cache_questions", &[], 1.0).await;
+    let hit = ask(&gateway, &key, PARAPHRASE).await;
+    assert_eq!((status(&hit), hit.content().as_str()), ("SEMANTIC HIT", "Click on Forgot."));
+    assert_eq!(openai.count(), 1);
+}
+
+/// A question that was answered where no model is can be found by its meaning, in the whole fleet, once an equal one has had
+/// its answer; equal ones after that are not embedded, nor are those that the model refuses.
+#[tokio::test]
+async fn an_exact_hit_makes_a_question_known() {
+    let (openai, redis) = (FakeProvider::answering(openai::answer("Click on Forgot.")).await, TestRedis::start());
+    let (shared, url) = (TempDir::new(), TestPostgres::shared().database());
+    let setup = || {
+        let master_key = shared.path().join("master.key").display().to_string();
+        let setup = Setup::new().openai(&openai).env("DATABASE_URL", &url).env("REDIS_URL", &redis.url());
+        setup.set("security.master_key_file", master_key)
+    };
+    let Some(with_model) = loading(setup()).await else { return };
+    let offline = setup().set("cache.semantic.offline", true).set("cache.semantic.cache_path", "nothing-here");
+    let without = offline.start().await;
+    let key = without.new_key(json!({})).await;
+    let foreign = "Làm sao để đặt lại mật khẩu?";
+    for question in [FIRST, foreign] {
+        assert_eq!(status(&ask(&without, &key, question).await), "SEMANTIC MISS");
+    }
+    let kept = async { while redis.cli("--scan --pattern cache:simple:*").lines().count() != 2 {} };
+    in_time("the answers are in Redis", kept).await;
+    assert_eq!(redis.cli("--scan --pattern cache:embeddings:*"), "");
+
+    let gateway = with_model.start().await;
+    is_ready(&gateway).await;
+    let hit = async |question: &str| assert_eq!(status(&ask(&gateway, &key, question).await), "HIT", "{question}");
+    hit(FIRST).await;
+    for gateway in [&gateway, &without] {
+        gateway.wait_for_metric("semantic_cache_questions", &[], 1.0).await;
+    }
+    assert_eq!(redis.cli("--scan --pattern cache:embeddings:*").lines().count(), 1);
+    for _ in 0..20 {
+        hit(FIRST).await;
+        hit(foreign).await;
+    }
+    assert_eq!(status(&ask(&gateway, &key, PARAPHRASE).await), "SEMANTIC HIT");
+    assert_eq!(openai.count(), 2);
+    assert_eq!(gateway.actor("embed").await["handled"], 2, "the first question and the paraphrase");
+}
+
 /// Without the model everything is as with an exact cache, and the reason is told.
 #[tokio::test]
 async fn without_the_model_the_cache_is_exact() {

@@ -8,6 +8,7 @@ use super::flights::{Flight, Flights, Turn, landed};
 use super::forget::Forget;
 use super::index::Index;
 use super::key::CacheKey;
+use super::late::Latecomers;
 use super::meanings::{Embedded, Meanings};
 use super::question::Question;
 use super::recorder::Recorder;
@@ -37,6 +38,8 @@ pub struct AnswerCache {
     pub flights: Flights,
     /// Finds questions of the same meaning.
     pub meanings: Option<Meanings>,
+    /// Embeds questions afterwards.
+    pub late: Option<Latecomers>,
 }
 
 /// What was found.
@@ -100,7 +103,7 @@ impl AnswerCache {
     pub async fn find(&self, lookup: &mut Lookup) -> Option<Found> {
         let reads = lookup.wish.reads;
         if reads && let Some(entry) = self.here(lookup) {
-            return Some(Found::exactly(lookup.key, entry));
+            return Some(self.exactly(lookup, entry));
         }
         if reads && self.coalesces && lookup.wish.writes {
             match self.flights.turn(lookup.key) {
@@ -111,19 +114,26 @@ impl AnswerCache {
                     // Past it the request goes on alone, and past its own deadline the attempt says so.
                     let _landed = tokio::time::timeout_at(until, landed(flight)).await;
                     // Where nothing was stored, everybody goes on alone: one after the other would take too long.
-                    return self.here(lookup).map(|entry| Found::exactly(lookup.key, entry));
+                    return self.here(lookup).map(|entry| self.exactly(lookup, entry));
                 }
             }
         }
         if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
-            return Some(Found::exactly(lookup.key, entry));
+            return Some(self.exactly(lookup, entry));
         }
-        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.take()?);
-        let embedded = meanings.embed(&question).await?;
+        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.as_ref()?);
+        let embedded = meanings.embed(question).await?;
         let found = if reads { self.by_meaning(meanings, &embedded, lookup).await } else { None };
         // Where it is to be answered anew, others may find its answer.
         lookup.embedded = Some(embedded);
         found
+    }
+
+    fn exactly(&self, lookup: &mut Lookup, entry: Arc<Entry>) -> Found {
+        if let (Some(late), Some(question)) = (&self.late, lookup.question.take()) {
+            late.hit(question, lookup.key, &entry);
+        }
+        Found { entry, key: lookup.key, similarity: None }
     }
 
     async fn by_meaning(&self, meanings: &Meanings, embedded: &Embedded, lookup: &Lookup) -> Option<Found> {
@@ -180,6 +190,9 @@ impl AnswerCache {
         if !self.shelf.put(lookup.key, entry.clone()) {
             return CacheStatus::Bypass;
         }
+        if let (None, Some(late), Some(question)) = (&lookup.embedded, &self.late, lookup.question) {
+            late.answered(question, lookup.key, &entry);
+        }
         let question = lookup.embedded.map(|embedded| embedded.answered(lookup.key, entry.expires_at));
         if let (Some(meanings), Some(question)) = (&self.meanings, &question) {
             meanings.index.add(question.clone());
@@ -204,12 +217,6 @@ pub fn forget_here(shelf: &Shelf, index: Option<&Index>, forget: &Forget) -> usi
         index.forget(|key| forget.means(*key, ""));
     }
     shelf.forget(|key, entry| forget.means(*key, &entry.namespace))
-}
-
-impl Found {
-    fn exactly(key: CacheKey, entry: Arc<Entry>) -> Self {
-        Self { entry, key, similarity: None }
-    }
 }
 
 fn is_fresh(entry: &Entry, lookup: &Lookup, now: u64) -> bool {

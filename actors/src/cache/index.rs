@@ -130,6 +130,11 @@ impl Index {
         }
     }
 
+    /// Whether the question of an answer is there, with these surroundings.
+    pub fn holds(&self, context: &CacheKey, key: &CacheKey) -> bool {
+        self.read().places.get(key).is_some_and(|(of, _)| of == context)
+    }
+
     /// Forgets the question of an answer.
     pub fn remove(&self, key: &CacheKey) {
         self.write().remove(key);

@@ -7,9 +7,11 @@ use super::index::{Answered, Candidate, Index, Packed};
 use super::key::CacheKey;
 use super::question::Question;
 use crate::embed::pool::{EmbedPool, PoolState};
+use crate::embed::refusal::NotEmbedded;
 use crate::metrics::Metrics;
 
-/// What finds questions of the same meaning.
+/// What finds questions of the same meaning; clones share it.
+#[derive(Clone)]
 pub struct Meanings {
     /// The questions that were answered.
     pub index: Arc<Index>,
@@ -31,17 +33,21 @@ pub struct Embedded {
 impl Meanings {
     /// The question's vector; none where it cannot be had at once, or the model does not know such texts.
     pub async fn embed(&self, question: &Question) -> Option<Embedded> {
-        let vector = match self.pool.embed(&question.text).await {
-            Ok(vector) => vector,
-            Err(why) => {
-                self.metrics.semantic_skipped(why.label());
-                return None;
-            }
-        };
-        // Vectors of different models are not comparable.
+        self.vector(question).await.inspect_err(|why| self.metrics.semantic_skipped(why.label())).ok()
+    }
+
+    /// The question's vector, for a look that no request waits for.
+    pub(super) async fn vector(&self, question: &Question) -> Result<Embedded, NotEmbedded> {
+        let vector = self.pool.embed(&question.text).await?;
+        let context = self.context(question).ok_or(NotEmbedded::NotReady)?;
+        Ok(Embedded { context, text: question.text.as_str().into(), vector })
+    }
+
+    /// What must be equal exactly, the model included, as vectors of different models are not comparable; none while it is
+    /// not ready.
+    pub(super) fn context(&self, question: &Question) -> Option<CacheKey> {
         let PoolState::Ready { model_hash } = self.pool.state() else { return None };
-        let context = question.context.with(&model_hash);
-        Some(Embedded { context, text: question.text.as_str().into(), vector })
+        Some(question.context.with(&model_hash))
     }
 
     /// Questions that may share their answers with this one, the most similar first (F3): the cosine only proposes.

@@ -115,22 +115,31 @@ impl EmbedPool {
     /// # Errors
     /// Where the text is not to be looked up, for whatever reason.
     pub async fn embed(&self, text: &str) -> Result<Vec<f32>, NotEmbedded> {
-        let EmbedSettings { model, patience, .. } = self.inner.settings;
-        if text.trim().is_empty() {
-            return Err(NotEmbedded::Unreadable);
-        }
-        if text.len() > model.window * BYTES_OF_A_TOKEN {
-            return Err(NotEmbedded::TooLong);
-        }
-        if model.english_only && !is_english(text) {
-            return Err(NotEmbedded::OtherLanguage);
+        if let Some(why) = self.refuses(text) {
+            return Err(why);
         }
         let workers = self.workers().ok_or(NotEmbedded::NotReady)?;
         let place = self.inner.stats.queue().ok_or(NotEmbedded::Busy)?;
-        match tokio::time::timeout(patience, workers.send(Embed { text: text.to_owned(), place })).await {
+        match tokio::time::timeout(self.inner.settings.patience, workers.send(Embed { text: text.to_owned(), place }))
+            .await
+        {
             Ok(Ok(vector)) => vector,
             Ok(Err(_)) => Err(NotEmbedded::Failed),
             Err(_) => Err(NotEmbedded::Slow),
+        }
+    }
+
+    /// Why a text has no vector, where that can be seen without the model.
+    pub fn refuses(&self, text: &str) -> Option<NotEmbedded> {
+        let model = self.model();
+        if text.trim().is_empty() {
+            Some(NotEmbedded::Unreadable)
+        } else if text.len() > model.window * BYTES_OF_A_TOKEN {
+            Some(NotEmbedded::TooLong)
+        } else if model.english_only && !is_english(text) {
+            Some(NotEmbedded::OtherLanguage)
+        } else {
+            None
         }
     }
 

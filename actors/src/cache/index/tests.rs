@@ -72,11 +72,14 @@ fn f5_questions_are_bounded_and_forgotten() {
     let is_there =
         |n: usize| index.search(&key(1_000 + n % 3), &vectors[n], 0.99, 0).first().map(|c| c.key) == Some(key(n));
     assert!((57..60).all(is_there), "the newest are there");
+    assert!(
+        index.holds(&key(1_002), &key(59)) && !index.holds(&key(1_001), &key(59)) && !index.holds(&key(1), &key(60))
+    );
     assert_eq!((0..60).filter(|n| is_there(*n)).count(), 50);
     index.add(answered(1_002, 59, &vectors[59]));
     assert_eq!(index.len(), 50, "the same answer again");
     index.remove(&key(59));
-    assert!(!is_there(59) && is_there(58) && is_there(57));
+    assert!(!index.holds(&key(1_002), &key(59)) && !is_there(59) && is_there(58) && is_there(57));
     index.forget(|name| *name == key(58));
     assert!(!is_there(58) && index.len() == 48);
     index.expire(99);
