@@ -13,7 +13,6 @@ use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
-use crate::cache::wish::CacheStatus;
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
@@ -96,9 +95,7 @@ impl Call {
                 () = reply.closed() => return,
             };
             let waited = looked.elapsed();
-            let recalled = found.and_then(|found| Some((self.recall(&found)?, found.similarity.is_some())));
-            if let Some((recalled, by_meaning)) = recalled {
-                self.routing.cache.count(if by_meaning { CacheStatus::SemanticHit } else { CacheStatus::Hit });
+            if let Some(recalled) = found.and_then(|found| self.recall(&found)) {
                 drop(self);
                 if reply.send(Ok(recalled)).is_err() {
                     log::debug!("a client left as its answer was ready");

@@ -16,6 +16,12 @@ use crate::wire::json_object::json_string;
 use crate::wire::{openai, sse};
 
 impl Call {
+    /// The answer that this process has stored, if it has: no task is worth its while then.
+    pub(crate) fn at_hand(&mut self) -> Option<Reply> {
+        let found = self.routing.cache.at_hand(self.lookup.as_mut()?)?;
+        self.recall(&found)
+    }
+
     /// The stored answer as this request wants it, and its account: it costs nothing, and saves what it had cost (F7).
     /// None where what is stored makes no sense.
     pub(crate) fn recall(&mut self, found: &Found) -> Option<Reply> {
@@ -35,6 +41,7 @@ impl Call {
         record.finish(200, None);
         let (gateway_us, upstream_us) = record.spent_us();
         self.book_hit(entry, &provider);
+        self.routing.cache.count(status);
         let head = ReplyHead {
             provider: Some(provider),
             cost: Some(PicoUsd::default()),

@@ -314,9 +314,20 @@ impl Handler<Box<RouteRequest>> for RouterActor {
     fn handle(&mut self, mut request: Box<RouteRequest>, _: &mut Context<Self>) -> Self::Result {
         let handling = self.stats.handling();
         request.record.reopen();
-        let call = self.call(request).inspect_err(|_| handling.fail("a request could not be routed"))?;
+        let mut call = self.call(request).inspect_err(|_| handling.fail("a request could not be routed"))?;
         let (reply, outcome) = oneshot::channel();
-        actix::spawn(call.run(reply));
+        match call.at_hand() {
+            Some(answer) => {
+                // The record is written before the client can ask for it.
+                drop(call);
+                if reply.send(Ok(answer)).is_err() {
+                    log::debug!("a client left as its answer was ready");
+                }
+            }
+            None => {
+                actix::spawn(call.run(reply));
+            }
+        }
         Ok(outcome)
     }
 }

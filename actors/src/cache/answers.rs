@@ -99,12 +99,19 @@ impl Lookup {
 }
 
 impl AnswerCache {
+    /// The answer, if this process has it: nothing is waited for.
+    pub fn at_hand(&self, lookup: &mut Lookup) -> Option<Found> {
+        let entry = if lookup.wish.reads { self.here(lookup) } else { None }?;
+        Some(self.exactly(lookup, entry))
+    }
+
     /// The answer, if it is there. Where another request is making it, waits for that one, once.
     pub async fn find(&self, lookup: &mut Lookup) -> Option<Found> {
-        let reads = lookup.wish.reads;
-        if reads && let Some(entry) = self.here(lookup) {
-            return Some(self.exactly(lookup, entry));
+        // It may have come since it was not at hand.
+        if let Some(found) = self.at_hand(lookup) {
+            return Some(found);
         }
+        let reads = lookup.wish.reads;
         if reads && self.coalesces && lookup.wish.writes {
             match self.flights.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
