@@ -23,9 +23,16 @@ pub struct Measured {
     pub p99_us: f64,
 }
 
-/// Loads a port for a while.
-pub async fn run(port: u16, key: &str, kind: Kind, connections: usize, time: Duration, processes: &[u32]) -> Measured {
-    let request = request(key, kind == Kind::Stream, "Hello!");
+/// Loads a port with a question for a while.
+pub async fn run(
+    port: u16,
+    (key, question): (&str, &str),
+    kind: Kind,
+    connections: usize,
+    time: Duration,
+    processes: &[u32],
+) -> Measured {
+    let request = request(key, kind == Kind::Stream, question);
     let mut sockets = Vec::new();
     for _ in 0..connections {
         let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -119,6 +126,11 @@ fn head(method: &str, path: &str, key: &str, body: &str) -> Vec<u8> {
 /// The body of a GET.
 pub async fn get(port: u16, path: &str) -> Vec<u8> {
     exchange(port, head("GET", path, "", "")).await
+}
+
+/// The body of the answer to a question.
+pub async fn ask(port: u16, key: &str, question: &str) -> String {
+    String::from_utf8(exchange(port, request(key, false, question)).await).unwrap()
 }
 
 /// The body of the answer to a POST.

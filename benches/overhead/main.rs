@@ -29,6 +29,9 @@ use postgres::TestPostgres;
 use proxies::{Gateway, Nginx, Upstream};
 use redis::TestRedis;
 
+/// What most are asked.
+const HELLO: &str = "Hello!";
+
 /// One column of the comparison.
 struct Subject {
     name: &'static str,
@@ -37,6 +40,9 @@ struct Subject {
     /// The processes whose CPU counts; none for the way without a proxy.
     processes: Vec<u32>,
     key: String,
+    question: &'static str,
+    /// Whether streams are of interest.
+    streams: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -63,13 +69,16 @@ async fn main() {
     let stores = [("DATABASE_URL", postgres.database()), ("REDIS_URL", redis.url())];
     let fleet = Gateway::start(&folder.path().join("fleet"), upstream.port, true, &stores).await;
     let nginx = Nginx::start(folder.path(), upstream.port).await;
-    let subjects = [
+    let by_meaning = Gateway::by_meaning(&folder.path().join("meaning"), upstream.port).await;
+    let mut subjects = vec![
         Subject {
             name: "no proxy",
             whole_port: upstream.port,
             stream_port: upstream.port,
             processes: Vec::new(),
             key: String::new(),
+            question: HELLO,
+            streams: true,
         },
         Subject {
             name: "nginx",
@@ -77,6 +86,8 @@ async fn main() {
             stream_port: nginx.unbuffered_port,
             processes: nginx.processes(),
             key: String::new(),
+            question: HELLO,
+            streams: true,
         },
         Subject {
             name: "gateway",
@@ -84,6 +95,8 @@ async fn main() {
             stream_port: gateway.port,
             processes: vec![gateway.process()],
             key: gateway.key.clone(),
+            question: HELLO,
+            streams: true,
         },
         Subject {
             name: "gateway, exact cache hit",
@@ -91,6 +104,8 @@ async fn main() {
             stream_port: gateway.port,
             processes: vec![gateway.process()],
             key: gateway.cached_key.clone(),
+            question: HELLO,
+            streams: false,
         },
         Subject {
             name: "gateway, usage log",
@@ -98,6 +113,8 @@ async fn main() {
             stream_port: accounting.port,
             processes: vec![accounting.process()],
             key: accounting.key.clone(),
+            question: HELLO,
+            streams: true,
         },
         Subject {
             name: "gateway, usage log and budget",
@@ -105,6 +122,8 @@ async fn main() {
             stream_port: accounting.port,
             processes: vec![accounting.process()],
             key: accounting.budgeted_key.clone(),
+            question: HELLO,
+            streams: true,
         },
         Subject {
             name: "the same on PostgreSQL and Redis",
@@ -112,8 +131,20 @@ async fn main() {
             stream_port: fleet.port,
             processes: vec![fleet.process()],
             key: fleet.budgeted_key.clone(),
+            question: HELLO,
+            streams: true,
         },
     ];
+    // The last, as it takes the longest by far.
+    subjects.extend(by_meaning.as_ref().map(|(gateway, question)| Subject {
+        name: "gateway, semantic hit",
+        whole_port: gateway.port,
+        stream_port: gateway.port,
+        processes: vec![gateway.process()],
+        key: gateway.meaning_key.clone(),
+        question,
+        streams: false,
+    }));
     let quick = args.iter().any(|arg| arg == "--quick");
     let (seconds, rounds) = if quick { (1, 1) } else { (4, 5) };
     println!(
@@ -130,19 +161,29 @@ async fn main() {
             if only.is_some_and(|only| only != format!("{kind_name}{connections}")) {
                 continue;
             }
-            compare(&subjects, kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
+            let of_kind: Vec<&Subject> =
+                subjects.iter().filter(|subject| subject.streams || kind == Kind::Whole).collect();
+            compare(&of_kind, kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
         }
     }
 }
 
-async fn compare(subjects: &[Subject], kind: Kind, kind_name: &str, connections: usize, time: Duration, rounds: usize) {
+async fn compare(
+    subjects: &[&Subject],
+    kind: Kind,
+    kind_name: &str,
+    connections: usize,
+    time: Duration,
+    rounds: usize,
+) {
     let mut all: Vec<Vec<Measured>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (subject, results) in subjects.iter().zip(&mut all) {
             let port = if kind == Kind::Whole { subject.whole_port } else { subject.stream_port };
             let warm_up = round == 0;
             let time = if warm_up { time.min(Duration::from_millis(500)) } else { time };
-            let measured = load::run(port, &subject.key, kind, connections, time, &subject.processes).await;
+            let measured =
+                load::run(port, (&subject.key, subject.question), kind, connections, time, &subject.processes).await;
             if !warm_up {
                 results.push(measured);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::{load, usage};
+use crate::{load, soak, usage};
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
@@ -121,7 +121,12 @@ pub struct Gateway {
     pub key: String,
     pub budgeted_key: String,
     pub cached_key: String,
+    pub meaning_key: String,
 }
+
+/// Two questions of the same meaning.
+const MEANING: [&str; 2] =
+    ["How do I reset my email password?", "Could you please tell me how to reset my email password?"];
 
 async fn new_key(port: u16, body: &str) -> String {
     let answer = load::post(port, "/admin/virtual-keys", "bench", body).await;
@@ -146,6 +151,7 @@ impl Gateway {
             ("GATEWAY_BUDGETS__LOG_ALL", log_all.to_string()),
             ("GATEWAY_SERVER__MAX_IN_FLIGHT", "100000".to_owned()),
             ("GATEWAY_CONFIGS__CACHED", r#"{ cache = { mode = "simple" } }"#.to_owned()),
+            ("GATEWAY_CONFIGS__MEANING", r#"{ cache = { mode = "semantic" } }"#.to_owned()),
             ("GATEWAY_LOG__FILE", format!("{}/gateway.log", folder.display())),
             ("GATEWAY_PROVIDERS__OPENAI__BASE_URL", format!("http://127.0.0.1:{upstream}/v1")),
             ("OPENAI_API_KEY", "sk-bench".to_owned()),
@@ -160,7 +166,38 @@ impl Gateway {
         let budgeted_key = new_key(port, budget).await;
         let cached = r#"{"name":"bench","rate_limit":1000000000,"config":"cached"}"#;
         let cached_key = new_key(port, cached).await;
-        Self { process, port, key, budgeted_key, cached_key }
+        let meaning = r#"{"name":"bench","rate_limit":1000000000,"config":"meaning"}"#;
+        let meaning_key = new_key(port, meaning).await;
+        Self { process, port, key, budgeted_key, cached_key, meaning_key }
+    }
+
+    /// One that answers the question that it gives from the answer to another one; none without a model.
+    pub async fn by_meaning(folder: &Path, upstream: u16) -> Option<(Self, &'static str)> {
+        let models = concat!(env!("CARGO_MANIFEST_DIR"), "/target/models");
+        if !Path::new(models).exists() {
+            println!("there is no row with semantic hits: scripts/test fetches the model into {models}");
+            return None;
+        }
+        let settings = [
+            ("GATEWAY_CACHE__SEMANTIC__CACHE_PATH", models.to_owned()),
+            ("GATEWAY_CACHE__SEMANTIC__OFFLINE", "true".to_owned()),
+            ("GATEWAY_CACHE__SEMANTIC__LOAD_AT_START", "true".to_owned()),
+            // All connections wait for one thread that embeds.
+            ("GATEWAY_CACHE__SEMANTIC__PATIENCE_MS", "10000".to_owned()),
+        ];
+        let gateway = Self::start(folder, upstream, false, &settings).await;
+        let [asked_before, question] = MEANING;
+        for _ in 0..1_000 {
+            load::ask(gateway.port, &gateway.meaning_key, asked_before).await;
+            // Not before: the other question would then have an answer of its own.
+            if soak::gauge(&gateway, "semantic_cache_questions").await == 1.0 {
+                let answer = load::ask(gateway.port, &gateway.meaning_key, question).await;
+                assert!(answer.contains("\"similarity\""), "{answer}");
+                return Some((gateway, question));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the model is not ready");
     }
 
     pub fn process(&self) -> u32 {

@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use crate::proxies::{Gateway, Upstream};
 use crate::{load, usage};
 
-async fn gauge(gateway: &Gateway, name: &str) -> f64 {
+/// What a gauge tells.
+pub async fn gauge(gateway: &Gateway, name: &str) -> f64 {
     let text = String::from_utf8(load::get(gateway.port, "/metrics").await).unwrap();
     let line = text.lines().find(|line| line.starts_with(name)).expect("the gauge is there");
     line.rsplit(' ').next().unwrap().parse().unwrap()

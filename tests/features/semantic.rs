@@ -1,5 +1,6 @@
 //! Answers to questions of the same meaning, with the real MiniLM model.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
@@ -76,6 +77,20 @@ async fn f3_the_same_meaning_has_the_same_answer_and_another_has_not() {
     assert_eq!(done["forgotten"], 1);
     assert_eq!(status(&ask(&gateway, &key, PARAPHRASE).await), "SEMANTIC MISS");
     gateway.wait_for_metric("semantic_cache_feedback_total", &[("verdict", "wrong")], 1.0).await;
+}
+
+/// Those who wait for an equal question that is answered by its meaning are answered by it too.
+#[tokio::test]
+async fn equal_questions_at_once_are_all_answered_by_their_meaning() {
+    let openai = FakeProvider::answering(openai::answer("Click on Forgot.")).await;
+    let Some(setup) = loading(Setup::new().openai(&openai)).await else { return };
+    let (gateway, key) = setup.start().await.with_key().await;
+    is_ready(&gateway).await;
+    ask(&gateway, &key, FIRST).await;
+    for answer in join_all((0..10).map(|_| ask(&gateway, &key, PARAPHRASE))).await {
+        assert_eq!(status(&answer), "SEMANTIC HIT");
+    }
+    assert_eq!(openai.count(), 1);
 }
 
 /// A fleet finds what any of its gateways has answered, and one that starts anew reads it all again.

@@ -121,7 +121,9 @@ impl AnswerCache {
                     // Past it the request goes on alone, and past its own deadline the attempt says so.
                     let _landed = tokio::time::timeout_at(until, landed(flight)).await;
                     // Where nothing was stored, everybody goes on alone: one after the other would take too long.
-                    return self.here(lookup).map(|entry| self.exactly(lookup, entry));
+                    if let Some(entry) = self.here(lookup) {
+                        return Some(self.exactly(lookup, entry));
+                    }
                 }
             }
         }
