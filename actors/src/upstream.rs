@@ -39,6 +39,16 @@ pub struct UpstreamAnswer {
     pub body: UpstreamBody,
 }
 
+/// What was found at an address.
+pub struct Fetched {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: UpstreamBody,
+}
+
 /// Idle connections that a thread may keep to one provider beyond twice what it needs.
 const SPARE_CONNECTIONS: usize = 16;
 
@@ -71,7 +81,8 @@ impl Upstream {
         Self::connecting_within(Duration::from_secs(5), tls)
     }
 
-    fn connecting_within(timeout: Duration, tls: Arc<rustls::ClientConfig>) -> Self {
+    /// The same, with a limit for the time that a connection takes.
+    pub fn connecting_within(timeout: Duration, tls: Arc<rustls::ClientConfig>) -> Self {
         let connector = Box::new(move || {
             let connector = Connector::new()
                 .rustls_0_23(tls.clone())
@@ -99,6 +110,19 @@ impl Upstream {
         if self.load.take_spare() {
             self.client.replace((self.connector)());
         }
+    }
+
+    /// Asks for what is at an address, as it is stored there; a redirect is not followed.
+    ///
+    /// # Errors
+    /// Where no head came; the text says why.
+    pub async fn get(&self, address: &str) -> Result<Fetched, String> {
+        let call = self.client.borrow().get(address);
+        let call = call.insert_header((awc::http::header::USER_AGENT, USER_AGENT));
+        let call = call.insert_header((awc::http::header::ACCEPT_ENCODING, "identity"));
+        let answer = call.send().await.map_err(|error| error.to_string())?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Ok(Fetched { status, headers, body: Box::pin(answer.map_err(|_| BrokenBody)) })
     }
 
     /// Sends a request and waits for the head of the answer; dropping the future closes the connection.

@@ -68,11 +68,14 @@ async fn main() {
 /// The pool of a model that can be had.
 async fn ready(model: &'static Model) -> Option<EmbedPool> {
     let e5 = std::env::var_os("GATEWAY_E5_PATH").map(PathBuf::from);
-    let model_path = e5.filter(|_| model.bundle.is_none());
+    let model_path = e5.filter(|_| model.skeleton.is_none());
     let cache = CacheFolder(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/models")));
-    let places = Places { model_path, runtime_path: None, cache, offline: false };
+    let places = Places { model_path, runtime_path: None, cache, hub: None, offline: false };
     let patience = Duration::from_secs(60);
-    let pool = EmbedPool::start(EmbedSettings { model, places, workers: 1, queue: 64, patience, at_start: true });
+    let (threshold, english_only) = (model.threshold()?, model.english_only?);
+    let settings =
+        EmbedSettings { model, places, threshold, english_only, workers: 1, queue: 64, patience, at_start: true };
+    let pool = EmbedPool::start(settings);
     loop {
         match pool.state() {
             PoolState::Ready { .. } => return Some(pool),
@@ -115,7 +118,7 @@ fn table(
             let (hits, all) = (hits.count(), of.count());
             format!("{hits} of {all} ({:.1} %)", 100.0 * hits as f64 / all as f64)
         };
-        let mark = if (threshold - model.threshold()).abs() < 0.001 { " (default)" } else { "" };
+        let mark = if model.threshold().is_some_and(|own| (threshold - own).abs() < 0.001) { " (default)" } else { "" };
         println!(
             "| {threshold:.2}{mark} | {} | {} | {} | {} |",
             served(true, false),

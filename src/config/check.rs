@@ -14,7 +14,7 @@ use gateway_actors::settings::{Dialect, ProviderSettings};
 use log::LevelFilter;
 
 use super::proxies::Network;
-use super::{Config, Problem, log_file};
+use super::{Config, Problem, SemanticSettings, log_file};
 
 /// The longest time that clocks are asked to add.
 const YEAR_MS: u64 = 365 * 86_400_000;
@@ -38,19 +38,14 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("cache.semantic.embed_workers", config.cache.semantic.embed_workers),
         ("cache.semantic.queue", config.cache.semantic.queue),
         ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
+        ("cache.semantic.hub_patience_ms", config.cache.semantic.hub_patience_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
     ] {
         if value == 0 {
             wrong(path, "must be at least 1".to_owned());
         }
     }
-    let semantic = &config.cache.semantic;
-    if Model::named(&semantic.model).is_none() {
-        wrong("cache.semantic.model", format!("'{}' is none of {}", semantic.model, Model::names()));
-    }
-    if semantic.embed_workers > 64 {
-        wrong("cache.semantic.embed_workers", "at most 64: each has its own copy of the model".to_owned());
-    }
+    check_semantic(&config.cache.semantic, &mut wrong);
     for (at, network) in server.trusted_proxies.iter().enumerate() {
         if network.parse::<Network>().is_err() {
             let message = format!("'{network}' is no address or network, such as 10.0.0.0/8");
@@ -134,6 +129,52 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     check_secrets(config, &mut wrong);
     for (name, settings) in &config.providers {
         check_provider(name, settings, &mut wrong);
+    }
+}
+
+/// A model must have what nobody has measured for it from the configuration.
+fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, String)) {
+    let model = Model::named(&semantic.model);
+    if !(0.0..=1.0).contains(&semantic.threshold) {
+        wrong("cache.semantic.threshold", "must be from 0 to 1".to_owned());
+    }
+    if !["", "english", "any"].contains(&semantic.languages.as_str()) {
+        wrong("cache.semantic.languages", format!("'{}' is none of english, any", semantic.languages));
+    }
+    match model {
+        None => {
+            let names = Model::names();
+            let message = format!("'{}' is none of {names}, nor the repository of one of them", semantic.model);
+            wrong("cache.semantic.model", message);
+        }
+        Some(model) => {
+            if semantic.threshold_of(model).is_none() {
+                let message = format!(
+                    "must be set for {}, as nobody has measured it: the cosine from which two texts may share an \
+                     answer; begin high, such as 0.95",
+                    model.id
+                );
+                wrong("cache.semantic.threshold", message);
+            }
+            match (semantic.english_only(model), model.english_only) {
+                (None, _) => {
+                    let message = format!("must be set for {}: english where it knows English alone, or any", model.id);
+                    wrong("cache.semantic.languages", message);
+                }
+                (Some(false), Some(true)) => {
+                    wrong("cache.semantic.languages", format!("{} knows English alone", model.id));
+                }
+                _ => {}
+            }
+        }
+    }
+    if semantic.embed_workers > 64 {
+        wrong("cache.semantic.embed_workers", "at most 64: each has its own copy of the model".to_owned());
+    }
+    // What stands before an @ may be a password (H1).
+    if !semantic.hub.is_empty() && (!is_http_url(&semantic.hub) || semantic.hub.contains(['@', '?', '#'])) {
+        let message = "must be an http or https URL without user and query (also where HF_ENDPOINT sets it)";
+        wrong("cache.semantic.hub", message.to_owned());
     }
 }
 

@@ -48,6 +48,9 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     if let Some(url) = text("REDIS_URL") {
         url.clone_into(&mut config.redis.url);
     }
+    if let Some(url) = text("HF_ENDPOINT") {
+        url.clone_into(&mut config.cache.semantic.hub);
+    }
     let settings = config.providers.values();
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_actors::embed::cache_folder::CacheFolder;
+use gateway_actors::embed::hub::Hub;
 use gateway_actors::embed::model::Model;
 use gateway_actors::embed::places::Places;
 use gateway_actors::embed::pool::EmbedSettings;
@@ -17,6 +18,8 @@ impl SemanticSettings {
         Some(EmbedSettings {
             model,
             places: self.places(model),
+            threshold: self.threshold_of(model)?,
+            english_only: self.english_only(model)?,
             workers: self.embed_workers,
             queue: self.queue,
             patience: Duration::from_millis(self.patience_ms),
@@ -24,13 +27,27 @@ impl SemanticSettings {
         })
     }
 
+    /// The configured threshold, or the model's own if it has one.
+    pub(super) fn threshold_of(&self, model: &Model) -> Option<f32> {
+        if self.threshold == 0.0 { model.threshold() } else { Some(self.threshold as f32) }
+    }
+
+    /// Whether the model knows English alone, as configured or by itself; none where nobody tells.
+    pub(super) fn english_only(&self, model: &Model) -> Option<bool> {
+        if self.languages.is_empty() { model.english_only } else { Some(self.languages == "english") }
+    }
+
     /// Where a model is looked for; the configured folder is that of the configured model.
     pub fn places(&self, model: &Model) -> Places {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let is_configured = Model::named(&self.model).is_some_and(|configured| configured.id == model.id);
+        let endpoint = self.hub.trim_end_matches('/');
+        let hub = Hub { endpoint: endpoint.to_owned(), patience: Duration::from_millis(self.hub_patience_ms) };
         Places {
-            model_path: path(&self.model_path).filter(|_| model.id == self.model),
+            model_path: path(&self.model_path).filter(|_| is_configured),
             runtime_path: path(&self.runtime_path),
             cache: CacheFolder(path(&self.cache_path).unwrap_or_else(users_cache)),
+            hub: (!endpoint.is_empty()).then_some(hub),
             offline: self.offline,
         }
     }

@@ -31,6 +31,7 @@ mod limits;
 mod load_balance;
 mod logs;
 mod metrics;
+mod model_hub;
 mod outages;
 mod overload;
 mod providers;

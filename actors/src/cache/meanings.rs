@@ -52,7 +52,7 @@ impl Meanings {
 
     /// Questions that may share their answers with this one, the most similar first (F3): the cosine only proposes.
     pub fn candidates(&self, asked: &Embedded, threshold: Option<f32>, now: u64) -> Vec<Candidate> {
-        let threshold = threshold.unwrap_or_else(|| self.pool.model().threshold());
+        let threshold = threshold.unwrap_or_else(|| self.pool.threshold());
         let mut near = self.index.search(&asked.context, &asked.vector, threshold, now);
         near.retain(|candidate| match guard::differs(&asked.text, &candidate.text) {
             None => true,

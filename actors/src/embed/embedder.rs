@@ -1,12 +1,12 @@
-//! One loaded model. Only this file knows fastembed and ONNX Runtime.
+//! One loaded model. Only this file knows ONNX Runtime and, beside the list of its models, fastembed.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use fastembed::{InitOptionsUserDefined, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
+use fastembed::{InitOptionsUserDefined, OutputKey, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 
-use super::model::Model;
+use super::model::{Model, TOKENIZER_FILES};
 use super::places::Found;
 use super::refusal::NotEmbedded;
 
@@ -75,10 +75,13 @@ fn parts(model: &Model, found: &Found) -> Result<UserDefinedEmbeddingModel, Stri
         special_tokens_map_file: read("special_tokens_map.json")?,
         tokenizer_config_file: read("tokenizer_config.json")?,
     };
-    let parts = match model.skeleton.filter(|_| path("model.onnx").is_none()) {
-        Some(graph) => UserDefinedEmbeddingModel::new(graph.to_vec(), tokenizer)
-            .with_external_initializer("model.safetensors".to_owned(), read("model.safetensors")?),
-        None => UserDefinedEmbeddingModel::new(read("model.onnx")?, tokenizer),
-    };
-    Ok(parts.with_pooling(Pooling::Mean))
+    let skeleton = model.skeleton.filter(|_| path("model.onnx").is_none());
+    let graph = skeleton.map_or_else(|| read("model.onnx"), |graph| Ok(graph.to_vec()))?;
+    let mut parts = UserDefinedEmbeddingModel::new(graph, tokenizer);
+    // What is neither graph nor tokenizer are weights.
+    for (name, _) in found.files.iter().filter(|(name, _)| *name != "model.onnx" && !TOKENIZER_FILES.contains(name)) {
+        parts = parts.with_external_initializer((*name).to_owned(), read(name)?);
+    }
+    parts.output_key = model.output.map(OutputKey::ByName);
+    Ok(parts.with_pooling(if model.first_token { Pooling::Cls } else { Pooling::Mean }))
 }

