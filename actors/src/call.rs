@@ -244,15 +244,22 @@ impl Call {
         let afforded = self.routing.treasury.afford(wish).await?;
         head.shortened_to = afforded.shortened_to;
         let most_output = afforded.most_output;
-        let body = afforded.body.as_ref().unwrap_or(&body);
-        let mut prepared = prepare(request, resolved, body).map_err(invalid)?;
+        let dialect = resolved.handle.settings().dialect;
+        let mut text = body.text().clone();
+        let body = afforded.body.map_or(body, Cow::Owned);
+        let mut prepared = prepare(request, resolved, &body).map_err(invalid)?;
+        // No copy is kept that is not needed while the provider works (G4).
+        drop(body);
+        if dialect == Dialect::OpenAi {
+            text = prepared.body.clone();
+        }
         prepared.dropped_params.extend(dropped);
         head.dropped_params.clone_from(&prepared.dropped_params);
         let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
         let serves_other = |asked: &&Asked| *asked.provider != *resolved.provider || asked.model != resolved.model;
         let asked = self.asked.as_ref().filter(serves_other).cloned();
-        let (begun, text, tokens) = (request.record.started(), body.text().clone(), request.tokens.clone());
+        let (begun, tokens) = (request.record.started(), request.tokens.clone());
         let model_is_proven = request.record.answers_prove || request.record.model_is_known;
         let row = row(request, resolved, &self.routing);
         let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, asked };
@@ -263,7 +270,7 @@ impl Call {
         let attempt = Attempt {
             upstream: resolved.upstream.as_deref(),
             provider: &resolved.provider,
-            dialect: resolved.handle.settings().dialect,
+            dialect,
             timeouts: resolved.handle.settings().timeouts,
             limit: sooner(resolved.target.request_timeout, deadline),
             endpoint: request.endpoint,

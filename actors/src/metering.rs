@@ -24,7 +24,7 @@ pub struct Draft {
     pub row: Box<UsageRow>,
     /// When the request began.
     pub begun: std::time::Instant,
-    /// The body as sent, for counting where the vendor does not tell.
+    /// The body in OpenAI's form, for counting where the vendor does not tell.
     pub body: Bytes,
     /// Whether an answer lets the model have a label of its own.
     pub model_is_proven: bool,

@@ -2,15 +2,18 @@
 //! connections. The only file that knows awc.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use awc::body::{MessageBody, SizedStream};
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use awc::{Client, Connector};
 use bytes::Bytes;
+use futures_util::stream::iter;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use crate::failure::FailureKind;
@@ -51,6 +54,10 @@ pub struct Fetched {
 
 /// Idle connections that a thread may keep to one provider beyond twice what it needs.
 const SPARE_CONNECTIONS: usize = 16;
+
+/// A larger body is given to awc in pieces: it copies what it is given, and keeps the room for that with the connection
+/// (G4).
+const PIECE: usize = 16 << 10;
 
 /// A provider's connections from one thread.
 pub struct Upstream {
@@ -154,7 +161,12 @@ impl Upstream {
             let value = HeaderValue::from_str(&text).map_err(|_| FailureKind::Connect)?;
             headers.insert(self.auth_header.clone(), value);
         }
-        let answer = call.send_body(request.body.clone()).await.map_err(|error| failure_kind(&error))?;
+        let body = request.body.clone();
+        let sending = match body.len() {
+            ..=PIECE => call.send_body(body),
+            _ => call.send_body(in_pieces(body)),
+        };
+        let answer = sending.await.map_err(|error| failure_kind(&error))?;
         Ok(UpstreamAnswer {
             status: answer.status().as_u16(),
             // Good answers, the most by far, ask for no wait.
@@ -167,6 +179,13 @@ impl Upstream {
             })),
         })
     }
+}
+
+/// A body piece by piece, with its length told beforehand.
+fn in_pieces(body: Bytes) -> impl MessageBody {
+    let length = body.len();
+    let piece = move |from: usize| Ok::<_, Infallible>(body.slice(from..length.min(from + PIECE)));
+    SizedStream::new(length as u64, iter((0..length).step_by(PIECE).map(piece)))
 }
 
 /// How many requests of one thread are under way at a provider, and have been at once.

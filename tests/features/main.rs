@@ -30,6 +30,8 @@ mod keys;
 mod limits;
 mod load_balance;
 mod logs;
+#[cfg(target_os = "linux")]
+mod memory;
 mod metrics;
 mod model_hub;
 mod outages;

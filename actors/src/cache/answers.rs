@@ -130,8 +130,12 @@ impl AnswerCache {
         if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
             return Some(self.exactly(lookup, entry));
         }
-        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.as_ref()?);
-        let embedded = meanings.embed(question).await?;
+        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.take()?);
+        let Some(embedded) = meanings.embed(&question).await else {
+            // A long text would only take up room until its answer is there (G4).
+            lookup.question = Some(question).filter(|question| meanings.pool.refuses(&question.text).is_none());
+            return None;
+        };
         let found = if reads { self.by_meaning(meanings, &embedded, lookup).await } else { None };
         // Where it is to be answered anew, others may find its answer.
         lookup.embedded = Some(embedded);

@@ -239,6 +239,22 @@ impl Gateway {
         self.folder.as_ref().unwrap().path()
     }
 
+    /// Bytes of memory of the process as Linux counts them: `VmRSS` now, `VmHWM` at most since the peak was forgotten.
+    pub fn memory(&self, what: &str) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("a line of it");
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Lets the peak begin at what is used now.
+    pub fn forget_peak(&self) {
+        std::fs::write(self.proc("clear_refs"), "5").unwrap();
+    }
+
+    fn proc(&self, file: &str) -> String {
+        format!("/proc/{}/{file}", self.process.id().expect("the gateway runs"))
+    }
+
     /// Sends SIGTERM.
     pub async fn terminate(&self) {
         let pid = self.process.id().expect("the gateway runs");
