@@ -1,5 +1,7 @@
 //! Answers that are given again: only to whom they belong, only the good ones, as they were.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -131,25 +133,32 @@ async fn f4_streams_and_whole_answers_stand_for_each_other() {
     assert_eq!((hit.as_str(), streamed.text().as_str(), streamed.is_done()), ("HIT", "whole", true));
 }
 
-/// F6: errors, cut and shortened answers are not kept.
+/// F6: errors, cut, shortened and filtered answers are not kept.
 #[tokio::test]
 async fn f6_only_good_answers_are_kept() {
     let openai = FakeProvider::start().await;
     let (gateway, key) = Gateway::before(&openai).await;
-    let mut cut = openai::completion("cut");
-    cut["choices"][0]["finish_reason"] = json!("length");
+    let ended = |reason: &str| {
+        let mut answer = openai::completion("not all of it");
+        answer["choices"][0]["finish_reason"] = json!(reason);
+        Reply::json(200, &answer)
+    };
     let half = Reply::events([openai::role(), openai::text("half")]);
     for (reply, expected) in [
         (openai::error(500), 500),
         (openai::error(400), 400),
-        (Reply::json(200, &cut), 200),
+        (ended("length"), 200),
+        (ended("content_filter"), 200),
         (Reply::text(200, "text/plain", "?"), 502),
     ] {
         openai.once(reply);
         let answer = gateway.ask(question(&key, &hello("gpt-4o-mini"))).await.expect(expected);
         assert_eq!(status(&answer), "MISS");
     }
-    for reply in [half.clone().cut(), half.clone().then(&openai::finish("length")).then(openai::DONE)] {
+    let half_and = |end: &str| half.clone().then(end).then(openai::DONE);
+    let error = openai::event(&json!({ "error": { "message": "overloaded", "type": "server_error" } }));
+    let bad = [openai::finish("length"), openai::finish("content_filter"), error, String::new()];
+    for reply in bad.iter().map(|end| half_and(end)).chain([half.clone().cut(), half.clone().reset()]) {
         openai.once(reply);
         let stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini").config(&simple())).await;
         assert_eq!(stream.header("x-portkey-cache-status"), Some("MISS"));
@@ -210,6 +219,52 @@ async fn f1_answers_are_not_shared_with_others() {
     // A key that may not use the model is refused, whatever others have asked.
     let narrow = gateway.new_key(json!({ "team_id": "blue", "allowed_models": ["other"] })).await;
     gateway.ask(plain(&narrow)).await.expect(403);
+}
+
+/// F1: another tenant, provider, model, system prompt, tool, temperature, seed, response format, endpoint or namespace is
+/// another question; the same again is the same.
+#[tokio::test]
+async fn f1_each_difference_makes_another_question() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let ollama = FakeProvider::answering(openai::answer("hello")).await;
+    let (gateway, key) = Setup::new().openai(&openai).ollama(&ollama).start().await.with_key().await;
+    let tool = |name: &str| json!([{ "type": "function", "function": { "name": name, "parameters": {} } }]);
+    let body = json!({ "model": "gpt-4o-mini", "input": "for embeddings", "tools": tool("f"), "temperature": 0.5,
+        "seed": 7, "response_format": { "type": "text" }, "messages": [
+            { "role": "system", "content": "Be brief." }, { "role": "user", "content": "Hello!" }] });
+    let name = async |request: Request| {
+        let answer = gateway.ask(request.config(&simple())).await;
+        let name = answer.header("x-gateway-cache-key").unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
+        (status(&answer).to_owned(), name)
+    };
+    let with = |field: &str, value: Value| {
+        let mut body = body.clone();
+        *body.pointer_mut(field).unwrap() = value;
+        Request::chat(&key, &body)
+    };
+    let same = || Request::chat(&key, &body);
+    let stranger = gateway.new_key(json!({})).await;
+    let mut names = HashSet::new();
+    for (what, request) in [
+        ("nothing", same()),
+        ("tenant", Request::chat(&stranger, &body)),
+        ("provider", same().header("x-portkey-provider", "ollama")),
+        ("model", with("/model", json!("gpt-4o"))),
+        ("system", with("/messages/0/content", json!("Be long."))),
+        ("tools", with("/tools", tool("g"))),
+        ("temperature", with("/temperature", json!(0.6))),
+        ("seed", with("/seed", json!(8))),
+        ("response_format", with("/response_format/type", json!("json_object"))),
+        ("endpoint", Request::new("POST", "/v1/embeddings").key(&key).json(&body)),
+        ("namespace", same().header("x-portkey-cache-namespace", "other")),
+    ] {
+        let (status, name) = name(request).await;
+        assert_eq!(status, "MISS", "{what}");
+        assert!(names.insert(name), "{what}");
+    }
+    assert_eq!((openai.count(), ollama.count()), (10, 1));
+    let (status, name) = name(same()).await;
+    assert!(status == "HIT" && names.contains(&name));
 }
 
 /// A request's headers say whether an answer may be old, is to be replaced, or is not to be kept.
