@@ -1,9 +1,12 @@
 //! Answers that are given again: only to whom they belong, only the good ones, as they were.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::client::{Events, hello};
@@ -455,6 +458,63 @@ async fn g1_a_fleet_shares_its_answers() {
     assert!(audit["data"].as_array().unwrap().iter().any(|entry| entry["action"] == "cache.forget"));
     redis.stop();
     one.admin("DELETE", "/admin/cache?all=true", None).await.expect(503);
+}
+
+/// A question whose answer is its own text.
+fn echo(key: &str, text: &str) -> Request {
+    question(key, &json!({ "model": "sim-echo", "messages": [{ "role": "user", "content": text }] }))
+}
+
+/// G1: a Redis that is emptied again and again under load costs nobody an answer: both gateways answer all, each question with
+/// its own answer, and what is answered after that is shared again.
+#[tokio::test(flavor = "multi_thread")]
+async fn g1_a_redis_that_is_emptied_under_load_is_filled_again() {
+    let redis = block_in_place(TestRedis::start);
+    let (shared, url) = (TempDir::new(), block_in_place(|| TestPostgres::shared().database()));
+    let start = async || {
+        let master_key = shared.path().join("master.key").display().to_string();
+        let setup = Setup::new().env("DATABASE_URL", &url).env("REDIS_URL", &redis.url());
+        setup.set("security.master_key_file", master_key).start().await
+    };
+    let gateways = [start().await, start().await];
+    let key = gateways[0].new_key(json!({ "rate_limit": 1_000_000, "max_parallel": 1_000 })).await;
+    let known = async { while gateways[1].ask(Request::hello(&key, "sim-text")).await.status != 200 {} };
+    in_time("the key is known", known).await;
+    let keys_in_redis = || block_in_place(|| redis.cli("--scan --pattern cache:simple:*")).lines().count();
+
+    let (asked, hits) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
+    let client = |address| {
+        let (asked, hits, stop, key) = (asked.clone(), hits.clone(), stop.clone(), key.clone());
+        tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                // Each question some times, on both gateways.
+                let text = format!("question {}", asked.fetch_add(1, Ordering::Relaxed) / 8);
+                let answer = echo(&key, &text).send(address).await.answer().await.expect(200);
+                assert_eq!(answer.content(), text);
+                hits.fetch_add(usize::from(status(&answer) == "HIT"), Ordering::Relaxed);
+            }
+        })
+    };
+    let clients: Vec<_> = (0..8).map(|n| client(gateways[n % 2].address)).collect();
+    for flushed in 1..=5 {
+        let more = async {
+            while asked.load(Ordering::Relaxed) < flushed * 200 || keys_in_redis() == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        in_time("questions are answered and shared", more).await;
+        block_in_place(|| redis.flush());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(hits.load(Ordering::Relaxed) > 0);
+    block_in_place(|| redis.flush());
+    assert_eq!(status(&gateways[0].ask(echo(&key, "afterwards")).await.expect(200)), "MISS");
+    in_time("it is in Redis", async { while keys_in_redis() != 1 {} }).await;
+    assert_eq!(status(&gateways[1].ask(echo(&key, "afterwards")).await.expect(200)), "HIT");
 }
 
 /// G1: a Redis that is killed or hangs costs answers that are not there one short wait, then none; no request fails.
