@@ -85,7 +85,8 @@ async fn closed_loop(mut socket: TcpStream, request: Vec<u8>, kind: Kind, end: I
     latencies
 }
 
-async fn read_answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
+/// Reads one answer to its end.
+pub async fn read_answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
     let mut needed = None;
     let mut chunked = false;
     loop {

@@ -1,6 +1,7 @@
 //! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
 //!
-//! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]`
+//! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]
+//! [-- --distinct 1000000]`
 
 #![allow(
     clippy::unwrap_used,
@@ -63,6 +64,11 @@ async fn main() {
     }
     if let Some(count) = after("--aborts") {
         return soak::aborts(&gateway, &upstream, count).await;
+    }
+    if let Some(count) = after("--distinct") {
+        let modest = [("GATEWAY_CACHE__MAX_BYTES", soak::CACHE.to_string())];
+        let gateway = Gateway::start(&folder.path().join("distinct"), upstream.port, false, &modest).await;
+        return soak::distinct(&gateway, count).await;
     }
     let accounting = Gateway::start(&folder.path().join("accounting"), upstream.port, true, &[]).await;
     let (postgres, redis) = (TestPostgres::start(), TestRedis::start());

@@ -1,12 +1,17 @@
-//! Many streams at once, and many clients that leave: what is there during, and what is left behind.
+//! Many streams at once, many clients that leave, many different questions: what is there during, and what is left behind.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::proxies::{Gateway, Upstream};
 use crate::{load, usage};
+
+/// The bytes of answers that a gateway may keep when it is asked many different questions.
+pub const CACHE: usize = 64 << 20;
 
 /// What a gauge tells.
 pub async fn gauge(gateway: &Gateway, name: &str) -> f64 {
@@ -37,7 +42,7 @@ async fn settled(gateway: &Gateway) {
 
 /// Waits until the connections that the burst needed are given up, and reports what is left.
 async fn afterwards(gateway: &Gateway, upstream: &Upstream) {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while upstream.connections().await > 32 && begun.elapsed() < Duration::from_secs(90) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -106,4 +111,42 @@ pub async fn aborts(gateway: &Gateway, upstream: &Upstream, count: usize) {
         "attempts under way at the provider: {}",
         gauge(gateway, "llm_provider_in_flight{provider=\"openai\"}").await
     );
+}
+
+/// Asks so many different questions that may be answered from the cache, and tells at ten points what is kept (F5).
+pub async fn distinct(gateway: &Gateway, count: usize) {
+    println!("| questions | s | answers kept | MiB of {} | evicted | MiB resident |", CACHE >> 20);
+    println!("|---|---|---|---|---|---|");
+    let (begun, asked) = (Instant::now(), Rc::new(Cell::new(0)));
+    for part in 0..=10 {
+        let end = count * part / 10;
+        let local = tokio::task::LocalSet::new();
+        for _ in 0..32 {
+            local.spawn_local(different(gateway.port, gateway.cached_key.clone(), asked.clone(), end));
+        }
+        local.await;
+        println!(
+            "| {end} | {} | {:.0} | {:.1} | {:.0} | {:.0} |",
+            begun.elapsed().as_secs(),
+            gauge(gateway, "cache_entries").await,
+            gauge(gateway, "cache_bytes").await / f64::from(1 << 20),
+            gauge(gateway, "cache_evictions").await,
+            usage::rss_mib(gateway.process()),
+        );
+    }
+    let misses = gauge(gateway, "cache_requests_total{result=\"miss\"}").await;
+    assert!(misses == count as f64, "{misses} of {count} questions were different");
+}
+
+/// Asks one question after the other until there are so many, of all who ask.
+async fn different(port: u16, key: String, asked: Rc<Cell<usize>>, end: usize) {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut buffer = Vec::with_capacity(4 << 10);
+    while asked.get() < end {
+        asked.set(asked.get() + 1);
+        socket.write_all(&load::request(&key, false, &format!("question {}", asked.get()))).await.unwrap();
+        buffer.clear();
+        load::read_answer(&mut socket, &mut buffer).await;
+        assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer));
+    }
 }

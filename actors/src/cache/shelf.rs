@@ -139,6 +139,19 @@ mod tests {
         assert!(!shelf.put(key(0), entry(100_001, "")));
     }
 
+    /// F5: as many different small answers as may come: their number is bounded by their bytes, and the newest is there.
+    #[test]
+    fn f5_the_number_is_bounded() {
+        let (shelf, few) = (Shelf::new(1 << 20, 100_000).unwrap(), (1 << 20) / (entry(1, "").bytes() + 128));
+        for n in 0..50_000 {
+            let key = key(0).with(&n.to_string());
+            assert!(shelf.put(key, entry(1, "")) && shelf.get(&key, 150).is_some());
+            assert!(shelf.size().0 <= few && shelf.size().1 <= 1 << 20, "{:?}", shelf.size());
+        }
+        assert!(shelf.size().0 > few * 9 / 10, "{:?} of {few}", shelf.size());
+        assert_eq!(shelf.evicted() + shelf.size().0 as u64, 50_000);
+    }
+
     #[test]
     fn an_answer_is_used_until_it_expires_or_is_forgotten() {
         let shelf = Shelf::new(1 << 20, 100_000).unwrap();
