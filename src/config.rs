@@ -291,6 +291,12 @@ pub struct SemanticSettings {
     pub patience_ms: u64,
     /// Questions that can be found by their meaning, at most.
     pub max_questions: usize,
+    /// The part of would-be answers to other questions, in hundredths, that is asked for anew and compared.
+    pub shadow_percent: f64,
+    /// The cosine from which two compared answers agree; 0 for the model's own.
+    pub shadow_agreement: f64,
+    /// The part of compared answers that must agree; where fewer do, the threshold of their namespace rises.
+    pub target_precision: f64,
 }
 
 impl Default for SemanticSettings {
@@ -310,6 +316,9 @@ impl Default for SemanticSettings {
             queue: 64,
             patience_ms: 200,
             max_questions: 100_000,
+            shadow_percent: 0.0,
+            shadow_agreement: 0.0,
+            target_precision: 0.95,
         }
     }
 }

@@ -19,6 +19,7 @@ use gateway_actors::cache::flights::Flights;
 use gateway_actors::cache::index::Index;
 use gateway_actors::cache::late::Latecomers;
 use gateway_actors::cache::meanings::Meanings;
+use gateway_actors::cache::shadow::Shadow;
 use gateway_actors::cache::shelf::Shelf;
 use gateway_actors::control::{self, Control, ControlSetup};
 use gateway_actors::embed::pool::EmbedPool;
@@ -131,9 +132,11 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let cache_stats = stats("cache", "control", &config.actors.cache);
     let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
     let index = Arc::new(Index::new(config.cache.semantic.max_questions));
+    let shadow = Arc::new(Shadow::new(config.cache.semantic.shadow_rules()));
     let setup = ControlSetup {
         shelf: shelf.clone(),
         index: index.clone(),
+        shadow: shadow.clone(),
         cache_stats: cache_stats.clone(),
         url: config.store.url.clone(),
         wait: config.store.wait_at_start,
@@ -171,6 +174,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         index,
         pool: EmbedPool::start(settings),
         metrics: metrics.clone(),
+        shadow,
     });
     let cache = AnswerCache {
         shelf,
@@ -197,7 +201,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         catalogue,
         providers,
         treasury,
-        cache,
+        cache: Arc::new(cache),
         max_total_attempts: config.routing.max_total_attempts,
         tls,
     });

@@ -12,5 +12,6 @@ pub mod meanings;
 pub mod question;
 pub mod recorder;
 pub mod replay;
+pub mod shadow;
 pub mod shelf;
 pub mod wish;

@@ -16,6 +16,7 @@ use crate::cache::entry::Entry;
 use crate::cache::forget::Forget;
 use crate::cache::index::{Answered, Index};
 use crate::cache::key::CacheKey;
+use crate::cache::shadow::Shadow;
 use crate::cache::shelf::Shelf;
 use crate::changes::Announcer;
 use crate::redis_link::{Away, RedisLink};
@@ -68,6 +69,18 @@ impl Message for ForgetEverywhere {
     type Result = Result<usize, Away>;
 }
 
+/// Forgets one answer in Redis and in all other processes.
+pub struct Withdraw {
+    /// Its key.
+    pub key: CacheKey,
+    /// The namespace that it is in.
+    pub namespace: String,
+}
+
+impl Message for Withdraw {
+    type Result = ();
+}
+
 /// Forgets answers in this process, as another one has asked.
 pub struct ForgetHere(pub Forget);
 
@@ -92,6 +105,8 @@ pub struct CacheActor {
     pub shelf: Arc<Shelf>,
     /// This process' questions.
     pub index: Arc<Index>,
+    /// What was found of this process' answers.
+    pub shadow: Arc<Shadow>,
     /// Its counters.
     pub stats: Arc<ActorStats>,
 }
@@ -173,12 +188,28 @@ impl Handler<ForgetEverywhere> for CacheActor {
     }
 }
 
+impl Handler<Withdraw> for CacheActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Withdraw { key, namespace }: Withdraw, _: &mut Context<Self>) -> Self::Result {
+        let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
+        Box::pin(async move {
+            let handling = stats.handling();
+            let names = [question_name(key, &namespace), name(key, &namespace)];
+            if let Err(away) = link.ask(|mut redis| async move { redis.unlink::<_, ()>(&names).await }).await {
+                handling.fail(&away.to_string());
+            }
+            announcer.forget(&Forget::Key(key.to_hex()));
+        })
+    }
+}
+
 impl Handler<ForgetHere> for CacheActor {
     type Result = ();
 
     fn handle(&mut self, ForgetHere(forget): ForgetHere, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        forget_here(&self.shelf, Some(&self.index), &forget);
+        forget_here(&self.shelf, Some((&self.index, &self.shadow)), &forget);
     }
 }
 
@@ -192,13 +223,18 @@ impl Handler<AskRedisAgain> for CacheActor {
 }
 
 /// The names below which a namespace's answers, or questions, are.
-pub(super) fn of_namespace(kind: &str, namespace: &str) -> String {
+fn of_namespace(kind: &str, namespace: &str) -> String {
     format!("cache:{kind}:{}", short(namespace))
 }
 
 /// An answer's name in Redis; that of its namespace is in it, so that all of one can be found.
 fn name(key: CacheKey, namespace: &str) -> String {
     format!("{}:{}", of_namespace("simple", namespace), key.to_hex())
+}
+
+/// The name of an answer's question.
+pub(super) fn question_name(key: CacheKey, namespace: &str) -> String {
+    format!("{}:{}", of_namespace("embeddings", namespace), key.to_hex())
 }
 
 fn short(namespace: &str) -> String {

@@ -104,7 +104,10 @@ impl Call {
             }
             if let Some(lookup) = &mut self.lookup {
                 lookup.status = lookup.wish.missed();
-                self.routing.cache.count(lookup.status);
+                // What is to be checked is a hit after all where nobody answers.
+                if lookup.shadowed.is_none() {
+                    self.routing.cache.count(lookup.status);
+                }
             }
             // Another request's provider was waited for, or Redis.
             self.request.record.upstream_us += waited.as_micros() as u64;
@@ -118,6 +121,9 @@ impl Call {
         let Walked { mut head, at, result } = walked;
         if let Some(lookup) = &self.lookup {
             (head.cache, head.cache_key) = (lookup.status, Some(lookup.key));
+            if lookup.shadowed.is_some() && result.is_ok() {
+                self.routing.cache.count(lookup.status);
+            }
         }
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
@@ -142,6 +148,13 @@ impl Call {
                 }
             }
             Err(failure) => {
+                if let Some(stored) = self.recall_shadowed() {
+                    drop(self);
+                    if reply.send(Ok(stored)).is_err() {
+                        log::debug!("a client left as its answer was ready");
+                    }
+                    return;
+                }
                 self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
                 let attempts = self.request.record.line.attempts;
                 drop(self);

@@ -10,6 +10,7 @@ use actix_rt::ArbiterHandle;
 use crate::actor_stats::ActorStats;
 use crate::budget_ledger::{BudgetLedger, LedgerSettings};
 use crate::cache::index::Index;
+use crate::cache::shadow::Shadow;
 use crate::cache::shelf::Shelf;
 use crate::cache_actor::CacheActor;
 use crate::changes::{Announcer, Hearers, listen};
@@ -52,6 +53,8 @@ pub struct ControlSetup {
     pub shelf: Arc<Shelf>,
     /// The questions that they can be found by.
     pub index: Arc<Index>,
+    /// What was found of their answers.
+    pub shadow: Arc<Shadow>,
     /// The cache actor's counters.
     pub cache_stats: Arc<ActorStats>,
 }
@@ -96,8 +99,8 @@ async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     if let Some(link) = link {
         link.mend().await;
         let announcer = Announcer { link: Some(link.clone()) };
-        let (shelf, index, stats) = (setup.shelf, setup.index, setup.cache_stats);
-        let keeps_answers = CacheActor { link: link.clone(), announcer, shelf, index, stats }.start();
+        let (shelf, index, shadow, stats) = (setup.shelf, setup.index, setup.shadow, setup.cache_stats);
+        let keeps_answers = CacheActor { link: link.clone(), announcer, shelf, index, shadow, stats }.start();
         let hearers =
             Hearers { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
         actix_rt::spawn(listen(link.clone(), hearers));

@@ -18,5 +18,5 @@ pub mod refusal;
 pub mod sha256;
 pub mod sources;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod worker;

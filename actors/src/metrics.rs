@@ -9,6 +9,7 @@ use prometheus::{
     IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::cache::shadow::{Precision, Verdict};
 use crate::cache::wish::CacheStatus;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
@@ -39,6 +40,9 @@ pub struct Metrics {
     semantic_skipped: IntCounterVec,
     guard_rejected: IntCounterVec,
     feedback: IntCounterVec,
+    shadow: IntCounterVec,
+    precision: Gauge,
+    precision_lower_bound: Gauge,
     questions: IntGauge,
     cache_entries: IntGauge,
     cache_bytes: IntGauge,
@@ -109,8 +113,11 @@ impl Metrics {
                 .buckets(MICROSECONDS.to_vec()),
         )?;
         registry.register(Box::new(overhead.clone()))?;
-        let cache_hit_rate = Gauge::new("cache_hit_rate", "Part of this process' cache look-ups that were hits")?;
-        registry.register(Box::new(cache_hit_rate.clone()))?;
+        let part = |name: &str, help: &str| -> Result<Gauge, prometheus::Error> {
+            let gauge = Gauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
         let sampled = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
             let gauge = IntGauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -144,7 +151,20 @@ impl Metrics {
             )?,
             feedback: counters("semantic_cache_feedback_total", "Verdicts on answers from the cache", &["verdict"])?,
             questions: sampled("semantic_cache_questions", "Questions that can be found by their meaning")?,
-            cache_hit_rate,
+            shadow: counters(
+                "semantic_cache_shadow_total",
+                "Answers of the semantic cache that were compared with fresh ones, by verdict",
+                &["verdict"],
+            )?,
+            precision: part(
+                "semantic_cache_precision",
+                "Part of the last answers of the semantic cache that agreed with fresh ones; NaN before the first",
+            )?,
+            precision_lower_bound: part(
+                "semantic_cache_precision_lower_bound",
+                "What semantic_cache_precision is at least, at 95 % confidence; NaN before the first verdict",
+            )?,
+            cache_hit_rate: part("cache_hit_rate", "Part of this process' cache look-ups that were hits")?,
             cache_entries: sampled("cache_entries", "Answers in this process' cache")?,
             cache_bytes: sampled("cache_bytes", "Bytes of this process' cache")?,
             cache_evictions: sampled("cache_evictions", "Answers that have left this process' cache")?,
@@ -274,6 +294,17 @@ impl Metrics {
     /// Counts a verdict on an answer from the cache: `right` or `wrong`.
     pub fn feedback(&self, verdict: &str) {
         self.feedback.with_label_values(&[verdict]).inc();
+    }
+
+    /// Counts an answer of the semantic cache that was compared with a fresh one.
+    pub fn shadow(&self, verdict: Verdict) {
+        self.shadow.with_label_values(&[verdict.label()]).inc();
+    }
+
+    /// Shows how often the semantic cache was right.
+    pub fn show_precision(&self, precision: Precision) {
+        self.precision.set(precision.estimate().unwrap_or(f64::NAN));
+        self.precision_lower_bound.set(precision.lower_bound().unwrap_or(f64::NAN));
     }
 
     /// Shows the size of the cache, and the part of its look-ups that were hits.

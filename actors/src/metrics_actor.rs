@@ -53,6 +53,9 @@ impl Handler<Scrape> for MetricsActor {
         let cache = &self.routing.cache;
         let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
         self.metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
+        if let Some(meanings) = &cache.meanings {
+            self.metrics.show_precision(meanings.shadow.precision());
+        }
         self.metrics.in_flight.set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
         self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))
     }

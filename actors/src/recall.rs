@@ -63,6 +63,16 @@ impl Call {
         })
     }
 
+    /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
+    pub(crate) fn recall_shadowed(&mut self) -> Option<Reply> {
+        let shadowed = self.lookup.as_mut()?.shadowed.take()?;
+        let recalled = self.recall(&shadowed.found);
+        if recalled.is_none() {
+            self.routing.cache.count(CacheStatus::SemanticMiss);
+        }
+        recalled
+    }
+
     fn book_hit(&self, entry: &Entry, provider: &Arc<str>) {
         let ledger = &self.routing.treasury.ledger;
         if !ledger.log_all {

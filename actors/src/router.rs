@@ -46,7 +46,7 @@ pub struct Routing {
     /// Budgets, prices and the usage log.
     pub treasury: Treasury,
     /// What was answered before.
-    pub cache: AnswerCache,
+    pub cache: Arc<AnswerCache>,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// TLS settings of all upstream connections.

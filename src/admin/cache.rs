@@ -92,5 +92,6 @@ async fn stats(worker: web::Data<Worker>) -> HttpResponse {
         "evicted": cache.shelf.evicted(),
         "questions": cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len()),
         "shared": cache.actor.is_some(),
+        "shadow": cache.meanings.as_ref().map(|meanings| meanings.shadow.report(meanings.pool.threshold())),
     }))
 }

@@ -168,6 +168,25 @@ fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, Strin
             }
         }
     }
+    for (path, value, most) in [
+        ("cache.semantic.shadow_percent", semantic.shadow_percent, 100.0),
+        ("cache.semantic.shadow_agreement", semantic.shadow_agreement, 1.0),
+        ("cache.semantic.target_precision", semantic.target_precision, 1.0),
+    ] {
+        if !(0.0..=most).contains(&value) {
+            wrong(path, format!("must be from 0 to {most}"));
+        }
+    }
+    if let Some(model) = model
+        && semantic.shadow_percent > 0.0
+        && semantic.agreement_of(model).is_none()
+    {
+        let message = format!(
+            "must be set for {}, as nobody has measured it: the cosine from which two answers say the same",
+            model.id
+        );
+        wrong("cache.semantic.shadow_agreement", message);
+    }
     if semantic.embed_workers > 64 {
         wrong("cache.semantic.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }

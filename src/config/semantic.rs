@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gateway_actors::cache::shadow::ShadowRules;
 use gateway_actors::embed::cache_folder::CacheFolder;
 use gateway_actors::embed::hub::Hub;
 use gateway_actors::embed::model::Model;
@@ -35,6 +36,19 @@ impl SemanticSettings {
     /// Whether the model knows English alone, as configured or by itself; none where nobody tells.
     pub(super) fn english_only(&self, model: &Model) -> Option<bool> {
         if self.languages.is_empty() { model.english_only } else { Some(self.languages == "english") }
+    }
+
+    /// What answers that would be given are checked by.
+    pub fn shadow_rules(&self) -> ShadowRules {
+        let agreement = Model::named(&self.model).and_then(|model| self.agreement_of(model));
+        // Where nobody knows from where on answers agree, none is checked.
+        let share = if agreement.is_some() { self.shadow_percent / 100.0 } else { 0.0 };
+        ShadowRules { share, agreement: agreement.unwrap_or(1.0), target: self.target_precision }
+    }
+
+    /// The configured agreement, or the model's own if it has one.
+    pub(super) fn agreement_of(&self, model: &Model) -> Option<f32> {
+        if self.shadow_agreement == 0.0 { model.agreement() } else { Some(self.shadow_agreement as f32) }
     }
 
     /// Where a model is looked for; the configured folder is that of the configured model.

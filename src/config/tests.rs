@@ -51,6 +51,8 @@ fn every_problem_is_told_with_its_path() {
         [cache.semantic]
         model = 'gpt'
         queue = 0
+        shadow_percent = 101
+        target_precision = nan
         [budgets]
         abandon_ms = 9223372036854775807
     ";
@@ -66,11 +68,25 @@ fn every_problem_is_told_with_its_path() {
         "routing.default_config: ",
         "cache.semantic.model: ",
         "cache.semantic.queue: ",
+        "cache.semantic.shadow_percent: ",
+        "cache.semantic.target_precision: ",
         "budgets.abandon_ms: ",
         "log.level: ",
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(path)), "{path} is not in {problems:#?}");
     }
+}
+
+/// F3: answers are compared by a model whose agreement is known.
+#[test]
+fn f3_a_model_that_nobody_has_measured_needs_an_agreement() {
+    let file = "[cache.semantic]\nmodel = 'bge-small-en-v1.5'\nthreshold = 0.95\nlanguages = 'english'\n";
+    load(Some(file), &HashMap::new()).unwrap();
+    let checking = format!("{file}shadow_percent = 1\n");
+    assert!(problems(&checking, &[])[0].starts_with("cache.semantic.shadow_agreement: must be set for "));
+    let rules = load(Some(&format!("{checking}shadow_agreement = 0.8\n")), &HashMap::new()).unwrap();
+    let rules = rules.cache.semantic.shadow_rules();
+    assert_eq!((rules.share, rules.agreement, rules.target), (0.01, 0.8, 0.95));
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod python;
 mod retention;
 mod retries;
 mod semantic;
+mod shadow;
 mod shutdown;
 mod storm;
 mod streaming;

@@ -11,21 +11,21 @@ use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
 
 /// A configuration whose gateway loads the model at once, and waits for it on a busy machine.
-async fn loading(setup: Setup) -> Option<Setup> {
+pub async fn loading(setup: Setup) -> Option<Setup> {
     let setup = with_model(setup).await?;
     Some(setup.set("cache.semantic.load_at_start", true).set("cache.semantic.patience_ms", 5_000))
 }
 
-async fn is_ready(gateway: &Gateway) {
+pub async fn is_ready(gateway: &Gateway) {
     let ready = |line: &Value| line["message"] == "the embedding model is ready";
     gateway.wait_for_log("the model is loaded", ready).await;
 }
 
-fn semantic() -> Value {
+pub fn semantic() -> Value {
     json!({ "cache": { "mode": "semantic", "ttl": 3600 } })
 }
 
-fn body(system: &str, question: &str) -> Value {
+pub fn body(system: &str, question: &str) -> Value {
     json!({ "model": "gpt-4o-mini", "messages": [
         { "role": "system", "content": system }, { "role": "user", "content": question }] })
 }
@@ -34,11 +34,11 @@ async fn ask(gateway: &Gateway, key: &str, question: &str) -> Answer {
     gateway.ask(Request::chat(key, &body("You help.", question)).config(&semantic())).await.expect(200)
 }
 
-fn status(answer: &Answer) -> &str {
+pub fn status(answer: &Answer) -> &str {
     answer.header("x-portkey-cache-status").unwrap()
 }
 
-const FIRST: &str = "How do I reset my password?";
+pub const FIRST: &str = "How do I reset my password?";
 const PARAPHRASE: &str = "How can I reset my password?";
 
 /// F3: another wording finds the answer; another number, person, negation, system prompt, team or language does not. A wrong
@@ -58,6 +58,8 @@ async fn f3_the_same_meaning_has_the_same_answer_and_another_has_not() {
     let id = metadata["cache_key"].as_str().unwrap().to_owned();
     assert_eq!(status(&ask(&gateway, &key, FIRST).await), "HIT");
     assert_eq!(openai.count(), 1);
+    // Nothing is checked unless it is asked for.
+    assert!(!gateway.scrape().await.has("semantic_cache_shadow_total", &[]));
 
     for other in
         ["How do I reset my manager's password?", "How do I not reset my password?", "How do I reset my 2 passwords?"]

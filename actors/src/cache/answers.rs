@@ -12,6 +12,7 @@ use super::late::Latecomers;
 use super::meanings::{Embedded, Meanings};
 use super::question::Question;
 use super::recorder::Recorder;
+use super::shadow::{Shadow, Shadowed};
 use super::shelf::Shelf;
 use super::wish::{CacheStatus, CacheWish};
 use crate::actor_stats::Mailbox;
@@ -68,6 +69,8 @@ pub struct Lookup {
     pub deadline: Option<tokio::time::Instant>,
     /// What the request asks by its meaning, where that may be looked up.
     pub question: Option<Question>,
+    /// The answer that would have been given, where it is to be checked against a fresh one.
+    pub shadowed: Option<Box<Shadowed>>,
     /// Its vector, once it is there.
     embedded: Option<Embedded>,
     /// Held while the answer is made, so that others wait for it.
@@ -89,7 +92,8 @@ pub struct Made {
 impl Lookup {
     /// A look that is about to be taken.
     pub fn new(key: CacheKey, tenant: String, wish: CacheWish, question: Option<Question>) -> Self {
-        Self { key, tenant, wish, status: CacheStatus::Miss, deadline: None, question, embedded: None, flight: None }
+        let status = CacheStatus::Miss;
+        Self { key, tenant, wish, status, deadline: None, question, shadowed: None, embedded: None, flight: None }
     }
 
     /// A recorder for the stream that is about to come, where it may be stored.
@@ -105,7 +109,7 @@ impl AnswerCache {
         Some(self.exactly(lookup, entry))
     }
 
-    /// The answer, if it is there. Where another request is making it, waits for that one, once.
+    /// The answer, if it is there and not to be checked. Where another request is making it, waits for that one, once.
     pub async fn find(&self, lookup: &mut Lookup) -> Option<Found> {
         // It may have come since it was not at hand.
         if let Some(found) = self.at_hand(lookup) {
@@ -136,10 +140,19 @@ impl AnswerCache {
             lookup.question = Some(question).filter(|question| meanings.pool.refuses(&question.text).is_none());
             return None;
         };
-        let found = if reads { self.by_meaning(meanings, &embedded, lookup).await } else { None };
+        let threshold = meanings.threshold(&lookup.tenant, &lookup.wish).filter(|_| reads);
+        let found = match threshold {
+            Some(threshold) => self.by_meaning(meanings, &embedded, threshold, lookup).await,
+            None => None,
+        };
         // Where it is to be answered anew, others may find its answer.
         lookup.embedded = Some(embedded);
-        found
+        let (found, threshold) = (found?, threshold?);
+        if lookup.wish.writes && meanings.shadow.takes(rand::random()) {
+            lookup.shadowed = Some(Box::new(Shadowed { found, threshold }));
+            return None;
+        }
+        Some(found)
     }
 
     fn exactly(&self, lookup: &mut Lookup, entry: Arc<Entry>) -> Found {
@@ -149,8 +162,14 @@ impl AnswerCache {
         Found { entry, key: lookup.key, similarity: None }
     }
 
-    async fn by_meaning(&self, meanings: &Meanings, embedded: &Embedded, lookup: &Lookup) -> Option<Found> {
-        for candidate in meanings.candidates(embedded, lookup.wish.threshold, seconds()) {
+    async fn by_meaning(
+        &self,
+        meanings: &Meanings,
+        embedded: &Embedded,
+        threshold: f32,
+        lookup: &Lookup,
+    ) -> Option<Found> {
+        for candidate in meanings.candidates(embedded, threshold, seconds()) {
             let key = candidate.key;
             let here = self.shelf.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
             let entry = match here {
@@ -187,8 +206,9 @@ impl AnswerCache {
         })
     }
 
-    /// Stores an answer, and lets those who wait for it go on.
-    pub fn keep(&self, lookup: Lookup, made: Made) -> CacheStatus {
+    /// Stores an answer, and lets those who wait for it go on. Where it was asked for to check another one, the two are
+    /// compared afterwards, on this thread.
+    pub fn keep(self: &Arc<Self>, lookup: Lookup, made: Made) -> CacheStatus {
         let now = seconds();
         let entry = Arc::new(Entry {
             tenant: lookup.tenant,
@@ -210,6 +230,9 @@ impl AnswerCache {
         if let (Some(meanings), Some(question)) = (&self.meanings, &question) {
             meanings.index.add(question.clone());
         }
+        if let Some(shadowed) = lookup.shadowed {
+            actix::spawn(self.clone().judge(shadowed, entry.clone()));
+        }
         if let Some(actor) = &self.actor {
             // A full mailbox means that the fleet does without this answer.
             let _sent = actor.tell(Keep { key: lookup.key, entry, question });
@@ -217,19 +240,31 @@ impl AnswerCache {
         lookup.status
     }
 
-    /// Forgets answers in this process.
+    /// Forgets answers in this process, and what was found of those of a namespace.
     pub fn forget(&self, forget: &Forget) -> usize {
-        forget_here(&self.shelf, self.meanings.as_ref().map(|meanings| &*meanings.index), forget)
+        let meanings = self.meanings.as_ref().map(|meanings| (&*meanings.index, &*meanings.shadow));
+        forget_here(&self.shelf, meanings, forget)
     }
 }
 
-/// Forgets answers, and the questions that lead to them, in this process.
-pub fn forget_here(shelf: &Shelf, index: Option<&Index>, forget: &Forget) -> usize {
-    if let Some(index) = index {
-        // A question of a namespace goes when its answer is not found any more.
-        index.forget(|key| forget.means(*key, ""));
+/// Forgets answers, the questions that lead to them, and what was found of those of a namespace, in this process.
+pub fn forget_here(shelf: &Shelf, meanings: Option<(&Index, &Shadow)>, forget: &Forget) -> usize {
+    if let Some((_, shadow)) = meanings {
+        shadow.reset(forget);
     }
-    shelf.forget(|key, entry| forget.means(*key, &entry.namespace))
+    let index = meanings.map(|(index, _)| index);
+    match forget {
+        Forget::All => {
+            index.inspect(|index| index.forget(|_| true));
+            shelf.forget(|_, _| true)
+        }
+        // A question of a namespace goes when its answer is not found any more.
+        Forget::Namespace(name) => shelf.forget(|_, entry| entry.namespace == *name),
+        Forget::Key(hex) => CacheKey::of_hex(hex).map_or(0, |key| {
+            index.inspect(|index| index.remove(&key));
+            usize::from(shelf.remove(&key))
+        }),
+    }
 }
 
 fn is_fresh(entry: &Entry, lookup: &Lookup, now: u64) -> bool {

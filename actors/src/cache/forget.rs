@@ -1,7 +1,5 @@
 //! Which answers are to be forgotten.
 
-use super::key::CacheKey;
-
 /// Some answers, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
@@ -14,15 +12,6 @@ pub enum Forget {
 }
 
 impl Forget {
-    /// Whether it means the answer of this key in this namespace.
-    pub fn means(&self, key: CacheKey, namespace: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::Namespace(name) => name == namespace,
-            Self::Key(hex) => key.to_hex().eq_ignore_ascii_case(hex),
-        }
-    }
-
     /// As other processes are told of it.
     pub fn to_text(&self) -> String {
         match self {

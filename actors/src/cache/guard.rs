@@ -16,6 +16,7 @@ mod tests;
 
 pub use difference::Difference;
 use meaning::Meaning;
+pub use number::numbers;
 
 /// Why two questions must not share an answer; none where they may, if their embeddings are close too.
 pub fn differs(a: &str, b: &str) -> Option<Difference> {

@@ -6,6 +6,8 @@ use super::guard;
 use super::index::{Answered, Candidate, Index, Packed};
 use super::key::CacheKey;
 use super::question::Question;
+use super::shadow::{Place, Shadow};
+use super::wish::CacheWish;
 use crate::embed::pool::{EmbedPool, PoolState};
 use crate::embed::refusal::NotEmbedded;
 use crate::metrics::Metrics;
@@ -19,6 +21,8 @@ pub struct Meanings {
     pub pool: EmbedPool,
     /// Counts what was not looked up, and what was told apart.
     pub metrics: Arc<Metrics>,
+    /// Checks some of what is found.
+    pub shadow: Arc<Shadow>,
 }
 
 /// A question with its vector: what it takes to look for others, and to be found by them.
@@ -50,9 +54,14 @@ impl Meanings {
         Some(question.context.with(&model_hash))
     }
 
+    /// How similar questions must be to share an answer; none where they share none.
+    pub fn threshold(&self, tenant: &str, wish: &CacheWish) -> Option<f32> {
+        let place = Place { tenant: tenant.to_owned(), namespace: wish.namespace.clone() };
+        self.shadow.threshold(&place, wish.threshold.unwrap_or_else(|| self.pool.threshold()))
+    }
+
     /// Questions that may share their answers with this one, the most similar first (F3): the cosine only proposes.
-    pub fn candidates(&self, asked: &Embedded, threshold: Option<f32>, now: u64) -> Vec<Candidate> {
-        let threshold = threshold.unwrap_or_else(|| self.pool.threshold());
+    pub fn candidates(&self, asked: &Embedded, threshold: f32, now: u64) -> Vec<Candidate> {
         let mut near = self.index.search(&asked.context, &asked.vector, threshold, now);
         near.retain(|candidate| match guard::differs(&asked.text, &candidate.text) {
             None => true,

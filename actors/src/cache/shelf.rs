@@ -79,6 +79,11 @@ impl Shelf {
         true
     }
 
+    /// Forgets an answer, and tells whether it was there.
+    pub fn remove(&self, key: &CacheKey) -> bool {
+        self.cache.remove(key).is_some()
+    }
+
     /// Forgets what the condition holds for, and tells how many that were.
     pub fn forget(&self, condition: impl Fn(&CacheKey, &Entry) -> bool) -> usize {
         let before = self.cache.len();

@@ -11,7 +11,7 @@ use redis::streams::StreamRangeReply;
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::of_namespace;
+use super::question_name;
 use crate::cache::index::{Answered, Index, Packed};
 use crate::cache::key::CacheKey;
 use crate::redis_link::{Away, RedisLink};
@@ -67,7 +67,7 @@ impl Stored {
 
 /// Writes a question down for the other processes, for as long as its answer lives.
 pub(super) async fn tell(link: &RedisLink, question: &Answered, namespace: &str, ttl: u64) -> Result<(), Away> {
-    let name = format!("{}:{}", of_namespace("embeddings", namespace), question.key.to_hex());
+    let name = question_name(question.key, namespace);
     let text = serde_json::to_string(&Stored::of(question)).map_err(|_never| Away)?;
     link.ask(|mut redis| async move {
         let mut both = redis::pipe();

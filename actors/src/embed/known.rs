@@ -48,6 +48,7 @@ fn model(info: ModelInfo<EmbeddingModel>) -> Model {
         dimensions: info.dim,
         english_only: None,
         threshold_percent: None,
+        agreement_percent: None,
         prefix,
         first_token: TextEmbedding::get_default_pooling_method(&info.model) == Some(Pooling::Cls),
         output: match info.output_key {

@@ -1,3 +1,3 @@
 mod cache_folder;
 mod places;
-mod real_model;
+pub(crate) mod real_model;

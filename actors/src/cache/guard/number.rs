@@ -65,3 +65,10 @@ fn whole_in_thousands(whole: &str, decimal_sign: &str) -> bool {
             _ => group.len() == 3,
         })
 }
+
+/// What stands for each number that is written in digits, whatever surrounds it.
+pub fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    let written = text.split(|sign: char| !sign.is_ascii_digit() && !matches!(sign, '.' | ','));
+    let bare = written.map(|digits| digits.trim_matches(['.', ','])).filter(|digits| !digits.is_empty());
+    bare.map(|digits| Number::read(digits).map_or_else(|| super::hash::of(digits), Number::key))
+}

@@ -23,7 +23,7 @@ fn places() -> Places {
     Places { model_path: None, runtime_path: None, cache, hub: None, offline: false }
 }
 
-fn settings(model: &'static Model, places: Places) -> EmbedSettings {
+pub(crate) fn settings(model: &'static Model, places: Places) -> EmbedSettings {
     EmbedSettings {
         model,
         places,
@@ -41,14 +41,14 @@ fn skipped(why: &str) {
 }
 
 /// The places of MiniLM once it is there, or nothing where it cannot be had.
-fn minilm() -> Option<Places> {
+pub(crate) fn minilm() -> Option<Places> {
     let places = places();
     let found = places.obtain(&MODELS[0], false, &|bundle, into| sources::fetch(None, bundle, into, false));
     found.inspect_err(|why| skipped(why)).ok().map(|_| places)
 }
 
 /// The pool once its model is ready or missing.
-async fn settled(settings: EmbedSettings) -> EmbedPool {
+pub(crate) async fn settled(settings: EmbedSettings) -> EmbedPool {
     let (pool, started) = (EmbedPool::start(settings), Instant::now());
     while pool.state() == PoolState::Loading {
         assert!(started.elapsed() < Duration::from_secs(120), "the model is not loaded in time");

@@ -1,0 +1,68 @@
+//! Compares a fresh answer with the one that the cache would have given.
+
+use std::sync::Arc;
+
+use super::{Place, Shadow, Shadowed, Spoken, Verdict};
+use crate::cache::answers::AnswerCache;
+use crate::cache::entry::Entry;
+use crate::cache::forget::Forget;
+use crate::cache::meanings::Meanings;
+use crate::cache_actor::Withdraw;
+use crate::embed::pool::EmbedPool;
+
+impl AnswerCache {
+    /// Compares the two, counts what comes of it, and throws the stored one out where it was wrong, as feedback does.
+    /// Nobody waits for it.
+    pub(in crate::cache) async fn judge(self: Arc<Self>, shadowed: Box<Shadowed>, fresh: Arc<Entry>) {
+        let Some(Meanings { pool, shadow, .. }) = &self.meanings else { return };
+        let Shadowed { found, threshold } = *shadowed;
+        let verdict = match (Spoken::of(&found.entry), Spoken::of(&fresh)) {
+            (Some(stored), Some(fresh)) => compare(pool, shadow.rules.agreement, &stored, &fresh).await,
+            _ => Verdict::Uncomparable,
+        };
+        let place = Place { tenant: fresh.tenant.clone(), namespace: fresh.namespace.clone() };
+        if verdict != Verdict::Uncomparable {
+            shadow.note(&place, found.similarity.unwrap_or(1.0), threshold, verdict == Verdict::Agrees);
+        }
+        if verdict == Verdict::Differs {
+            let key = found.key;
+            log::info!(key = key.to_hex(), similarity = found.similarity; "an answer from the cache would have been wrong");
+            self.forget(&Forget::Key(key.to_hex()));
+            if let Some(actor) = &self.actor {
+                // A full mailbox means that the fleet keeps it until it expires.
+                let _sent = actor.tell(Withdraw { key, namespace: place.namespace });
+            }
+        }
+        // Last, so that who sees it sees what follows from it too.
+        self.metrics.shadow(verdict);
+    }
+}
+
+impl Shadow {
+    fn note(&self, place: &Place, similarity: f32, threshold: f32, agrees: bool) {
+        let raised = self.book().note(place, similarity, threshold, agrees);
+        if let Some(raised) = raised {
+            log::warn!(
+                tenant = place.tenant, namespace = place.namespace, from = raised.from, to = raised.to,
+                verdicts = raised.precision.verdicts, differing = raised.precision.differing();
+                "the semantic cache is wrong too often in a namespace: its threshold rises"
+            );
+        }
+    }
+}
+
+/// Whether two answers say the same: at sight, or by the cosine of how they begin.
+pub(super) async fn compare(pool: &EmbedPool, agreement: f32, stored: &Spoken, fresh: &Spoken) -> Verdict {
+    if let Some(verdict) = stored.at_sight(fresh) {
+        return verdict;
+    }
+    // One after the other, so that a comparison takes one place in the queue at a time.
+    let (Ok(one), Ok(other)) = (pool.embed(stored.opening()).await, pool.embed(fresh.opening()).await) else {
+        return Verdict::Uncomparable;
+    };
+    let cosine: f32 = one.iter().zip(&other).map(|(a, b)| a * b).sum();
+    if cosine >= agreement { Verdict::Agrees } else { Verdict::Differs }
+}
+
+#[cfg(test)]
+mod tests;
