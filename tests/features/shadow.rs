@@ -103,6 +103,18 @@ async fn f3_a_check_that_fails_is_a_hit() {
     assert!(!gateway.scrape().await.has("semantic_cache_shadow_total", &[]));
 }
 
+/// F3, F7: who has no money has the stored answer as well, for nothing.
+#[tokio::test]
+async fn f3_f7_a_check_that_cannot_be_paid_is_a_hit() {
+    let openai = FakeProvider::answering(openai::answer(RIGHT)).await;
+    let Some((gateway, _)) = checking(Setup::new().openai(&openai)).await else { return };
+    let rich = gateway.new_key(json!({ "team_id": "blue" })).await;
+    let poor = gateway.new_key(json!({ "team_id": "blue", "budget_limit_usd": 0 })).await;
+    ask(&gateway, &rich, 1, FIRST).await.expect(200);
+    assert_eq!(status(&ask(&gateway, &poor, 1, POLITE).await.expect(200)), "SEMANTIC HIT");
+    assert_eq!(openai.count(), 1);
+}
+
 /// F3: where too many answers would have been wrong, the threshold of their namespace rises, and what was found before is
 /// not found any more, until an operator forgets the namespace.
 #[tokio::test]
