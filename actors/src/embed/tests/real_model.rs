@@ -127,10 +127,13 @@ async fn a_missing_model_is_told() {
     }
     let broken = Places { model_path: Some(folder.path().into()), runtime_path: Some(library), ..places() };
     let absent = Places { runtime_path: Some(folder.path().join("absent.so")), ..broken.clone() };
-    for (places, part) in [(broken, "ONNX Runtime: "), (absent, "cache.semantic.runtime_path: ")] {
+    // A library that another test has loaded stays loaded; then the model is what is broken.
+    for (places, parts) in
+        [(broken, &["ONNX Runtime: ", "all-MiniLM-L6-v2: "][..]), (absent, &["cache.semantic.runtime_path: "])]
+    {
         let pool = settled(settings(&MODELS[0], places)).await;
         let PoolState::Missing { why } = pool.state() else { panic!("{:?}", pool.state()) };
-        assert!(why.starts_with(part), "{why}");
+        assert!(parts.iter().any(|part| why.starts_with(part)), "{why}");
         assert_eq!(pool.embed(PASSWORD).await, Err(NotEmbedded::NotReady));
         assert_eq!(pool.state(), PoolState::Missing { why });
     }
