@@ -141,8 +141,8 @@ pub struct ActorsSettings {
     pub budget_ledger: ActorSettings,
     /// Who asks Redis for parts of limits.
     pub limit_keeper: ActorSettings,
-    /// Who keeps the answers that a fleet shares.
-    pub cache: ActorSettings,
+    /// Who keeps the answers that a fleet shares, and the threads that embed.
+    pub cache: CacheActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
 }
@@ -160,6 +160,35 @@ pub struct ActorSettings {
 impl Default for ActorSettings {
     fn default() -> Self {
         Self { mailbox: 1024, ask_timeout_ms: 5_000 }
+    }
+}
+
+/// `[actors.cache]`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheActorSettings {
+    /// Messages that may wait; one more is refused.
+    pub mailbox: usize,
+    /// How long an asker waits for an answer, in milliseconds.
+    pub ask_timeout_ms: u64,
+    /// Threads that embed, each with its own copy of the model.
+    pub embed_workers: usize,
+    /// Texts that may wait for them; one more is not looked up.
+    pub embed_queue: usize,
+}
+
+impl CacheActorSettings {
+    /// Those that every actor has.
+    pub fn actor(self) -> ActorSettings {
+        let Self { mailbox, ask_timeout_ms, .. } = self;
+        ActorSettings { mailbox, ask_timeout_ms }
+    }
+}
+
+impl Default for CacheActorSettings {
+    fn default() -> Self {
+        let ActorSettings { mailbox, ask_timeout_ms } = ActorSettings::default();
+        Self { mailbox, ask_timeout_ms, embed_workers: 1, embed_queue: 64 }
     }
 }
 
@@ -283,10 +312,6 @@ pub struct SemanticSettings {
     pub offline: bool,
     /// Whether the model is loaded, and fetched where it is not there, at the start; otherwise when it is first needed.
     pub load_at_start: bool,
-    /// Threads that embed, each with its own copy of the model.
-    pub embed_workers: usize,
-    /// Texts that may wait for them; one more is not looked up.
-    pub queue: usize,
     /// How long a request waits for its vector, in milliseconds.
     pub patience_ms: u64,
     /// Questions that can be found by their meaning, at most.
@@ -312,8 +337,6 @@ impl Default for SemanticSettings {
             hub_patience_ms: 10_000,
             offline: false,
             load_at_start: false,
-            embed_workers: 1,
-            queue: 64,
             patience_ms: 200,
             max_questions: 100_000,
             shadow_percent: 0.0,

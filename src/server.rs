@@ -129,7 +129,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         url => Some(RedisLink::new(url).map_err(|error| format!("redis.url: {error}"))?),
     };
     let redis_state = redis.as_ref().map(|link| link.state().clone());
-    let cache_stats = stats("cache", "control", &config.actors.cache);
+    let cache_stats = stats("cache", "control", &config.actors.cache.actor());
     let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
     let index = Arc::new(Index::new(config.cache.semantic.max_questions));
     let shadow = Arc::new(Shadow::new(config.cache.semantic.shadow_rules()));
@@ -169,8 +169,8 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     if doorkeeper.keeper.is_some() {
         actors.extend([limit_stats, cache_stats.clone()]);
     }
-    let cache = cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache));
-    let meanings = config.cache.semantic.embed_settings().map(|settings| Meanings {
+    let cache = cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache.actor()));
+    let meanings = config.cache.semantic.embed_settings(config.actors.cache).map(|settings| Meanings {
         index,
         pool: EmbedPool::start(settings),
         metrics: metrics.clone(),

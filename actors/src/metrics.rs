@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use prometheus::{
     Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
@@ -19,6 +20,7 @@ const MOST_MODELS: usize = 100;
 const OTHER: &str = "other";
 
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+const EMBEDDING_SECONDS: [f64; 9] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0];
 const MICROSECONDS: [f64; 12] = [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 50e3, 200e3];
 
 /// Every metric of the process; cheap to share, written from all threads.
@@ -39,6 +41,8 @@ pub struct Metrics {
     cache_hit_rate: Gauge,
     semantic_skipped: IntCounterVec,
     guard_rejected: IntCounterVec,
+    embedding: Histogram,
+    embed_queue: IntGauge,
     feedback: IntCounterVec,
     shadow: IntCounterVec,
     precision: Gauge,
@@ -108,11 +112,11 @@ impl Metrics {
             &["provider", "model"],
         )?;
         registry.register(Box::new(cost.clone()))?;
-        let overhead = Histogram::with_opts(
-            HistogramOpts::new("gateway_overhead_microseconds", "Time a request spent in the gateway itself")
-                .buckets(MICROSECONDS.to_vec()),
-        )?;
-        registry.register(Box::new(overhead.clone()))?;
+        let times = |name: &str, help: &str, buckets: &[f64]| -> Result<Histogram, prometheus::Error> {
+            let times = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+            registry.register(Box::new(times.clone()))?;
+            Ok(times)
+        };
         let part = |name: &str, help: &str| -> Result<Gauge, prometheus::Error> {
             let gauge = Gauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
@@ -149,6 +153,12 @@ impl Metrics {
                 "Similar questions that were told apart, by what differed",
                 &["reason"],
             )?,
+            embedding: times(
+                "semantic_cache_embedding_seconds",
+                "Time until a text had its vector, the wait for a free thread included",
+                &EMBEDDING_SECONDS,
+            )?,
+            embed_queue: sampled("semantic_cache_embed_queue", "Texts that wait for a thread that embeds")?,
             feedback: counters("semantic_cache_feedback_total", "Verdicts on answers from the cache", &["verdict"])?,
             questions: sampled("semantic_cache_questions", "Questions that can be found by their meaning")?,
             shadow: counters(
@@ -176,7 +186,11 @@ impl Metrics {
             provider_in_flight: gauges("llm_provider_in_flight", "Attempts under way at a provider", &target[..1])?,
             actor_mailbox: gauges("gateway_actor_mailbox_depth", "Messages waiting for an actor", &["actor"])?,
             cost,
-            overhead,
+            overhead: times(
+                "gateway_overhead_microseconds",
+                "Time a request spent in the gateway itself",
+                &MICROSECONDS,
+            )?,
             in_flight,
             cutting: AtomicBool::new(false),
             targets: RwLock::default(),
@@ -294,6 +308,16 @@ impl Metrics {
     /// Counts a verdict on an answer from the cache: `right` or `wrong`.
     pub fn feedback(&self, verdict: &str) {
         self.feedback.with_label_values(&[verdict]).inc();
+    }
+
+    /// Counts a text that was embedded.
+    pub fn embedded(&self, time: Duration) {
+        self.embedding.observe(time.as_secs_f64());
+    }
+
+    /// Shows how many texts wait to be embedded.
+    pub fn show_embed_queue(&self, waiting: usize) {
+        self.embed_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Counts an answer of the semantic cache that was compared with a fresh one.

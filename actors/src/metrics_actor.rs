@@ -55,6 +55,7 @@ impl Handler<Scrape> for MetricsActor {
         self.metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
         if let Some(meanings) = &cache.meanings {
             self.metrics.show_precision(meanings.shadow.precision());
+            self.metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
         }
         self.metrics.in_flight.set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
         self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))

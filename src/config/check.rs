@@ -35,8 +35,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("server.body_timeout_ms", server.body_timeout_ms as usize),
         ("cache.max_bytes", usize::try_from(config.cache.max_bytes).unwrap_or(usize::MAX)),
         ("cache.max_entry_bytes", config.cache.max_entry_bytes),
-        ("cache.semantic.embed_workers", config.cache.semantic.embed_workers),
-        ("cache.semantic.queue", config.cache.semantic.queue),
+        ("actors.cache.embed_workers", config.actors.cache.embed_workers),
+        ("actors.cache.embed_queue", config.actors.cache.embed_queue),
         ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
         ("cache.semantic.hub_patience_ms", config.cache.semantic.hub_patience_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
@@ -44,6 +44,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         if value == 0 {
             wrong(path, "must be at least 1".to_owned());
         }
+    }
+    if config.actors.cache.embed_workers > 64 {
+        wrong("actors.cache.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }
     check_semantic(&config.cache.semantic, &mut wrong);
     for (at, network) in server.trusted_proxies.iter().enumerate() {
@@ -186,9 +189,6 @@ fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, Strin
             model.id
         );
         wrong("cache.semantic.shadow_agreement", message);
-    }
-    if semantic.embed_workers > 64 {
-        wrong("cache.semantic.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }
     // What stands before an @ may be a password (H1).
     if !semantic.hub.is_empty() && (!is_http_url(&semantic.hub) || semantic.hub.contains(['@', '?', '#'])) {

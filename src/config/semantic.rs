@@ -10,19 +10,19 @@ use gateway_actors::embed::model::Model;
 use gateway_actors::embed::places::Places;
 use gateway_actors::embed::pool::EmbedSettings;
 
-use super::SemanticSettings;
+use super::{CacheActorSettings, SemanticSettings};
 
 impl SemanticSettings {
     /// What the pool is started with; none for a model that the check of the configuration refuses beforehand.
-    pub fn embed_settings(&self) -> Option<EmbedSettings> {
+    pub fn embed_settings(&self, pool: CacheActorSettings) -> Option<EmbedSettings> {
         let model = Model::named(&self.model)?;
         Some(EmbedSettings {
             model,
             places: self.places(model),
             threshold: self.threshold_of(model)?,
             english_only: self.english_only(model)?,
-            workers: self.embed_workers,
-            queue: self.queue,
+            workers: pool.embed_workers,
+            queue: pool.embed_queue,
             patience: Duration::from_millis(self.patience_ms),
             at_start: self.load_at_start,
         })

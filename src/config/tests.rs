@@ -40,6 +40,8 @@ fn every_problem_is_told_with_its_path() {
         listen = 'nowhere'
         workers = 'many'
         lisen = 'x'
+        [actors.cache]
+        embed_queue = 0
         [actors.router]
         mailbox = -1
         [providers.mine]
@@ -50,7 +52,6 @@ fn every_problem_is_told_with_its_path() {
         default_config = 'absent'
         [cache.semantic]
         model = 'gpt'
-        queue = 0
         shadow_percent = 101
         target_precision = nan
         [budgets]
@@ -67,7 +68,7 @@ fn every_problem_is_told_with_its_path() {
         "providers.other.base_url: ",
         "routing.default_config: ",
         "cache.semantic.model: ",
-        "cache.semantic.queue: ",
+        "actors.cache.embed_queue: ",
         "cache.semantic.shadow_percent: ",
         "cache.semantic.target_precision: ",
         "budgets.abandon_ms: ",

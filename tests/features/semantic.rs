@@ -58,6 +58,7 @@ async fn f3_the_same_meaning_has_the_same_answer_and_another_has_not() {
     let id = metadata["cache_key"].as_str().unwrap().to_owned();
     assert_eq!(status(&ask(&gateway, &key, FIRST).await), "HIT");
     assert_eq!(openai.count(), 1);
+    gateway.wait_for_metric("semantic_cache_embedding_seconds_count", &[], 2.0).await;
     // Nothing is checked unless it is asked for.
     assert!(!gateway.scrape().await.has("semantic_cache_shadow_total", &[]));
 

@@ -1,6 +1,7 @@
 //! Answers to other questions of the same meaning: near by their vectors, and not told apart by their words.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::guard;
 use super::index::{Answered, Candidate, Index, Packed};
@@ -42,7 +43,9 @@ impl Meanings {
 
     /// The question's vector, for a look that no request waits for.
     pub(super) async fn vector(&self, question: &Question) -> Result<Embedded, NotEmbedded> {
+        let begun = Instant::now();
         let vector = self.pool.embed(&question.text).await?;
+        self.metrics.embedded(begun.elapsed());
         let context = self.context(question).ok_or(NotEmbedded::NotReady)?;
         Ok(Embedded { context, text: question.text.as_str().into(), vector })
     }
