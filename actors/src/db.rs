@@ -35,8 +35,6 @@ mod virtual_keys;
 pub(crate) mod test_dir;
 #[cfg(test)]
 mod test_place;
-#[cfg(test)]
-mod test_postgres;
 
 pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;

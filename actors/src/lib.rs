@@ -47,6 +47,10 @@ pub mod settings;
 pub mod simulator;
 pub mod store_health;
 #[cfg(test)]
+mod test_keeper;
+#[cfg(test)]
+mod test_postgres;
+#[cfg(test)]
 #[allow(dead_code, reason = "the feature tests use more of it")]
 mod test_redis;
 pub mod tokens;

@@ -3,17 +3,16 @@
 //!
 //! Only the standard library is used, so that tests of other packages can take this file in by its path.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{env, fs, process};
 
-/// Starts the server, obeys one word a line, and removes all when its input ends, which the kernel sees to even where
-/// the test process is killed.
+use super::test_keeper::Keeper;
+
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
 bin=$1 port=$2
@@ -57,29 +56,9 @@ rm -rf "$folder"
 /// A running server.
 pub struct TestPostgres {
     bin: PathBuf,
+    keeper: Keeper,
     port: u16,
-    keeper: Mutex<Keeper>,
     databases: AtomicU32,
-}
-
-struct Keeper {
-    process: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Keeper {
-    /// Says one word and waits until it is done.
-    fn say(&mut self, word: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{word}").unwrap();
-        assert_eq!(self.line(), format!("{word} done"));
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    }
 }
 
 impl TestPostgres {
@@ -92,14 +71,9 @@ impl TestPostgres {
     /// A server for one test, which may stop it.
     pub fn start() -> Self {
         let bin = programs();
-        // Another process may take the port that was free a moment ago.
-        let started = (0..5).find_map(|_| {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut keeper = keeper(&bin, port);
-            (keeper.line() == "ready").then_some((port, keeper))
-        });
-        let (port, keeper) = started.expect("PostgreSQL starts; its own words are above");
-        Self { bin, port, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
+        let started = Keeper::start(KEEPER, &[bin.to_str().unwrap()], &unprivileged());
+        let (keeper, port) = started.expect("PostgreSQL starts; its own words are above");
+        Self { bin, keeper, port, databases: AtomicU32::new(0) }
     }
 
     /// The address of a new, empty database. Its password is never asked for, except of a role `locked`; no error may tell
@@ -127,40 +101,28 @@ impl TestPostgres {
 
     /// Stops the server at once, as a crash does.
     pub fn stop(&self) {
-        self.say("stop");
+        self.keeper.say("stop");
     }
 
     /// Starts it again.
     pub fn start_again(&self) {
-        self.say("start");
+        self.keeper.say("start");
     }
 
     /// Lets it encrypt from now on, and gives the file of its certificate, which is one for `localhost`.
     pub fn encrypt(&self) -> String {
-        self.say("encrypt");
+        self.keeper.say("encrypt");
         self.psql(&self.url("postgres"), "SHOW data_directory") + "/server.crt"
     }
 
     /// Lets it hang: connections stay open and nothing answers.
     pub fn freeze(&self) {
-        self.say("freeze");
+        self.keeper.say("freeze");
     }
 
     /// Ends what [`TestPostgres::freeze`] began.
     pub fn thaw(&self) {
-        self.say("thaw");
-    }
-
-    fn say(&self, word: &str) {
-        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).say(word);
-    }
-}
-
-impl Drop for TestPostgres {
-    fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(keeper.input.take());
-        let _ended = keeper.process.wait();
+        self.keeper.say("thaw");
     }
 }
 
@@ -175,33 +137,19 @@ fn programs() -> PathBuf {
     found.expect("these tests need PostgreSQL: install Debian's package postgresql, or put initdb and pg_ctl on PATH")
 }
 
-fn keeper(bin: &Path, port: u16) -> Keeper {
-    // A session of its own, so that Ctrl-C ends the tests and not their keeper.
-    let mut command = match unprivileged() {
-        Some((user, group)) => {
-            let mut command = Command::new("setpriv");
-            command.args([&format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups", "setsid"]);
-            command
-        }
-        None => Command::new("setsid"),
-    };
-    command.args(["sh", "-c", KEEPER, "keeper"]).arg(bin).arg(port.to_string());
-    let mut process = command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let input = process.stdin.take();
-    let output = BufReader::new(process.stdout.take().unwrap());
-    Keeper { process, input, output }
-}
-
-/// The user to run as where this process is root, which PostgreSQL refuses to be.
-fn unprivileged() -> Option<(String, String)> {
+/// The command that goes before another to run it as somebody else, where this process is root, which PostgreSQL refuses
+/// to be.
+fn unprivileged() -> Vec<String> {
     if fs::metadata(format!("/proc/{}", process::id())).unwrap().uid() != 0 {
-        return None;
+        return Vec::new();
     }
     let users = fs::read_to_string("/etc/passwd").unwrap();
-    let ids = |name: &str| {
+    let command = |name: &str| {
         let line = users.lines().find(|line| line.starts_with(&format!("{name}:")))?;
-        let mut fields = line.split(':').skip(2).map(str::to_owned);
-        Some((fields.next()?, fields.next()?))
+        let mut ids = line.split(':').skip(2);
+        let (user, group) = (ids.next()?, ids.next()?);
+        Some(format!("setpriv --reuid={user} --regid={group} --clear-groups"))
     };
-    Some(ids("postgres").or_else(|| ids("nobody")).expect("a user postgres or nobody"))
+    let command = command("postgres").or_else(|| command("nobody")).expect("a user postgres or nobody");
+    command.split(' ').map(str::to_owned).collect()
 }

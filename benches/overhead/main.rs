@@ -12,7 +12,7 @@
 )]
 
 mod load;
-#[path = "../../actors/src/db/test_postgres.rs"]
+#[path = "../../actors/src/test_postgres.rs"]
 #[allow(dead_code, reason = "tests use more of it")]
 mod postgres;
 mod proxies;
@@ -20,6 +20,8 @@ mod proxies;
 #[allow(dead_code, reason = "tests use more of it")]
 mod redis;
 mod soak;
+#[path = "../../actors/src/test_keeper.rs"]
+mod test_keeper;
 mod upstream;
 mod usage;
 

@@ -9,7 +9,7 @@ mod http;
 pub mod metrics;
 pub mod models;
 pub mod money;
-#[path = "../../actors/src/db/test_postgres.rs"]
+#[path = "../../actors/src/test_postgres.rs"]
 #[allow(dead_code, reason = "the actors' own tests use more of it")]
 pub mod postgres;
 #[path = "../../actors/src/test_redis.rs"]
@@ -18,6 +18,8 @@ pub mod redis;
 pub mod reply;
 pub mod slow_proxy;
 pub mod temp_dir;
+#[path = "../../actors/src/test_keeper.rs"]
+mod test_keeper;
 
 use std::future::Future;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::Store;
 use super::test_dir::TestDir;
-use super::test_postgres::TestPostgres;
+use crate::test_postgres::TestPostgres;
 
 /// The database; dropping it removes the file.
 pub(crate) struct Place {

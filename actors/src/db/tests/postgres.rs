@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::keys::row;
 use super::leases::scope;
 use super::usage::usage;
-use crate::db::test_postgres::TestPostgres;
 use crate::db::{At, KeyRowChange, Store, StoreError};
+use crate::test_postgres::TestPostgres;
 
 /// The SQL of the documentation runs as it is printed, and the gateway notices what it does.
 #[actix_rt::test]
