@@ -116,7 +116,12 @@ impl Call {
         let walked = tokio::select! {
             biased;
             walked = Box::pin(self.walk()) => walked,
-            () = reply.closed() => return,
+            () = reply.closed() => {
+                if let Some(lookup) = self.lookup.as_ref().filter(|lookup| lookup.shadowed.is_some()) {
+                    self.routing.cache.count(lookup.status);
+                }
+                return;
+            }
         };
         let Walked { mut head, at, result } = walked;
         if let Some(lookup) = &self.lookup {

@@ -4,6 +4,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
 use gateway_actors::budget_ledger::NoteAudit;
 use gateway_actors::cache::forget::Forget;
+use gateway_actors::cache::key::CacheKey;
 use gateway_actors::cache_actor::ForgetEverywhere;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -70,7 +71,14 @@ async fn feedback(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answ
     fields.finish(&["id", "verdict"])?;
     let done = match verdict.as_str() {
         "right" => json!({ "forgotten": 0 }),
-        "wrong" => forget_everywhere(&worker, Forget::Key(id)).await?,
+        "wrong" => {
+            // Else the question would find the one that it was taken for.
+            let meanings = &worker.shared.routing.cache.meanings;
+            if let (Some(meanings), Some(key)) = (meanings, CacheKey::of_hex(&id)) {
+                meanings.index.set_apart(key);
+            }
+            forget_everywhere(&worker, Forget::Key(id)).await?
+        }
         _ => return Err(AdminError::bad_field("verdict", "must be right or wrong")),
     };
     worker.shared.metrics.feedback(&verdict);

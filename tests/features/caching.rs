@@ -14,6 +14,7 @@ use crate::harness::postgres::TestPostgres;
 use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time};
+use crate::semantic::in_redis;
 
 fn simple() -> Value {
     json!({ "cache": { "mode": "simple", "max_age": 3600 } })
@@ -513,7 +514,7 @@ async fn g1_a_redis_that_is_emptied_under_load_is_filled_again() {
     assert!(hits.load(Ordering::Relaxed) > 0);
     block_in_place(|| redis.flush());
     assert_eq!(status(&gateways[0].ask(echo(&key, "afterwards")).await.expect(200)), "MISS");
-    in_time("it is in Redis", async { while keys_in_redis() != 1 {} }).await;
+    in_redis(&redis, "--scan --pattern cache:simple:*", 1).await;
     assert_eq!(status(&gateways[1].ask(echo(&key, "afterwards")).await.expect(200)), "HIT");
 }
 

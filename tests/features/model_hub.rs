@@ -178,7 +178,11 @@ async fn a_model_that_is_not_what_the_hub_told_is_refused() {
         hub.sending(BGE, path, Manner::Well);
     }
     let folder = TempDir::new();
+    hub.sending(BGE, "onnx/model.onnx", Manner::WithoutHash);
     let setup = asking(&hub, &no_runtime(&folder), &folder);
+    let (code, text) = pull(&setup, &folder, BGE).await;
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("onnx/model.onnx: refused, the hub tells no hash of it"), "{text}");
     let (code, text) = pull(&setup, &folder, "multilingual-e5-base").await;
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("intfloat/multilingual-e5-base: onnx/model.onnx: the answer is 404"), "{text}");

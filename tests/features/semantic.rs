@@ -1,5 +1,7 @@
 //! Answers to questions of the same meaning, with the real MiniLM model.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -40,6 +42,16 @@ pub fn status(answer: &Answer) -> &str {
 
 pub const FIRST: &str = "How do I reset my password?";
 const PARAPHRASE: &str = "How can I reset my password?";
+
+/// Waits until a command gives so many lines.
+pub async fn in_redis(redis: &TestRedis, command: &str, count: usize) {
+    let counted = async {
+        while redis.cli(command).lines().count() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time(command, counted).await;
+}
 
 /// F3: another wording finds the answer; another number, person, negation, system prompt, team or language does not. A wrong
 /// answer can be thrown out.
@@ -87,7 +99,8 @@ async fn f3_the_same_meaning_has_the_same_answer_and_another_has_not() {
 async fn equal_questions_at_once_are_all_answered_by_their_meaning() {
     let openai = FakeProvider::answering(openai::answer("Click on Forgot.")).await;
     let Some(setup) = loading(Setup::new().openai(&openai)).await else { return };
-    let (gateway, key) = setup.start().await.with_key().await;
+    // Only one of them can be embedded.
+    let (gateway, key) = setup.set("actors.cache.embed_queue", 1).start().await.with_key().await;
     is_ready(&gateway).await;
     ask(&gateway, &key, FIRST).await;
     for answer in join_all((0..10).map(|_| ask(&gateway, &key, PARAPHRASE))).await {
@@ -111,8 +124,8 @@ async fn a_fleet_shares_its_questions() {
     let Some(one) = start().await else { return };
     let key = one.new_key(json!({})).await;
     assert_eq!(status(&ask(&one, &key, FIRST).await), "SEMANTIC MISS");
-    let counted = async { while redis.cli("--scan --pattern cache:embeddings:*").lines().count() != 1 {} };
-    in_time("the question is in Redis, as the documentation counts it", counted).await;
+    // As the documentation counts them.
+    in_redis(&redis, "--scan --pattern cache:embeddings:*", 1).await;
     let other = start().await.unwrap();
     other.wait_for_metric("semantic_cache_questions", &[], 1.0).await;
     assert_eq!(status(&ask(&other, &key, PARAPHRASE).await), "SEMANTIC HIT");
@@ -153,8 +166,7 @@ async fn an_exact_hit_makes_a_question_known() {
     for question in [FIRST, foreign] {
         assert_eq!(status(&ask(&without, &key, question).await), "SEMANTIC MISS");
     }
-    let kept = async { while redis.cli("--scan --pattern cache:simple:*").lines().count() != 2 {} };
-    in_time("the answers are in Redis", kept).await;
+    in_redis(&redis, "--scan --pattern cache:simple:*", 2).await;
     assert_eq!(redis.cli("--scan --pattern cache:embeddings:*"), "");
 
     let gateway = with_model.start().await;

@@ -14,7 +14,7 @@ use crate::money::PicoUsd;
 use crate::usage_row::UsageRow;
 
 /// Rows in one transaction.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 2_000;
 
 /// The size at which the journal begins a new file, so that stored rows do not pile up.
 const JOURNAL_BYTES: u64 = 4 << 20;

@@ -123,11 +123,14 @@ impl AnswerCache {
                     let most = tokio::time::Instant::now() + LONGEST_WAIT;
                     let until = lookup.deadline.map_or(most, |deadline| deadline.min(most));
                     // Past it the request goes on alone, and past its own deadline the attempt says so.
-                    let _landed = tokio::time::timeout_at(until, landed(flight)).await;
-                    // Where nothing was stored, everybody goes on alone: one after the other would take too long.
+                    let landed = tokio::time::timeout_at(until, landed(flight)).await;
                     if let Some(entry) = self.here(lookup) {
                         return Some(self.exactly(lookup, entry));
                     }
+                    if let Some(found) = landed.ok().flatten().filter(|found| self.is_near(found, lookup)) {
+                        return Some(found);
+                    }
+                    // Where nothing was found, everybody goes on alone: one after the other would take too long.
                 }
             }
         }
@@ -135,12 +138,16 @@ impl AnswerCache {
             return Some(self.exactly(lookup, entry));
         }
         let (meanings, question) = (self.meanings.as_ref()?, lookup.question.take()?);
+        let threshold = meanings.threshold(&lookup.tenant, &lookup.wish);
+        if threshold.is_none() || meanings.index.is_apart(&lookup.key) {
+            return None;
+        }
         let Some(embedded) = meanings.embed(&question).await else {
             // A long text would only take up room until its answer is there (G4).
             lookup.question = Some(question).filter(|question| meanings.pool.refuses(&question.text).is_none());
             return None;
         };
-        let threshold = meanings.threshold(&lookup.tenant, &lookup.wish).filter(|_| reads);
+        let threshold = threshold.filter(|_| reads);
         let found = match threshold {
             Some(threshold) => self.by_meaning(meanings, &embedded, threshold, lookup).await,
             None => None,
@@ -152,7 +159,17 @@ impl AnswerCache {
             lookup.shadowed = Some(Box::new(Shadowed { found, threshold }));
             return None;
         }
+        if let Some(flight) = &lookup.flight {
+            flight.found(found.clone());
+        }
         Some(found)
+    }
+
+    /// Whether what an equal question was answered with by its meaning will do for this one.
+    fn is_near(&self, found: &Found, lookup: &Lookup) -> bool {
+        let threshold = self.meanings.as_ref().and_then(|meanings| meanings.threshold(&lookup.tenant, &lookup.wish));
+        let is_near = found.similarity.zip(threshold).is_some_and(|(similarity, threshold)| similarity >= threshold);
+        lookup.question.is_some() && is_near && is_fresh(&found.entry, lookup, seconds())
     }
 
     fn exactly(&self, lookup: &mut Lookup, entry: Arc<Entry>) -> Found {
@@ -231,7 +248,7 @@ impl AnswerCache {
             meanings.index.add(question.clone());
         }
         if let Some(shadowed) = lookup.shadowed {
-            actix::spawn(self.clone().judge(shadowed, entry.clone()));
+            actix::spawn(self.clone().judge(shadowed, lookup.key, entry.clone()));
         }
         if let Some(actor) = &self.actor {
             // A full mailbox means that the fleet does without this answer.
@@ -255,7 +272,7 @@ pub fn forget_here(shelf: &Shelf, meanings: Option<(&Index, &Shadow)>, forget: &
     let index = meanings.map(|(index, _)| index);
     match forget {
         Forget::All => {
-            index.inspect(|index| index.forget(|_| true));
+            index.inspect(|index| index.clear());
             shelf.forget(|_, _| true)
         }
         // A question of a namespace goes when its answer is not found any more.

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::answers::Found;
 use super::key::CacheKey;
 
 /// The answers that are being made.
 #[derive(Clone, Debug, Default)]
 pub struct Flights {
-    under_way: Arc<Mutex<HashMap<CacheKey, watch::Receiver<()>>>>,
+    under_way: Arc<Mutex<HashMap<CacheKey, watch::Receiver<Option<Found>>>>>,
 }
 
 /// Who makes an answer.
@@ -19,7 +20,7 @@ pub enum Turn {
     /// The caller, until it drops this.
     Mine(Flight),
     /// Another request; wait for it.
-    Others(watch::Receiver<()>),
+    Others(watch::Receiver<Option<Found>>),
 }
 
 /// An answer that is being made; dropping it wakes those who wait.
@@ -27,7 +28,7 @@ pub enum Turn {
 pub struct Flight {
     flights: Flights,
     key: CacheKey,
-    _ended: watch::Sender<()>,
+    ended: watch::Sender<Option<Found>>,
 }
 
 impl Flights {
@@ -37,9 +38,16 @@ impl Flights {
         if let Some(flight) = under_way.get(&key) {
             return Turn::Others(flight.clone());
         }
-        let (ended, flight) = watch::channel(());
+        let (ended, flight) = watch::channel(None);
         under_way.insert(key, flight);
-        Turn::Mine(Flight { flights: self.clone(), key, _ended: ended })
+        Turn::Mine(Flight { flights: self.clone(), key, ended })
+    }
+}
+
+impl Flight {
+    /// Nothing is made: another question's answer will do, for those who wait too.
+    pub fn found(&self, found: Found) {
+        self.ended.send_replace(Some(found));
     }
 }
 
@@ -49,8 +57,9 @@ impl Drop for Flight {
     }
 }
 
-/// Waits until whoever makes an answer has done with it, well or not.
-pub async fn landed(mut flight: watch::Receiver<()>) {
-    // Nothing is ever sent: the channel's end is what is waited for.
+/// Waits until whoever makes an answer has done with it, well or not; gives what was found in its place.
+pub async fn landed(mut flight: watch::Receiver<Option<Found>>) -> Option<Found> {
+    // The channel's end is what is waited for.
     while flight.changed().await.is_ok() {}
+    flight.borrow().clone()
 }

@@ -6,12 +6,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use quick_cache::sync::Cache;
 use simsimd::SpatialSimilarity;
 
 use super::key::CacheKey;
 
 /// How far the quick score may be from the exact one.
 const BLUR: f32 = 0.005;
+
+/// Questions that are kept apart at most.
+const MOST_APART: usize = 10_000;
 
 /// Candidates that are handed out at most.
 const MOST_CANDIDATES: usize = 8;
@@ -56,6 +60,8 @@ pub struct Candidate {
 pub struct Index {
     state: RwLock<State>,
     most: usize,
+    /// Answers whose questions are neither found nor looked up by their meaning, since that went wrong.
+    apart: Cache<CacheKey, ()>,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +99,7 @@ impl Packed {
 impl Index {
     /// An index of at most so many questions.
     pub fn new(most: usize) -> Self {
-        Self { state: RwLock::default(), most: most.max(1) }
+        Self { state: RwLock::default(), most: most.max(1), apart: Cache::new(MOST_APART) }
     }
 
     /// The questions of equal surroundings that are at least so similar, the most similar first; `now` is in seconds
@@ -108,6 +114,9 @@ impl Index {
 
     /// Adds a question, or replaces the one with the same answer.
     pub fn add(&self, answered: Answered) {
+        if self.is_apart(&answered.key) {
+            return;
+        }
         let mut state = self.write();
         state.remove(&answered.key);
         let dimensions = answered.vector.bytes.len();
@@ -130,9 +139,25 @@ impl Index {
         }
     }
 
-    /// Whether the question of an answer is there, with these surroundings.
+    /// Whether the question of an answer is there, with these surroundings, or is to stay away.
     pub fn holds(&self, context: &CacheKey, key: &CacheKey) -> bool {
-        self.read().places.get(key).is_some_and(|(of, _)| of == context)
+        self.is_apart(key) || self.read().places.get(key).is_some_and(|(of, _)| of == context)
+    }
+
+    /// Keeps the question of an answer apart from all others from now on.
+    pub fn set_apart(&self, key: CacheKey) {
+        self.apart.insert(key, ());
+        self.remove(&key);
+    }
+
+    /// Whether the question of an answer is kept apart.
+    pub fn is_apart(&self, key: &CacheKey) -> bool {
+        self.apart.get(key).is_some()
+    }
+
+    /// Whether one more question makes another one go.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.most
     }
 
     /// Forgets the question of an answer.
@@ -140,11 +165,10 @@ impl Index {
         self.write().remove(key);
     }
 
-    /// Forgets all questions whose answers the condition holds for.
-    pub fn forget(&self, condition: impl Fn(&CacheKey) -> bool) {
-        let mut state = self.write();
-        let gone: Vec<CacheKey> = state.places.keys().filter(|key| condition(key)).copied().collect();
-        gone.iter().for_each(|key| state.remove(key));
+    /// Forgets all questions, and which ones were kept apart.
+    pub fn clear(&self) {
+        *self.write() = State::default();
+        self.apart.clear();
     }
 
     /// Forgets the questions whose answers have expired.

@@ -52,7 +52,8 @@ impl Latecomers {
     /// A question was answered by an equal one's answer: costs next to nothing where it can be found already.
     pub fn hit(&self, question: Question, key: CacheKey, entry: &Entry) {
         let context = self.meanings.context(&question);
-        if context.is_some_and(|context| !self.meanings.index.holds(&context, &key)) {
+        // In a full index each one that is added pushes out another, which would be added again at its next hit.
+        if context.is_some_and(|context| !self.meanings.index.holds(&context, &key)) && !self.meanings.index.is_full() {
             self.answered(question, key, entry);
         }
     }
@@ -91,7 +92,7 @@ async fn embed(
                     let _sent = actor.tell(KeepQuestion { question, namespace });
                 }
             }
-            Err(NotEmbedded::NotReady | NotEmbedded::Busy | NotEmbedded::Slow) => {}
+            Err(NotEmbedded::NotReady | NotEmbedded::Busy | NotEmbedded::Slow | NotEmbedded::Failed) => {}
             Err(_) => refused.insert(key, ()),
         }
     }

@@ -102,7 +102,7 @@ impl Hub {
             match answer.status {
                 200 => {
                     let path = into.join(part.name);
-                    self.receive(answer, &path, &|got| watch(part.name, got, told.size)).await?;
+                    self.receive(answer, told.size, &path, &|got| watch(part.name, got, told.size)).await?;
                     let hash = told.check(&path, part)?;
                     return Ok((told.commit, hash));
                 }
@@ -116,9 +116,15 @@ impl Hub {
         Err("too many redirects".to_owned())
     }
 
-    async fn receive(&self, answer: Fetched, path: &Path, watch: &dyn Fn(u64)) -> Result<(), String> {
+    async fn receive(
+        &self,
+        answer: Fetched,
+        told: Option<u64>,
+        path: &Path,
+        watch: &dyn Fn(u64),
+    ) -> Result<(), String> {
         let mut body = answer.body;
-        let size = text(&answer.headers, "content-length").and_then(|size| size.parse::<u64>().ok());
+        let size = text(&answer.headers, "content-length").and_then(|size| size.parse::<u64>().ok()).or(told);
         if size.is_some_and(|size| size > LARGEST) {
             return Err("too large".to_owned());
         }
@@ -174,6 +180,8 @@ impl Told {
                     return Err(format!("refused, its git hash is {git} and the hub tells {told}"));
                 }
             }
+            // What nobody knows anything of would be held to itself ever after.
+            None if !is_hex(told, 64) => return Err("refused, the hub tells no hash of it".to_owned()),
             _ => {}
         }
         Ok(hash)

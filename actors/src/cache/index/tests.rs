@@ -80,10 +80,26 @@ fn f5_questions_are_bounded_and_forgotten() {
     assert_eq!(index.len(), 50, "the same answer again");
     index.remove(&key(59));
     assert!(!index.holds(&key(1_002), &key(59)) && !is_there(59) && is_there(58) && is_there(57));
-    index.forget(|name| *name == key(58));
-    assert!(!is_there(58) && index.len() == 48);
     index.expire(99);
-    assert_eq!(index.len(), 48);
+    assert_eq!(index.len(), 49);
     index.expire(100);
     assert!(index.is_empty());
+}
+
+/// F3: a question that is kept apart is not found, also where it comes again.
+#[test]
+fn f3_questions_are_kept_apart() {
+    let (index, vector) = (Index::new(2), random(&mut StdRng::seed_from_u64(8)));
+    for n in 1..=2 {
+        index.add(answered(1_000, n, &vector));
+    }
+    let found = || index.search(&key(1_000), &vector, 0.99, 0).iter().map(|found| found.key).collect::<Vec<_>>();
+    assert!(index.is_full());
+    index.set_apart(key(1));
+    index.add(answered(1_000, 1, &vector));
+    assert_eq!((found(), index.is_apart(&key(1)), index.is_full()), (vec![key(2)], true, false));
+    assert!(index.holds(&key(1_000), &key(1)), "nothing is missing");
+    index.clear();
+    index.add(answered(1_000, 1, &vector));
+    assert_eq!(found(), [key(1)]);
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use super::{Place, Shadow, Shadowed, Spoken, Verdict};
 use crate::cache::answers::AnswerCache;
 use crate::cache::entry::Entry;
-use crate::cache::forget::Forget;
+use crate::cache::key::CacheKey;
 use crate::cache::meanings::Meanings;
 use crate::cache_actor::Withdraw;
 use crate::embed::pool::EmbedPool;
 
 impl AnswerCache {
-    /// Compares the two, counts what comes of it, and throws the stored one out where it was wrong, as feedback does.
-    /// Nobody waits for it.
-    pub(in crate::cache) async fn judge(self: Arc<Self>, shadowed: Box<Shadowed>, fresh: Arc<Entry>) {
-        let Some(Meanings { pool, shadow, .. }) = &self.meanings else { return };
+    /// Compares the two, and counts what comes of it. Where the stored one was wrong, both are thrown out, and neither
+    /// question shares an answer with any other again: each would else find the other one, which is as near. Nobody waits
+    /// for it.
+    pub(in crate::cache) async fn judge(self: Arc<Self>, shadowed: Box<Shadowed>, asked: CacheKey, fresh: Arc<Entry>) {
+        let Some(Meanings { pool, shadow, index, .. }) = &self.meanings else { return };
         let Shadowed { found, threshold } = *shadowed;
         let verdict = match (Spoken::of(&found.entry), Spoken::of(&fresh)) {
             (Some(stored), Some(fresh)) => compare(pool, shadow.rules.agreement, &stored, &fresh).await,
@@ -27,10 +28,13 @@ impl AnswerCache {
         if verdict == Verdict::Differs {
             let key = found.key;
             log::info!(key = key.to_hex(), similarity = found.similarity; "an answer from the cache would have been wrong");
-            self.forget(&Forget::Key(key.to_hex()));
-            if let Some(actor) = &self.actor {
-                // A full mailbox means that the fleet keeps it until it expires.
-                let _sent = actor.tell(Withdraw { key, namespace: place.namespace });
+            for key in [key, asked] {
+                index.set_apart(key);
+                self.shelf.remove(&key);
+                if let Some(actor) = &self.actor {
+                    // A full mailbox means that the fleet keeps it until it expires.
+                    let _sent = actor.tell(Withdraw { key, namespace: place.namespace.clone() });
+                }
             }
         }
         // Last, so that who sees it sees what follows from it too.

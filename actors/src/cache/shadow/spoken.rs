@@ -1,5 +1,7 @@
 //! What an answer says, as far as two of them are compared.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Verdict;
@@ -42,6 +44,10 @@ impl Spoken {
         if !self.calls.is_empty() || !other.calls.is_empty() {
             return Some(if self.calls == other.calls { Verdict::Agrees } else { Verdict::Differs });
         }
+        if self.text.trim().is_empty() && other.text.trim().is_empty() {
+            // Sounds, or thoughts alone.
+            return Some(Verdict::Uncomparable);
+        }
         if self.text.split_whitespace().eq(other.text.split_whitespace()) {
             return Some(Verdict::Agrees);
         }
@@ -68,13 +74,13 @@ impl Spoken {
 
     /// Whether its beginning has a number that the other answer has nowhere; the numbers of a list's lines are none.
     fn has_own_number(&self, other: &Self) -> bool {
-        let others = numbers(&other.text);
-        numbers(self.opening()).iter().any(|number| !others.contains(number))
+        let others: HashSet<u64> = numbers(&other.text).collect();
+        numbers(self.opening()).any(|number| !others.contains(&number))
     }
 }
 
-fn numbers(text: &str) -> Vec<u64> {
-    text.lines().flat_map(|line| guard::numbers(without_place(line))).collect()
+fn numbers(text: &str) -> impl Iterator<Item = u64> {
+    text.lines().flat_map(|line| guard::numbers(without_place(line)))
 }
 
 /// A line without its number in a list.
@@ -130,7 +136,7 @@ mod tests {
         let (agrees, differs) = (Some(Verdict::Agrees), Some(Verdict::Differs));
         for (one, other, verdict) in [
             ("It is open.", "It  is\nopen.", agrees),
-            ("", "", agrees),
+            ("", " ", Some(Verdict::Uncomparable)),
             ("Yes, it is.", "No, it is not.", differs),
             ("Có, bạn làm được.", "Không, bạn không làm được.", differs),
             ("**No.** It is closed.", "Yes.", differs),

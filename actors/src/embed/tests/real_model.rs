@@ -36,7 +36,7 @@ pub(crate) fn settings(model: &'static Model, places: Places) -> EmbedSettings {
     }
 }
 
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     writeln!(std::io::stderr(), "SKIPPED, not tested: the embedding model is not reachable: {why}").unwrap();
 }
 
