@@ -11,8 +11,18 @@ const WHAT: u16 = 1;
 const HOW: u16 = 1 << 1;
 /// Yes or no.
 pub const YES_NO: u16 = 1 << 2;
+/// When.
+pub const WHEN: u16 = 1 << 3;
+/// Where.
+pub const WHERE: u16 = 1 << 4;
 /// Who: it acts, as a noun does.
 pub const WHO: u16 = 1 << 5;
+const HOW_MUCH: u16 = 1 << 6;
+const HOW_MANY: u16 = 1 << 7;
+/// How long: also "how many days".
+pub const HOW_LONG: u16 = 1 << 8;
+/// What may be counted with a unit.
+pub const COUNTS: u16 = HOW_MUCH | HOW_MANY;
 const VAGUE: u16 = WHAT | HOW | YES_NO;
 
 /// Whether two questions ask for something else; `implied` is what their common nouns ask for by themselves (a deadline is

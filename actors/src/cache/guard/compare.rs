@@ -1,5 +1,6 @@
 use super::ask;
 use super::difference::Difference;
+use super::hash;
 use super::meaning::{Item, Kind, Meaning};
 
 /// The first reason why two questions must not share an answer.
@@ -7,7 +8,17 @@ pub fn differ(one: &Meaning, other: &Meaning) -> Option<Difference> {
     if one.vietnamese != other.vietnamese {
         return Some(Difference::Language);
     }
-    let (left, right) = leftovers(&one.items, &other.items);
+    let (mut left, mut right) = leftovers(&one.items, &other.items);
+    let (mut asks, mut other_asks) = (one.asks, other.asks);
+    // "How many days" is a "how long"; "how many hours" is not "how many days".
+    for (one, left, asks, other) in [(one, &mut left, &mut asks, other), (other, &mut right, &mut other_asks, one)] {
+        if let Some(unit) = one.counted_time.filter(|_| other.asks & ask::HOW_LONG != 0 && other.counted_time.is_none())
+        {
+            left.retain(|item| (item.kind, item.key) != (Kind::Unit, unit));
+            *asks = *asks & !ask::COUNTS | ask::HOW_LONG;
+        }
+    }
+    let suggested = if asks == 0 || other_asks == 0 { one.suggested & other.suggested } else { 0 };
     let has = |kind: Kind| left.iter().chain(&right).any(|item| item.kind == kind);
     let reasons = [
         (has(Kind::Number), Difference::Numbers),
@@ -18,7 +29,7 @@ pub fn differ(one: &Meaning, other: &Meaning) -> Option<Difference> {
         (has(Kind::Scope), Difference::Quantifier),
         (modality_differs(one, other), Difference::Modality),
         (tense_differs(one, other), Difference::Tense),
-        (ask::differ(one.asks, other.asks, one.implied & other.implied), Difference::QuestionWord),
+        (ask::differ(asks, other_asks, one.implied & other.implied | suggested), Difference::QuestionWord),
     ];
     let plain = reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason));
     plain
@@ -67,7 +78,9 @@ fn tense_differs(one: &Meaning, other: &Meaning) -> bool {
         return true;
     }
     let future = if one.past { other.future } else { one.future };
-    one.past != other.past && (future || ask::is_yes_or_no(one.asks) || ask::is_yes_or_no(other.asks))
+    let (then, now) = if one.past { (one, other) } else { (other, one) };
+    let was_and_is = !then.present && now.present && !now.past && now.asks & ask::WHO == 0;
+    one.past != other.past && (was_and_is || future || ask::is_yes_or_no(one.asks) || ask::is_yes_or_no(other.asks))
 }
 
 fn words_differ(read: &Meaning, left: &[Item], right: &[Item]) -> Option<Difference> {
@@ -86,17 +99,179 @@ fn words_differ(read: &Meaning, left: &[Item], right: &[Item]) -> Option<Differe
 /// The same words: whether their places tell other roles.
 fn order_differs(one: &Meaning, other: &Meaning) -> bool {
     let (a, b) = (&one.items, &other.items);
+    if agents_differ(one, other) {
+        return true;
+    }
+    let turn = Turn::of(a, b);
+    if let Some(turn) = &turn {
+        if let Some(spared) = turn.swaps_a_pair(one, other) {
+            let without = |roles: &[(u64, u64)]| -> Vec<(u64, u64)> {
+                roles.iter().copied().filter(|(_, word)| !spared.contains(word)).collect()
+            };
+            return roles_differ(&without(&one.roles), &without(&other.roles));
+        }
+        match turn.moves_a_clause(one, other) {
+            Some(true) => return asks_whom(one, other) || roles_differ(&one.roles, &other.roles),
+            Some(false) => return true,
+            None if turn.is_pair() => return true,
+            None => {}
+        }
+    }
     let actors = inversion(a, b, |item| item.actor);
     let turned = actors.is_some_and(|turned| turned != (one.passive != other.passive));
     // The first word's capital letter tells nothing; the other question may tell that it is a name.
     let named = |item: &Item| a.iter().chain(b).any(|same| same.key == item.key && same.name);
+    let names_turned = inversion(a, b, |item| !item.actor && named(item)) == Some(true)
+        && one.passive == other.passive
+        && !names_are_bound(a, b, &named);
     let kinds = [Kind::Number, Kind::Unit, Kind::Id];
+    let same_order = a.len() == b.len() && a.iter().zip(b).all(|(one, other)| one.key == other.key);
     turned
-        || turned_round(one, other)
-        || inversion(a, b, |item| !item.actor && named(item)) == Some(true)
+        || turned_round(one, other, turn.as_ref())
+        || names_turned
+        || !same_order && names_are_bound_otherwise(a, b, &named)
+        || !same_order && one.done_to_speaker != other.done_to_speaker
         || kinds.into_iter().any(|kind| inversion(a, b, |item| item.kind == kind) == Some(true))
         || roles_differ(&one.roles, &other.roles)
         || one.vietnamese && syllables_swapped(a, b)
+}
+
+/// Whether "by" and "bị" tell another doer than the other question's order does.
+fn agents_differ(one: &Meaning, other: &Meaning) -> bool {
+    let place = |meaning: &Meaning, key: u64| meaning.items.iter().position(|item| item.key == key);
+    let does = |passive: &Meaning, active: &Meaning, (before, agent): (u64, u64)| {
+        let same_order = passive.items.iter().zip(&active.items).all(|(one, other)| one.key == other.key);
+        let spared = active.passive || (passive.vietnamese && same_order);
+        spared || place(active, agent) <= place(active, before)
+    };
+    match (one.agent, other.agent) {
+        (Some(agent), None) => !does(one, other, agent),
+        (None, Some(agent)) => !does(other, one, agent),
+        (Some(agent), Some(also)) => agent != also && agent == (also.1, also.0),
+        (None, None) => false,
+    }
+}
+
+/// Two neighbouring parts that stand the other way round in the other question; all else is in its place.
+struct Turn<'a> {
+    /// The parts, as the first question has them.
+    head: &'a [Item],
+    tail: &'a [Item],
+    /// The same parts, as the other question has them.
+    other_head: &'a [Item],
+    other_tail: &'a [Item],
+    /// Nothing comes before them.
+    first: bool,
+    /// Nothing comes after them.
+    last: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn of(a: &'a [Item], b: &'a [Item]) -> Option<Self> {
+        let same = |(one, other): &(&Item, &Item)| one.key == other.key;
+        let before = a.iter().zip(b).take_while(same).count();
+        let (a, b) = (a.get(before..)?, b.get(before..)?);
+        let after = a.iter().rev().zip(b.iter().rev()).take_while(same).count();
+        let (a, b) = (a.get(..a.len() - after)?, b.get(..b.len().checked_sub(after)?)?);
+        let equal =
+            |one: &[Item], other: &[Item]| one.iter().map(|item| item.key).eq(other.iter().map(|item| item.key));
+        (1..a.len()).find_map(|at| {
+            let (head, tail) = a.split_at(at);
+            let (other_tail, other_head) = b.split_at_checked(tail.len())?;
+            (equal(head, other_head) && equal(tail, other_tail)).then_some(Self {
+                head,
+                tail,
+                other_head,
+                other_tail,
+                first: before == 0,
+                last: after == 0,
+            })
+        })
+    }
+
+    /// "A and B" for "B and A": the words whose roles that changes.
+    fn swaps_a_pair(&self, one: &Meaning, other: &Meaning) -> Option<[u64; 2]> {
+        let (head, tail) = (self.head.first()?, self.tail.first()?);
+        let (other_head, other_tail) = (self.other_head.first()?, self.other_tail.first()?);
+        let roles = |meaning: &Meaning, item: &Item| -> Vec<u64> {
+            let between = hash::of("between");
+            let own = meaning.roles.iter().filter(|(role, word)| *word == item.key && *role != between);
+            own.map(|(role, _)| *role).collect()
+        };
+        let stand_free = self.first || (head.lead.apart && other_tail.lead.apart);
+        let first = roles(one, head);
+        let denied = one.negations > 0 && !first.is_empty();
+        (self.is_pair()
+            && stand_free
+            && !denied
+            && first == roles(other, other_tail)
+            && roles(one, tail).is_empty()
+            && roles(other, other_head).is_empty())
+        .then_some([head.key, tail.key])
+    }
+
+    /// "And" stands between them both ways.
+    fn is_pair(&self) -> bool {
+        let joined = |items: &[Item]| items.first().is_some_and(|item| item.lead.joined);
+        joined(self.tail) && joined(self.other_head)
+    }
+
+    /// "If A, B" for "B if A", "in A, B" for "B in A"; `Some(false)` where the condition is another one.
+    fn moves_a_clause(&self, one: &Meaning, other: &Meaning) -> Option<bool> {
+        let fronted = |front: &[Item]| self.first && front.last().is_some_and(|last| last.ends);
+        let (front, moved) = match (fronted(self.head), fronted(self.other_tail)) {
+            (true, _) => (self.head.first()?, self.other_head.first()?),
+            (false, true) => (self.other_tail.first()?, self.tail.first()?),
+            (false, false) => return None,
+        };
+        match (one.condition, other.condition) {
+            (Some(one), Some(other)) => Some(one == other),
+            _ => (front.lead.link != 0 && front.lead.link == moved.lead.link).then_some(true),
+        }
+    }
+
+    /// Two things side by side that nothing binds, before a third: "the dog the cat bites".
+    fn is_bare(&self) -> bool {
+        let bound = |items: &[Item]| items.first().is_some_and(|item| item.lead.link != 0 || item.lead.joined);
+        let ends = |items: &[Item]| items.last().is_some_and(|item| item.ends);
+        let vague =
+            |items: &[Item]| items.iter().all(|item| item.degree || !matches!(item.kind, Kind::Content | Kind::Id));
+        let parts = [self.head, self.tail, self.other_head, self.other_tail];
+        !self.last
+            && !parts.iter().any(|part| bound(part))
+            && !ends(self.head)
+            && !ends(self.other_tail)
+            && !parts.iter().any(|part| vague(part))
+    }
+}
+
+/// Whether names hang on the same words in both ("in Berlin"), but for one at most.
+fn names_are_bound(a: &[Item], b: &[Item], named: impl Fn(&Item) -> bool) -> bool {
+    let bound = |items: &[Item]| -> (Vec<(u64, u64)>, usize) {
+        let begins = |at: &usize| {
+            items.get(*at).is_some_and(&named) && !at.checked_sub(1).and_then(|at| items.get(at)).is_some_and(&named)
+        };
+        let begun = (0..items.len()).filter(begins).filter_map(|at| items.get(at));
+        let mut links: Vec<(u64, u64)> = begun.map(|item| (item.key, item.lead.link)).collect();
+        links.sort_unstable();
+        let free = links.iter().filter(|(_, link)| *link == 0).count();
+        (links, free)
+    };
+    let ((a, free), (b, _)) = (bound(a), bound(b));
+    a == b && free <= 1
+}
+
+/// Whether "in" stands before a name in one alone, and before another name in the other alone.
+fn names_are_bound_otherwise(a: &[Item], b: &[Item], named: impl Fn(&Item) -> bool) -> bool {
+    let bound_here = |items: &[Item], also: &[Item]| {
+        let is_bound = |item: &&Item| named(item) && item.lead.link != 0;
+        items.iter().filter(is_bound).any(|item| !also.iter().any(|same| same.key == item.key && same.lead.link != 0))
+    };
+    bound_here(a, b) && bound_here(b, a)
+}
+
+fn asks_whom(one: &Meaning, other: &Meaning) -> bool {
+    one.asks & other.asks & ask::WHO != 0 && one.whom != other.whom
 }
 
 /// Whether the items of a class stand in another order; none where there are not two different ones.
@@ -124,23 +299,12 @@ fn roles_differ(one: &[(u64, u64)], other: &[(u64, u64)]) -> bool {
 
 /// Whether the same things stand in an order that no moved part explains: "if A, B" is "B if A", but "A sues B" is not
 /// "B sues A".
-fn turned_round(one: &Meaning, other: &Meaning) -> bool {
-    let keys = |meaning: &Meaning| -> Vec<u64> { meaning.items.iter().map(|item| item.key).collect() };
-    let (a, b) = (keys(one), keys(other));
-    let first = a.iter().zip(&b).take_while(|(one, other)| one == other).count();
-    let (a, b) = (a.get(first..).unwrap_or_default(), b.get(first..).unwrap_or_default());
-    let last = a.iter().rev().zip(b.iter().rev()).take_while(|(one, other)| one == other).count();
-    let (a, b) =
-        (a.get(..a.len() - last).unwrap_or_default(), b.get(..b.len().saturating_sub(last)).unwrap_or_default());
-    if a.is_empty() {
+fn turned_round(one: &Meaning, other: &Meaning, turn: Option<&Turn>) -> bool {
+    if one.items.iter().map(|item| item.key).eq(other.items.iter().map(|item| item.key)) {
         return false;
     }
-    let asks_whom = one.asks & other.asks & ask::WHO != 0 && one.whom != other.whom;
-    let moved = (1..a.len()).any(|at| {
-        let (head, tail) = a.split_at(at);
-        b.starts_with(tail) && b.ends_with(head)
-    });
-    asks_whom || !moved && one.links == other.links && one.passive == other.passive
+    let alike = one.links == other.links && one.passive == other.passive;
+    asks_whom(one, other) || alike && turn.is_none_or(Turn::is_bare)
 }
 
 /// Syllables of words that no list knows: "công nhân" is not "nhân công".

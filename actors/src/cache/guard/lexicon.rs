@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 
 use super::ask;
 use super::hash;
-use super::stem::stem;
+use super::stem::{Vowel, stem};
 use super::tokens::Tokens;
 
 /// What a phrase does to the meaning of a question.
@@ -41,6 +41,8 @@ pub enum Sense {
     By,
     /// The next word, if it is somebody, is who does it ("được", "bị").
     Passive,
+    /// Nothing, but a clause begins on which the question depends.
+    If,
 }
 
 /// A phrase's sense, and what it stands for.
@@ -57,8 +59,14 @@ pub struct Traits {
     pub actor: bool,
     /// The next word has a role by it: before, after, instead of.
     pub relation: bool,
+    /// A verb whose objects may be told in any order ("mix A and B"), or the "or" between them.
+    pub lists: bool,
     /// Bits of `ask` that it implies: a deadline is a "when".
     pub asks: u16,
+    /// Bits of `ask` that it implies where a question asks for nothing by itself.
+    pub suggests: u16,
+    /// No name, even in capital letters ("Wi-Fi").
+    pub thing: bool,
 }
 
 /// The words of one language.
@@ -96,23 +104,28 @@ impl Lexicon {
             let lines = list.lines().filter(|line| !line.starts_with('#'));
             lines.filter_map(|line| {
                 let (head, phrases) = line.split_once(": ")?;
-                Some((head.split_once(' ').unwrap_or((head, "")), phrases.split(',').map(str::trim)))
+                let phrases = phrases.split(',').flat_map(|phrase| spelt_out(phrase.trim()));
+                Some((head.split_once(' ').unwrap_or((head, "")), phrases))
             })
         };
         for ((name, key), phrases) in lines() {
             let Some(sense) = sense(name) else { continue };
             let mut first = None;
             for phrase in phrases {
-                let own = lexicon.key_of(phrase);
+                let own = lexicon.key_of(&phrase);
                 let same = *first.get_or_insert(own);
                 let key = match sense {
+                    Sense::Content if matches!(name, "word" | "joined") => own,
                     Sense::Content => same,
                     Sense::Number => key.parse().map(|value| super::number::Number::whole(value).key()).unwrap_or(own),
                     Sense::Times => key.parse().unwrap_or(0),
                     Sense::Ask => ask::bit(key).into(),
                     _ => hash::of(if key.is_empty() { name } else { key }),
                 };
-                lexicon.add(phrase, Entry { sense, key });
+                lexicon.add(&phrase, Entry { sense, key });
+                if name == "joined" {
+                    lexicon.add(&phrase.replace(' ', ""), Entry { sense, key });
+                }
             }
         }
         for ((name, key), phrases) in lines() {
@@ -120,7 +133,7 @@ impl Lexicon {
             for phrase in phrases {
                 match name {
                     "particle" => {
-                        let word = lexicon.word_key(phrase);
+                        let word = lexicon.word_key(&phrase);
                         lexicon.particles.insert(word);
                     }
                     "opposite" => {
@@ -129,13 +142,16 @@ impl Lexicon {
                             lexicon.opposites.insert((one.min(other), one.max(other)));
                         }
                     }
-                    "actor" | "relation" | "hint" => {
-                        let phrase_key = lexicon.content(phrase, first);
+                    "actor" | "relation" | "lists" | "hint" | "suggest" | "thing" => {
+                        let phrase_key = lexicon.content(&phrase, first);
                         first = first.or(Some(phrase_key));
                         let traits = lexicon.traits.entry(phrase_key).or_default();
                         traits.actor |= name == "actor";
                         traits.relation |= name == "relation";
+                        traits.lists |= name == "lists";
+                        traits.thing |= name == "thing";
                         traits.asks |= if name == "hint" { ask::bit(key) } else { 0 };
+                        traits.suggests |= if name == "suggest" { ask::bit(key) } else { 0 };
                     }
                     _ => {}
                 }
@@ -152,7 +168,20 @@ impl Lexicon {
 
     /// What stands for a word of a text.
     pub fn word_key(&self, word: &str) -> u64 {
-        hash::of(if self.stems { stem(word) } else { word })
+        if !self.stems {
+            return hash::of(word);
+        }
+        let stem = stem(word);
+        match stem.vowel {
+            Vowel::None => hash::of(stem.text),
+            vowel => hash::then(hash::of(stem.text), vowel as u64),
+        }
+    }
+
+    /// What stands for a thing that a phrase names.
+    pub fn content_key(&self, phrase: &str) -> u64 {
+        let own = whole(&self.words_of(phrase));
+        self.phrases.get(&own).map_or(own, |entry| entry.key)
     }
 
     /// Whether a word of the text is a phrase here.
@@ -225,6 +254,14 @@ impl Lexicon {
     }
 }
 
+/// The phrases that a line's "[could|can] you [please|]" stands for.
+fn spelt_out(phrase: &str) -> Vec<String> {
+    let parts = phrase.split_once('[').and_then(|(head, rest)| Some((head, rest.split_once(']')?)));
+    let Some((head, (choices, tail))) = parts else { return vec![phrase.to_owned()] };
+    let tails = spelt_out(tail);
+    choices.split('|').flat_map(|choice| tails.iter().map(move |tail| format!("{head}{choice}{tail}"))).collect()
+}
+
 fn whole(words: &[u64]) -> u64 {
     match words {
         [word] => *word,
@@ -240,7 +277,7 @@ fn bounded(phrase: u64, opens: bool, closes: bool) -> u64 {
 fn sense(name: &str) -> Option<Sense> {
     Some(match name {
         "noise" => Sense::Noise,
-        "same" | "recommended" => Sense::Content,
+        "same" | "word" | "joined" | "recommended" => Sense::Content,
         "number" => Sense::Number,
         "times" => Sense::Times,
         "date" => Sense::Date,
@@ -252,9 +289,10 @@ fn sense(name: &str) -> Option<Sense> {
         "can" => Sense::Can,
         "past" => Sense::Past,
         "future" => Sense::Future,
-        "from" | "to" | "than" => Sense::Role,
+        "from" | "to" | "than" | "between" => Sense::Role,
         "by" => Sense::By,
         "passive" => Sense::Passive,
+        "if" => Sense::If,
         _ => return None,
     })
 }

@@ -18,6 +18,8 @@ pub struct Meaning {
     pub asks: u16,
     /// Bits of `ask` that its nouns imply.
     pub implied: u16,
+    /// Bits of `ask` that its nouns imply where it asks for nothing by itself.
+    pub suggested: u16,
     /// How many words bind its parts ("of", "if", "is"): a question that is turned round fairly needs other ones.
     pub links: usize,
     /// "Who does … ?": whom it is done to.
@@ -34,6 +36,16 @@ pub struct Meaning {
     pub future: bool,
     /// It tells who does it after what is done.
     pub passive: bool,
+    /// What comes before "by" or "bị", and who does it.
+    pub agent: Option<(u64, u64)>,
+    /// What comes first after "if".
+    pub condition: Option<u64>,
+    /// The speaker follows a verb ("nợ tôi").
+    pub done_to_speaker: bool,
+    /// "How many days": their unit.
+    pub counted_time: Option<u64>,
+    /// It speaks in the present ("is it", "does it").
+    pub present: bool,
 }
 
 /// One thing that a question speaks of.
@@ -47,6 +59,23 @@ pub struct Item {
     pub actor: bool,
     /// A word that no list knows.
     pub unknown: bool,
+    /// How it hangs on what comes before it.
+    pub lead: Lead,
+    /// A clause ends after it.
+    pub ends: bool,
+    /// The highest degree ("tallest"), which may stand before or after its thing.
+    pub degree: bool,
+}
+
+/// What stands between a thing and the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lead {
+    /// The last word that binds them ("of", "in"); 0 for none.
+    pub link: u64,
+    /// "and", "or".
+    pub joined: bool,
+    /// Some word, or a role ("from", "between"), or nothing comes before it.
+    pub apart: bool,
 }
 
 /// What an item is.
@@ -73,6 +102,7 @@ impl Meaning {
             roles: Vec::new(),
             asks: 0,
             implied: 0,
+            suggested: 0,
             links: 0,
             whom: false,
             negations: 0,
@@ -81,10 +111,28 @@ impl Meaning {
             past: false,
             future: false,
             passive: false,
+            agent: None,
+            condition: None,
+            done_to_speaker: false,
+            counted_time: None,
+            present: false,
         };
-        let mut reader = Reader { meaning, pending: None, by: false, may_be_by: false, number: None };
+        let mut reader = Reader {
+            meaning,
+            pending: None,
+            by: false,
+            may_be_by: false,
+            number: None,
+            lead: Lead { apart: true, ..Lead::default() },
+            before_by: None,
+            condition: false,
+            counts: false,
+        };
         reader.read(&tokens);
         reader.end_number();
+        reader.spare_both();
+        reader.set_or_aside();
+        reader.spare_what_is_asked();
         reader.meaning
     }
 }
@@ -97,8 +145,16 @@ struct Reader {
     by: bool,
     /// The next item does it if it is somebody.
     may_be_by: bool,
-    /// A number that a word such as "million" may still make larger.
-    number: Option<Number>,
+    /// A number that a word such as "million" may still make larger, and its lead.
+    number: Option<(Number, Lead)>,
+    /// The lead of the next item.
+    lead: Lead,
+    /// What stood before "by" or "bị".
+    before_by: Option<u64>,
+    /// The next item begins a condition.
+    condition: bool,
+    /// "How many" came right before.
+    counts: bool,
 }
 
 impl Reader {
@@ -108,10 +164,17 @@ impl Reader {
         let keys: Vec<u64> = tokens.iter().map(|(token, word)| word_key(lexicon, token, word, english)).collect();
         self.meaning.links = tokens.iter().filter(|(_, word)| LINKS.contains(word)).count();
         self.meaning.whom = tokens.is_followed(&["who", "whom"], &HELPERS);
+        self.meaning.present = english && tokens.iter().any(|(_, word)| PRESENT.contains(&word));
         let ends = clause_ends(lexicon, tokens, &keys);
         let mut opens = true;
         let mut at = 0;
         while let Some((token, word)) = tokens.get(at) {
+            let vocative = if opens { self.vocative(tokens, at) } else { 0 };
+            if vocative > 0 {
+                at += vocative;
+                continue;
+            }
+            let before = self.meaning.items.len() + usize::from(self.number.is_some());
             let taken = match self.special(tokens, at) {
                 true => 1,
                 false if token.code => {
@@ -133,10 +196,11 @@ impl Reader {
                                 }
                                 sense => {
                                     self.meaning.asks |= asked_by_opening(sense, opens && !self.meaning.vietnamese);
-                                    self.entry(entry, token.name && taken < 3);
+                                    let named = token.name && taken < 3 && !lexicon.traits(entry.key).thing;
+                                    self.entry(entry, named);
                                 }
                             }
-                            opens &= entry.sense == Sense::Noise && !called;
+                            opens &= matches!(entry.sense, Sense::Noise | Sense::If) && !called;
                             taken
                         }
                         None => {
@@ -147,8 +211,109 @@ impl Reader {
                     }
                 }
             };
+            let is_item = self.meaning.items.len() + usize::from(self.number.is_some()) > before;
+            if is_item {
+                let or = JOINS.contains(&word) && taken == 1;
+                self.lead = Lead { joined: or, apart: or || self.lead.apart, ..Lead::default() };
+            } else {
+                self.lead.apart = true;
+                (at..at + taken).filter_map(|at| tokens.get(at)).for_each(|(_, word)| self.bind(word, taken));
+            }
             at += taken;
-            opens |= tokens.get(at - 1).is_some_and(|(last, _)| last.closes);
+            let closes = tokens.get(at - 1).is_some_and(|(last, _)| last.closes);
+            if is_item
+                && english
+                && word.ends_with("est")
+                && word.len() > 5
+                && let Some(last) = self.meaning.items.last_mut()
+            {
+                last.degree = true;
+            }
+            if closes {
+                self.end_clause();
+            }
+            opens |= closes;
+        }
+    }
+
+    /// How many words speak to somebody: "Hi Anna," or "bác sĩ ơi".
+    fn vocative(&self, tokens: &Tokens, at: usize) -> usize {
+        let is = |at: usize, word: &str| tokens.get(at).is_some_and(|(_, other)| other == word);
+        let runs_on = |at: usize| tokens.get(at).is_some_and(|(token, _)| !token.closes && !token.code);
+        if let Some(called) = (at..at + 3).find(|called| is(called + 1, "ơi")) {
+            return if (at..=called).all(runs_on) { called + 2 - at } else { 0 };
+        }
+        let Some((_, first)) = tokens.get(at).filter(|_| runs_on(at)) else { return 0 };
+        let lexicon = self.meaning.lexicon;
+        let greeted = |(token, word): (&Token, &str)| {
+            let noise = || lexicon.longest_phrase(&[lexicon.word_key(word)], false, |_| false);
+            !token.code
+                && (token.name
+                    || GREETED.contains(&word)
+                    || noise().is_some_and(|(entry, _)| entry.sense == Sense::Noise))
+        };
+        let ends = (at + 1..at + 4).find(|at| !runs_on(*at)).filter(|end| end + 1 < tokens.len());
+        match ends {
+            Some(end) if GREETINGS.contains(&first) && (at + 1..=end).all(|at| tokens.get(at).is_some_and(greeted)) => {
+                end + 1 - at
+            }
+            _ => 0,
+        }
+    }
+
+    /// A word that is no item tells how the next item hangs on the one before.
+    fn bind(&mut self, word: &str, taken: usize) {
+        self.lead.joined |= JOINS.contains(&word);
+        if BINDS.contains(&word) {
+            self.lead.link = hash::of(word);
+        }
+        let follows_item = self.meaning.items.last().is_some_and(|item| item.kind == Kind::Content && !item.ends);
+        if taken == 1 && self.meaning.vietnamese && SPEAKERS.contains(&word) && follows_item && self.lead.link == 0 {
+            self.meaning.done_to_speaker = true;
+        }
+        if word == "thì" {
+            self.end_clause();
+        }
+    }
+
+    /// "Both A and B" is "A and B".
+    fn spare_both(&mut self) {
+        let items = &mut self.meaning.items;
+        let both = |item: &Item| item.kind == Kind::Scope && item.key == hash::of("both");
+        if let Some(at) = items.iter().position(both)
+            && items.iter().skip(at + 1).take(4).any(|item| item.lead.joined)
+        {
+            items.remove(at);
+        }
+    }
+
+    /// An "or" counts, but has no place in the order of things.
+    fn set_or_aside(&mut self) {
+        let or = |item: &Item| item.key == hash::of("or") || item.key == hash::of("hoặc");
+        if let Some(at) = self.meaning.items.iter().position(or) {
+            let or = self.meaning.items.remove(at);
+            self.meaning.items.push(or);
+        }
+    }
+
+    /// "Ai là người duyệt" is "ai duyệt", "thời gian giao hàng là bao lâu" is "giao hàng bao lâu".
+    fn spare_what_is_asked(&mut self) {
+        let Meaning { items, asks, vietnamese, lexicon, .. } = &mut self.meaning;
+        if !*vietnamese {
+            return;
+        }
+        for (bits, noun) in SPARED {
+            if *asks & bits != 0 {
+                let key = lexicon.content_key(noun);
+                items.retain(|item| item.key != key || (item.ends && *asks & ask::WHO != 0));
+            }
+        }
+    }
+
+    fn end_clause(&mut self) {
+        self.end_number();
+        if let Some(last) = self.meaning.items.last_mut() {
+            last.ends = true;
         }
     }
 
@@ -160,6 +325,11 @@ impl Reader {
         match word {
             "năm" if next().is_some_and(|(_, next)| COUNTED.contains(&next)) => {
                 self.number(Number::whole(5));
+                true
+            }
+            // "Trên 10 triệu" is more than that, "trên Windows" is a place; "một nhánh" is just a branch.
+            "trên" | "một" if self.meaning.vietnamese && !self.counts_on(tokens, at) => {
+                self.lead.apart = true;
                 true
             }
             "am" if after_code => {
@@ -175,6 +345,26 @@ impl Reader {
             }
             _ => false,
         }
+    }
+
+    /// Whether "trên" is "more than" here, and "một" a number.
+    fn counts_on(&self, tokens: &Tokens, at: usize) -> bool {
+        let lexicon = self.meaning.lexicon;
+        let Some((token, word)) = tokens.get(at + 1) else { return true };
+        let next = || lexicon.longest_phrase(&[lexicon.word_key(word)], false, |_| false).map(|(entry, _)| entry.sense);
+        let after_scope = self.meaning.items.last().is_some_and(|item| item.kind == Kind::Scope);
+        let in_phrase = |taken: usize| {
+            let words: Vec<u64> =
+                (at..at + taken).filter_map(|at| tokens.get(at)).map(|(_, word)| lexicon.word_key(word)).collect();
+            words.len() == taken && lexicon.longest_phrase(&words, false, |_| false).is_some_and(|(_, n)| n > 1)
+        };
+        let ends = tokens.get(at).is_some_and(|(token, _)| token.closes);
+        ends || token.code
+            || after_scope
+            || LEVELS.contains(&word)
+            || matches!(next(), Some(Sense::Number | Sense::Unit | Sense::Times | Sense::Scope | Sense::Date))
+            || in_phrase(2)
+            || in_phrase(3)
     }
 
     fn entry(&mut self, Entry { sense, key }: Entry, name: bool) {
@@ -194,6 +384,7 @@ impl Reader {
             Sense::Ask => {
                 let asked = u16::try_from(key).unwrap_or(0);
                 meaning.asks |= asked;
+                self.counts = asked & ask::COUNTS != 0;
                 if asked == ask::WHO {
                     self.by = false;
                     self.may_be_by = false;
@@ -204,11 +395,16 @@ impl Reader {
             Sense::Past => meaning.past = true,
             Sense::Future => meaning.future = true,
             Sense::Role => self.pending = Some(key),
-            Sense::By => self.by = true,
+            Sense::By => {
+                self.by = true;
+                self.before_by = meaning.items.last().map(|item| item.key);
+            }
             Sense::Passive => {
                 meaning.can = true;
                 self.may_be_by = true;
+                self.before_by = meaning.items.last().map(|item| item.key);
             }
+            Sense::If => self.condition = true,
         }
     }
 
@@ -257,19 +453,21 @@ impl Reader {
 
     fn number(&mut self, number: Number) {
         self.end_number();
-        self.number = Some(number);
+        self.number = Some((number, std::mem::take(&mut self.lead)));
     }
 
     fn times(&mut self, power: u8) {
-        match self.number.take().and_then(|number| number.times_ten_to(power)) {
+        let larger = self.number.take().and_then(|(number, lead)| Some((number.times_ten_to(power)?, lead)));
+        match larger {
             Some(larger) => self.number = Some(larger),
             None => self.item(Kind::Number, hash::then(u64::from(power), hash::of("times")), false, false),
         }
     }
 
     fn end_number(&mut self) {
-        if let Some(number) = self.number.take() {
-            self.push(Item { kind: Kind::Number, key: number.key(), name: false, actor: false, unknown: false });
+        if let Some((number, lead)) = self.number.take() {
+            let (kind, key) = (Kind::Number, number.key());
+            self.push(Item { kind, key, name: false, actor: false, unknown: false, lead, ends: false, degree: false });
         }
     }
 
@@ -277,17 +475,33 @@ impl Reader {
         self.end_number();
         let traits = self.meaning.lexicon.traits(key);
         self.meaning.implied |= traits.asks;
-        self.push(Item { kind, key, name, actor: traits.actor, unknown });
+        self.meaning.suggested |= traits.suggests;
+        if kind == Kind::Unit && self.counts && TIMES.iter().any(|time| hash::of(time) == key) {
+            self.meaning.counted_time = Some(key);
+        }
+        let lead = std::mem::take(&mut self.lead);
+        self.push(Item { kind, key, name, actor: traits.actor, unknown, lead, ends: false, degree: false });
         if traits.relation {
             self.pending = Some(key);
         }
+        self.lead.apart = traits.lists;
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, mut item: Item) {
+        item.lead.apart |= self.meaning.items.last().is_some_and(|last| last.ends);
         if let Some(role) = self.pending.take() {
             self.meaning.roles.push((role, item.key));
+            item.lead.apart = true;
         }
-        self.meaning.passive |= self.by || (self.may_be_by && item.actor);
+        if std::mem::take(&mut self.condition) {
+            self.meaning.condition = self.meaning.condition.or(Some(item.key));
+        }
+        if self.by || self.may_be_by {
+            let agent = self.before_by.take().map(|before| (before, item.key));
+            self.meaning.agent = self.meaning.agent.or(agent);
+        }
+        self.counts = false;
+        self.meaning.passive |= self.by || (self.may_be_by && (item.actor || item.name));
         self.by = false;
         self.may_be_by = false;
         self.meaning.items.push(item);
@@ -299,12 +513,42 @@ const LINKS: [&str; 29] = [
     "of", "for", "in", "on", "at", "with", "by", "if", "when", "is", "are", "be", "was", "were", "được", "bị", "do",
     "bởi", "của", "cho", "với", "khi", "nếu", "thì", "mà", "trong", "ở", "tại", "là",
 ];
+/// Words that bind a thing to the one before it.
+const BINDS: [&str; 21] = [
+    "of", "for", "in", "on", "at", "with", "about", "per", "during", "to", "as", "của", "cho", "với", "trong", "ở",
+    "tại", "về", "theo", "trên", "dưới",
+];
+/// Words that put two things side by side.
+const JOINS: [&str; 8] = ["and", "or", "with", "và", "hoặc", "hay", "với", "lẫn"];
+/// The speaker, if nobody is spoken to.
+const SPEAKERS: [&str; 5] = ["tôi", "em", "mình", "tui", "tớ"];
+/// Words after "trên" that tell how much.
+const LEVELS: [&str; 12] =
+    ["mức", "ngưỡng", "hạn", "trung", "tối", "định", "chuẩn", "năm", "lần", "người", "phần", "trăm"];
+/// The present in English.
+const PRESENT: [&str; 5] = ["is", "are", "am", "do", "does"];
+/// Vietnamese nouns that say again what a question asks for.
+const SPARED: [(u16, &str); 5] = [
+    (ask::WHO, "người"),
+    (ask::HOW_LONG | ask::WHEN, "thời gian"),
+    (ask::WHEN, "thời điểm"),
+    (ask::WHERE, "địa điểm"),
+    (ask::WHERE, "vị trí"),
+];
+/// Units that answer "how long".
+const TIMES: [&str; 7] = ["s", "min", "h", "d", "wk", "mo", "y"];
+
 /// Verbs after which a "who" is not the one who does it.
 const HELPERS: [&str; 10] = ["do", "does", "did", "should", "can", "will", "must", "may", "would", "could"];
 
 /// Words after which the Vietnamese "năm" is five rather than a year.
 const COUNTED: [&str; 13] =
     ["triệu", "tỷ", "tỉ", "nghìn", "ngàn", "trăm", "ngày", "tuần", "tháng", "giờ", "phút", "người", "lần"];
+
+/// Words that begin a letter, and whom it may speak to.
+const GREETINGS: [&str; 7] = ["hi", "hello", "hey", "dear", "chào", "kính", "thưa"];
+const GREETED: [&str; 10] =
+    ["support", "team", "all", "everyone", "helpdesk", "hr", "sir", "madam", "folks", "colleagues"];
 
 /// "Did it …?", "must it …?": an English question that a verb opens is answered with yes or no.
 fn asked_by_opening(sense: Sense, opens: bool) -> u16 {

@@ -81,7 +81,8 @@ fn f3_stems_keep_listed_words_apart() {
     let mut seen = std::collections::HashMap::new();
     for line in include_str!("../words/en.txt").lines().filter(|line| !line.starts_with('#')) {
         let Some((name, words)) = line.split_once(": ") else { continue };
-        if ["opposite", "hint", "actor", "relation"].iter().any(|traits| name.starts_with(traits)) {
+        let traits = ["opposite", "hint", "suggest", "actor", "relation", "lists", "thing"];
+        if traits.iter().any(|traits| name.starts_with(traits)) {
             continue;
         }
         let first = words.split(',').next().unwrap_or_default();
