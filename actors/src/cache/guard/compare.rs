@@ -74,6 +74,9 @@ fn modality_differs(one: &Meaning, other: &Meaning) -> bool {
 /// As with modality: "did it" and "will it", and "did it" and "does it" where yes or no is the answer.
 fn tense_differs(one: &Meaning, other: &Meaning) -> bool {
     let may_or_will = (one.can, one.future, other.can, other.future);
+    if one.perfect && other.future || other.perfect && one.future {
+        return true;
+    }
     if matches!(may_or_will, (true, false, false, true) | (false, true, true, false)) {
         return true;
     }
@@ -194,8 +197,8 @@ impl<'a> Turn<'a> {
         let (head, tail) = (self.head.first()?, self.tail.first()?);
         let (other_head, other_tail) = (self.other_head.first()?, self.other_tail.first()?);
         let roles = |meaning: &Meaning, item: &Item| -> Vec<u64> {
-            let between = hash::of("between");
-            let own = meaning.roles.iter().filter(|(role, word)| *word == item.key && *role != between);
+            let either = ["between", "or", "hoặc"].map(hash::of);
+            let own = meaning.roles.iter().filter(|(role, word)| *word == item.key && !either.contains(role));
             own.map(|(role, _)| *role).collect()
         };
         let stand_free = self.first || (head.lead.apart && other_tail.lead.apart);

@@ -46,6 +46,8 @@ pub struct Meaning {
     pub counted_time: Option<u64>,
     /// It speaks in the present ("is it", "does it").
     pub present: bool,
+    /// "Has it …?"
+    pub perfect: bool,
 }
 
 /// One thing that a question speaks of.
@@ -116,6 +118,7 @@ impl Meaning {
             done_to_speaker: false,
             counted_time: None,
             present: false,
+            perfect: false,
         };
         let mut reader = Reader {
             meaning,
@@ -174,6 +177,7 @@ impl Reader {
                 at += vocative;
                 continue;
             }
+            self.meaning.perfect |= english && opens && matches!(word, "has" | "have");
             let before = self.meaning.items.len() + usize::from(self.number.is_some());
             let taken = match self.special(tokens, at) {
                 true => 1,
