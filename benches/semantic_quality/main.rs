@@ -102,6 +102,9 @@ fn table(
         .filter(|(pair, _)| pair.half == half && pair.language == language)
         .map(|(pair, apart)| (pair, *apart, cosine(pair.a, pair.b)))
         .collect();
+    if chosen.is_empty() {
+        return;
+    }
     let looked_up = chosen.iter().filter(|(_, _, cosine)| cosine.is_some()).count();
     println!("{} · {language} · {half}: {looked_up} of {} pairs are looked up", model.id, chosen.len());
     if looked_up == 0 {

@@ -8,6 +8,8 @@ mod hash;
 mod lexicon;
 mod meaning;
 mod number;
+mod order;
+mod reader;
 mod stem;
 mod tokens;
 
