@@ -17,7 +17,8 @@ pub const WHEN: u16 = 1 << 3;
 pub const WHERE: u16 = 1 << 4;
 /// Who: it acts, as a noun does.
 pub const WHO: u16 = 1 << 5;
-const HOW_MUCH: u16 = 1 << 6;
+/// How much.
+pub const HOW_MUCH: u16 = 1 << 6;
 const HOW_MANY: u16 = 1 << 7;
 /// How long: also "how many days".
 pub const HOW_LONG: u16 = 1 << 8;

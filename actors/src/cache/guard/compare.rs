@@ -18,7 +18,11 @@ pub fn differ(one: &Meaning, other: &Meaning) -> Option<Difference> {
             *asks = *asks & !ask::COUNTS | ask::HOW_LONG;
         }
     }
-    let suggested = if asks == 0 || other_asks == 0 { one.suggested & other.suggested } else { 0 };
+    let suggested = match (asks, other_asks) {
+        (0, _) => one.suggested & other.suggested | other.copula,
+        (_, 0) => one.suggested & other.suggested | one.copula,
+        _ => 0,
+    };
     let has = |kind: Kind| left.iter().chain(&right).any(|item| item.kind == kind);
     let reasons = [
         (has(Kind::Number), Difference::Numbers),

@@ -18,6 +18,8 @@ pub struct Meaning {
     pub implied: u16,
     /// Bits of `ask` that its nouns imply where it asks for nothing by itself.
     pub suggested: u16,
+    /// Bits of `ask` that it asks for by "is" alone ("là bao nhiêu").
+    pub copula: u16,
     /// How many words bind its parts ("of", "if", "is"): a question that is turned round fairly needs other ones.
     pub links: usize,
     /// "Who does … ?": whom it is done to.
@@ -103,6 +105,7 @@ impl Meaning {
             asks: 0,
             implied: 0,
             suggested: 0,
+            copula: 0,
             links: 0,
             whom: false,
             negations: 0,

@@ -58,6 +58,11 @@ impl Reader {
         let keys: Vec<u64> = tokens.iter().map(|(token, word)| word_key(lexicon, token, word, english)).collect();
         self.meaning.links = tokens.iter().filter(|(_, word)| LINKS.contains(word)).count();
         self.meaning.whom = tokens.is_followed(&["who", "whom"], &HELPERS);
+        // "X là bao nhiêu" asks no more than "X" alone does.
+        for (noun, bit) in [(&["bao", "mấy"][..], ask::HOW_MUCH), (&["ai"], ask::WHO)] {
+            let asked = !english && tokens.is_followed(&["là"], noun);
+            self.meaning.copula |= if asked { bit } else { 0 };
+        }
         self.meaning.present = english && tokens.iter().any(|(_, word)| PRESENT.contains(&word));
         let ends = clause_ends(lexicon, tokens, &keys);
         let mut opens = true;
