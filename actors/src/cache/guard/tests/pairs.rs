@@ -60,16 +60,18 @@ fn f3_the_tuning_half_holds() {
     }
 }
 
-/// F3: of the held-out pairs that must not match, at most one in 200 passes, and six in ten paraphrases do. Says totals
-/// alone, so that nobody tunes on them.
+/// F3: of the pairs that nothing was tuned on and must not match, at most one in 200 passes; of the paraphrases six in ten
+/// do, and four in ten of those by somebody who had not seen the guard. Says totals alone, so that nobody tunes on them.
 #[test]
-fn f3_the_held_out_half_holds() {
-    let (mut paraphrases, mut others) = (Count::default(), Count::default());
-    for pair in pairs().iter().filter(|pair| matches!(pair.half, "held_out" | "late")) {
-        if pair.same { &mut paraphrases } else { &mut others }.add(pair);
+fn f3_the_halves_that_are_not_tuned_on_hold() {
+    for (halves, least) in [(&["held_out", "late"][..], 0.6), (&["fresh"], 0.4)] {
+        let (mut paraphrases, mut others) = (Count::default(), Count::default());
+        for pair in pairs().iter().filter(|pair| halves.contains(&pair.half)) {
+            if pair.same { &mut paraphrases } else { &mut others }.add(pair);
+        }
+        assert!(others.share() <= 0.005, "{halves:?}: {} of {} pass", others.through, others.pairs);
+        assert!(paraphrases.share() >= least, "{halves:?}: {} of {} pass", paraphrases.through, paraphrases.pairs);
     }
-    assert!(others.share() <= 0.005, "{} of {} pass", others.through, others.pairs);
-    assert!(paraphrases.share() >= 0.6, "{} of {} pass", paraphrases.through, paraphrases.pairs);
 }
 
 /// F3: the table of both halves: `cargo test -p gateway-actors guard_report -- --nocapture`.
@@ -89,9 +91,6 @@ fn guard_report() {
     for half in HALVES {
         for language in ["en", "vi"] {
             let (recall, leaks) = (counted(half, language, true), counted(half, language, false));
-            if recall.pairs + leaks.pairs == 0 {
-                continue;
-            }
             let (recall, leaks) = (100.0 * recall.share(), 100.0 * leaks.share());
             println!("{half} {language}: {recall:.1} % of the paraphrases pass, {leaks:.1} % of the others");
         }
