@@ -143,11 +143,11 @@ impl Handler<Keep> for CacheActor {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let (name, ttl) = (name(key, &entry.namespace), entry.expires_at.saturating_sub(seconds()).max(1));
+            let (name, ttl) = (name(key, &entry.namespace), seconds_until(entry.expires_at));
             let Ok(text) = serde_json::to_string(&*entry) else { return handling.fail("an answer cannot be written") };
             let kept = link.ask(|mut redis| async move { redis.set_ex::<_, _, ()>(name, text, ttl).await }).await;
             let told = match (kept, question) {
-                (Ok(()), Some(question)) => tell(&link, &question, &entry.namespace, ttl).await,
+                (Ok(()), Some(question)) => tell(&link, &question, &entry.namespace).await,
                 (kept, _) => kept,
             };
             if let Err(away) = told {
@@ -164,8 +164,7 @@ impl Handler<KeepQuestion> for CacheActor {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let ttl = question.expires_at.saturating_sub(seconds()).max(1);
-            if let Err(away) = tell(&link, &question, &namespace, ttl).await {
+            if let Err(away) = tell(&link, &question, &namespace).await {
                 handling.fail(&away.to_string());
             }
         })
@@ -230,6 +229,11 @@ fn of_namespace(kind: &str, namespace: &str) -> String {
 /// An answer's name in Redis; that of its namespace is in it, so that all of one can be found.
 fn name(key: CacheKey, namespace: &str) -> String {
     format!("{}:{}", of_namespace("simple", namespace), key.to_hex())
+}
+
+/// How long something may stay in Redis, which takes no less than a second.
+pub(super) fn seconds_until(expires_at: u64) -> u64 {
+    expires_at.saturating_sub(seconds()).max(1)
 }
 
 /// The name of an answer's question.

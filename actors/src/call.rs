@@ -96,11 +96,7 @@ impl Call {
             };
             let waited = looked.elapsed();
             if let Some(recalled) = found.and_then(|found| self.recall(&found)) {
-                drop(self);
-                if reply.send(Ok(recalled)).is_err() {
-                    log::debug!("a client left as its answer was ready");
-                }
-                return;
+                return self.deliver(reply, Ok(recalled));
             }
             if let Some(lookup) = &mut self.lookup {
                 lookup.status = lookup.wish.missed();
@@ -136,11 +132,7 @@ impl Call {
                 permit.succeeded();
                 let body = self.finish_whole(answer, metering, at, &mut head);
                 self.request.record.finish(200, None);
-                // The record is written before the client can ask for it.
-                drop(self);
-                if reply.send(Ok(Reply::Whole { head, body })).is_err() {
-                    log::debug!("a client left as its answer was ready");
-                }
+                self.deliver(reply, Ok(Reply::Whole { head, body }));
             }
             Ok(Success { answered: Answered::Stream(open), mut permit, metering }) => {
                 permit.begun();
@@ -154,19 +146,20 @@ impl Call {
             }
             Err(failure) => {
                 if let Some(stored) = self.recall_shadowed() {
-                    drop(self);
-                    if reply.send(Ok(stored)).is_err() {
-                        log::debug!("a client left as its answer was ready");
-                    }
-                    return;
+                    return self.deliver(reply, Ok(stored));
                 }
                 self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
                 let attempts = self.request.record.line.attempts;
-                drop(self);
-                if reply.send(Err(Unanswered { head, failure, attempts })).is_err() {
-                    log::debug!("a client left as its error was ready");
-                }
+                self.deliver(reply, Err(Unanswered { head, failure, attempts }));
             }
+        }
+    }
+
+    /// Ends the call and hands its answer over. The record is written before the client can ask for it.
+    pub(crate) fn deliver(self, reply: oneshot::Sender<Result<Reply, Unanswered>>, answer: Result<Reply, Unanswered>) {
+        drop(self);
+        if reply.send(answer).is_err() {
+            log::debug!("a client left as its answer was ready");
         }
     }
 

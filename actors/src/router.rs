@@ -317,13 +317,7 @@ impl Handler<Box<RouteRequest>> for RouterActor {
         let mut call = self.call(request).inspect_err(|_| handling.fail("a request could not be routed"))?;
         let (reply, outcome) = oneshot::channel();
         match call.at_hand() {
-            Some(answer) => {
-                // The record is written before the client can ask for it.
-                drop(call);
-                if reply.send(Ok(answer)).is_err() {
-                    log::debug!("a client left as its answer was ready");
-                }
-            }
+            Some(answer) => call.deliver(reply, Ok(answer)),
             None => {
                 actix::spawn(call.run(reply));
             }

@@ -11,7 +11,7 @@ use redis::streams::StreamRangeReply;
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::question_name;
+use super::{question_name, seconds_until};
 use crate::cache::index::{Answered, Index, Packed};
 use crate::cache::key::CacheKey;
 use crate::redis_link::{Away, RedisLink};
@@ -66,8 +66,8 @@ impl Stored {
 }
 
 /// Writes a question down for the other processes, for as long as its answer lives.
-pub(super) async fn tell(link: &RedisLink, question: &Answered, namespace: &str, ttl: u64) -> Result<(), Away> {
-    let name = question_name(question.key, namespace);
+pub(super) async fn tell(link: &RedisLink, question: &Answered, namespace: &str) -> Result<(), Away> {
+    let (name, ttl) = (question_name(question.key, namespace), seconds_until(question.expires_at));
     let text = serde_json::to_string(&Stored::of(question)).map_err(|_never| Away)?;
     link.ask(|mut redis| async move {
         let mut both = redis::pipe();
@@ -124,6 +124,7 @@ async fn read_on(link: &RedisLink, index: &Index, last: &str) -> Result<Option<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::answers::seconds;
     use crate::cache::key::{Surroundings, cache_key};
     use crate::test_redis::TestRedis;
     use crate::wire::json_object::JsonObject;
@@ -135,7 +136,7 @@ mod tests {
 
     fn question(name: &'static str) -> Answered {
         let vector = Packed::of(&[0.6, -0.8, 0.0]);
-        Answered { context: key("context"), key: key(name), text: name.into(), expires_at: u64::MAX, vector }
+        Answered { context: key("context"), key: key(name), text: name.into(), expires_at: seconds() + 60, vector }
     }
 
     /// What one process wrote down another one reads, once, and again from the beginning after a restart; what has
@@ -147,14 +148,14 @@ mod tests {
         link.mend().await;
         let index = Index::new(10);
         assert_eq!(read_on(&link, &index, "-").await.unwrap(), None);
-        tell(&link, &question("one"), "", 60).await.unwrap();
-        tell(&link, &question("two"), "names", 60).await.unwrap();
+        tell(&link, &question("one"), "").await.unwrap();
+        tell(&link, &question("two"), "names").await.unwrap();
         let (last, count) = read_on(&link, &index, "-").await.unwrap().unwrap();
         assert_eq!((count, index.len()), (2, 2));
         let near = index.search(&key("context"), &[0.6, -0.8, 0.0], 0.99, 0);
         assert_eq!(near.len(), 2);
         assert_eq!(read_on(&link, &index, &last).await.unwrap(), None);
-        tell(&link, &question("three"), "", 60).await.unwrap();
+        tell(&link, &question("three"), "").await.unwrap();
         assert_eq!(read_on(&link, &index, &last).await.unwrap().unwrap().1, 1);
         let names = redis.cli("--scan --pattern cache:embeddings:*");
         redis.cli(&format!("del {}", names.lines().next().unwrap()));

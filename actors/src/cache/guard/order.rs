@@ -1,3 +1,5 @@
+//! Whether questions of the same words give them other places: who does what to whom.
+
 use super::ask;
 use super::hash;
 use super::meaning::{Item, Kind, Meaning};

@@ -1,3 +1,5 @@
+//! Reads the words of a question, one after the other, into its meaning.
+
 use super::ask;
 use super::hash;
 use super::lexicon::{Entry, Lexicon, Sense};
@@ -67,7 +69,7 @@ impl Reader {
         let ends = clause_ends(lexicon, tokens, &keys);
         let mut opens = true;
         let mut at = 0;
-        while let Some((token, word)) = tokens.get(at) {
+        while let Some((_, word)) = tokens.get(at) {
             let vocative = if opens { self.vocative(tokens, at) } else { 0 };
             if vocative > 0 {
                 at += vocative;
@@ -75,45 +77,7 @@ impl Reader {
             }
             self.meaning.perfect |= english && opens && matches!(word, "has" | "have");
             let before = self.meaning.items.len() + usize::from(self.number.is_some());
-            let taken = match self.special(tokens, at) {
-                true => 1,
-                false if token.code => {
-                    self.code(word);
-                    opens = false;
-                    1
-                }
-                false => {
-                    let rest = keys.get(at..).unwrap_or_default();
-                    let closes = |taken: usize| ends.get(at + taken - 1).copied().unwrap_or(true);
-                    match lexicon.longest_phrase(rest, opens, closes) {
-                        Some((entry, taken)) => {
-                            // "Anh" is a country, "anh" is you; "hall A" is not "a hall".
-                            let letter = word.len() == 1;
-                            let called = token.name && taken == 1 && (self.meaning.vietnamese || letter);
-                            match entry.sense {
-                                Sense::Noise if called => {
-                                    self.item(Kind::Content, keys.get(at).copied().unwrap_or_default(), true, false)
-                                }
-                                sense => {
-                                    let states = at.checked_sub(1).and_then(|before| tokens.get(before));
-                                    let asks =
-                                        opens && english && !states.is_some_and(|(_, word)| STATES.contains(&word));
-                                    self.meaning.asks |= asked_by_opening(sense, asks);
-                                    let named = token.name && taken < 3 && !lexicon.traits(entry.key).thing;
-                                    self.entry(entry, named);
-                                }
-                            }
-                            opens &= matches!(entry.sense, Sense::Noise | Sense::If) && !called;
-                            taken
-                        }
-                        None => {
-                            self.item(Kind::Content, keys.get(at).copied().unwrap_or_default(), token.name, true);
-                            opens = false;
-                            1
-                        }
-                    }
-                }
-            };
+            let taken = self.take(tokens, (&keys, &ends), at, &mut opens);
             let is_item = self.meaning.items.len() + usize::from(self.number.is_some()) > before;
             if is_item {
                 let or = JOINS.contains(&word) && taken == 1;
@@ -137,6 +101,39 @@ impl Reader {
             }
             opens |= closes;
         }
+    }
+
+    /// Reads what begins at a word, and tells how many words that is. `opens` is whether it begins its sentence.
+    fn take(&mut self, tokens: &Tokens, (keys, ends): (&[u64], &[bool]), at: usize, opens: &mut bool) -> usize {
+        let Some((token, word)) = tokens.get(at) else { return 1 };
+        if self.special(tokens, at) {
+            return 1;
+        }
+        if token.code {
+            self.code(word);
+            *opens = false;
+            return 1;
+        }
+        let key = keys.get(at).copied().unwrap_or_default();
+        let closes = |taken: usize| ends.get(at + taken - 1).copied().unwrap_or(true);
+        let lexicon = self.meaning.lexicon;
+        let Some((entry, taken)) = lexicon.longest_phrase(keys.get(at..).unwrap_or_default(), *opens, closes) else {
+            self.item(Kind::Content, key, token.name, true);
+            *opens = false;
+            return 1;
+        };
+        // "Anh" is a country, "anh" is you; "hall A" is not "a hall".
+        let called = token.name && taken == 1 && (self.meaning.vietnamese || word.len() == 1);
+        if called && entry.sense == Sense::Noise {
+            self.item(Kind::Content, key, true, false);
+        } else {
+            let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+            let states = before.is_some_and(|(_, word)| STATES.contains(&word));
+            self.meaning.asks |= asked_by_opening(entry.sense, *opens && !self.meaning.vietnamese && !states);
+            self.entry(entry, token.name && taken < 3 && !lexicon.traits(entry.key).thing);
+        }
+        *opens &= matches!(entry.sense, Sense::Noise | Sense::If) && !called;
+        taken
     }
 
     /// How many words speak to somebody: "Hi Anna," or "bác sĩ ơi".

@@ -36,7 +36,7 @@ pub(crate) fn settings(model: &'static Model, places: Places) -> EmbedSettings {
     }
 }
 
-pub(crate) fn skipped(why: &str) {
+fn skipped(why: &str) {
     writeln!(std::io::stderr(), "SKIPPED, not tested: the embedding model is not reachable: {why}").unwrap();
 }
 
@@ -45,6 +45,15 @@ pub(crate) fn minilm() -> Option<Places> {
     let places = places();
     let found = places.obtain(&MODELS[0], false, &|bundle, into| sources::fetch(None, bundle, into, false));
     found.inspect_err(|why| skipped(why)).ok().map(|_| places)
+}
+
+/// Those of multilingual-e5-small, which is looked for in the folder that `GATEWAY_E5_PATH` names.
+pub(crate) fn e5_small() -> Option<Places> {
+    let Some(folder) = std::env::var_os("GATEWAY_E5_PATH") else {
+        skipped("GATEWAY_E5_PATH names no folder with multilingual-e5-small");
+        return None;
+    };
+    Some(Places { model_path: Some(folder.into()), ..minilm()? })
 }
 
 /// The pool once its model is ready or missing.
@@ -150,16 +159,12 @@ async fn nothing_is_loaded_before_it_is_needed() {
     assert_ne!(pool.state(), PoolState::Idle);
 }
 
-/// The multilingual model orders the questions of the semantic cache's example rightly. It is 80 MB, and looked for in
-/// the folder that `GATEWAY_E5_PATH` names.
+/// The multilingual model orders the questions of the semantic cache's example rightly.
 #[actix_rt::test]
 async fn e5_tells_vietnamese_paraphrases() {
-    let Some(folder) = std::env::var_os("GATEWAY_E5_PATH") else {
-        return skipped("GATEWAY_E5_PATH names no folder with multilingual-e5-small");
-    };
-    let Some(places) = minilm() else { return };
+    let Some(places) = e5_small() else { return };
     let model = Model::named("multilingual-e5-small").unwrap();
-    let pool = settled(settings(model, Places { model_path: Some(folder.into()), ..places })).await;
+    let pool = settled(settings(model, places)).await;
     let [one, like, other] = [QUESTION, "Tôi muốn biết về quy định mua sắm", "Thủ tục xin nghỉ phép năm như thế nào?"];
     let (one, like, other) = (pool.embed(one).await.unwrap(), pool.embed(like).await.unwrap(), pool.embed(other).await);
     assert!((0.90..0.95).contains(&cosine(&one, &like)), "{}", cosine(&one, &like));

@@ -4,9 +4,8 @@ use crate::cache::entry::Entry;
 use crate::cache::shadow::judge::compare;
 use crate::cache::shadow::{Spoken, Verdict};
 use crate::embed::model::Model;
-use crate::embed::places::Places;
 use crate::embed::pool::EmbedSettings;
-use crate::embed::tests::real_model::{minilm, settings, settled, skipped};
+use crate::embed::tests::real_model::{e5_small, minilm, settings, settled};
 
 const PAIRS: &str = include_str!("../answers.tsv");
 
@@ -39,14 +38,11 @@ async fn f3_minilm_tells_answers_apart() {
     assert_eq!(measured(settings(minilm, places)).await, [[19, 0, 1], [0, 19, 1]]);
 }
 
-/// F3: so does multilingual-e5-small, looked for in the folder that `GATEWAY_E5_PATH` names.
+/// F3: so does multilingual-e5-small.
 #[actix_rt::test]
 async fn f3_e5_tells_answers_apart() {
-    let Some(folder) = std::env::var_os("GATEWAY_E5_PATH") else {
-        return skipped("GATEWAY_E5_PATH names no folder with multilingual-e5-small");
-    };
-    let Some(places) = minilm() else { return };
+    let Some(places) = e5_small() else { return };
     let e5 = Model::named("multilingual-e5-small").unwrap();
-    let counts = measured(settings(e5, Places { model_path: Some(folder.into()), ..places })).await;
+    let counts = measured(settings(e5, places)).await;
     assert_eq!(counts, [[20, 0, 0], [0, 20, 0]]);
 }
