@@ -38,8 +38,18 @@ pub struct UpstreamAnswer {
     pub retry_after: Option<Duration>,
     /// Where a redirect leads, which is not followed (H2).
     pub location: Option<String>,
+    /// The headers, of which [`UpstreamAnswer::header`] reads one.
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: UpstreamBody,
+}
+
+impl UpstreamAnswer {
+    /// The first header of this lower-case name, where its value is a text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(given, _)| given.as_str() == name)?;
+        value.to_str().ok()
+    }
 }
 
 /// What was found at an address.
@@ -172,6 +182,7 @@ impl Upstream {
             // Good answers, the most by far, ask for no wait.
             retry_after: if answer.status().is_success() { None } else { wait_asked(answer.headers()) },
             location: answer.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
+            headers: answer.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             body: Box::pin(answer.map_err(move |_| {
                 // Counted until the body is dropped.
                 let _ = &under_way;
@@ -264,7 +275,11 @@ pub async fn simulate(script: Simulated) -> UpstreamAnswer {
         }
     });
     let body = played.chain(end.filter_map(std::future::ready));
-    UpstreamAnswer { status: script.status, retry_after, location: None, body: Box::pin(body) }
+    let own = |(name, value): (&'static str, String)| {
+        Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+    };
+    let headers = script.headers.into_iter().filter_map(own).collect();
+    UpstreamAnswer { status: script.status, retry_after, location: None, headers, body: Box::pin(body) }
 }
 
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
