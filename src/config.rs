@@ -1,5 +1,6 @@
 //! The configuration: built-in defaults, under a TOML file, under the environment.
 
+mod base_url;
 mod check;
 mod layers;
 mod log_file;
@@ -64,6 +65,9 @@ pub struct Config {
     /// The environment variables that providers read, as far as they are set.
     #[serde(skip)]
     pub provider_variables: HashMap<String, Secret>,
+    /// What an operator should know of this configuration, though it is no mistake.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// `[server]`.

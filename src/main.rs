@@ -73,7 +73,10 @@ fn main() -> ExitCode {
             Err(code) => code,
         },
         Command::CheckConfig { file } => match load(file, &environment) {
-            Ok((_, source)) => {
+            Ok((config, source)) => {
+                for warning in config.warnings {
+                    complain(&format!("{source}: warning: {warning}"));
+                }
                 println!("{source}: ok");
                 ExitCode::SUCCESS
             }
@@ -148,6 +151,9 @@ fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
     match actix_rt::System::new().block_on(server::run(config)) {
         Ok(code) => code,
         Err(error) => {

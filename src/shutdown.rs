@@ -26,19 +26,35 @@ pub enum Phase {
     Cut,
 }
 
-/// The signals that end the process.
+/// The signals that end the process: SIGTERM, SIGINT and SIGQUIT.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
-    /// Begins to listen; from here on the signals no longer kill the process by themselves.
+    /// Begins to listen; from here on no signal kills the process by itself. SIGHUP calls `on_hangup`; SIGUSR1, SIGUSR2
+    /// and SIGALRM do nothing.
     ///
     /// # Errors
     /// Where the operating system refuses.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    pub fn listen(on_hangup: impl Fn() + 'static) -> std::io::Result<Self> {
+        for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::alarm()] {
+            // A signal that was listened to once never has its default effect again.
+            drop(signal(ignored)?);
+        }
+        let mut hangup = signal(SignalKind::hangup())?;
+        actix_rt::spawn(async move {
+            while hangup.recv().await.is_some() {
+                on_hangup();
+            }
+        });
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
     }
 
     /// Waits for the next one.
@@ -46,6 +62,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
         }
     }
 }

@@ -39,6 +39,9 @@ impl Catalogue {
             if let Some(base_url) = variable(&settings.base_url_env) {
                 settings.base_url = base_url;
             }
+            if let Some(suffix) = settings.dialect.version_suffix(&settings.base_url) {
+                settings.base_url = without(suffix, &settings.base_url);
+            }
             let api_key = variable(&settings.api_key_env).map(Secret::new);
             let why_not_ready = missing(name, &settings, api_key.is_some());
             let ready = why_not_ready.is_none();
@@ -74,6 +77,13 @@ impl Catalogue {
     }
 }
 
+/// A base URL without the end of its path; a query stays.
+fn without(suffix: &str, base_url: &str) -> String {
+    let (path, query) = base_url.split_at(base_url.find('?').unwrap_or(base_url.len()));
+    let path = path.trim_end_matches('/');
+    [path.strip_suffix(suffix).unwrap_or(path), query].concat()
+}
+
 /// What keeps a provider from being used, if anything.
 fn missing(name: &str, settings: &ProviderSettings, has_key: bool) -> Option<String> {
     if settings.base_url.is_empty() && settings.dialect != Dialect::Simulator {
@@ -92,6 +102,24 @@ mod tests {
 
     fn provider(text: &str) -> ProviderSettings {
         toml::from_str(text).unwrap()
+    }
+
+    /// A base URL with the version that the dialect's own paths begin with works as the one without it.
+    #[test]
+    fn a_repeated_version_is_left_out() {
+        for (dialect, written, used) in [
+            ("anthropic", "http://h/v1", "http://h"),
+            ("anthropic", "http://h/v1/", "http://h"),
+            ("anthropic", "http://h/proxy/v1?a=b", "http://h/proxy?a=b"),
+            ("anthropic", "http://h", "http://h"),
+            ("ollama", "http://h:11434/api", "http://h:11434"),
+            ("ollama", "http://h:11434/v1", "http://h:11434"),
+            ("openai", "http://h/v1", "http://h/v1"),
+        ] {
+            let settings = provider(&format!("dialect = '{dialect}'\nbase_url = '{written}'"));
+            let catalogue = Catalogue::new(&BTreeMap::from([("a".to_owned(), settings)]), &|_| None);
+            assert_eq!(catalogue.get("a").unwrap().settings.base_url, used, "{dialect} {written}");
+        }
     }
 
     #[test]

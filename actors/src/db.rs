@@ -84,6 +84,17 @@ impl Store {
         Ok(Self { backend, health: Arc::new(StoreHealth::new(Instant::now())) })
     }
 
+    /// Whether a database can be reached by this address, as far as the address alone tells.
+    ///
+    /// # Errors
+    /// What is wrong with the address; the text holds no password.
+    pub fn check_address(url: &str) -> Result<(), StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Address::parse(url).map(drop);
+        }
+        sqlite::path_of(url).map(drop)
+    }
+
     /// The same store, whose answers and failures are noted there.
     #[must_use]
     pub fn noting(self, health: Arc<StoreHealth>) -> Self {

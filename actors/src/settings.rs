@@ -18,6 +18,19 @@ pub enum Dialect {
     Simulator,
 }
 
+impl Dialect {
+    /// The end of a base URL that the dialect's own paths repeat (`/v1/messages` behind `…/v1`), if it has one.
+    pub fn version_suffix(self, base_url: &str) -> Option<&'static str> {
+        let suffixes: &[&str] = match self {
+            Self::OpenAi | Self::Simulator => &[],
+            Self::Anthropic => &["/v1"],
+            Self::Ollama => &["/v1", "/api"],
+        };
+        let path = base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
+        suffixes.iter().copied().find(|suffix| path.ends_with(suffix))
+    }
+}
+
 /// One provider: an entry of `config/providers.toml`, overridden by `[providers.NAME]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,10 @@
 //! What types cannot tell: whether the values make sense, and fit each other.
 
+use std::net::IpAddr;
 use std::path::Path;
 
-use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
+use gateway_actors::db::Store;
 use gateway_actors::embed::model::Model;
 use gateway_actors::money::PerMillion;
 use gateway_actors::plan;
@@ -13,11 +14,21 @@ use gateway_actors::secret::Secret;
 use gateway_actors::settings::{Dialect, ProviderSettings};
 use log::LevelFilter;
 
+use super::base_url::{self, is_http_url};
 use super::proxies::Network;
 use super::{Config, Problem, SemanticSettings, log_file};
 
 /// The longest time that clocks are asked to add.
 const YEAR_MS: u64 = 365 * 86_400_000;
+
+/// The fewest characters of an admin token where others than this machine can try it.
+const MIN_ADMIN_TOKEN: usize = 8;
+
+/// The fewest characters of an admin token where the gateway listens on the loopback interface alone.
+const MIN_LOCAL_ADMIN_TOKEN: usize = 3;
+
+/// The characters from which an admin token is out of reach of guesses.
+const GOOD_ADMIN_TOKEN: usize = 16;
 
 /// Adds every problem of a configuration that could be read.
 pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
@@ -65,6 +76,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| config.store.url.starts_with(scheme)) {
         wrong("store.url", "must begin with sqlite:// or postgres:// (also where DATABASE_URL sets it)".to_owned());
+    } else if let Err(error) = Store::check_address(&config.store.url) {
+        wrong("store.url", format!("{error} (also where DATABASE_URL sets it)"));
     }
     if !config.redis.url.is_empty()
         && let Err(error) = RedisLink::new(&config.redis.url)
@@ -130,8 +143,15 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         }
     }
     check_secrets(config, &mut wrong);
+    check_admin_token(config, &mut wrong);
     for (name, settings) in &config.providers {
         check_provider(name, settings, &mut wrong);
+        let variable = settings.base_url_env.as_ref();
+        if let Some((name, url)) = variable.and_then(|name| Some((name, config.provider_variables.get(name)?)))
+            && let Some(problem) = base_url::problem(url.expose())
+        {
+            wrong(name, problem);
+        }
     }
 }
 
@@ -220,9 +240,39 @@ fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
     }
 }
 
-fn is_http_url(text: &str) -> bool {
-    let uri = text.parse::<Uri>();
-    uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+/// Refuses an admin token that can be guessed: beyond this machine a short one, on it what is no token at all.
+fn check_admin_token(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
+    let Some(token) = &config.admin_token else { return };
+    let host = config.server.listen.rsplit_once(':').map_or("", |(host, _)| host);
+    let is_local = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let least = if is_local { MIN_LOCAL_ADMIN_TOKEN } else { MIN_ADMIN_TOKEN };
+    if token.expose().chars().count() < least {
+        let message = format!("must have at least {least} characters, as server.listen is {}", config.server.listen);
+        wrong("GATEWAY_ADMIN_TOKEN", format!("{message}; for example: openssl rand -hex 32"));
+    }
+}
+
+/// Adds what an operator should know of a configuration that works.
+pub(super) fn warn(config: &mut Config) {
+    let mut warnings = Vec::new();
+    if config.admin_token.as_ref().is_some_and(|token| token.expose().chars().count() < GOOD_ADMIN_TOKEN) {
+        warnings.push(format!(
+            "GATEWAY_ADMIN_TOKEN has fewer than {GOOD_ADMIN_TOKEN} characters; better: openssl rand -hex 32"
+        ));
+    }
+    if config.limits.refuse_without_redis && config.redis.url.is_empty() {
+        warnings.push("limits.refuse_without_redis has no effect without redis.url: this process counts".to_owned());
+    }
+    if config.alert_webhook_token.is_some() && config.alerts.webhook_url.is_empty() {
+        warnings.push("GATEWAY_ALERT_WEBHOOK_TOKEN has no effect without alerts.webhook_url".to_owned());
+    }
+    for (name, settings) in &config.providers {
+        if let Some(warning) = base_url::warning(settings.dialect, &settings.base_url) {
+            warnings.push(format!("providers.{name}.base_url: {warning}"));
+        }
+    }
+    config.warnings.append(&mut warnings);
 }
 
 fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut(&str, String)) {
@@ -233,8 +283,8 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
     }
     let may_be_empty = settings.base_url_env.is_some() || settings.dialect == Dialect::Simulator;
     let is_absent = settings.base_url.is_empty() && may_be_empty;
-    if !is_http_url(&settings.base_url) && !is_absent {
-        wrong(&path("base_url"), format!("'{}' is no http or https URL", settings.base_url));
+    if let Some(problem) = base_url::problem(&settings.base_url).filter(|_| !is_absent) {
+        wrong(&path("base_url"), problem);
     }
     if settings.auth_header.parse::<HeaderName>().is_err() {
         wrong(&path("auth_header"), format!("'{}' is no header name", settings.auth_header));

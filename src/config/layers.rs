@@ -26,16 +26,27 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     // In a fixed order, so that problems are always told in the same one.
     let mut variables: Vec<(&String, &String)> = environment.iter().collect();
     variables.sort();
+    let mut texts = Texts::new();
+    let mut ignored = Vec::new();
     for (name, value) in variables {
         if let Some(path) = name.strip_prefix("GATEWAY_").filter(|path| path.contains("__")) {
             let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+            let path = actual_path(&tree, &path);
             set(&mut tree, &path, value);
-        } else if name.starts_with("GATEWAY_") && !OWN_VARIABLES.contains(&name.as_str()) && !is_service_link(name) {
-            let message = "names no key of the configuration: two underscores stand between a section and its key";
-            problems.push(Problem::new(name, message));
+            texts.insert(path, value.clone());
+        } else if name.starts_with("GATEWAY_") && !OWN_VARIABLES.contains(&name.as_str()) {
+            ignored.push(name.as_str());
         }
     }
-    let mut config = deserialize(tree, &mut problems);
+    let mut config = deserialize(tree, texts, &mut problems);
+    if !ignored.is_empty() {
+        // Kubernetes sets such variables in every container beside a service named `gateway`.
+        config.warnings.push(format!(
+            "ignored variables: {}; a key of the configuration has two underscores after its section, such as \
+             GATEWAY_SERVER__LISTEN",
+            ignored.join(", ")
+        ));
+    }
     // A line break at the end is what `$(cat FILE)` and the like leave.
     let text = |name: &str| environment.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
     let secret = |name: &str| text(name).map(Secret::new);
@@ -55,20 +66,36 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();
     check::check(&config, &mut problems);
+    check::warn(&mut config);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
-/// What Kubernetes sets in every container beside a service named `gateway` or `gateway-…`.
-fn is_service_link(name: &str) -> bool {
-    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end))
-        || ["_SERVICE_PORT_", "_PORT_"].iter().any(|part| name.contains(part))
-}
+/// The text of each value that the environment sets, by its path.
+type Texts = HashMap<Vec<String>, String>;
 
 fn parse(text: &str, problems: &mut Vec<Problem>) -> Table {
     text.parse().unwrap_or_else(|error: toml::de::Error| {
-        problems.push(Problem::new("", format!("not valid TOML: {error}")));
+        // The parser's own text quotes the line, which may hold a secret (H1).
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        let message = without_values(error.message());
+        problems.push(Problem::new("", format!("not valid TOML at line {line}, column {column}: {message}")));
         Table::new()
     })
+}
+
+/// An error's text without the text values that it quotes, which may be secrets (H1).
+fn without_values(message: &str) -> String {
+    let mut out = String::new();
+    let mut rest = message;
+    while let Some((before, quoted)) = rest.split_once("string \"") {
+        out.push_str(before);
+        out.push_str("a string");
+        // The closing quote is the last one: the value may hold others.
+        rest = quoted.rfind('"').and_then(|end| quoted.get(end + 1..)).unwrap_or_default();
+    }
+    out + rest
 }
 
 /// Lays one table over another; tables merge, all else is replaced.
@@ -83,38 +110,57 @@ fn merge(under: &mut Table, over: Table) {
     }
 }
 
-/// Sets one value from the environment; text that is no TOML literal stands for itself.
-fn set(tree: &mut Table, path: &[String], text: &str) {
-    let Some((name, rest)) = path.split_first() else { return };
-    // A shell's variables have no dashes: `AZURE_OPENAI` means `azure-openai` where there is no `azure_openai`.
-    let dashed = tree.keys().find(|key| key.replace('-', "_") == *name).cloned();
-    let name = if tree.contains_key(name) { name.clone() } else { dashed.unwrap_or_else(|| name.clone()) };
-    if rest.is_empty() {
-        let literal = format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
-        tree.insert(name, literal.unwrap_or_else(|| Value::String(text.to_owned())));
-        return;
-    }
-    let inner = tree.entry(name).or_insert_with(|| Value::Table(Table::new()));
-    if !inner.is_table() {
-        *inner = Value::Table(Table::new());
-    }
-    if let Value::Table(inner) = inner {
-        set(inner, rest, text);
-    }
+/// The path of a key as the tree spells it: a shell's variables have no dashes, so `AZURE_OPENAI` means `azure-openai`
+/// where there is no `azure_openai`.
+fn actual_path(tree: &Table, path: &[String]) -> Vec<String> {
+    let mut level = Some(tree);
+    let actual = path.iter().map(|name| {
+        let keys = level.filter(|table| !table.contains_key(name)).into_iter().flat_map(Table::keys);
+        let dashed = keys.into_iter().find(|key| key.replace('-', "_") == *name);
+        let name = dashed.unwrap_or(name).clone();
+        level = level.and_then(|table| table.get(&name)).and_then(Value::as_table);
+        name
+    });
+    actual.collect()
 }
 
-/// Deserialises a tree. A value that does not fit is told, taken out, and the rest is tried again, so that every
-/// problem is told at once.
-fn deserialize(mut tree: Table, problems: &mut Vec<Problem>) -> Config {
+/// Sets one value from the environment. It is a text, as variables are, and becomes a literal of TOML where a text does
+/// not fit (see [`deserialize`]); routing configs take any type, so that there a literal goes first.
+fn set(tree: &mut Table, path: &[String], text: &str) {
+    let Some((last, sections)) = path.split_last() else { return };
+    let mut table = tree;
+    for name in sections {
+        let inner = table.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
+        if !inner.is_table() {
+            *inner = Value::Table(Table::new());
+        }
+        let Value::Table(inner) = inner else { return };
+        table = inner;
+    }
+    let is_config = path.first().is_some_and(|section| section == "configs");
+    let value = literal(text).filter(|_| is_config).unwrap_or_else(|| Value::String(text.to_owned()));
+    table.insert(last.clone(), value);
+}
+
+fn literal(text: &str) -> Option<Value> {
+    format!("v = {text}").parse::<Table>().ok()?.remove("v")
+}
+
+/// Deserialises a tree. A text of the environment that does not fit is read as a literal of TOML; any other value that
+/// does not fit is told, taken out, and the rest is tried again, so that every problem is told at once.
+fn deserialize(mut tree: Table, mut texts: Texts, problems: &mut Vec<Problem>) -> Config {
     loop {
         let error = match serde_path_to_error::deserialize::<_, Config>(Value::Table(tree.clone())) {
             Ok(config) => return config,
             Err(error) => error,
         };
         let mut path: Vec<String> = error.path().iter().map(|segment| segment.to_string()).collect();
-        let message = error.into_inner().message().to_owned();
-        if let Some(text) = as_text(&mut tree, &path, &message) {
-            *text = Value::String(text.to_string());
+        let message = without_values(error.into_inner().message());
+        if let Some(value) = texts.remove(&path).and_then(|text| literal(&text))
+            && let Some(place) = at(&mut tree, &path)
+            && *place != value
+        {
+            *place = value;
             continue;
         }
         if let Some(unknown) = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
@@ -133,18 +179,10 @@ fn deserialize(mut tree: Table, problems: &mut Vec<Problem>) -> Config {
     }
 }
 
-/// A plain value where a text was wanted: `123` from the environment is as good as `"123"`.
-fn as_text<'a>(tree: &'a mut Table, path: &[String], message: &str) -> Option<&'a mut Value> {
-    if !message.contains("expected a string") {
-        return None;
-    }
-    let (last, parents) = path.split_last()?;
-    let mut table = tree;
-    for name in parents {
-        table = table.get_mut(name)?.as_table_mut()?;
-    }
-    let value = table.get_mut(last)?;
-    matches!(value, Value::Integer(_) | Value::Float(_) | Value::Boolean(_)).then_some(value)
+fn at<'a>(tree: &'a mut Table, path: &[String]) -> Option<&'a mut Value> {
+    let (last, sections) = path.split_last()?;
+    let table = sections.iter().try_fold(tree, |table, name| table.get_mut(name)?.as_table_mut())?;
+    table.get_mut(last)
 }
 
 fn remove(tree: &mut Table, path: &[String]) -> bool {

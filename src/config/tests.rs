@@ -164,13 +164,13 @@ fn credentials_of_the_environment_are_made_fit_or_refused() {
     let variables = environment(&[
         ("OPENAI_API_KEY", " sk-x\r\n"),
         ("GROQ_API_KEY", "\n"),
-        ("GATEWAY_ADMIN_TOKEN", "t\n"),
+        ("GATEWAY_ADMIN_TOKEN", "token\n"),
         ("DATABASE_URL", "sqlite://x.db\n"),
     ]);
     let config = load(None, &variables).unwrap();
     assert_eq!(config.provider_variables["OPENAI_API_KEY"], Secret::new("sk-x"));
     assert_eq!(config.provider_variables.get("GROQ_API_KEY"), None);
-    assert_eq!((config.admin_token, config.store.url.as_str()), (Some(Secret::new("t")), "sqlite://x.db"));
+    assert_eq!((config.admin_token, config.store.url.as_str()), (Some(Secret::new("token")), "sqlite://x.db"));
     let problems = problems(
         "",
         &[("OPENAI_API_KEY", "sk\ncanary"), ("GROQ_API_KEY", "canarỳ"), ("GATEWAY_ADMIN_TOKEN", "t\u{7f}")],
@@ -198,20 +198,122 @@ fn dashed_names_can_be_set_by_variables() {
     assert!(!config.providers.contains_key("azure_openai"));
 }
 
-/// A variable of the gateway's that names no key is refused; what Kubernetes sets beside a service named so is not.
+/// A variable without two underscores may be somebody else's, such as those that Kubernetes sets beside a service named
+/// `gateway`: it is told in a warning, and ends nothing.
 #[test]
-fn unknown_variables_are_refused_by_name() {
-    let problems = problems("", &[("GATEWAY_SERVER_WORKERS", "3")]);
-    assert!(problems[0].starts_with("GATEWAY_SERVER_WORKERS: "), "{problems:?}");
+fn variables_that_name_no_key_are_told_and_end_nothing() {
     let links = environment(&[
         ("GATEWAY_SERVICE_HOST", "10.0.0.1"),
-        ("GATEWAY_SERVICE_PORT", "8000"),
         ("GATEWAY_SERVICE_PORT_HTTP", "8000"),
         ("GATEWAY_PORT", "tcp://10.0.0.1:8000"),
         ("GATEWAY_PORT_8000_TCP_ADDR", "10.0.0.1"),
-        ("GATEWAY_REDIS_SERVICE_HOST", "10.0.0.2"),
+        ("GATEWAY_SERVER_WORKERS", "3"),
     ]);
-    assert!(load(None, &links).is_ok());
+    let config = load(None, &links).unwrap();
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("GATEWAY_SERVER_WORKERS"), "{:?}", config.warnings);
+    assert!(problems("", &[("GATEWAY_SERVER__WORKRES", "3")])[0].starts_with("server.workres: "));
+}
+
+/// F01: a text from the environment that looks like something else stays that text where the field is one.
+#[test]
+fn f01_texts_of_the_environment_stay_texts() {
+    let texts = [
+        "12e4",
+        "1_000",
+        "0x1F",
+        "+7",
+        "1.50",
+        "007",
+        "true",
+        "inf",
+        "nan",
+        "1979-05-27",
+        "07:32:00",
+        "\"quoted\"",
+        "'single'",
+        "[1, 2]",
+        "{a = 1}",
+        "5 # five",
+        "0b1",
+        "1e5",
+        "-0",
+    ];
+    for text in texts {
+        let variables = environment(&[
+            ("GATEWAY_PROVIDERS__OPENAI__HEADERS__X_TENANT", text),
+            ("GATEWAY_PROVIDERS__OPENAI__AUTH_PREFIX", text),
+        ]);
+        let config = load(None, &variables).unwrap();
+        let openai = &config.providers["openai"];
+        assert_eq!((openai.headers["x_tenant"].as_str(), openai.auth_prefix.as_str()), (text, text));
+    }
+    let variables = environment(&[
+        ("GATEWAY_PROVIDERS__OPENAI__HEADERS", "{ x-a = '1' }"),
+        ("GATEWAY_CACHE__COALESCE", "false"),
+        ("GATEWAY_CACHE__SEMANTIC__THRESHOLD", "0.5"),
+        ("GATEWAY_BUDGETS__ALERT_PERCENT", "[50, 80]"),
+        ("GATEWAY_CONFIGS__C__RETRY__ATTEMPTS", "2"),
+    ]);
+    let config = load(None, &variables).unwrap();
+    assert_eq!(config.providers["openai"].headers["x-a"], "1");
+    assert_eq!((config.cache.coalesce, config.cache.semantic.threshold), (false, 0.5));
+    assert_eq!(
+        (config.budgets.alert_percent.as_slice(), &config.configs["c"]["retry"]["attempts"]),
+        (&[50, 80][..], &2.into())
+    );
+}
+
+/// H1: a mistake in a file or a variable is told by its place, never by the text around it.
+#[test]
+fn h1_mistakes_do_not_quote_values() {
+    for file in [
+        "[providers.a]\napi_key = \"canary",
+        "[a]\nx = 'canary'\nx = 'canary'",
+        "[providers.openai]\nheaders = 'canary'",
+        "[providers.openai]\nheaders = { x = ['canary'] }",
+        "[providers.openai]\nbase_url = 'canary://u:canary@h'",
+        "[server]\nworkers = 'canary \" canary'",
+        "[alerts]\nwebhook_url = ['canary']",
+    ] {
+        let told = problems(file, &[]).join("; ");
+        assert!(!told.contains("canary"), "{file}: {told}");
+    }
+}
+
+/// L-1: an admin token has a least length, which is small where this machine alone can try it.
+#[test]
+fn admin_tokens_have_a_least_length() {
+    let beyond = ("GATEWAY_SERVER__LISTEN", "0.0.0.0:8000");
+    for (token, listen) in [("x", ("GATEWAY_SERVER__LISTEN", "127.0.0.1:8000")), ("1234567", beyond)] {
+        let problems = problems("", &[("GATEWAY_ADMIN_TOKEN", token), listen]);
+        assert!(problems[0].starts_with("GATEWAY_ADMIN_TOKEN: must have at least"), "{problems:?}");
+    }
+    let config = load(None, &environment(&[("GATEWAY_ADMIN_TOKEN", "12345678"), beyond])).unwrap();
+    assert!(config.warnings[0].starts_with("GATEWAY_ADMIN_TOKEN"), "{:?}", config.warnings);
+    let good = environment(&[("GATEWAY_ADMIN_TOKEN", "0123456789abcdef"), beyond]);
+    assert_eq!(load(None, &good).unwrap().warnings, Vec::<String>::new());
+}
+
+/// J 21: an address that the start would refuse is refused by the check already.
+#[test]
+fn addresses_are_checked_as_the_start_reads_them() {
+    for url in ["postgres://u:canary@h:99999/d", "postgres://h/d?sslmode=zz", "postgres://h/d?canary=1", "sqlite://x?y"]
+    {
+        let problems = problems("", &[("DATABASE_URL", url)]);
+        assert!(problems[0].starts_with("store.url: "), "{problems:?}");
+        assert!(!problems[0].contains(":canary@"), "{problems:?}");
+    }
+    let problems = problems("", &[("AZURE_OPENAI_BASE_URL", "no url")]);
+    assert!(problems[0].starts_with("AZURE_OPENAI_BASE_URL: "), "{problems:?}");
+}
+
+/// A base URL with the dialect's own version works, and is told.
+#[test]
+fn a_repeated_version_in_a_base_url_is_told() {
+    let file = "[providers.c]\ndialect = 'anthropic'\nbase_url = 'https://h/v1'";
+    let config = load(Some(file), &HashMap::new()).unwrap();
+    assert!(config.warnings[0].starts_with("providers.c.base_url: "), "{:?}", config.warnings);
 }
 
 /// What would fail only at the start, or at the first request, is told beforehand; no secret is (H1).

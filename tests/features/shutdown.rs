@@ -49,6 +49,26 @@ async fn d10_streams_under_way_complete_after_sigterm() {
     assert_eq!(gateway.exit().await.code(), Some(0));
 }
 
+/// F03: signals that operators send for other ends cut nothing; SIGQUIT drains as SIGTERM does.
+#[tokio::test]
+async fn f03_other_signals_cut_nothing() {
+    let gate = Gate::new();
+    let openai = half_said(&gate).await;
+    let (mut gateway, key) = Gateway::before(&openai).await;
+    let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
+    assert_eq!(stream.next_text().await, "one ");
+    for name in ["HUP", "USR1", "USR2", "ALRM", "HUP"] {
+        gateway.signal(name).await;
+    }
+    gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
+    gateway.signal("QUIT").await;
+    gateway.wait_for_log("it drains", |line| line["message"] == "draining").await;
+    gate.open();
+    let rest = stream.rest().await;
+    assert!(rest.is_done(), "{rest:?}");
+    assert_eq!(gateway.exit().await.code(), Some(0));
+}
+
 /// D10: a second SIGTERM forces the end.
 #[tokio::test]
 async fn d10_a_second_sigterm_forces_the_end() {

@@ -257,8 +257,13 @@ impl Gateway {
 
     /// Sends SIGTERM.
     pub async fn terminate(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal by its name without SIG.
+    pub async fn signal(&self, name: &str) {
         let pid = self.process.id().expect("the gateway runs");
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().await.unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
         assert!(sent.success());
     }
 
