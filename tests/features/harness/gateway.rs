@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -91,11 +92,20 @@ impl Setup {
         let mut process = process.args(["serve", "--config", "gateway.toml"]).spawn().expect("the gateway starts");
         let out = collect(process.stdout.take().unwrap());
         let err = collect(process.stderr.take().unwrap());
-        let mut gateway = Gateway { folder: Some(folder), process, out, err, address: SocketAddr::from(([0; 4], 0)) };
+        let address = SocketAddr::from(([0; 4], 0));
+        let secrets = Mutex::new(self.secrets());
+        let mut gateway = Gateway { folder: Some(folder), process, out, err, address, secrets };
         let listening =
             gateway.wait_for_log(&format!("the gateway is {message}"), |line| line["message"] == message).await;
         gateway.address = listening["address"].as_str().and_then(|address| address.parse().ok()).expect("an address");
         gateway
+    }
+
+    /// The credentials that the environment holds.
+    fn secrets(&self) -> Vec<String> {
+        let is_secret = |name: &str| name.ends_with("_KEY") || name.ends_with("_TOKEN");
+        let secrets = self.environment.iter().filter(|(name, value)| is_secret(name) && value.len() >= 8);
+        secrets.map(|(_, value)| value.clone()).collect()
     }
 
     /// The program with this environment, in this folder.
@@ -128,6 +138,42 @@ pub struct Gateway {
     process: Child,
     out: watch::Receiver<Vec<String>>,
     err: watch::Receiver<Vec<String>>,
+    secrets: Mutex<Vec<String>>,
+}
+
+impl Drop for Gateway {
+    /// H1, in every test: no credential is in the log, on standard error or in a file of the gateway; nothing panicked.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut written: Vec<(String, String)> = Vec::new();
+        written.extend(self.stdout().into_iter().chain(self.stderr()).map(|line| ("log".to_owned(), line)));
+        if let Some(folder) = &self.folder {
+            written.extend(texts_below(folder.path()));
+        }
+        let secrets = self.secrets.lock().unwrap();
+        for (place, text) in &written {
+            assert!(!text.contains("panicked at"), "{place}: {text}");
+            let told = secrets.iter().find(|secret| text.contains(secret.as_str()));
+            assert!(told.is_none(), "H1: a secret stands in {place}");
+        }
+    }
+}
+
+/// What the files below a folder hold, but for the configuration, which is the operator's own.
+fn texts_below(folder: &Path) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts.extend(texts_below(&path));
+        } else if path.file_name().is_some_and(|name| name != "gateway.toml") && path.is_file() {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            texts.push((path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    texts
 }
 
 impl Gateway {
@@ -155,7 +201,9 @@ impl Gateway {
         }
         let answer = self.admin("POST", "/admin/virtual-keys", Some(fields)).await;
         assert!((200..300).contains(&answer.status), "{}", answer.text());
-        answer.json()
+        let made = answer.json();
+        self.secrets.lock().unwrap().extend(made["virtual_key"].as_str().map(str::to_owned));
+        made
     }
 
     pub async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
