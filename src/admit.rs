@@ -129,7 +129,7 @@ pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiEr
 /// # Errors
 /// 401.
 pub fn authorize(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
-    let Some(presented) = presented_key(request.headers()) else {
+    let Some(presented) = presented_key(request.headers())? else {
         let message = "No API key: send your virtual key as 'Authorization: Bearer vk-…'.";
         return Err(ApiError::new(Code::MissingKey, message));
     };

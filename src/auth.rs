@@ -2,6 +2,9 @@
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
+use crate::client_headers::text;
+use crate::error::ApiError;
+
 /// The headers that can carry a key, the preferred first: Portkey's SDKs send a useless `Authorization` beside theirs.
 static KEY_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-portkey-virtual-key"),
@@ -11,12 +14,18 @@ static KEY_HEADERS: [HeaderName; 4] = [
 ];
 
 /// The key text of a request, from the first header that carries one.
-pub fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    KEY_HEADERS.iter().find_map(|name| {
-        let value = headers.get(name)?.to_str().ok()?.trim();
-        let key = if *name == AUTHORIZATION { bearer(value)? } else { value };
-        (!key.is_empty()).then_some(key)
-    })
+///
+/// # Errors
+/// 400 where such a header cannot be read, or is there twice with different values: the next one may carry another key.
+pub fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    for name in &KEY_HEADERS {
+        let value = text(headers, name.as_str())?;
+        let key = if *name == AUTHORIZATION { value.and_then(bearer) } else { value };
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
 }
 
 /// The token of `Bearer TOKEN`; the scheme is case-insensitive (RFC 9110, 11.1).
@@ -33,7 +42,7 @@ mod tests {
 
     fn key_of(headers: &[(&'static str, &'static str)]) -> Option<String> {
         let pairs = headers.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)));
-        presented_key(&pairs.collect()).map(str::to_owned)
+        presented_key(&pairs.collect()).unwrap().map(str::to_owned)
     }
 
     #[test]

@@ -19,7 +19,7 @@ const LONGEST_NAMESPACE: usize = 200;
 /// 400 where one of them cannot be read, or asks for what this gateway does not do.
 pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
     let mut read = CacheHeaders {
-        mode: match text(headers, "x-portkey-cache").as_deref() {
+        mode: match text(headers, "x-portkey-cache")? {
             None => None,
             Some("simple") => Some(CacheMode::Simple),
             Some("semantic") => Some(CacheMode::Semantic),
@@ -28,9 +28,9 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
             }
         },
         ttl: seconds(headers, "x-portkey-cache-ttl")?,
-        namespace: text(headers, "x-portkey-cache-namespace"),
-        refresh: flag(headers, "x-portkey-cache-force-refresh") == Some(true),
-        off: flag(headers, "x-portkey-debug") == Some(false),
+        namespace: text(headers, "x-portkey-cache-namespace")?.map(str::to_owned),
+        refresh: flag(headers, "x-portkey-cache-force-refresh")? == Some(true),
+        off: flag(headers, "x-portkey-debug")? == Some(false),
         freshness: None,
     };
     if read.namespace.as_ref().is_some_and(|namespace| namespace.chars().count() > LONGEST_NAMESPACE) {
@@ -55,7 +55,7 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
 }
 
 fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>, ApiError> {
-    let Some(value) = text(headers, name) else { return Ok(None) };
+    let Some(value) = text(headers, name)? else { return Ok(None) };
     match value.parse::<u64>() {
         Ok(seconds) if (1..=LONGEST_AGE).contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
         _ => Err(field(name, &format!("The header '{name}' must be a number of seconds from 1 to {LONGEST_AGE}."))),

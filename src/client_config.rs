@@ -8,7 +8,7 @@ use gateway_actors::plan::{self, ConfigHeader, Plan};
 use gateway_actors::virtual_key::VirtualKey;
 use serde_json::{Value, json};
 
-use crate::client_headers::flag;
+use crate::client_headers::{flag, text};
 use crate::error::{ApiError, Code};
 use crate::state::Shared;
 
@@ -31,11 +31,12 @@ pub struct ClientConfig {
 /// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
 pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
     let headers = request.headers();
-    if let Some(header) = headers.get(&CONFIG) {
+    if headers.contains_key(&CONFIG) {
+        let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
         return match plan::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
             ConfigHeader::Slug(slug) => saved(shared, &slug),
             ConfigHeader::Inline(parsed) => {
-                let strict = flag(headers, "x-gateway-config-strict") == Some(true);
+                let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
                 if strict && !parsed.warnings.is_empty() {
                     return Err(invalid(&parsed.warnings));
                 }

@@ -11,6 +11,7 @@ use gateway_actors::record::{RequestLine, RequestRecord};
 use gateway_actors::resolve::LONGEST_MODEL;
 use gateway_actors::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::wire::json_object::JsonObject;
+use gateway_actors::wire::names;
 use serde::Deserialize;
 
 use crate::admit::{Permit, admit, count};
@@ -18,7 +19,7 @@ use crate::client_headers::ClientHeaders;
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
 use crate::state::Worker;
-use crate::{body, client_config};
+use crate::{body, client_config, client_headers};
 
 /// What a route reads out of a body before it is routed.
 pub struct Question {
@@ -92,6 +93,7 @@ async fn routed(
     let body = JsonObject::parse(bytes).map_err(|error| {
         ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
     })?;
+    names::check_body(&body)?;
     let question = read(&body)?;
     let model = model_of(&body)?;
     let admission = count(shared, request, &key, (&body, question.endpoint), marks).await?;
@@ -200,8 +202,13 @@ pub fn optional<'a, T: Deserialize<'a>>(
 /// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
 fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let secret = |name: &str| matches!(name, "authorization" | "x-api-key" | "cookie" | "host" | "content-length");
-    let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !name.as_str().starts_with("x-portkey-"));
-    open.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+    let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !client_headers::is_own(name.as_str()));
+    open.map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes()))).collect()
+}
+
+/// A header's value as text: UTF-8, or else Latin-1. None is left out: the cache must tell apart what is forwarded.
+fn header_text(value: &[u8]) -> String {
+    std::str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn route_error(error: RouteError) -> ApiError {

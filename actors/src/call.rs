@@ -27,6 +27,7 @@ use crate::upstream::Upstream;
 use crate::usage_row::UsageRow;
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::{JsonObject, json_string};
+use crate::wire::names;
 use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai, sse};
 
 /// Frames that may wait for a slow client before its provider is made to wait.
@@ -429,7 +430,10 @@ fn applied<'a>(body: &'a JsonObject, target: &Target) -> Result<(Cow<'a, JsonObj
     let body = if applied.body == *body.text() {
         Cow::Borrowed(body)
     } else {
-        Cow::Owned(JsonObject::parse(applied.body).map_err(unreadable)?)
+        let body = JsonObject::parse(applied.body).map_err(unreadable)?;
+        // A config may set no more than a client may.
+        names::check_body(&body)?;
+        Cow::Owned(body)
     };
     Ok((body, applied.dropped))
 }

@@ -3,6 +3,7 @@
 pub mod anthropic;
 pub mod dialect;
 pub mod json_object;
+pub mod names;
 pub mod ollama;
 pub mod openai;
 pub mod sse;

@@ -34,6 +34,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod model_hub;
+mod one_reading;
 mod outages;
 mod overload;
 mod providers;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::fields::Findings;
 use super::node::{check_root, read_node};
 use super::{ConfigError, Parsed, Plan, Target};
+use crate::wire::names;
 
 /// The largest header that is read, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -43,6 +44,10 @@ pub fn parse(header: &[u8]) -> Result<ConfigHeader, Vec<ConfigError>> {
         return fail("must be a JSON object, base64 of one, or the slug of a saved config");
     };
     match serde_json::from_str::<Value>(&json) {
+        Ok(_) if let Err(bad) = names::check_doubled(json.as_bytes()) => Err(vec![ConfigError {
+            path: bad.param.unwrap_or_default(),
+            message: "is given twice: give it once".to_owned(),
+        }]),
         Ok(value) => parse_value(&value).map(|parsed| ConfigHeader::Inline(Box::new(parsed))),
         Err(error) => fail(&format!("is not valid JSON: {error}")),
     }

@@ -121,7 +121,8 @@ fn forward_headers(fields: &Fields<'_>, found: &mut Findings) -> Option<Vec<Stri
             return false;
         }
         let name = name.to_ascii_lowercase();
-        let is_ours = NEVER_FORWARDED.contains(&name.as_str()) || name.starts_with("x-portkey-");
+        let is_own = name.starts_with("x-portkey-") || name.starts_with("x-gateway-");
+        let is_ours = NEVER_FORWARDED.contains(&name.as_str()) || is_own;
         if is_ours {
             found.warn(format!("the header '{name}' in '{}' is never forwarded", fields.at("forward_headers")));
         }

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A JSON object as text, with the places of its top-level values.
 #[derive(Clone, Debug)]
 pub struct JsonObject {
@@ -20,6 +23,8 @@ impl JsonObject {
     /// # Errors
     /// Where `text` is not one JSON object.
     pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
+        // A byte order mark may be ignored (RFC 8259, 8.1), and is not sent on.
+        let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text };
         let base = text.as_ptr() as usize;
         let mut deserializer = serde_json::Deserializer::from_slice(&text);
         let fields = deserializer.deserialize_map(Fields { base })?;
@@ -142,6 +147,12 @@ mod tests {
     #[test]
     fn a_lone_surrogate_inside_a_value_is_no_error() {
         assert_eq!(object(r#"{"a":"\ud83d"}"#).get("a"), Some(r#""\ud83d""#));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_left_out() {
+        let object = object("\u{feff}{\"a\":[1]}");
+        assert_eq!((object.get("a"), object.edited(&[], &[])), (Some("[1]"), Bytes::from_static(b"{\"a\":[1]}")));
     }
 
     #[test]

@@ -99,7 +99,8 @@ impl Request {
     }
 }
 
-async fn send(bytes: &[u8], to: SocketAddr) -> Pending {
+/// Sends bytes that need not be a proper request.
+pub async fn send(bytes: &[u8], to: SocketAddr) -> Pending {
     let stream = TcpStream::connect(to).await.expect("the gateway takes connections");
     stream.set_nodelay(true).unwrap();
     let (read, mut write) = tokio::io::split(stream);

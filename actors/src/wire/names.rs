@@ -1,0 +1,367 @@
+//! One reading of a body: a name that another parser may read otherwise than this gateway is refused.
+//!
+//! Of a doubled name some parsers take the first value and some the last, and some match names whatever their case. What
+//! is authorised, priced, limited and cached here must be what a provider reads.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+use super::BadRequest;
+use super::json_object::JsonObject;
+
+/// Top-level fields that the gateway reads, of all endpoints and dialects.
+const BODY: &[&str] = &[
+    "cache_control",
+    "container",
+    "context_management",
+    "dimensions",
+    "encoding_format",
+    "function_call",
+    "functions",
+    "inference_geo",
+    "input",
+    "keep_alive",
+    "max_completion_tokens",
+    "max_tokens",
+    "mcp_servers",
+    "messages",
+    "metadata",
+    "modalities",
+    "model",
+    "n",
+    "options",
+    "output_config",
+    "parallel_tool_calls",
+    "prediction",
+    "prompt",
+    "reasoning",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "speed",
+    "stop",
+    "stop_sequences",
+    "stream",
+    "stream_options",
+    "system",
+    "temperature",
+    "think",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_p",
+    "user",
+    "web_search_options",
+];
+const STREAM_OPTIONS: &[&str] = &["include_usage"];
+const MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "name"];
+const PART: &[&str] =
+    &["type", "text", "content", "image_url", "video_url", "audio_url", "input_audio", "file", "file_id", "source"];
+const TOOL: &[&str] = &["type", "function", "name", "max_uses"];
+
+/// Where a value stands, as far as the gateway looks for names of its own there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Body,
+    StreamOptions,
+    Messages,
+    Message,
+    Parts,
+    Part,
+    Tools,
+    Tool,
+    Other,
+}
+
+impl Place {
+    /// The names that the gateway reads in an object here.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Body => BODY,
+            Self::StreamOptions => STREAM_OPTIONS,
+            Self::Message => MESSAGE,
+            Self::Part => PART,
+            Self::Tool => TOOL,
+            Self::Messages | Self::Parts | Self::Tools | Self::Other => &[],
+        }
+    }
+
+    /// Where the value of a field of an object here stands.
+    fn of_field(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Body, "stream_options") => Self::StreamOptions,
+            (Self::Body, "messages") => Self::Messages,
+            (Self::Body, "tools") => Self::Tools,
+            (Self::Message | Self::Part, "content") => Self::Parts,
+            _ => Self::Other,
+        }
+    }
+
+    /// Where an element of an array here stands.
+    fn of_element(self) -> Self {
+        match self {
+            Self::Messages => Self::Message,
+            Self::Parts => Self::Part,
+            Self::Tools => Self::Tool,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Checks a request's body.
+///
+/// # Errors
+/// Where an object anywhere in it has a name twice, or a look-alike by case of a name that the gateway reads.
+pub fn check_body(body: &JsonObject) -> Result<(), BadRequest> {
+    Scan::new(body.text(), Place::Body).run()
+}
+
+/// Checks any text that is JSON.
+///
+/// # Errors
+/// Where an object anywhere in it has a name twice.
+pub fn check_doubled(json: &[u8]) -> Result<(), BadRequest> {
+    Scan::new(json, Place::Other).run()
+}
+
+/// An object or array that is not closed yet.
+struct Open<'a> {
+    place: Place,
+    is_object: bool,
+    /// Whether a string that comes next is a name.
+    awaits_name: bool,
+    /// Its first name among those of all open objects.
+    first: usize,
+    /// The name, or the number of elements so far, that leads to what is open inside.
+    name: Cow<'a, str>,
+    at: usize,
+}
+
+/// Walks over a text that is known to be JSON, name by name.
+struct Scan<'a> {
+    text: &'a [u8],
+    start: Place,
+    open: Vec<Open<'a>>,
+    names: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(text: &'a [u8], start: Place) -> Self {
+        Self { text, start, open: Vec::new(), names: Vec::new() }
+    }
+
+    fn run(mut self) -> Result<(), BadRequest> {
+        let mut at = 0;
+        while let Some(byte) = self.text.get(at) {
+            match byte {
+                b'"' => {
+                    let end = self.string_end(at + 1);
+                    self.string(at, end)?;
+                    at = end;
+                }
+                b'{' | b'[' => self.enter(*byte == b'{'),
+                b'}' | b']' => self.leave()?,
+                b',' => {
+                    if let Some(open) = self.open.last_mut() {
+                        open.awaits_name = open.is_object;
+                        open.at += 1;
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    /// The place of the quote that ends a string.
+    fn string_end(&self, mut at: usize) -> usize {
+        loop {
+            let rest = self.text.get(at..).unwrap_or_default();
+            match memchr2(b'"', b'\\', rest) {
+                None => return self.text.len(),
+                Some(found) if rest.get(found) == Some(&b'"') => return at + found,
+                Some(found) => at += found + 2,
+            }
+        }
+    }
+
+    fn string(&mut self, start: usize, end: usize) -> Result<(), BadRequest> {
+        let Some(open) = self.open.last_mut().filter(|open| open.awaits_name) else { return Ok(()) };
+        open.awaits_name = false;
+        let name = decoded(self.text.get(start..=end).unwrap_or_default());
+        if let Some(meant) = look_alike(&name, open.place.fields()) {
+            let path = self.path(&name);
+            let message = format!("'{path}' is spelt like '{meant}', and some providers take it for that: rename it.");
+            return Err(BadRequest::new(path, message));
+        }
+        open.name = name.clone();
+        self.names.push(name);
+        Ok(())
+    }
+
+    fn enter(&mut self, is_object: bool) {
+        let place = match self.open.last() {
+            None => self.start,
+            Some(open) if open.is_object => open.place.of_field(&open.name),
+            Some(open) => open.place.of_element(),
+        };
+        let first = self.names.len();
+        self.open.push(Open { place, is_object, awaits_name: is_object, first, name: Cow::Borrowed(""), at: 0 });
+    }
+
+    fn leave(&mut self) -> Result<(), BadRequest> {
+        let Some(first) = self.open.last().map(|open| open.first) else { return Ok(()) };
+        let names = self.names.get_mut(first..).unwrap_or_default();
+        names.sort_unstable();
+        let doubled = names.windows(2).find_map(|pair| match pair {
+            [one, other] if one == other => Some(one.clone()),
+            _ => None,
+        });
+        if let Some(name) = doubled {
+            let path = self.path(&name);
+            let message = format!("'{path}' is given twice, which providers read in different ways: give it once.");
+            return Err(BadRequest::new(path, message));
+        }
+        self.names.truncate(first);
+        self.open.pop();
+        Ok(())
+    }
+
+    /// The path of a name in the innermost object: `messages[0].content`.
+    fn path(&self, name: &str) -> String {
+        let mut path = String::new();
+        let outer = self.open.len().saturating_sub(1);
+        for open in self.open.iter().take(outer) {
+            match open.is_object {
+                true if path.is_empty() => path.push_str(&shown(&open.name)),
+                true => path = format!("{path}.{}", shown(&open.name)),
+                false => path = format!("{path}[{}]", open.at),
+            }
+        }
+        if path.is_empty() { shown(name) } else { format!("{path}.{}", shown(name)) }
+    }
+}
+
+/// A name as it is told in an error.
+fn shown(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// The text that a JSON string stands for; what is no valid Unicode stays as it is written.
+fn decoded(quoted: &[u8]) -> Cow<'_, str> {
+    let written = quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(quoted);
+    if written.contains(&b'\\')
+        && let Ok(text) = serde_json::from_slice::<String>(quoted)
+    {
+        return Cow::Owned(text);
+    }
+    String::from_utf8_lossy(written)
+}
+
+/// The field that a name differs from by its case alone.
+fn look_alike(name: &str, fields: &[&'static str]) -> Option<&'static str> {
+    // Nearly every name has lower case alone.
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()) {
+        return None;
+    }
+    let folded: String =
+        name.chars().flat_map(char::to_lowercase).map(folded).filter(|c| *c != COMBINING_DOT).collect();
+    fields.iter().copied().find(|field| folded == *field && name != *field)
+}
+
+/// What is left of a dotted capital I in lower case.
+const COMBINING_DOT: char = '\u{307}';
+
+/// Letters beyond ASCII that Unicode's folding, or an upper case in between, makes ASCII letters.
+fn folded(c: char) -> char {
+    match c {
+        'ſ' => 's',
+        'ı' => 'i',
+        // The full-width forms.
+        '\u{ff41}'..='\u{ff5a}' => char::from_u32(u32::from(c) - 0xff41 + u32::from('a')).unwrap_or(c),
+        _ => c,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn refused(text: &str) -> Option<String> {
+        let body = JsonObject::parse(Bytes::from(text.to_owned())).unwrap();
+        check_body(&body).err().map(|bad| bad.param.unwrap_or_default())
+    }
+
+    /// M-6, K04: whatever the spelling, a name that stands twice is told by its path.
+    #[test]
+    fn a_doubled_name_is_refused() {
+        for (text, path) in [
+            (r#"{"model":"a","model":"b"}"#, "model"),
+            (r#"{"model":"a","x":1,"mod\u0065l":"b"}"#, "model"),
+            (r#"{"x_own":1,"x_own":1}"#, "x_own"),
+            (r#"{"x\"y":1,"x\"y":1}"#, "x\"y"),
+            (r#"{"stream_options":{"include_usage":true,"include_usage":false}}"#, "stream_options.include_usage"),
+            (r#"{"messages":[{"role":"user"},{"content":"a","content":[]}]}"#, "messages[1].content"),
+            (r#"{"messages":[{"content":[{"type":"text","type":"file"}]}]}"#, "messages[0].content[0].type"),
+            (
+                r#"{"tools":[{"function":{"parameters":{"a":{},"b":{"c":1,"c":1}}}}]}"#,
+                "tools[0].function.parameters.b.c",
+            ),
+            (r#"{"":1,"":2}"#, ""),
+        ] {
+            assert_eq!(refused(text).as_deref(), Some(path), "{text}");
+        }
+    }
+
+    /// M-6: a backend that matches names whatever their case, as Go's encoding/json does, would read it.
+    #[test]
+    fn a_look_alike_of_a_field_is_refused() {
+        for (text, path) in [
+            (r#"{"Model":"a"}"#, "Model"),
+            (r#"{"MAX_TOKENS":9}"#, "MAX_TOKENS"),
+            (r#"{"max_toKens":9}"#, "max_toKens"),
+            ("{\"max_to\u{212a}ens\":9}", "max_to\u{212a}ens"),
+            ("{\"me\u{17f}\u{17f}ages\":[]}", "me\u{17f}\u{17f}ages"),
+            (r#"{"me\u017fsages":[]}"#, "me\u{17f}sages"),
+            ("{\"serv\u{130}ce_tier\":1}", "serv\u{130}ce_tier"),
+            (r#"{"N":5}"#, "N"),
+            (r#"{"stream_options":{"Include_Usage":false}}"#, "stream_options.Include_Usage"),
+            (r#"{"messages":[{"role":"user","Content":[]}]}"#, "messages[0].Content"),
+            (r#"{"messages":[{"content":[{"Type":"image_url"}]}]}"#, "messages[0].content[0].Type"),
+            (r#"{"tools":[{"TYPE":"web_search"}]}"#, "tools[0].TYPE"),
+        ] {
+            assert_eq!(refused(text).as_deref(), Some(path), "{text}");
+        }
+    }
+
+    /// What is nobody's business passes: other names, and names inside texts and schemas.
+    #[test]
+    fn other_names_pass() {
+        for text in [
+            r#"{"model":"a","messages":[{"role":"user","content":"{\"model\":1,\"model\":2}"}]}"#,
+            r#"{"models":["a"],"maxTokens":1,"X-Own":1,"x-own":2}"#,
+            r#"{"tools":[{"type":"function","function":{"parameters":{"properties":{"Type":{},"Content":{}}}}}]}"#,
+            r#"{"messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}]}"#,
+            r#"{"metadata":{"Model":"x","model":"y"},"a":{"b":1},"b":{"a":1}}"#,
+            r#"{"a":"\\","b":"\"","c":"\ud83d","d":[1,[2,{"a":1}],{"a":1}]}"#,
+            "{}",
+        ] {
+            assert_eq!(refused(text), None, "{text}");
+        }
+    }
+
+    /// Many names cost no more than their sorting.
+    #[test]
+    fn many_names_are_told_apart() {
+        let names: Vec<String> = (0..50_000).map(|n| format!("\"n{n}\":{n}")).collect();
+        assert_eq!(refused(&format!("{{{}}}", names.join(","))), None);
+        assert_eq!(refused(&format!("{{{},\"n77\":1}}", names.join(","))).as_deref(), Some("n77"));
+    }
+}
