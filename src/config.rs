@@ -381,7 +381,7 @@ pub struct BudgetSettings {
     pub idle_ms: u64,
     /// How long a lease stands without being renewed, in milliseconds.
     pub lease_ms: u64,
-    /// How long after that the lease of a process that is gone with its journal is released, in milliseconds.
+    /// How long after that a process counts as gone, in milliseconds; what it had leased then counts as spent.
     pub abandon_ms: u64,
 }
 

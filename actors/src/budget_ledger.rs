@@ -4,6 +4,7 @@ mod courier;
 mod flush;
 mod funding;
 mod housekeeping;
+mod leases;
 mod messages;
 
 use std::cell::{Cell, RefCell};
@@ -16,10 +17,12 @@ use std::time::{Duration, SystemTime};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use crate::actor_stats::{ActorStats, takes_parcels};
+use crate::budget::accounts::BudgetName;
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Refresh};
 use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Savings, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 
 use courier::Courier;
@@ -42,7 +45,7 @@ pub struct LedgerSettings {
     pub idle: Duration,
     /// How long a lease stands without being renewed.
     pub lease: Duration,
-    /// After how long the lease of a process that is gone, and whose journal is not found, is released.
+    /// After how long what a process leased counts as spent that is gone, and whose journal is not found.
     pub abandon: Duration,
     /// Parts of a limit, in hundredths, that are alerted when spent.
     pub alert_percent: Vec<u32>,
@@ -53,8 +56,8 @@ pub struct LedgerSettings {
 }
 
 impl LedgerSettings {
-    /// How long a slice may be spent after the store was last asked. Others release it after `lease` and `abandon`; half
-    /// of the latter is left for requests under way to end.
+    /// How long a slice may be spent after the store was last asked. After `lease` and `abandon` an operator may give it to
+    /// others; half of the latter is left for requests under way to end.
     fn good_for(&self) -> Duration {
         self.lease + self.abandon / 2
     }
@@ -70,9 +73,16 @@ struct Book {
     flushing: tokio::sync::Mutex<()>,
     /// Only one look after the house at a time.
     housekeeping: tokio::sync::Mutex<()>,
-    alerted: RefCell<HashSet<String>>,
+    /// Budgets, periods and thresholds that were told.
+    alerted: RefCell<HashSet<(Scope, Arc<str>, u32)>>,
+    /// Whether the store may not have taken an alert.
+    alerts_due: Cell<bool>,
     /// Budgets and periods of which the store may believe that more is leased than is.
-    doubts: RefCell<HashSet<(Scope, String)>>,
+    doubts: RefCell<HashSet<BudgetName>>,
+    /// When the leases were renewed last.
+    renewed: Cell<Option<Moment>>,
+    /// Processes that are gone with their journals and were told.
+    abandoned: RefCell<HashSet<String>>,
     courier: Option<Courier>,
     /// The prices that were read last.
     prices: Cell<Option<PricesVersion>>,
@@ -105,7 +115,10 @@ impl BudgetLedger {
             flushing: tokio::sync::Mutex::default(),
             housekeeping: tokio::sync::Mutex::default(),
             alerted: RefCell::default(),
+            alerts_due: Cell::default(),
             doubts: RefCell::default(),
+            renewed: Cell::default(),
+            abandoned: RefCell::default(),
             prices: Cell::default(),
             announcer,
         });
@@ -200,7 +213,7 @@ macro_rules! handle {
 
 handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
 handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
-handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures());
+handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures(book.settings.abandon));
 handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
 handle!(ReportSavings => Result<Savings, StoreError>, |book, report| book.store.savings(report.from, report.to));
 handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));

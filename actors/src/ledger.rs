@@ -12,6 +12,7 @@ use crate::budget::accounts::Accounts;
 use crate::budget::reservation::{Claim, Refusal, Reservation};
 use crate::journal::{Journal, Written};
 use crate::metrics::Metrics;
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 use crate::prices::{Price, PriceTable};
 use crate::store_health::StoreHealth;
@@ -106,7 +107,7 @@ impl Ledger {
     /// # Errors
     /// Which budget is short, and whether the store may have more.
     pub fn reserve(&self, claims: Vec<Claim>, amount: PicoUsd) -> Result<Reservation, Box<Refusal>> {
-        Reservation::take(claims, amount, Instant::now())
+        Reservation::take(claims, amount, Moment::now())
     }
 
     /// Writes a row to the journal and hands it to the ledger.

@@ -29,6 +29,7 @@ pub mod limits;
 pub mod metering;
 pub mod metrics;
 pub mod metrics_actor;
+pub mod moment;
 pub mod money;
 pub mod plan;
 pub mod prices;

@@ -62,6 +62,8 @@ struct View {
     reserved_usd: String,
     /// Granted to replicas and not spent, the reserved part included.
     leased_usd: String,
+    /// Granted to replicas that are gone with their journals; it counts as spent until one of these comes back.
+    presumed_usd: String,
     remaining_usd: Option<String>,
 }
 
@@ -70,9 +72,8 @@ async fn list(worker: web::Data<Worker>) -> Answer {
     let treasury = &shared.routing.treasury;
     let figures = treasury.mailbox.ask(ListBudgets).await??;
     let views = figures.into_iter().map(|figures| {
-        let account = treasury.ledger.accounts.find(&figures.scope);
-        let balance = account.map(|account| account.balance()).filter(|of| *of.stretch.name == *figures.period);
-        let reserved = balance.map(|balance| balance.reserved).unwrap_or_default();
+        let account = treasury.ledger.accounts.find(&figures.scope, &figures.period.as_str().into());
+        let reserved = account.map(|account| account.balance().reserved).unwrap_or_default();
         let limit = limit_of(shared, figures.scope.kind, &figures.scope.id);
         View {
             scope: figures.scope.kind.word(),
@@ -82,7 +83,8 @@ async fn list(worker: web::Data<Worker>) -> Answer {
             spent_usd: figures.spent.to_string(),
             reserved_usd: reserved.to_string(),
             leased_usd: figures.leased.to_string(),
-            remaining_usd: limit.map(|limit| limit.minus(figures.spent).to_string()),
+            presumed_usd: figures.presumed.to_string(),
+            remaining_usd: limit.map(|limit| limit.minus(figures.spent).minus(figures.presumed).to_string()),
         }
     });
     Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views.collect::<Vec<_>>() })))

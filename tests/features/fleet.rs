@@ -15,18 +15,18 @@ use crate::harness::temp_dir::TempDir;
 use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time};
 
 /// The budget: it pays for 95 answers.
-const LIMIT: i128 = 1_000_000_000;
+pub const LIMIT: i128 = 1_000_000_000;
 
-struct Fleet {
-    openai: FakeProvider,
-    shared: TempDir,
-    url: String,
+pub struct Fleet {
+    pub openai: FakeProvider,
+    pub shared: TempDir,
+    pub url: String,
     redis: Option<TestRedis>,
 }
 
 impl Fleet {
     /// Gateways on one file, or on one database of a real PostgreSQL.
-    async fn on(postgres: bool) -> Self {
+    pub async fn on(postgres: bool) -> Self {
         let openai = FakeProvider::answering(openai::answer("hello")).await;
         let shared = TempDir::new();
         let url = match postgres {
@@ -37,7 +37,7 @@ impl Fleet {
     }
 
     /// Gateways on one PostgreSQL and one Redis.
-    async fn with_redis() -> Self {
+    pub async fn with_redis() -> Self {
         Self { redis: Some(TestRedis::start()), ..Self::on(true).await }
     }
 
@@ -45,11 +45,11 @@ impl Fleet {
         self.redis.as_ref().unwrap()
     }
 
-    async fn start(&self) -> Gateway {
+    pub async fn start(&self) -> Gateway {
         self.start_with(|setup| setup).await
     }
 
-    async fn start_with(&self, more: impl FnOnce(Setup) -> Setup) -> Gateway {
+    pub async fn start_with(&self, more: impl FnOnce(Setup) -> Setup) -> Gateway {
         let path = |name: &str| self.shared.path().join(name).display().to_string();
         let setup = Setup::new().openai(&self.openai).set("server.workers", 1).set("budgets.refresh_ms", 200);
         let setup = setup.set("budgets.idle_ms", 300);
@@ -64,7 +64,7 @@ impl Fleet {
 }
 
 /// The key's budget, and the rows of the usage log.
-async fn books(gateway: &Gateway) -> (Value, i64) {
+pub async fn books(gateway: &Gateway) -> (Value, i64) {
     let budgets = gateway.admin("GET", "/admin/budgets", None).await.expect(200).json();
     let report = gateway.admin("GET", "/admin/usage?group_by=key", None).await.expect(200).json();
     let rows = report["data"][0]["requests"].as_i64().unwrap_or(0);
@@ -234,7 +234,7 @@ async fn h5_a_reissued_key_reaches_every_gateway() {
     }
 }
 
-async fn gateway_status(gateway: &Gateway, key: &str) -> u16 {
+pub async fn gateway_status(gateway: &Gateway, key: &str) -> u16 {
     gateway.ask(bounded(key)).await.status
 }
 

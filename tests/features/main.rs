@@ -27,6 +27,7 @@ mod fleet;
 mod health;
 mod keepalive;
 mod keys;
+mod leases;
 mod limits;
 mod load_balance;
 mod logs;

@@ -1,21 +1,23 @@
 //! One budget as this process sees it: a slice leased from the store, and what of it is reserved.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::demand::Demand;
 use super::period::{BudgetPeriod, Stretch};
 use super::scope::Scope;
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 
 /// How long the store's word that a budget is used up is believed without asking again.
 const BELIEVED: Duration = Duration::from_millis(500);
 
-/// A budget of one scope in this process. The slice is spent without the store; the sum of all replicas' slices and of
+/// A budget of one scope and one stretch of time in this process. The slice is spent without the store; the sum of all replicas' slices and of
 /// what was spent never exceeds the limit, because the store grants them so.
 #[derive(Debug)]
 pub struct Account {
     scope: Scope,
+    stretch: Stretch,
     state: Mutex<State>,
     demand: Demand,
 }
@@ -34,8 +36,6 @@ pub struct Terms {
 /// A budget as `GET /admin/budgets` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// The stretch of time that the figures are of.
-    pub stretch: Stretch,
     /// The limit when it was last used.
     pub limit: PicoUsd,
     /// Settled by all replicas, as far as this one knows.
@@ -65,12 +65,11 @@ pub struct Granted {
     /// Settled by all replicas, as far as the store knows.
     pub spent: PicoUsd,
     /// Until when it may be spent, unless it is renewed.
-    pub good_until: Instant,
+    pub good_until: Moment,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
-    stretch: Stretch,
     limit: PicoUsd,
     spent_in_store: PicoUsd,
     /// Settled here and not in the store yet.
@@ -78,17 +77,16 @@ pub(super) struct State {
     reserved: PicoUsd,
     slice: PicoUsd,
     /// By the clock of this process; afterwards the store may have given the slice to others.
-    good_until: Instant,
-    used_up: Option<(PicoUsd, Instant)>,
-    last_use: Instant,
+    good_until: Moment,
+    used_up: Option<(PicoUsd, Moment)>,
+    last_use: Moment,
 }
 
 impl Account {
     /// A budget without any slice.
     pub fn new(scope: Scope, terms: &Terms) -> Self {
-        let (zero, now) = (PicoUsd::default(), Instant::now());
+        let (zero, now) = (PicoUsd::default(), Moment::now());
         let state = State {
-            stretch: terms.stretch.clone(),
             limit: terms.limit,
             spent_in_store: zero,
             unwritten: zero,
@@ -98,12 +96,17 @@ impl Account {
             used_up: None,
             last_use: now,
         };
-        Self { scope, state: Mutex::new(state), demand: Demand::default() }
+        Self { scope, stretch: terms.stretch.clone(), state: Mutex::new(state), demand: Demand::default() }
     }
 
     /// Whose budget it is.
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// The stretch of time that it is for.
+    pub fn stretch(&self) -> &Stretch {
+        &self.stretch
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,13 +116,7 @@ impl Account {
     /// The figures.
     pub fn balance(&self) -> Balance {
         let state = self.lock();
-        Balance {
-            stretch: state.stretch.clone(),
-            limit: state.limit,
-            spent: state.spent(),
-            reserved: state.reserved,
-            slice: state.slice,
-        }
+        Balance { limit: state.limit, spent: state.spent(), reserved: state.reserved, slice: state.slice }
     }
 
     /// The requests that wait for more.
@@ -127,12 +124,9 @@ impl Account {
         &self.demand
     }
 
-    /// Takes in what the store granted for a stretch of time; a grant for a past one is worth nothing any more.
-    pub fn granted(&self, stretch: &str, granted: Granted, asked: PicoUsd, now: Instant) {
+    /// Takes in what the store granted.
+    pub fn granted(&self, granted: Granted, asked: PicoUsd, now: Moment) {
         let mut state = self.lock();
-        if &*state.stretch.name != stretch {
-            return;
-        }
         if granted.total == granted.added {
             // Whatever was there is no longer this process' own.
             state.slice = state.slice.min(state.reserved);
@@ -145,77 +139,71 @@ impl Account {
     }
 
     /// Whether there is a slice that may not be spent any more.
-    pub fn has_lapsed(&self, now: Instant) -> bool {
+    pub fn has_lapsed(&self, now: Moment) -> bool {
         let state = self.lock();
         state.has_lapsed(now) && state.free() > PicoUsd::default()
     }
 
     /// Lets the slice be spent until `good_until`, unless it may be gone already.
-    pub fn renewed(&self, good_until: Instant, now: Instant) {
+    pub fn renewed(&self, good_until: Moment, now: Moment) {
         let mut state = self.lock();
         if !state.has_lapsed(now) {
             state.good_until = state.good_until.max(good_until);
         }
     }
 
-    /// The store knows of no lease for this stretch of time when it is renewed: others may have the slice. A grant that came
-    /// since, whose end is later than `good_until`, stands.
-    pub fn not_renewed(&self, good_until: Instant, now: Instant) {
+    /// The store knows of no lease when it is renewed: others may have the slice. A grant that came since, whose end is
+    /// later than `good_until`, stands.
+    pub fn not_renewed(&self, good_until: Moment, now: Moment) {
         let mut state = self.lock();
         if state.slice > PicoUsd::default() && state.good_until < good_until {
             state.good_until = state.good_until.min(now);
         }
     }
 
-    /// The name of the stretch of time that the account is in.
-    pub fn stretch_name(&self) -> Arc<str> {
-        self.lock().stretch.name.clone()
-    }
-
     /// Frees a reservation and books what the request really cost.
-    pub(super) fn settle(&self, stretch: &str, reserved: PicoUsd, cost: PicoUsd) {
+    pub(super) fn settle(&self, reserved: PicoUsd, cost: PicoUsd) {
         let mut state = self.lock();
-        if &*state.stretch.name == stretch {
-            state.reserved = state.reserved.minus(reserved);
-            state.slice = state.slice.minus(cost);
-            state.unwritten = state.unwritten.plus(cost);
-        }
+        state.reserved = state.reserved.minus(reserved);
+        state.slice = state.slice.minus(cost);
+        state.unwritten = state.unwritten.plus(cost);
     }
 
-    /// Notes that the store now knows of some costs of a stretch of time.
-    pub fn written(&self, stretch: &str, cost: PicoUsd) {
+    /// Notes that the store now knows of some costs.
+    pub fn written(&self, cost: PicoUsd) {
         let mut state = self.lock();
-        if &*state.stretch.name == stretch {
-            state.unwritten = state.unwritten.minus(cost);
-            state.spent_in_store = state.spent_in_store.plus(cost);
-        }
+        state.unwritten = state.unwritten.minus(cost);
+        state.spent_in_store = state.spent_in_store.plus(cost);
     }
 
-    /// What the store has to believe that this process may spend in a stretch of time; none for a past one.
-    pub fn held(&self, stretch: &str) -> Option<PicoUsd> {
+    /// What the store has to believe that this process may spend.
+    pub fn held(&self) -> PicoUsd {
         let state = self.lock();
-        (&*state.stretch.name == stretch).then(|| state.slice.plus(state.unwritten))
+        state.slice.plus(state.unwritten)
     }
 
     /// Puts back what was taken and could not be given to the store.
-    pub fn put_back(&self, stretch: &str, amount: PicoUsd) {
+    pub fn put_back(&self, amount: PicoUsd) {
         let mut state = self.lock();
-        if &*state.stretch.name == stretch {
-            state.slice = state.slice.plus(amount);
-        }
+        state.slice = state.slice.plus(amount);
     }
 
     /// Takes the part of the slice that nobody has used for `idle`, or may use any more, to give it back to the store.
-    pub fn take_idle(&self, idle: Duration, now: Instant) -> Option<(Stretch, PicoUsd)> {
+    pub fn take_idle(&self, idle: Duration, now: Moment) -> Option<PicoUsd> {
         let mut state = self.lock();
-        let is_idle = now.saturating_duration_since(state.last_use) >= idle;
-        if is_idle || state.has_lapsed(now) { state.take_free() } else { None }
+        if state.is_idle(idle, now) || state.has_lapsed(now) { state.take_free() } else { None }
     }
 
     /// Takes the part of the slice that may not be used any more, to give it back to the store, should it still be there.
-    pub fn take_lapsed(&self, now: Instant) -> Option<(Stretch, PicoUsd)> {
+    pub fn take_lapsed(&self, now: Moment) -> Option<PicoUsd> {
         let mut state = self.lock();
         if state.has_lapsed(now) { state.take_free() } else { None }
+    }
+
+    /// Whether nothing of it is needed any more: unused for `idle`, nothing reserved, nothing to spend, all of it written.
+    pub(super) fn is_over(&self, idle: Duration, now: Moment) -> bool {
+        let (state, zero) = (self.lock(), PicoUsd::default());
+        state.is_idle(idle, now) && state.reserved == zero && state.unwritten == zero && state.slice <= zero
     }
 }
 
@@ -228,32 +216,30 @@ impl State {
         self.slice.minus(self.reserved)
     }
 
-    fn has_lapsed(&self, now: Instant) -> bool {
+    fn has_lapsed(&self, now: Moment) -> bool {
         self.good_until <= now
     }
 
-    fn take_free(&mut self) -> Option<(Stretch, PicoUsd)> {
-        let free = Some(self.free()).filter(|free| *free > PicoUsd::default())?;
-        self.slice = self.slice.minus(free);
-        Some((self.stretch.clone(), free))
+    fn is_idle(&self, idle: Duration, now: Moment) -> bool {
+        now.saturating_duration_since(self.last_use) >= idle
     }
 
-    /// Begins a new stretch of time where the old one is over, and takes note of a changed limit.
-    pub(super) fn turn_to(&mut self, terms: &Terms) {
-        if self.stretch.name != terms.stretch.name {
-            let zero = PicoUsd::default();
-            self.stretch = terms.stretch.clone();
-            (self.spent_in_store, self.unwritten, self.reserved, self.slice) = (zero, zero, zero, zero);
-            self.used_up = None;
-        }
-        if self.limit != terms.limit {
-            self.limit = terms.limit;
+    fn take_free(&mut self) -> Option<PicoUsd> {
+        let free = Some(self.free()).filter(|free| *free > PicoUsd::default())?;
+        self.slice = self.slice.minus(free);
+        Some(free)
+    }
+
+    /// Takes note of a changed limit.
+    pub(super) fn note_limit(&mut self, limit: PicoUsd) {
+        if self.limit != limit {
+            self.limit = limit;
             self.used_up = None;
         }
     }
 
     /// Whether `amount` fits. What is spent counts beside the slice, so that a lowered limit holds at once.
-    pub(super) fn check(&self, amount: PicoUsd, now: Instant) -> Result<(), Shortage> {
+    pub(super) fn check(&self, amount: PicoUsd, now: Moment) -> Result<(), Shortage> {
         let under_limit = self.limit.minus(self.spent()).minus(self.reserved);
         let free = self.free().min(under_limit);
         if self.has_lapsed(now) && amount > PicoUsd::default() {
@@ -262,14 +248,13 @@ impl State {
         if amount <= free {
             return Ok(());
         }
-        let believed =
-            |(asked, at): (PicoUsd, Instant)| asked <= amount && now.saturating_duration_since(at) < BELIEVED;
+        let believed = |(asked, at): (PicoUsd, Moment)| asked <= amount && now.saturating_duration_since(at) < BELIEVED;
         // What is known of the spend may be out of date, so that only the store can say that a budget is used up.
         let ask_store = !self.used_up.is_some_and(believed);
         Err(Shortage { free, ask_store })
     }
 
-    pub(super) fn reserve(&mut self, amount: PicoUsd, now: Instant) {
+    pub(super) fn reserve(&mut self, amount: PicoUsd, now: Moment) {
         self.reserved = self.reserved.plus(amount);
         self.last_use = now;
     }

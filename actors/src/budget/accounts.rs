@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use super::account::{Account, Terms};
 use super::period::{BudgetPeriod, Stretch};
 use super::reservation::Claim;
 use super::scope::{Scope, ScopeKind};
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 use crate::virtual_key::VirtualKey;
 
@@ -33,11 +35,14 @@ pub struct MonthlyLimits {
     pub teams: HashMap<String, PicoUsd>,
 }
 
+/// Whose budget, and the name of its stretch of time.
+pub type BudgetName = (Scope, Arc<str>);
+
 /// Every budget of the process. The ledger publishes the limits, requests reserve and settle.
 pub struct Accounts {
     calendar: Calendar,
     limits: ArcSwap<MonthlyLimits>,
-    accounts: RwLock<HashMap<Scope, Arc<Account>>>,
+    accounts: RwLock<HashMap<BudgetName, Arc<Account>>>,
 }
 
 impl Accounts {
@@ -98,22 +103,37 @@ impl Accounts {
         charges
     }
 
-    /// The budget of a scope, if a request used it since the process began.
-    pub fn find(&self, scope: &Scope) -> Option<Arc<Account>> {
-        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(scope).cloned()
+    /// The budget of a scope and of the stretch of time with this name, if it is in use.
+    pub fn find(&self, scope: &Scope, period: &Arc<str>) -> Option<Arc<Account>> {
+        self.get(&(scope.clone(), period.clone()))
     }
 
-    /// Every budget that a request used since the process began.
+    /// Every budget that is in use.
     pub fn all(&self) -> Vec<Arc<Account>> {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn account(&self, scope: Scope, terms: &Terms) -> Arc<Account> {
-        if let Some(account) = self.find(&scope) {
+    /// Forgets the budgets that nobody used for `idle` and that hold nothing, and gives them.
+    pub fn forget_over(&self, idle: Duration, now: Moment) -> Vec<Arc<Account>> {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        // Who has an account may still reserve in it: there must never be two for the same budget. With the lock held,
+        // nobody gets one.
+        let over = accounts.extract_if(|_, account| Arc::strong_count(account) == 1 && account.is_over(idle, now));
+        over.map(|(_, account)| account).collect()
+    }
+
+    fn get(&self, key: &BudgetName) -> Option<Arc<Account>> {
+        self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(super) fn account(&self, scope: Scope, terms: &Terms) -> Arc<Account> {
+        let key = (scope, terms.stretch.name.clone());
+        if let Some(account) = self.get(&key) {
             return account;
         }
         let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        accounts.entry(scope.clone()).or_insert_with(|| Arc::new(Account::new(scope, terms))).clone()
+        let scope = key.0.clone();
+        accounts.entry(key).or_insert_with(|| Arc::new(Account::new(scope, terms))).clone()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Money held for one attempt: in all of its budgets, or in none.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::account::{Account, Shortage, Terms};
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 
 /// One budget that a request must fit into.
@@ -38,10 +38,10 @@ impl Reservation {
     ///
     /// # Errors
     /// Where one of the budgets is short; nothing is then reserved.
-    pub fn take(claims: Vec<Claim>, amount: PicoUsd, now: Instant) -> Result<Self, Box<Refusal>> {
+    pub fn take(claims: Vec<Claim>, amount: PicoUsd, now: Moment) -> Result<Self, Box<Refusal>> {
         let mut states: Vec<_> = claims.iter().map(|claim| claim.account.lock()).collect();
         for (state, claim) in states.iter_mut().zip(&claims) {
-            state.turn_to(&claim.terms);
+            state.note_limit(claim.terms.limit);
             if let Err(shortage) = state.check(amount, now) {
                 return Err(Box::new(Refusal { claim: claim.clone(), shortage }));
             }
@@ -63,7 +63,7 @@ impl Reservation {
 
     fn give_back(&mut self, cost: PicoUsd) {
         for claim in self.held.drain(..) {
-            claim.account.settle(&claim.terms.stretch.name, self.amount, cost);
+            claim.account.settle(self.amount, cost);
         }
     }
 }

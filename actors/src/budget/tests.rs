@@ -1,14 +1,16 @@
 //! The accounts of several replicas against a model of the store, in random interleavings.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::account::{Account, Granted, Terms};
+use super::accounts::Accounts;
 use super::period::{BudgetPeriod, Stretch};
 use super::reservation::{Claim, Reservation};
 use super::scope::{Scope, ScopeKind};
+use crate::moment::Moment;
 use crate::money::PicoUsd;
 
 fn usd(picos: i128) -> PicoUsd {
@@ -26,7 +28,7 @@ fn account(kind: ScopeKind, terms: &Terms) -> Arc<Account> {
 
 /// A grant beside others, for long.
 fn granted(added: i128, spent: i128) -> Granted {
-    let good_until = Instant::now() + Duration::from_secs(3_600);
+    let good_until = Moment::now() + Duration::from_secs(3_600);
     Granted { added: usd(added), total: usd(added + 1_000), spent: usd(spent), good_until }
 }
 
@@ -91,7 +93,7 @@ proptest! {
     #[test]
     fn b1_b2_three_replicas_never_exceed_the_limit(steps in prop::collection::vec(step(), 1..200)) {
         let terms = terms(1_000, "2026-11");
-        let now = Instant::now();
+        let now = Moment::now();
         let mut store = Model { limit: 1_000, spent: 0, granted: vec![0; 3] };
         let mut replicas: Vec<Arc<Account>> = (0..3).map(|_| account(ScopeKind::Key, &terms)).collect();
         // The rows of each replica's journal that are not in the store.
@@ -104,7 +106,7 @@ proptest! {
                     let first = Reservation::take(claims(), usd(amount), now);
                     let taken = first.or_else(|_| {
                         let granted = store.lease(replica, amount);
-                        replicas[replica].granted("2026-11", granted, usd(amount), now);
+                        replicas[replica].granted(granted, usd(amount), now);
                         Reservation::take(claims(), usd(amount), now)
                     });
                     open.extend(taken.ok().map(|reservation| (replica, reservation)));
@@ -119,11 +121,11 @@ proptest! {
                 Step::Flush { replica } => {
                     for cost in journals[replica].drain(..) {
                         store.write(replica, cost);
-                        replicas[replica].written("2026-11", usd(cost));
+                        replicas[replica].written(usd(cost));
                     }
                 }
                 Step::ReturnIdle { replica } => {
-                    if let Some((_, idle)) = replicas[replica].take_idle(Duration::ZERO, now) {
+                    if let Some(idle) = replicas[replica].take_idle(Duration::ZERO, now) {
                         store.granted[replica] -= idle.picos();
                     }
                 }
@@ -143,7 +145,7 @@ proptest! {
         for replica in 0..3 {
             prop_assert_eq!(replicas[replica].balance().reserved, usd(0));
             journals[replica].drain(..).for_each(|cost| store.write(replica, cost));
-            let idle = replicas[replica].take_idle(Duration::ZERO, now).map_or(0, |(_, idle)| idle.picos());
+            let idle = replicas[replica].take_idle(Duration::ZERO, now).map_or(0, |idle| idle.picos());
             store.granted[replica] -= idle;
             prop_assert_eq!(store.granted[replica], 0, "nothing leaks");
         }
@@ -157,9 +159,9 @@ proptest! {
 fn b1_a_request_fits_all_of_its_budgets_or_takes_from_none() {
     let (wide, narrow) = (terms(100, "p"), terms(10, "p"));
     let (key, team) = (account(ScopeKind::Key, &wide), account(ScopeKind::Team, &narrow));
-    let now = Instant::now();
-    key.granted("p", granted(100, 0), usd(0), now);
-    team.granted("p", granted(10, 0), usd(0), now);
+    let now = Moment::now();
+    key.granted(granted(100, 0), usd(0), now);
+    team.granted(granted(10, 0), usd(0), now);
     let claims = || {
         vec![
             Claim { account: key.clone(), terms: wide.clone() },
@@ -175,21 +177,42 @@ fn b1_a_request_fits_all_of_its_budgets_or_takes_from_none() {
     assert_eq!((key.balance().spent, team.balance().slice), (usd(4), usd(6)));
 }
 
-/// B6: a request that straddles the end of a month takes nothing from the new one.
+/// B6, J 5: each period has an account of its own: a request that straddles the end of a month takes nothing from the new
+/// one, and what the old one held goes back and is forgotten.
 #[test]
-fn b6_a_new_month_begins_with_nothing_spent() {
-    let (november, december) = (terms(10, "2026-11"), terms(10, "2026-12"));
-    let account = account(ScopeKind::User, &november);
-    let now = Instant::now();
-    let claims = |terms: &Terms| vec![Claim { account: account.clone(), terms: terms.clone() }];
-    account.granted("2026-11", granted(10, 0), usd(0), now);
-    let straddling = Reservation::take(claims(&november), usd(10), now).unwrap();
-    assert!(Reservation::take(claims(&december), usd(10), now).unwrap_err().shortage.ask_store);
-    account.granted("2026-12", granted(10, 0), usd(0), now);
-    straddling.settle(usd(10));
-    account.granted("2026-11", granted(10, 0), usd(0), now);
-    let balance = account.balance();
-    assert_eq!((&*balance.stretch.name, balance.spent, balance.slice), ("2026-12", usd(0), usd(10)));
+fn b6_j5_a_new_month_begins_with_nothing_spent_and_the_old_one_ends() {
+    let accounts = Accounts::new(chrono_tz::Tz::UTC);
+    let at = |period| {
+        let terms = terms(10, period);
+        vec![Claim { account: accounts.account(Scope::new(ScopeKind::User, "a"), &terms), terms }]
+    };
+    let (november, december) = (at("2026-11"), at("2026-12"));
+    let (old, new) = (november[0].account.clone(), december[0].account.clone());
+    assert_eq!((&*old.stretch().name, &*new.stretch().name), ("2026-11", "2026-12"));
+    let (now, idle) = (Moment::now(), Duration::from_secs(5));
+    old.granted(granted(10, 0), usd(0), now);
+    let straddling = Reservation::take(november, usd(4), now).unwrap();
+    assert!(Reservation::take(december, usd(10), now).unwrap_err().shortage.ask_store);
+    new.granted(granted(10, 0), usd(0), now);
+    straddling.settle(usd(3));
+    assert_eq!((old.balance().slice, old.balance().spent), (usd(7), usd(3)));
+    assert_eq!((new.balance().slice, new.balance().spent), (usd(10), usd(0)));
+
+    drop((old, new));
+    let later = now + idle + idle;
+    let names = |of: Vec<Arc<Account>>| of.iter().map(|of| of.stretch().name.to_string()).collect::<Vec<_>>();
+    assert!(accounts.forget_over(idle, later).is_empty(), "they hold something");
+    for account in accounts.all() {
+        assert!(account.take_idle(idle, later).is_some());
+    }
+    assert_eq!(names(accounts.forget_over(idle, later)), ["2026-12"], "the other has what is not written");
+    let held = at("2026-11");
+    held[0].account.written(usd(3));
+    assert!(accounts.forget_over(idle, later).is_empty(), "somebody may still reserve in it");
+    drop(held);
+    assert!(accounts.forget_over(idle, now).is_empty(), "it was used a moment ago");
+    assert_eq!(names(accounts.forget_over(idle, later)), ["2026-11"]);
+    assert!(accounts.all().is_empty());
 }
 
 /// A used-up budget is not asked for again with every request, and a raised limit is noticed at once.
@@ -197,13 +220,13 @@ fn b6_a_new_month_begins_with_nothing_spent() {
 fn the_store_is_not_asked_again_for_what_it_does_not_have() {
     let tight = terms(10, "p");
     let account = account(ScopeKind::Key, &tight);
-    let now = Instant::now();
+    let now = Moment::now();
     let short = |terms: &Terms, at| {
         let claims = vec![Claim { account: account.clone(), terms: terms.clone() }];
         Reservation::take(claims, usd(5), at).unwrap_err().shortage.ask_store
     };
     assert!(short(&tight, now));
-    account.granted("p", granted(0, 4), usd(5), now);
+    account.granted(granted(0, 4), usd(5), now);
     assert!(!short(&tight, now));
     assert!(short(&tight, now + Duration::from_secs(1)));
     assert!(short(&terms(20, "p"), now));
@@ -215,15 +238,15 @@ fn the_store_is_not_asked_again_for_what_it_does_not_have() {
 fn a_cost_counted_twice_for_a_moment_strands_no_money() {
     let limit = terms(10, "p");
     let account = account(ScopeKind::Key, &limit);
-    let now = Instant::now();
+    let now = Moment::now();
     let claims = || vec![Claim { account: account.clone(), terms: limit.clone() }];
-    account.granted("p", granted(4, 0), usd(4), now);
+    account.granted(granted(4, 0), usd(4), now);
     Reservation::take(claims(), usd(4), now).unwrap().settle(usd(4));
-    account.granted("p", granted(6, 4), usd(6), now);
-    account.written("p", usd(4));
+    account.granted(granted(6, 4), usd(6), now);
+    account.written(usd(4));
     assert_eq!(account.balance().spent, usd(8), "four, twice");
     assert!(Reservation::take(claims(), usd(6), now).unwrap_err().shortage.ask_store);
-    account.granted("p", granted(0, 4), usd(6), now);
+    account.granted(granted(0, 4), usd(6), now);
     assert!(Reservation::take(claims(), usd(6), now).is_ok());
 }
 
@@ -232,12 +255,12 @@ fn a_cost_counted_twice_for_a_moment_strands_no_money() {
 fn b1_a_slice_that_was_not_renewed_is_not_spent() {
     let limit = terms(100, "p");
     let account = account(ScopeKind::Key, &limit);
-    let now = Instant::now();
+    let now = Moment::now();
     let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
     let take =
         |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
-    account.granted("p", Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
-    let under_way = take(10, now + minute - second).unwrap();
+    account.granted(Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    let under_way = take(10, now + (minute - second)).unwrap();
     let refused = take(10, now + minute).unwrap_err().shortage;
     assert_eq!((refused.free, refused.ask_store), (usd(0), true));
     assert!(take(0, now + minute).is_ok(), "what costs nothing needs no budget");
@@ -245,18 +268,18 @@ fn b1_a_slice_that_was_not_renewed_is_not_spent() {
     account.renewed(now + 5 * minute, now + minute);
     assert!(take(10, now + minute).is_err());
     // What is under way is not given back.
-    assert_eq!(account.take_lapsed(now + minute).map(|(_, amount)| amount), Some(usd(40)));
+    assert_eq!(account.take_lapsed(now + minute), Some(usd(40)));
     assert_eq!(account.take_lapsed(now + minute), None);
     under_way.settle(usd(10));
-    account.granted("p", Granted { good_until: now + 3 * minute, ..granted(5, 10) }, usd(5), now + minute);
+    account.granted(Granted { good_until: now + 3 * minute, ..granted(5, 10) }, usd(5), now + minute);
     let held = take(5, now + 2 * minute).unwrap();
     // In time it goes on, and an end that was known already is not drawn nearer.
     account.renewed(now + 4 * minute, now + 2 * minute);
     account.renewed(now + minute, now + 2 * minute);
     held.settle(usd(0));
-    assert!(take(5, now + 4 * minute - second).is_ok());
+    assert!(take(5, now + (4 * minute - second)).is_ok());
     assert_eq!(account.take_idle(60 * minute, now + minute), None);
-    assert_eq!(account.take_idle(60 * minute, now + 4 * minute).map(|(_, amount)| amount), Some(usd(5)));
+    assert_eq!(account.take_idle(60 * minute, now + 4 * minute), Some(usd(5)));
 }
 
 /// B1: a lease that is not there any more when it is renewed was given to others; one that came since stands.
@@ -264,18 +287,18 @@ fn b1_a_slice_that_was_not_renewed_is_not_spent() {
 fn b1_a_slice_whose_lease_is_gone_is_not_spent() {
     let limit = terms(100, "p");
     let account = account(ScopeKind::Key, &limit);
-    let now = Instant::now();
+    let now = Moment::now();
     let minute = Duration::from_secs(60);
     let take =
         |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
-    account.granted("p", Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    account.granted(Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
     take(10, now).unwrap().settle(usd(0));
     // The renewal was asked for before the grant came.
     account.not_renewed(now + minute, now);
     take(10, now).unwrap().settle(usd(0));
     account.not_renewed(now + 2 * minute, now);
     assert!(take(10, now).is_err());
-    assert_eq!(account.take_lapsed(now).map(|(_, amount)| amount), Some(usd(50)));
+    assert_eq!(account.take_lapsed(now), Some(usd(50)));
 }
 
 /// B1: where the store knows of nothing that a process held, it was given to others.
@@ -283,12 +306,12 @@ fn b1_a_slice_whose_lease_is_gone_is_not_spent() {
 fn b1_a_slice_that_was_released_is_forgotten() {
     let limit = terms(100, "p");
     let account = account(ScopeKind::Key, &limit);
-    let now = Instant::now();
+    let now = Moment::now();
     let take =
         |amount| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), now);
-    account.granted("p", granted(50, 0), usd(50), now);
+    account.granted(granted(50, 0), usd(50), now);
     let held = take(20).unwrap();
-    account.granted("p", Granted { total: usd(7), ..granted(7, 0) }, usd(7), now);
+    account.granted(Granted { total: usd(7), ..granted(7, 0) }, usd(7), now);
     assert_eq!(account.balance().slice, usd(27));
     assert!(take(8).is_err());
     held.settle(usd(20));

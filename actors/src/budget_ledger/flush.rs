@@ -1,6 +1,7 @@
 //! From memory and journal into the store, in batches.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::json;
@@ -56,7 +57,7 @@ impl Book {
     }
 
     fn note_written(&self, rows: &[&UsageRow]) {
-        let mut sums: HashMap<(&Scope, &str), PicoUsd> = HashMap::new();
+        let mut sums: HashMap<(&Scope, &Arc<str>), PicoUsd> = HashMap::new();
         for row in rows {
             let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));
             for Charge { scope, period } in &row.charges {
@@ -65,29 +66,30 @@ impl Book {
             }
         }
         for ((scope, period), cost) in sums {
-            if let Some(account) = self.ledger.accounts.find(scope) {
-                account.written(period, cost);
+            if let Some(account) = self.ledger.accounts.find(scope, period) {
+                account.written(cost);
             }
         }
     }
 
     /// Tells once for a scope, a period and a threshold that so much is spent (B8): the store decides which replica.
     async fn alert(&self) -> Result<(), StoreError> {
+        self.alerts_due.set(true);
         for account in self.ledger.accounts.all() {
-            let balance = account.balance();
+            let (scope, period, balance) = (account.scope(), &account.stretch().name, account.balance());
             for percent in &self.settings.alert_percent {
                 if balance.limit <= PicoUsd::default() || balance.spent < part(balance.limit, *percent) {
                     continue;
                 }
-                let scope = account.scope();
-                let name = format!("alert:{}:{}:{}:{percent}", scope.kind.word(), scope.id, balance.stretch.name);
-                if self.alerted.borrow().contains(&name) {
+                let told = (scope.clone(), period.clone(), *percent);
+                if self.alerted.borrow().contains(&told) {
                     continue;
                 }
+                let name = format!("alert:{}:{}:{period}:{percent}", scope.kind.word(), scope.id);
                 let (id, now) = (Uuid::now_v7(), Utc::now());
                 let event = json!({
                     "event": "budget_threshold", "id": id, "timestamp": now.to_rfc3339_opts(SecondsFormat::Secs, true),
-                    "scope": scope.kind.word(), "scope_id": scope.id, "period": balance.stretch.name,
+                    "scope": scope.kind.word(), "scope_id": scope.id, "period": period,
                     "percent": percent, "spent_usd": balance.spent.to_string(), "limit_usd": balance.limit.to_string(),
                 });
                 let event = event.to_string();
@@ -95,14 +97,15 @@ impl Book {
                 if self.store.alert_once(&name, send, now.into()).await? {
                     self.ledger.metrics.budget_alert(scope.kind.word());
                     log::warn!(
-                        scope = scope.kind.word(), scope_id = &*scope.id, period = &*balance.stretch.name,
+                        scope = scope.kind.word(), scope_id = &*scope.id, period = &**period,
                         percent = percent, spent_usd = balance.spent.to_string(), limit_usd = balance.limit.to_string();
                         "a budget has reached {percent} % of its limit"
                     );
                 }
-                self.alerted.borrow_mut().insert(name);
+                self.alerted.borrow_mut().insert(told);
             }
         }
+        self.alerts_due.set(false);
         Ok(())
     }
 }

@@ -1,11 +1,12 @@
 //! Leases: a slice of a budget for this process.
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use super::{Book, Fund, part};
 use crate::budget::account::{Account, Granted};
 use crate::budget::scope::Scope;
 use crate::db::StoreError;
+use crate::moment::Moment;
 
 /// The slice that is asked for beyond what a request needs, in hundredths of the limit. The store grants less near the
 /// limit, so that money is not stranded on one replica.
@@ -17,14 +18,14 @@ impl Book {
         let Fund { claim, amount } = fund;
         let (account, terms) = (claim.account, claim.terms);
         let Some((_turn, wanted)) = account.demand().turn(amount).await else { return Ok(()) };
-        if account.has_lapsed(Instant::now()) {
+        if account.has_lapsed(Moment::now()) {
             self.end_lapsed(&account).await?;
         }
         let balance = account.balance();
         let lacking = wanted.minus(balance.slice.minus(balance.reserved)).max(crate::money::PicoUsd::from_picos(1));
         let want = lacking.max(part(terms.limit, SLICE_PERCENT));
         // From before the store is asked, so that it never ends later than there.
-        let good_until = Instant::now() + self.settings.good_for();
+        let good_until = Moment::now() + self.settings.good_for();
         let lease = crate::db::LeaseRequest {
             scope: account.scope(),
             period: &terms.stretch.name,
@@ -37,7 +38,7 @@ impl Book {
         let granted = self.store.lease(lease).await;
         let granted = granted.inspect_err(|error| self.doubt(error, account.scope(), &terms.stretch.name))?;
         let granted = Granted { added: granted.added, total: granted.granted_total, spent: granted.spent, good_until };
-        account.granted(&terms.stretch.name, granted, amount, Instant::now());
+        account.granted(granted, amount, Moment::now());
         Ok(())
     }
 
@@ -45,19 +46,19 @@ impl Book {
     async fn end_lapsed(&self, account: &Account) -> Result<(), StoreError> {
         // As what is held must not be looked at in between, see `settle_doubts`.
         let _no_other = self.housekeeping.lock().await;
-        let Some((stretch, amount)) = account.take_lapsed(Instant::now()) else { return Ok(()) };
+        let Some(amount) = account.take_lapsed(Moment::now()) else { return Ok(()) };
         log::warn!("the lease of the {} lapsed, as the store could not be asked for long", account.scope());
         // Others may have leased what was granted here: they must first know what was spent of it.
         let _alone = self.flushing.lock().await;
         let flushed = self.flush_all().await;
-        flushed.inspect_err(|_| account.put_back(&stretch.name, amount))?;
-        self.give_back(account, &stretch, amount).await
+        flushed.inspect_err(|_| account.put_back(amount))?;
+        self.give_back(account, amount).await
     }
 
     /// Remembers a budget whose lease the store may have changed, or not.
-    pub(super) fn doubt(&self, error: &StoreError, scope: &Scope, period: &str) {
+    pub(super) fn doubt(&self, error: &StoreError, scope: &Scope, period: &Arc<str>) {
         if !error.did_nothing() {
-            self.doubts.borrow_mut().insert((scope.clone(), period.to_owned()));
+            self.doubts.borrow_mut().insert((scope.clone(), period.clone()));
         }
     }
 
@@ -66,13 +67,9 @@ impl Book {
         let doubts: Vec<_> = self.doubts.borrow().iter().cloned().collect();
         for doubt in doubts {
             let (scope, period) = &doubt;
-            if let Some(account) = self.ledger.accounts.find(scope)
-                && account.held(period).is_some()
-            {
-                // Where a new period began in between, the old one's lease is worth nothing.
-                let held = || account.held(period).unwrap_or_default();
-                self.store.true_up(scope, period, &self.ledger.replica, held).await?;
-            }
+            // What is not in use any more holds nothing.
+            let held = || self.ledger.accounts.find(scope, period).map(|account| account.held()).unwrap_or_default();
+            self.store.true_up(scope, period, &self.ledger.replica, held).await?;
             self.doubts.borrow_mut().remove(&doubt);
         }
         Ok(())

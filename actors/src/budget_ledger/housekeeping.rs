@@ -1,17 +1,13 @@
 //! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
-use crate::budget::account::Account;
-use crate::budget::period::Stretch;
 use crate::changes::Change;
 use crate::db::StoreError;
 use crate::journal::take_orphans;
-use crate::money::PicoUsd;
 use crate::prices::PriceTable;
 use crate::usage_row::UsageRow;
 
@@ -20,6 +16,9 @@ const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
 
 /// How long spend is kept after its period ended: more than a year, and a day in which it ends in every time zone.
 const SPEND_DAYS: i64 = 401;
+
+/// How long what a process that is gone had leased is kept after its period ended: it has ended in every time zone.
+const LEASE_DAYS: i64 = 1;
 
 /// Rows of a left journal in one transaction.
 const AT_ONCE: usize = 500;
@@ -35,11 +34,7 @@ impl Book {
         self.settle_doubts().await?;
         self.take_up_orphans().await?;
         self.renew_leases().await?;
-        for replica in self.store.expired_replicas(self.settings.abandon).await? {
-            log::warn!("the lease of {replica}, which is gone with its journal, is released");
-            self.store.release_replica(&replica).await?;
-        }
-        Ok(())
+        self.tell_abandoned().await
     }
 
     /// Reads the limits and prices that another replica or an operator may have changed.
@@ -64,51 +59,12 @@ impl Book {
         self.store.seed_prices(self.ledger.prices.load().rows()).await
     }
 
-    async fn return_idle(&self) -> Result<(), StoreError> {
-        for account in self.ledger.accounts.all() {
-            if let Some((stretch, amount)) = account.take_idle(self.settings.idle, Instant::now()) {
-                self.give_back(&account, &stretch, amount).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the store back what was taken out of an account.
-    pub(super) async fn give_back(
-        &self,
-        account: &Account,
-        stretch: &Stretch,
-        amount: PicoUsd,
-    ) -> Result<(), StoreError> {
-        let returned = self.store.return_lease(account.scope(), &stretch.name, &self.ledger.replica, amount).await;
-        // Where the store may have it back, nobody spends it: here it would be spent a second time.
-        returned.inspect_err(|error| {
-            if error.did_nothing() {
-                account.put_back(&stretch.name, amount);
-            }
-            self.doubt(error, account.scope(), &stretch.name);
-        })
-    }
-
-    async fn renew_leases(&self) -> Result<(), StoreError> {
-        let good_until = Instant::now() + self.settings.good_for();
-        let renewed: HashSet<_> =
-            self.store.renew_leases(&self.ledger.replica, self.settings.lease).await?.into_iter().collect();
-        let now = Instant::now();
-        for account in self.ledger.accounts.all() {
-            let (scope, period) = (account.scope(), account.stretch_name().to_string());
-            match renewed.contains(&(scope.kind.word().to_owned(), scope.id.to_string(), period)) {
-                true => account.renewed(good_until, now),
-                false => account.not_renewed(good_until, now),
-            }
-        }
-        Ok(())
-    }
-
     /// Removes what was spent in periods that are long over, and the rows of the usage log that are older than they are
     /// kept (G7), some at a time.
     pub(super) async fn prune(&self, now: SystemTime) -> Result<(), StoreError> {
-        self.store.delete_spend_before(DateTime::<Utc>::from(now) - TimeDelta::days(SPEND_DAYS)).await?;
+        let ago = |days| DateTime::<Utc>::from(now) - TimeDelta::days(days);
+        self.store.delete_spend_before(ago(SPEND_DAYS)).await?;
+        self.store.delete_leases_before(ago(LEASE_DAYS), self.settings.abandon).await?;
         let Some(before) = self.settings.keep_usage.and_then(|keep| now.checked_sub(keep)) else { return Ok(()) };
         let mut count = 0;
         loop {

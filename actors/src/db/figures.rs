@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Integer, Text};
 
 use super::leases::BudgetFigures;
 use super::types::{Picos, sql};
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::money::PicoUsd;
+
+/// The kinds of figures: what is spent,
+pub(super) const SPENT: i32 = 0;
+
+/// what is leased,
+pub(super) const LEASED: i32 = 1;
+
+/// and what was leased to a replica that is gone.
+pub(super) const PRESUMED: i32 = 2;
 
 /// A row of `budget_spend` or of `budget_leases`.
 #[derive(QueryableByName)]
@@ -21,21 +30,25 @@ pub(super) struct Figure {
     pub(super) period: String,
     #[diesel(sql_type = sql::Picos)]
     pub(super) amount: Picos,
-    #[diesel(sql_type = Bool)]
-    pub(super) is_spent: bool,
+    #[diesel(sql_type = Integer)]
+    pub(super) kind: i32,
 }
 
 /// Joins rows; a scope of another version's making is left out.
 pub(super) fn join(rows: Vec<Figure>) -> Vec<BudgetFigures> {
-    let mut joined: BTreeMap<(String, String, String), (PicoUsd, PicoUsd)> = BTreeMap::new();
-    for Figure { scope, scope_id, period, amount, is_spent } in rows {
-        let (spent, leased) = joined.entry((scope, scope_id, period)).or_default();
-        let sum = if is_spent { spent } else { leased };
+    let mut joined: BTreeMap<(String, String, String), [PicoUsd; 3]> = BTreeMap::new();
+    for Figure { scope, scope_id, period, amount, kind } in rows {
+        let [spent, leased, presumed] = joined.entry((scope, scope_id, period)).or_default();
+        let sum = match kind {
+            SPENT => spent,
+            PRESUMED => presumed,
+            _ => leased,
+        };
         *sum = sum.plus(amount.0);
     }
-    let figures = joined.into_iter().filter_map(|((scope, id, period), (spent, leased))| {
+    let figures = joined.into_iter().filter_map(|((scope, id, period), [spent, leased, presumed])| {
         let scope = Scope::new(ScopeKind::of_word(&scope)?, id);
-        Some(BudgetFigures { scope, period, spent, leased })
+        Some(BudgetFigures { scope, period, spent, leased, presumed })
     });
     figures.collect()
 }

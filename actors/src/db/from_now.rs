@@ -25,6 +25,10 @@ impl FromNow {
     pub(super) fn before(duration: Duration) -> Self {
         Self { micros: -Self::after(duration).micros }
     }
+
+    pub(super) fn micros(self) -> i64 {
+        self.micros
+    }
 }
 
 impl Expression for FromNow {

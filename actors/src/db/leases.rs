@@ -7,21 +7,27 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
-use super::figures::{self, Figure};
+use super::conn::Backend;
+use super::figures::{self, Figure, LEASED, PRESUMED, SPENT};
 use super::from_now::FromNow;
 use super::schema::{budget_leases, budget_spend};
 use super::types::{Picos, sql};
 use super::{Store, StoreError};
+use crate::budget::accounts::BudgetName;
 use crate::budget::period::BudgetPeriod;
-use crate::budget::scope::Scope;
+use crate::budget::scope::{Scope, ScopeKind};
 use crate::money::PicoUsd;
 
 /// Of what is free, a replica gets at most one part of so many beyond what it needs at once, so that the others find
 /// something and little is stranded near the limit.
 const SHARE: i128 = 4;
+
+/// Whether a period is over, by its name: names of one kind are in the order of time, and kinds differ in length.
+const OVER: &str = "((length(period) = length($1) AND period < $1) OR (length(period) = length($2) AND period < $2) \
+     OR (length(period) = length($3) AND period < $3))";
 
 /// What a replica asks for.
 pub struct LeaseRequest<'a> {
@@ -65,6 +71,8 @@ pub struct BudgetFigures {
     pub spent: PicoUsd,
     /// Leased to replicas and not settled.
     pub leased: PicoUsd,
+    /// Leased to replicas that are gone with their journals: it counts as spent until one of these comes back.
+    pub presumed: PicoUsd,
 }
 
 diesel::infix_operator!(Plus, " + ", sql::Picos);
@@ -74,7 +82,22 @@ fn share(request: &LeaseRequest<'_>, free: i128) -> i128 {
     request.want.picos().min(request.at_least.picos().max(free / SHARE)).min(free).max(0)
 }
 
+/// The days, weeks and months that a moment falls into: these have not ended before it.
+fn names_at(at: DateTime<Utc>) -> [String; 3] {
+    [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(|period| period.at(at, Tz::UTC).name.to_string())
+}
+
 impl Store {
+    /// The moment that is so many microseconds from now, as this database writes it.
+    fn moment_from_now(&self, micros: &str) -> String {
+        match &self.backend {
+            Backend::Postgres(_) => format!("clock_timestamp() + {micros} * interval '1 microsecond'"),
+            Backend::Sqlite(_) => {
+                format!("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) + {micros}")
+            }
+        }
+    }
+
     /// Grants a replica a slice of what is free, as much of `want` as the limit leaves.
     ///
     /// # Errors
@@ -112,6 +135,9 @@ impl Store {
             let (own, others) = (sum(true), sum(false));
             let free = request.limit.minus(spent).minus(own).minus(others);
             let added = Picos::of(share(&request, free.picos()));
+            if added.0 == PicoUsd::default() {
+                return Ok(Lease { added: added.0, granted_total: own, spent, others });
+            }
             // Added in the database, so that a lease that was released meanwhile does not come back.
             diesel::insert_into(budget_leases::table)
                 .values((
@@ -152,19 +178,26 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (kind, id) = (scope.kind.word(), &*scope.id);
         tx!(self, c => {
-            diesel::sql_query(
-                "UPDATE budget_leases SET granted = CASE WHEN granted > $1 THEN granted - $1 ELSE 0 END \
-                 WHERE scope = $2 AND scope_id = $3 AND period = $4 AND replica = $5",
-            )
-            .bind::<sql::Picos, _>(Picos(amount))
-            .bind::<Text, _>(kind)
-            .bind::<Text, _>(id)
-            .bind::<Text, _>(period)
-            .bind::<Text, _>(replica)
-            .execute(c)
-            .await
+            for statement in [
+                "DELETE FROM budget_leases \
+                 WHERE granted <= $1 AND scope = $2 AND scope_id = $3 AND period = $4 AND replica = $5",
+                "UPDATE budget_leases SET granted = granted - $1 \
+                 WHERE granted > $1 AND scope = $2 AND scope_id = $3 AND period = $4 AND replica = $5",
+            ] {
+                let changed = diesel::sql_query(statement)
+                    .bind::<sql::Picos, _>(Picos(amount))
+                    .bind::<Text, _>(kind)
+                    .bind::<Text, _>(id)
+                    .bind::<Text, _>(period)
+                    .bind::<Text, _>(replica)
+                    .execute(&mut *c)
+                    .await?;
+                if changed > 0 {
+                    break;
+                }
+            }
+            Ok::<_, Error>(())
         })
-        .map(drop)
     }
 
     /// Takes a replica's lease down to what it really holds, where the store believes in more: after an answer that was lost
@@ -194,34 +227,38 @@ impl Store {
                 .await
                 .optional()?;
             let held = held().max(PicoUsd::default());
-            if granted.is_some_and(|granted| granted.0 > held) {
-                diesel::update(budget_leases::table.find((kind, id, period, replica)))
-                    .set(budget_leases::granted.eq(Picos(held)))
-                    .execute(&mut *c)
-                    .await?;
+            let lease = budget_leases::table.find((kind, id, period, replica));
+            if granted.is_some() && held == PicoUsd::default() {
+                diesel::delete(lease).execute(&mut *c).await?;
+            } else if granted.is_some_and(|granted| granted.0 > held) {
+                diesel::update(lease).set(budget_leases::granted.eq(Picos(held))).execute(&mut *c).await?;
             }
             Ok::<_, Error>(())
         })
     }
 
-    /// Lets all of a replica's leases stand for so long from now, and tells which there are: scope, id and period.
+    /// Removes the leases of a replica that hold nothing, lets the others stand for so long from now, and tells which
+    /// budgets and periods these are of.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn renew_leases(
-        &self,
-        replica: &str,
-        stands: Duration,
-    ) -> Result<Vec<(String, String, String)>, StoreError> {
+    pub async fn renew_leases(&self, replica: &str, stands: Duration) -> Result<Vec<BudgetName>, StoreError> {
         let expires_at = FromNow::after(stands);
         // On the lane like every writer of leases, so that two of one process cannot wait for each other for ever.
-        tx!(self, c => {
-            diesel::update(budget_leases::table.filter(budget_leases::replica.eq(replica)))
+        let renewed: Vec<(String, String, String)> = tx!(self, c => {
+            let own = budget_leases::replica.eq(replica);
+            let empty = budget_leases::granted.eq(Picos::default());
+            diesel::delete(budget_leases::table.filter(own).filter(empty)).execute(&mut *c).await?;
+            diesel::update(budget_leases::table.filter(own))
                 .set(budget_leases::expires_at.eq(expires_at))
                 .returning((budget_leases::scope, budget_leases::scope_id, budget_leases::period))
                 .load(c)
                 .await
-        })
+        })?;
+        let named = |(kind, id, period): (String, String, String)| {
+            Some((Scope::new(ScopeKind::of_word(&kind)?, id), period.into()))
+        };
+        Ok(renewed.into_iter().filter_map(named).collect())
     }
 
     /// Ends all leases of a replica, which spends no more.
@@ -244,17 +281,21 @@ impl Store {
         again!(self, c => expired.select(budget_leases::replica).distinct().load(c))
     }
 
-    /// Every budget that was spent from or is leased, in all periods, at one moment.
+    /// Every budget that was spent from or is leased, in all periods, at one moment. What leases hold that ended longer
+    /// than `abandoned` ago is presumed to be spent.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn budget_figures(&self) -> Result<Vec<BudgetFigures>, StoreError> {
+    pub async fn budget_figures(&self, abandoned: Duration) -> Result<Vec<BudgetFigures>, StoreError> {
+        let ago = self.moment_from_now("$1");
         // One statement, so that what is settled meanwhile is not seen twice or not at all.
-        let rows = again!(self, c => diesel::sql_query(
-            "SELECT scope, scope_id, period, spent AS amount, true AS is_spent FROM budget_spend UNION ALL \
-             SELECT scope, scope_id, period, granted, false FROM budget_leases",
-        )
-        .load(c))?;
+        let statement = format!(
+            "SELECT scope, scope_id, period, spent AS amount, {SPENT} AS kind FROM budget_spend UNION ALL \
+             SELECT scope, scope_id, period, granted, CASE WHEN expires_at < {ago} THEN {PRESUMED} ELSE {LEASED} END \
+             FROM budget_leases"
+        );
+        let micros = FromNow::before(abandoned).micros();
+        let rows = again!(self, c => diesel::sql_query(&statement).bind::<BigInt, _>(micros).load(c))?;
         Ok(figures::join(rows))
     }
 
@@ -265,7 +306,7 @@ impl Store {
     pub async fn all_spend(&self, periods: &[&str]) -> Result<Vec<BudgetFigures>, StoreError> {
         let rows: Vec<(String, String, String, Picos)> =
             again!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
-        let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, is_spent: true };
+        let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, kind: SPENT };
         Ok(figures::join(rows.into_iter().map(figure).collect()))
     }
 
@@ -274,18 +315,32 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn delete_spend_before(&self, at: DateTime<Utc>) -> Result<usize, StoreError> {
-        // A period that the moment falls into has not ended before it. Of one kind, names are in the order of time, and
-        // kinds differ in length.
-        let name = |period: BudgetPeriod| period.at(at, Tz::UTC).name.to_string();
-        let [day, week, month] = [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(name);
-        again!(self, c => diesel::sql_query(
-            "DELETE FROM budget_spend WHERE (length(period) = length($1) AND period < $1) \
-             OR (length(period) = length($2) AND period < $2) OR (length(period) = length($3) AND period < $3)",
-        )
-        .bind::<Text, _>(&day)
-        .bind::<Text, _>(&week)
-        .bind::<Text, _>(&month)
-        .execute(c))
+        let [day, week, month] = names_at(at);
+        again!(self, c => diesel::sql_query(format!("DELETE FROM budget_spend WHERE {OVER}"))
+            .bind::<Text, _>(&day)
+            .bind::<Text, _>(&week)
+            .bind::<Text, _>(&month)
+            .execute(c))
+    }
+
+    /// Removes the leases that ended longer than `abandoned` ago and are of periods that ended before a moment: nothing
+    /// can be spent of these.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn delete_leases_before(&self, at: DateTime<Utc>, abandoned: Duration) -> Result<usize, StoreError> {
+        let [day, week, month] = names_at(at);
+        let ago = self.moment_from_now("$4");
+        let micros = FromNow::before(abandoned).micros();
+        tx!(self, c => {
+            diesel::sql_query(format!("DELETE FROM budget_leases WHERE {OVER} AND expires_at < {ago}"))
+                .bind::<Text, _>(&day)
+                .bind::<Text, _>(&week)
+                .bind::<Text, _>(&month)
+                .bind::<BigInt, _>(micros)
+                .execute(c)
+                .await
+        })
     }
 
     /// What a budget has spent in a period, as far as the store knows.

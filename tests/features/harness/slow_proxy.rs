@@ -43,10 +43,18 @@ impl SlowProxy {
     }
 }
 
+fn left_ms(came: tokio::time::Instant, delay_ms: &AtomicU64) -> u64 {
+    delay_ms.load(Ordering::Relaxed).saturating_sub(u64::try_from(came.elapsed().as_millis()).unwrap())
+}
+
 async fn pass(mut from: ReadHalf<TcpStream>, mut to: WriteHalf<TcpStream>, delay_ms: Arc<AtomicU64>) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
-        tokio::time::sleep(Duration::from_millis(delay_ms.load(Ordering::Relaxed))).await;
+        let came = tokio::time::Instant::now();
+        // In steps, so that whatever waits goes on when the way is quick again.
+        while let left @ 1.. = left_ms(came, &delay_ms) {
+            tokio::time::sleep(Duration::from_millis(left.min(50))).await;
+        }
         if to.write_all(&piece[..length]).await.is_err() {
             return;
         }

@@ -41,7 +41,7 @@ pub(super) async fn lease(store: &Store, scope: &Scope, replica: &str, amount: i
 
 /// What the store grants and has spent; never more than `limit`.
 async fn check(store: &Store, scope: &Scope, limit: i128) {
-    let figures = store.budget_figures().await.unwrap();
+    let figures = store.budget_figures(Duration::from_secs(3_600)).await.unwrap();
     if let Some(of) = figures.iter().find(|figures| figures.scope == *scope) {
         assert!(of.spent.plus(of.leased) <= picos(limit), "{} spent, {} leased", of.spent, of.leased);
     }
@@ -109,6 +109,76 @@ on_both_stores! {
         assert_eq!(ask(&store, &key, "one", 100, 100, 100).await.added, picos(40));
     }
 
+    /// M-1, J 5: a lease that holds nothing is no row: given back, spent or taken down, it goes; the others are renewed.
+    async fn m1_j5_a_lease_without_money_goes(place) {
+        let store = place.store().await;
+        let stands = Duration::from_secs(30);
+        let keys = ["returned", "spent", "held", "taken down", "refused"].map(scope);
+        for key in &keys[..4] {
+            lease(&store, key, "one", 60, 100).await;
+        }
+        assert_eq!(ask(&store, &keys[4], "one", 10, 10, 0).await.added, picos(0));
+        store.return_lease(&keys[0], PERIOD, "one", picos(60)).await.unwrap();
+        store.record_usage(&[&usage("one", 60, &[(&keys[1], PERIOD)])]).await.unwrap();
+        store.return_lease(&keys[2], PERIOD, "one", picos(59)).await.unwrap();
+        store.true_up(&keys[3], PERIOD, "one", || picos(0)).await.unwrap();
+        let renewed = store.renew_leases("one", stands).await.unwrap();
+        assert_eq!(renewed, [(keys[2].clone(), PERIOD.into())]);
+        store.return_lease(&keys[2], PERIOD, "one", picos(1)).await.unwrap();
+        assert!(store.renew_leases("one", stands).await.unwrap().is_empty());
+        assert!(store.expired_replicas(Duration::ZERO).await.unwrap().is_empty());
+        assert_eq!(ask(&store, &keys[2], "two", 100, 100, 100).await.added, picos(100));
+    }
+
+    /// J 14: what a replica had leased that is gone counts as spent; its journal says what of it was, and gives back the rest.
+    async fn j14_what_is_abandoned_counts_as_spent_until_its_journal_comes(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        lease(&store, &key, "gone", 60, 100).await;
+        lease(&store, &key, "here", 10, 100).await;
+        store.renew_leases("gone", Duration::ZERO).await.unwrap();
+        let figures = async |abandoned: u64| {
+            let all = store.budget_figures(Duration::from_secs(abandoned)).await.unwrap();
+            let of = all.into_iter().find(|of| of.scope == key).unwrap();
+            [of.spent, of.leased, of.presumed].map(PicoUsd::picos)
+        };
+        let expired = async { while figures(0).await != [0, 10, 60] {} };
+        tokio::time::timeout(Duration::from_secs(20), expired).await.unwrap();
+        assert_eq!(figures(3_600).await, [0, 70, 0], "it may come back");
+        assert_eq!(ask(&store, &key, "here", 100, 100, 100).await.added, picos(30), "nobody else gets it");
+        let rows = [usage("gone", 25, &[(&key, PERIOD)]), usage("gone", 5, &[(&key, PERIOD)])];
+        for _ in 0..2 {
+            store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+            assert_eq!(figures(0).await, [30, 40, 30]);
+        }
+        store.release_replica("gone").await.unwrap();
+        assert_eq!(figures(0).await, [30, 40, 0]);
+        assert_eq!(ask(&store, &key, "here", 100, 100, 100).await.added, picos(30));
+    }
+
+    /// J 5, J 14: what is abandoned goes with its period, and only then.
+    async fn j5_j14_what_is_abandoned_goes_with_its_period(place) {
+        let store = place.store().await;
+        let key = scope("a");
+        for period in ["2026-11-24", "2026-W47", "2026-10", "2026-11-25", "2026-W48", "2026-11", "total"] {
+            for replica in ["gone", "here"] {
+                let (want, at_least, limit) = (picos(10), picos(10), picos(100));
+                let stands = Duration::from_secs(30);
+                let request = LeaseRequest { scope: &key, period, replica, want, at_least, limit, stands };
+                assert_eq!(store.lease(request).await.unwrap().added, picos(10));
+            }
+        }
+        store.renew_leases("gone", Duration::ZERO).await.unwrap();
+        let at = "2026-11-25T12:00:00Z".parse().unwrap();
+        assert_eq!(store.delete_leases_before(at, Duration::from_secs(3_600)).await.unwrap(), 0);
+        let mut removed = 0;
+        let gone = async { while { removed += store.delete_leases_before(at, Duration::ZERO).await.unwrap(); removed < 3 } {} };
+        tokio::time::timeout(Duration::from_secs(20), gone).await.unwrap();
+        assert_eq!(store.delete_leases_before(at, Duration::ZERO).await.unwrap(), 0);
+        assert_eq!(store.renew_leases("gone", Duration::ZERO).await.unwrap().len(), 4);
+        assert_eq!(store.renew_leases("here", Duration::ZERO).await.unwrap().len(), 7);
+    }
+
     /// G7: what was spent in periods that are long over goes; totals, and periods that a moment falls into, stay.
     async fn g7_spend_of_old_periods_goes(place) {
         let store = place.store().await;
@@ -120,7 +190,7 @@ on_both_stores! {
         let at = "2025-10-21T12:00:00Z".parse().unwrap();
         assert_eq!(store.delete_spend_before(at).await.unwrap(), old.len());
         assert_eq!(store.delete_spend_before(at).await.unwrap(), 0);
-        let left: Vec<_> = store.budget_figures().await.unwrap().into_iter().map(|of| of.period).collect();
+        let left: Vec<_> = store.budget_figures(Duration::from_secs(3_600)).await.unwrap().into_iter().map(|of| of.period).collect();
         assert_eq!(left.len(), kept.len());
         assert!(kept.iter().all(|period| left.iter().any(|left| left == period)), "{left:?}");
     }
@@ -138,7 +208,7 @@ on_both_stores! {
         // Every budget: spent is the sum of what was recorded, and nothing is granted any more.
         let store = place.store().await;
         let reported = store.usage_report(crate::db::UsageGroup::Key, 0, i64::MAX / 2).await.unwrap();
-        for figures in store.budget_figures().await.unwrap() {
+        for figures in store.budget_figures(Duration::from_secs(3_600)).await.unwrap() {
             assert_eq!(figures.leased, picos(0), "{}", figures.scope);
             assert!(figures.spent <= picos(LIMIT), "{} {}", figures.scope, figures.spent);
         }

@@ -82,7 +82,7 @@ on_both_stores! {
         assert_eq!(store.spent(&key, "2026-11").await.unwrap(), spent);
         assert_eq!(store.spent(&user, "2026-11").await.unwrap(), spent);
         assert_eq!(store.spent(&user, "2026-12").await.unwrap(), PicoUsd::default());
-        let figures = store.budget_figures().await.unwrap();
+        let figures = store.budget_figures(Duration::from_secs(3_600)).await.unwrap();
         assert_eq!(figures.len(), 2);
         assert_eq!(figures[0].leased, PicoUsd::from_picos(1_000_000 - 7 * 30_000));
         let report = total(&store, UsageGroup::Key).await;
@@ -103,7 +103,7 @@ on_both_stores! {
         store.record_usage(&[&rows[1]]).await.unwrap();
         let spent = store.spent(&key, "2026-11").await.unwrap();
         assert!(spent.picos() >= i128::from(i64::MAX), "{spent}");
-        assert_eq!(store.budget_figures().await.unwrap()[0].leased, PicoUsd::default());
+        assert_eq!(store.budget_figures(Duration::from_secs(3_600)).await.unwrap()[0].leased, PicoUsd::default());
         let report = total(&store, UsageGroup::Day).await;
         assert_eq!(report[0].cost_usd, "18446744.073709551614");
     }
