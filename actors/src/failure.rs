@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::upstream::ConnectCause;
 use crate::wire::ErrorBody;
 
 /// What went wrong with one attempt.
@@ -9,8 +10,8 @@ use crate::wire::ErrorBody;
 pub enum FailureKind {
     /// The provider answered with this non-2xx status.
     Status(u16),
-    /// No connection: DNS, refused, reset before the head, TLS.
-    Connect,
+    /// No connection, or one that was closed before the head.
+    Connect(ConnectCause),
     /// No connection within the connect timeout.
     ConnectTimeout,
     /// No response head, or for a stream no first content event, within the first-byte timeout.
@@ -41,7 +42,7 @@ impl FailureKind {
             Self::RequestTimeout => 408,
             Self::OverBudget | Self::BudgetUnknown => 429,
             Self::Broken => 502,
-            Self::Connect | Self::CircuitOpen | Self::Saturated | Self::NotReady => 503,
+            Self::Connect(_) | Self::CircuitOpen | Self::Saturated | Self::NotReady => 503,
             Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
         }
     }
@@ -51,7 +52,8 @@ impl FailureKind {
         match self {
             // A 429 speaks of one credential's quota, and a provider has many: its wait and retries are answer enough.
             Self::Status(status) => status >= 500,
-            Self::Connect | Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
+            Self::Connect(cause) => !cause.is_own_fault(),
+            Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
             // The deadline may be the client's own, and the others never reached the provider.
             Self::RequestTimeout
             | Self::CircuitOpen
@@ -68,7 +70,7 @@ impl FailureKind {
             Self::Status(429) => "rate_limit",
             Self::Status(status) if status >= 500 => "server_error",
             Self::Status(_) => "client_error",
-            Self::Connect => "connect",
+            Self::Connect(cause) => cause.label(),
             Self::ConnectTimeout => "connect_timeout",
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::RequestTimeout => "request_timeout",

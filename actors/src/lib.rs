@@ -1,7 +1,7 @@
 //! The gateway's actors, and the pure parts that they are thin shells around.
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
-//! Only `upstream` talks awc, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
+//! Only `upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
 //! fastembed.
 
 pub mod actor_stats;

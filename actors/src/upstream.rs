@@ -1,34 +1,50 @@
-//! One provider as one worker thread reaches it: an awc client of its own, so that no provider waits for another's
-//! connections. The only file that knows awc.
+//! One provider as one worker thread reaches it: connections of its own, so that no provider waits for another's. The
+//! only room that knows hyper.
 
-use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
-use std::pin::Pin;
+mod address;
+mod body;
+mod cause;
+mod connection;
+mod dial;
+mod pool;
+mod simulated;
+mod socket;
+mod stream;
+mod tls;
+
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use awc::body::{MessageBody, SizedStream};
-use awc::error::{ConnectError, SendRequestError};
-use awc::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use awc::{Client, Connector};
 use bytes::Bytes;
-use futures_util::stream::iter;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use hyper::body::Incoming;
 
 use crate::failure::FailureKind;
 use crate::retry_after;
 use crate::secret::Secret;
 use crate::settings::ProviderSettings;
-use crate::simulator::{Ending, Simulated, SimulatedBody};
 use crate::wire::VendorRequest;
+use address::{Address, Origin};
+use body::{AnswerBody, Live};
+pub use body::{BrokenBody, UpstreamBody};
+pub use cause::ConnectCause;
+use connection::{Connection, RequestBody, Unanswered};
+use dial::Dialler;
+use pool::Pool;
+pub use simulated::simulate;
+pub use tls::tls_config;
 
-/// The bytes of an answer; an error means that the connection broke.
-pub type UpstreamBody = Pin<Box<dyn Stream<Item = Result<Bytes, BrokenBody>>>>;
+/// How long an idle connection is kept where nobody says otherwise.
+const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
-/// The connection broke in the middle of an answer.
-#[derive(Debug)]
-pub struct BrokenBody;
+/// How long after a line about a failed connection the next one is written.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION")));
 
 /// An answer's head, and its body as it comes.
 pub struct UpstreamAnswer {
@@ -39,16 +55,15 @@ pub struct UpstreamAnswer {
     /// Where a redirect leads, which is not followed (H2).
     pub location: Option<String>,
     /// The headers, of which [`UpstreamAnswer::header`] reads one.
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
     /// The body.
     pub body: UpstreamBody,
 }
 
 impl UpstreamAnswer {
-    /// The first header of this lower-case name, where its value is a text.
+    /// The first header of this name, where its value is a text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.headers.iter().find(|(given, _)| given.as_str() == name)?;
-        value.to_str().ok()
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
@@ -62,35 +77,41 @@ pub struct Fetched {
     pub body: UpstreamBody,
 }
 
-/// Idle connections that a thread may keep to one provider beyond twice what it needs.
-const SPARE_CONNECTIONS: usize = 16;
-
-/// A larger body is given to awc in pieces: it copies what it is given, and keeps the room for that with the connection
-/// (G4).
-const PIECE: usize = 16 << 10;
-
 /// A provider's connections from one thread.
 pub struct Upstream {
-    client: RefCell<Client>,
-    connector: Box<dyn Fn() -> Client>,
-    load: Rc<Load>,
-    base_url: String,
+    dialler: Dialler,
+    pool: Rc<Pool>,
+    /// When [`Upstream::close_spare_connections`] was last called.
+    looked: Cell<Instant>,
+    /// When a line about a failed connection was last written.
+    told: Cell<Option<Instant>>,
+    /// None where each request brings a whole address.
+    base: Option<(Rc<Origin>, Address)>,
     auth_header: HeaderName,
     auth_prefix: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
+}
+
+/// A request before it has a connection.
+struct Outgoing {
+    method: Method,
+    origin: Rc<Origin>,
+    path: PathAndQuery,
+    headers: HeaderMap,
+    body: Option<Bytes>,
 }
 
 impl Upstream {
     /// A client for one provider; `tls` is shared by all, since it holds the root certificates.
     pub fn new(settings: &ProviderSettings, tls: Arc<rustls::ClientConfig>) -> Self {
-        let header = |(name, value): (&String, &String)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?));
-        Self {
-            base_url: settings.base_url.trim_end_matches('/').to_owned(),
-            auth_header: settings.auth_header.parse().unwrap_or(AUTHORIZATION),
-            auth_prefix: settings.auth_prefix.clone(),
-            headers: settings.headers.iter().filter_map(header).collect(),
-            ..Self::connecting_within(millis_or_day(settings.timeouts.connect_ms), tls)
-        }
+        let within = millis_or_day(settings.timeouts.connect_ms);
+        let mut upstream = Self::connecting_within(within, tls);
+        upstream.base = Origin::split(&settings.base_url).map(|(origin, address)| (Rc::new(origin), address));
+        upstream.auth_header = settings.auth_header.parse().unwrap_or(AUTHORIZATION);
+        upstream.auth_prefix.clone_from(&settings.auth_prefix);
+        let given = settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        set_all(&mut upstream.headers, given);
+        upstream
     }
 
     /// A client for requests whose path is a whole address and whose credential is a bearer token.
@@ -100,33 +121,23 @@ impl Upstream {
 
     /// The same, with a limit for the time that a connection takes.
     pub fn connecting_within(timeout: Duration, tls: Arc<rustls::ClientConfig>) -> Self {
-        let connector = Box::new(move || {
-            let connector = Connector::new()
-                .rustls_0_23(tls.clone())
-                .timeout(timeout)
-                // Our own limit is visible and refuses; awc's would queue silently.
-                .limit(0)
-                .conn_keep_alive(Duration::from_secs(60))
-                .conn_lifetime(Duration::from_secs(600));
-            Client::builder().connector(connector).disable_timeout().disable_redirects().no_default_headers().finish()
-        });
+        let headers = [(USER_AGENT, AGENT), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
         Self {
-            client: RefCell::new(connector()),
-            connector,
-            load: Rc::default(),
-            base_url: String::new(),
+            dialler: Dialler::new(tls, timeout),
+            pool: Rc::new(Pool::new(KEEP_ALIVE)),
+            looked: Cell::new(Instant::now()),
+            told: Cell::new(None),
+            base: None,
             auth_header: AUTHORIZATION,
             auth_prefix: "Bearer ".to_owned(),
-            headers: Vec::new(),
+            headers: headers.into_iter().collect(),
         }
     }
 
-    /// Gives up the connections that a burst left behind: awc itself closes an idle one only when the next request comes
-    /// upon it. Call it at regular intervals; requests under way keep their connections.
+    /// Gives up the connections that a burst left behind. Call it at regular intervals; requests under way keep theirs.
     pub fn close_spare_connections(&self) {
-        if self.load.take_spare() {
-            self.client.replace((self.connector)());
-        }
+        let now = Instant::now();
+        self.pool.close_spare(self.looked.replace(now), now);
     }
 
     /// Asks for what is at an address, as it is stored there; a redirect is not followed.
@@ -134,12 +145,11 @@ impl Upstream {
     /// # Errors
     /// Where no head came; the text says why.
     pub async fn get(&self, address: &str) -> Result<Fetched, String> {
-        let call = self.client.borrow().get(address);
-        let call = call.insert_header((awc::http::header::USER_AGENT, USER_AGENT));
-        let call = call.insert_header((awc::http::header::ACCEPT_ENCODING, "identity"));
-        let answer = call.send().await.map_err(|error| error.to_string())?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Ok(Fetched { status, headers, body: Box::pin(answer.map_err(|_| BrokenBody)) })
+        let (origin, path) = whole_address(address).ok_or("no http or https address")?;
+        let headers = self.headers.clone();
+        let outgoing = Outgoing { method: Method::GET, origin, path, headers, body: None };
+        let answer = self.exchange(outgoing).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
+        Ok(Fetched { status: answer.status, headers: answer.headers, body: answer.body })
     }
 
     /// Sends a request and waits for the head of the answer; dropping the future closes the connection.
@@ -152,176 +162,125 @@ impl Upstream {
         credential: Option<&Secret>,
         extra: &[(String, String)],
     ) -> Result<UpstreamAnswer, FailureKind> {
-        let under_way = Load::begin(&self.load);
-        let mut call = self.client.borrow().post([&self.base_url, request.path.as_str()].concat());
-        let headers = call.headers_mut();
-        headers.insert(awc::http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(awc::http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
-        }
-        let own = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in own.chain(extra.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
-        }
+        let to = match &self.base {
+            Some((origin, address)) => address.join(&request.path).map(|path| (origin.clone(), path)),
+            None => whole_address(&request.path),
+        };
+        let (origin, path) = to.ok_or(FailureKind::NotReady)?;
+        let mut headers = self.headers.clone();
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         if let Some(credential) = credential {
             let text = [self.auth_prefix.as_str(), credential.expose()].concat();
-            let value = HeaderValue::from_str(&text).map_err(|_| FailureKind::Connect)?;
+            let value = HeaderValue::from_str(&text).map_err(|_| FailureKind::NotReady)?;
             headers.insert(self.auth_header.clone(), value);
         }
-        let body = request.body.clone();
-        let sending = match body.len() {
-            ..=PIECE => call.send_body(body),
-            _ => call.send_body(in_pieces(body)),
+        let body = Some(request.body.clone());
+        self.exchange(Outgoing { method: Method::POST, origin, path, headers, body }).await
+    }
+
+    /// Sends a request on a connection that is idle, or on a new one. What an idle one does not answer is sent once more
+    /// on a new one: its server may have closed it at the same moment (J 7).
+    async fn exchange(&self, outgoing: Outgoing) -> Result<UpstreamAnswer, FailureKind> {
+        let mut may_reuse = true;
+        loop {
+            let idle = if may_reuse { self.pool.take(&outgoing.origin, Instant::now()) } else { None };
+            let is_reused = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.connect(&outgoing.origin).await?,
+            };
+            match connection.exchange(outgoing.message()).await {
+                Ok(response) if is_reused && is_farewell(&response) => may_reuse = false,
+                Ok(response) => return Ok(self.answer(response, connection, outgoing.origin)),
+                Err(Unanswered::NotSent) if is_reused => {}
+                Err(Unanswered::Closed) if is_reused => may_reuse = false,
+                Err(Unanswered::Broken) => return Err(FailureKind::Broken),
+                Err(_) => return Err(FailureKind::Connect(ConnectCause::ClosedBeforeAnswer)),
+            }
+        }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Box<Connection>, FailureKind> {
+        let failed = match self.dialler.connect(origin).await {
+            Ok(connection) => return Ok(connection),
+            Err(failed) => failed,
         };
-        let answer = sending.await.map_err(|error| failure_kind(&error))?;
-        Ok(UpstreamAnswer {
-            status: answer.status().as_u16(),
+        if self.told.get().is_none_or(|told| told.elapsed() > TOLD_AGAIN) {
+            self.told.set(Some(Instant::now()));
+            log::warn!(
+                to = origin.authority(), cause = failed.kind.label(), detail = failed.detail;
+                "no connection could be made"
+            );
+        }
+        Err(failed.kind)
+    }
+
+    fn answer(&self, response: Response<Incoming>, connection: Box<Connection>, origin: Rc<Origin>) -> UpstreamAnswer {
+        let (head, incoming) = response.into_parts();
+        let keep_alive = keep_alive_told(&head.headers);
+        let live = Live { incoming, connection, pool: self.pool.clone(), origin, keep_alive };
+        UpstreamAnswer {
+            status: head.status.as_u16(),
             // Good answers, the most by far, ask for no wait.
-            retry_after: if answer.status().is_success() { None } else { wait_asked(answer.headers()) },
-            location: answer.headers().get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
-            headers: answer.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            body: Box::pin(answer.map_err(move |_| {
-                // Counted until the body is dropped.
-                let _ = &under_way;
-                BrokenBody
-            })),
-        })
-    }
-}
-
-/// A body piece by piece, with its length told beforehand.
-fn in_pieces(body: Bytes) -> impl MessageBody {
-    let length = body.len();
-    let piece = move |from: usize| Ok::<_, Infallible>(body.slice(from..length.min(from + PIECE)));
-    SizedStream::new(length as u64, iter((0..length).step_by(PIECE).map(piece)))
-}
-
-/// How many requests of one thread are under way at a provider, and have been at once.
-#[derive(Default)]
-struct Load {
-    now: Cell<usize>,
-    peak_since_take: Cell<usize>,
-    peak_of_client: Cell<usize>,
-}
-
-/// One request under way.
-struct UnderWay(Rc<Load>);
-
-impl Load {
-    fn begin(load: &Rc<Self>) -> UnderWay {
-        let now = load.now.get() + 1;
-        load.now.set(now);
-        load.peak_since_take.set(load.peak_since_take.get().max(now));
-        load.peak_of_client.set(load.peak_of_client.get().max(now));
-        UnderWay(load.clone())
-    }
-
-    /// Whether the client holds many more connections than the time since the last call needed; if so, the count
-    /// begins anew for its successor.
-    fn take_spare(&self) -> bool {
-        let needed = self.peak_since_take.replace(self.now.get());
-        let spare = self.peak_of_client.get() > 2 * needed + SPARE_CONNECTIONS;
-        if spare {
-            self.peak_of_client.set(self.now.get());
+            retry_after: if head.status.is_success() { None } else { wait_asked(&head.headers) },
+            location: head.headers.get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
+            headers: head.headers,
+            body: Box::pin(AnswerBody::new(live)),
         }
-        spare
     }
 }
 
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.now.set(self.0.now.get() - 1);
+impl Outgoing {
+    fn message(&self) -> Request<RequestBody> {
+        let mut message = Request::new(RequestBody(self.body.clone()));
+        *message.method_mut() = self.method.clone();
+        *message.uri_mut() = Uri::from(self.path.clone());
+        *message.headers_mut() = self.headers.clone();
+        message.headers_mut().insert(HOST, self.origin.header.clone());
+        message
     }
 }
 
-const USER_AGENT: &str = concat!("gateway/", env!("CARGO_PKG_VERSION"));
-
-/// The TLS settings that all upstream clients share: Mozilla's roots, and HTTP/1.1, whose one connection a request
-/// makes a cancelled call visible to the provider at once.
-pub fn tls_config() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+/// Whether an answer says that a server gave the connection up before it had a request (408, which Node, HAProxy and
+/// others send unasked): what was sent since was not read.
+fn is_farewell(response: &Response<Incoming>) -> bool {
+    let closes =
+        response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    response.status() == 408 && closes
 }
 
-/// Plays what the simulator scripted.
-pub async fn simulate(script: Simulated) -> UpstreamAnswer {
-    tokio::time::sleep(script.delay).await;
-    let header = |name: &str| script.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str());
-    let retry_after = retry_after::parse(header, SystemTime::now());
-    let (events, ending) = match script.body {
-        SimulatedBody::Whole { bytes, ending } => (vec![(Duration::ZERO, bytes)], ending),
-        SimulatedBody::Stream { events, ending } => (events, ending),
-    };
-    let played = futures_util::stream::iter(events).then(|(pause, bytes)| async move {
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+/// How long a server says that it keeps an idle connection (`Keep-Alive: timeout=5`), less what a request may take to
+/// reach it.
+fn keep_alive_told(headers: &HeaderMap) -> Option<Duration> {
+    let told = headers.get("keep-alive")?.to_str().ok()?;
+    let seconds = told.split(',').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse::<u32>().ok())?
+    })?;
+    Some(Duration::from_secs(seconds.into()).saturating_sub(Duration::from_millis(500)).max(Duration::ZERO))
+}
+
+fn whole_address(text: &str) -> Option<(Rc<Origin>, PathAndQuery)> {
+    let (origin, address) = Origin::split(text)?;
+    Some((Rc::new(origin), address.join("")?))
+}
+
+/// Sets headers; what no header can carry is left out.
+fn set_all<'a>(headers: &mut HeaderMap, given: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (name, value) in given {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
         }
-        Ok(bytes)
-    });
-    let end = futures_util::stream::once(async move {
-        match ending {
-            Ending::Complete => None,
-            Ending::Cut => Some(Err(BrokenBody)),
-            Ending::Stall => std::future::pending().await,
-        }
-    });
-    let body = played.chain(end.filter_map(std::future::ready));
-    let own = |(name, value): (&'static str, String)| {
-        Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
-    };
-    let headers = script.headers.into_iter().filter_map(own).collect();
-    UpstreamAnswer { status: script.status, retry_after, location: None, headers, body: Box::pin(body) }
+    }
 }
 
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
     retry_after::parse(|name| headers.get(name).and_then(|value| value.to_str().ok()), SystemTime::now())
 }
 
-fn failure_kind(error: &SendRequestError) -> FailureKind {
-    match error {
-        SendRequestError::Connect(ConnectError::Timeout) => FailureKind::ConnectTimeout,
-        SendRequestError::Timeout => FailureKind::FirstByteTimeout,
-        SendRequestError::Response(_) => FailureKind::Broken,
-        _ => FailureKind::Connect,
-    }
-}
-
 /// A limit that 0 switches off; a day stands for none, since timers cannot be infinite.
 fn millis_or_day(millis: u64) -> Duration {
     if millis == 0 { Duration::from_secs(86_400) } else { Duration::from_millis(millis) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// D7: connections that a burst needed are given up once it has passed, and not while it lasts.
-    #[test]
-    fn d7_connections_of_a_burst_are_given_up() {
-        let load = Rc::new(Load::default());
-        let burst: Vec<_> = (0..1000).map(|_| Load::begin(&load)).collect();
-        assert!(!load.take_spare(), "all are in use");
-        drop(burst);
-        assert!(!load.take_spare(), "they were in use in this interval");
-        assert!(load.take_spare(), "an interval without any use");
-        assert!(!load.take_spare(), "and only once");
-    }
-
-    #[test]
-    fn connections_of_a_steady_load_are_kept() {
-        let load = Rc::new(Load::default());
-        for _ in 0..10 {
-            drop((0..40).map(|_| Load::begin(&load)).collect::<Vec<_>>());
-            assert!(!load.take_spare());
-        }
-    }
 }

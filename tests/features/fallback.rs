@@ -59,13 +59,15 @@ async fn e2_any_failure_falls_back_by_default() {
         ("a server error", openai::error(500)),
         ("a client error", openai::error(400)),
         ("a rate limit", openai::error(429)),
+        // On a connection that was used before, it is no failure until a new one ends the same way (J 7).
         ("a hang-up", Reply::hang_up()),
         ("silence", Reply::silence()),
         ("half an answer", Reply::stream("application/json").then("{\"id\":").cut()),
         ("no JSON", Reply::text(200, "text/html", "<html>captive portal</html>")),
     ];
     for (what, reply) in failures {
-        t.openai.once(reply);
+        t.openai.forget();
+        t.openai.once(reply.clone()).once(reply);
         let answer = t.gateway.ask(Request::hello(&t.key, "gpt-4o-mini").config(&chain())).await;
         assert_eq!(answer.status, 200, "after {what}: {}", answer.text());
         assert_eq!(answer.content(), "from anthropic", "after {what}");
@@ -199,7 +201,8 @@ async fn d1_a_stream_falls_back_before_its_first_content() {
         ("silence", Reply::silence()),
     ];
     for (what, reply) in failures {
-        t.openai.once(reply);
+        t.openai.forget();
+        t.openai.once(reply.clone()).once(reply);
         let stream = t.gateway.stream(Request::streamed_hello(&t.key, "gpt-4o-mini").config(&chain())).await;
         assert_eq!(stream.status, 200, "after {what}");
         let events = stream.rest().await;

@@ -5,7 +5,7 @@ pub mod client;
 pub mod fake_hub;
 pub mod fake_provider;
 pub mod gateway;
-mod http;
+pub mod http;
 pub mod metrics;
 pub mod models;
 pub mod money;

@@ -25,6 +25,7 @@ mod fallback;
 mod first_start;
 mod fleet;
 mod health;
+mod hostile_upstream;
 mod keepalive;
 mod keys;
 mod leases;

@@ -114,7 +114,7 @@ async fn a_silent_hub_is_given_up() {
     }
     let mut setup = setup;
     for (hub, why) in
-        [(refusing, "model.safetensors: Failed to connect"), (mute, "model.safetensors: silent for 300 ms")]
+        [(refusing, "model.safetensors: cannot be reached (refused)"), (mute, "model.safetensors: silent for 300 ms")]
     {
         setup = setup.env("HF_ENDPOINT", &hub.origin());
         let (_, text) = pull(&setup, &folder, "all-MiniLM-L6-v2").await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::failure::FailureKind;
 use crate::secret::Secret;
+use crate::upstream::ConnectCause;
 use crate::wire::ErrorBody;
 
 /// A provider's error without the credential that it got, which some repeat (H1), and with a type.
@@ -28,7 +29,7 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
         FailureKind::RequestTimeout => {
             (format!("Request exceeded the timeout sent in the request: {limit}ms"), "request_timeout")
         }
-        FailureKind::Connect => (format!("The provider '{provider}' cannot be reached."), "provider_unreachable"),
+        FailureKind::Connect(cause) => not_connected(cause, provider),
         FailureKind::ConnectTimeout => {
             (format!("The provider '{provider}' could not be reached in time."), "provider_unreachable")
         }
@@ -61,4 +62,35 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
         _ => "api_error",
     };
     ErrorBody { message, kind: kind.to_owned(), param: None, code: Some(code.to_owned()) }
+}
+
+/// The message and code of a connection that does not stand.
+fn not_connected(cause: ConnectCause, provider: &str) -> (String, &'static str) {
+    use ConnectCause::{
+        ClosedBeforeAnswer, Dns, NoRoute, Other, OutOfDescriptors, OutOfMemory, OutOfPorts, ProxyAuth, ProxyRefused,
+        ProxyUnreachable, Refused, Tls, TlsCertificate, TlsVersion,
+    };
+    let (why, code) = match cause {
+        Dns => ("its name has no address", "provider_unreachable"),
+        Refused => ("the connection is refused", "provider_unreachable"),
+        NoRoute => ("no way leads there", "provider_unreachable"),
+        TlsCertificate => ("its certificate is not trusted", "tls_certificate"),
+        TlsVersion => ("no TLS version or cipher is known to both sides", "tls_version"),
+        Tls => ("TLS failed", "provider_unreachable"),
+        ProxyRefused => ("the proxy refuses to connect there", "proxy_refused"),
+        ProxyAuth => ("the proxy asks for another credential", "proxy_auth"),
+        ProxyUnreachable => ("the proxy does not answer", "proxy_unreachable"),
+        ClosedBeforeAnswer => {
+            let message = format!("The provider '{provider}' closed the connection before it answered.");
+            return (message, "provider_unreachable");
+        }
+        OutOfDescriptors | OutOfPorts | OutOfMemory => {
+            return (
+                "The gateway has no resources left for another connection: try again shortly.".to_owned(),
+                "overloaded",
+            );
+        }
+        Other => return (format!("The provider '{provider}' cannot be reached."), "provider_unreachable"),
+    };
+    (format!("The provider '{provider}' cannot be reached: {why}."), code)
 }

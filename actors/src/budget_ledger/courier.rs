@@ -143,6 +143,7 @@ fn soon(wait: Duration) -> At {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::ConnectCause;
 
     /// B8: what may pass is tried again, ever later and not for ever.
     #[test]
@@ -157,7 +158,9 @@ mod tests {
     #[test]
     fn b8_a_receiver_that_refuses_is_not_asked_again() {
         let again = |failure, asked| Refused::by(failure, asked, 1).again.map(|wait| wait.as_secs());
-        for failure in [FailureKind::Connect, FailureKind::FirstByteTimeout, FailureKind::Status(503)] {
+        for failure in
+            [FailureKind::Connect(ConnectCause::Refused), FailureKind::FirstByteTimeout, FailureKind::Status(503)]
+        {
             assert_eq!(again(failure, None), Some(1), "{failure:?}");
         }
         for status in [301, 400, 401, 404] {

@@ -8,8 +8,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use awc::http::header::HeaderMap;
 use futures_util::StreamExt;
+use http::HeaderMap;
 use sha1::{Digest, Sha1};
 use tokio::task::LocalSet;
 use tokio::time::timeout;

@@ -82,5 +82,6 @@ impl Chain {
 /// rules say, the next one is asked.
 fn never_sent(kind: FailureKind) -> bool {
     use FailureKind::{BudgetUnknown, CircuitOpen, NotReady, OverBudget, Saturated};
-    matches!(kind, CircuitOpen | Saturated | NotReady | OverBudget | BudgetUnknown)
+    matches!(kind, FailureKind::Connect(cause) if cause.is_own_fault())
+        || matches!(kind, CircuitOpen | Saturated | NotReady | OverBudget | BudgetUnknown)
 }

@@ -66,7 +66,7 @@ impl ErrorWord {
             Self::Any => is_failure(kind),
             Self::Timeout => matches!(kind.status(), 408 | 504),
             Self::RateLimit => kind.status() == 429,
-            Self::Connection => matches!(kind, FailureKind::Connect | FailureKind::ConnectTimeout),
+            Self::Connection => matches!(kind, FailureKind::Connect(_) | FailureKind::ConnectTimeout),
             Self::Status(status) => kind.status() == status,
             Self::Class(class) => kind.status() / 100 == class,
         }

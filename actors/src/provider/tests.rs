@@ -4,6 +4,7 @@ use actix_rt::Arbiter;
 
 use super::*;
 use crate::settings::{BreakerSettings, Dialect, Timeouts};
+use crate::upstream::ConnectCause;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -144,7 +145,7 @@ async fn e1_a_probe_without_a_verdict_leaves_its_slot_to_the_next() {
 async fn successes_cost_no_message_and_reset_the_consecutive_failures() {
     let provider = provider(settings());
     for _ in 0..3 {
-        provider.admit(Instant::now()).unwrap().failed(FailureKind::Connect);
+        provider.admit(Instant::now()).unwrap().failed(FailureKind::Connect(ConnectCause::Refused));
         provider.admit(Instant::now()).unwrap().succeeded();
     }
     let state = state(&provider).await;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::failure::{Failure, FailureKind};
+use crate::upstream::ConnectCause;
 use crate::wire::ErrorBody;
 
 fn failure(kind: FailureKind) -> Failure {
@@ -20,7 +21,7 @@ const KINDS: [FailureKind; 21] = [
     FailureKind::Status(504),
     FailureKind::Status(446),
     FailureKind::Status(246),
-    FailureKind::Connect,
+    FailureKind::Connect(ConnectCause::Refused),
     FailureKind::ConnectTimeout,
     FailureKind::FirstByteTimeout,
     FailureKind::RequestTimeout,
@@ -49,7 +50,7 @@ fn word_matches(word: &str, kind: FailureKind) -> bool {
         "*" => status != 246,
         "timeout" => status == 408 || status == 504,
         "rate_limit" | "429" => status == 429,
-        "connection" => matches!(kind, FailureKind::Connect | FailureKind::ConnectTimeout),
+        "connection" => matches!(kind, FailureKind::Connect(_) | FailureKind::ConnectTimeout),
         "5xx" => (500..600).contains(&status),
         "246" => status == 246,
         _ => unreachable!("{word} is not in the table"),
