@@ -156,11 +156,67 @@ impl Calendar {
             return Arc::new(period.at(now, self.zone));
         };
         let current = cell.load_full();
-        if !current.is_over(now) {
+        if current.contains(now) {
             return current;
         }
-        let next = Arc::new(period.at(now, self.zone));
-        cell.store(next.clone());
-        next
+        let wanted = Arc::new(period.at(now, self.zone));
+        // A request of an earlier stretch may still make attempts (B6).
+        if current.is_over(now) {
+            cell.store(wanted.clone());
+        }
+        wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+    }
+
+    /// B6, M-4: whatever was asked for before, a moment is in its own day and month: after midnight, across a month's
+    /// end, and where the clocks change.
+    #[test]
+    fn b6_a_moment_has_its_own_period_in_any_order() {
+        for (zone, before, after, day, month) in [
+            (
+                Tz::UTC,
+                "2027-01-31T23:59:59Z",
+                "2027-02-01T00:00:00Z",
+                ("2027-01-31", "2027-02-01"),
+                ("2027-01", "2027-02"),
+            ),
+            (
+                chrono_tz::Asia::Ho_Chi_Minh,
+                "2027-01-31T16:59:59Z",
+                "2027-01-31T17:00:00Z",
+                ("2027-01-31", "2027-02-01"),
+                ("2027-01", "2027-02"),
+            ),
+            // The clocks go from 02:00 to 03:00 on this day.
+            (
+                chrono_tz::Europe::Berlin,
+                "2027-03-28T21:59:59Z",
+                "2027-03-28T22:00:00Z",
+                ("2027-03-28", "2027-03-29"),
+                ("2027-03", "2027-03"),
+            ),
+        ] {
+            let accounts = Accounts::new(zone);
+            let name = |period, moment| accounts.stretch(period, at(moment)).name.clone();
+            for _ in 0..2 {
+                assert_eq!(&*name(BudgetPeriod::Day, before), day.0, "{zone}");
+                assert_eq!(&*name(BudgetPeriod::Day, after), day.1, "{zone}");
+                assert_eq!(&*name(BudgetPeriod::Month, before), month.0, "{zone}");
+                assert_eq!(&*name(BudgetPeriod::Month, after), month.1, "{zone}");
+                assert_eq!(&*name(BudgetPeriod::Total, before), "total");
+            }
+            let week = |moment| name(BudgetPeriod::Week, moment);
+            assert_eq!(week("2027-01-04T12:00:00Z"), week("2027-01-10T12:00:00Z"));
+            assert_ne!(week("2027-01-04T12:00:00Z"), week("2027-01-11T12:00:00Z"));
+            assert_eq!(&*week("2027-01-04T12:00:00Z"), "2027-W01");
+        }
     }
 }

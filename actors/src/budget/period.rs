@@ -51,6 +51,12 @@ impl BudgetPeriod {
     /// The stretch of time that `now` falls into, by the calendar of a time zone.
     pub fn at(self, now: DateTime<Utc>, zone: Tz) -> Stretch {
         let today = now.with_timezone(&zone).date_naive();
+        let first = match self {
+            Self::Total => None,
+            Self::Day => Some(today),
+            Self::Week => monday(today),
+            Self::Month => today.with_day(1),
+        };
         let next = match self {
             Self::Total => None,
             Self::Day => today.checked_add_days(Days::new(1)),
@@ -63,7 +69,8 @@ impl BudgetPeriod {
             Self::Week => today.format("%G-W%V").to_string(),
             Self::Month => today.format("%Y-%m").to_string(),
         };
-        Stretch { name: name.into(), end: next.and_then(|day| midnight(day, zone)) }
+        let midnight = |day: Option<NaiveDate>| day.and_then(|day| midnight(day, zone));
+        Stretch { name: name.into(), start: midnight(first), end: midnight(next) }
     }
 }
 
@@ -78,11 +85,18 @@ impl fmt::Display for BudgetPeriod {
 pub struct Stretch {
     /// Its name, such as `2026-11`, `2026-W48`, `2026-11-25` or `total`.
     pub name: Arc<str>,
+    /// When it begins; none for the one that has always been.
+    pub start: Option<DateTime<Utc>>,
     /// When the next one begins; none for the one that never ends.
     pub end: Option<DateTime<Utc>>,
 }
 
 impl Stretch {
+    /// Whether a moment falls into it.
+    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
+        self.start.is_none_or(|start| start <= moment) && !self.is_over(moment)
+    }
+
     /// Whether it is over.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
         self.end.is_some_and(|end| end <= now)

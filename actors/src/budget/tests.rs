@@ -18,7 +18,7 @@ fn usd(picos: i128) -> PicoUsd {
 }
 
 fn terms(limit: i128, period: &str) -> Terms {
-    let stretch = Stretch { name: period.into(), end: None };
+    let stretch = Stretch { name: period.into(), start: None, end: None };
     Terms { limit: usd(limit), period: BudgetPeriod::Month, stretch }
 }
 
