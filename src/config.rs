@@ -11,6 +11,7 @@ mod semantic;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use gateway_actors::afford::HiddenInput;
 use gateway_actors::catalogue::Catalogue;
 use gateway_actors::money::PerMillion;
 use gateway_actors::secret::Secret;
@@ -368,6 +369,10 @@ pub struct BudgetSettings {
     pub shorten: bool,
     /// The shortest answer that is worth a request, in tokens.
     pub least_output_tokens: u64,
+    /// Whether a request to which the vendor adds input of its own is reserved for in full, or refused.
+    pub hidden_input: HiddenInput,
+    /// Input tokens that such a request counts as; 0 for the most that the model takes.
+    pub hidden_input_tokens: u64,
     /// What a model without a price is reserved, charged and logged at; none refuses it to keys with a budget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling_price: Option<CeilingPrice>,
@@ -395,6 +400,8 @@ impl Default for BudgetSettings {
             default_output_tokens: 16_384,
             shorten: true,
             least_output_tokens: 64,
+            hidden_input: HiddenInput::Reserve,
+            hidden_input_tokens: 0,
             ceiling_price: None,
             alert_percent: vec![80],
             flush_ms: 200,

@@ -29,7 +29,7 @@ use gateway_actors::limits::admission::Doorkeeper;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::metrics_actor::MetricsActor;
 use gateway_actors::plan::{self, Plan};
-use gateway_actors::prices::{Price, PriceTable};
+use gateway_actors::prices::{ModelTable, Price, PriceTable};
 use gateway_actors::provider::ProviderActor;
 use gateway_actors::rate_limit::KeyedRateLimiter;
 use gateway_actors::redis_link::RedisLink;
@@ -158,6 +158,8 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
             default_output_tokens: config.budgets.default_output_tokens,
             shorten: config.budgets.shorten,
             least_output_tokens: config.budgets.least_output_tokens,
+            hidden_input: config.budgets.hidden_input,
+            hidden_input_tokens: Some(config.budgets.hidden_input_tokens).filter(|tokens| *tokens > 0),
             patience: patience(&config),
         },
     };
@@ -255,6 +257,7 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
     let folder = Path::new(&settings.journal);
     let mut ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
         .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
+    ledger.models = ModelTable::built_in()?;
     ledger.log_all = settings.log_all;
     ledger.ceiling = settings.ceiling_price.map(|ceiling| Price {
         input: ceiling.input,

@@ -3,21 +3,26 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::actor_stats::Mailbox;
 use crate::attempt::{Endpoint, explain};
-use crate::budget::estimate::{Estimate, LIMIT_FIELDS, LimitedBy};
+use crate::budget::estimate::{Estimate, LIMIT_FIELDS, LimitedBy, ModelBounds};
+use crate::budget::options::Options;
 use crate::budget::reservation::{Claim, Refusal, Reservation};
 use crate::budget_ledger::{BudgetLedger, Fund};
 use crate::failure::{Failure, FailureKind};
 use crate::ledger::SharedLedger;
 use crate::money::PicoUsd;
-use crate::prices::{Price, PriceTable};
+use crate::prices::{ModelFacts, Price, PriceTable};
+use crate::settings::OutputLimitField;
 use crate::virtual_key::{Usd, VirtualKey};
 use crate::wire::json_object::JsonObject;
-use crate::wire::usage::ServiceTier;
-use crate::wire::{BadRequest, ErrorBody};
+use crate::wire::{BadRequest, ErrorBody, ServiceTier};
+
+/// Service tiers that one request may be billed with, at most.
+const MAX_TIERS: usize = 3;
 
 /// How often a request waits for as long as its patience lasts.
 const MOST_WAITS: u32 = 5;
@@ -33,7 +38,26 @@ pub struct BudgetRules {
     pub least_output_tokens: u64,
     /// How long a request waits for a store that answers nobody; five times that where it answers others.
     pub patience: Duration,
+    /// What becomes of a request to which the vendor adds input of its own.
+    pub hidden_input: HiddenInput,
+    /// The input tokens that such a request counts as; the most that the model takes where absent.
+    pub hidden_input_tokens: Option<u64>,
 }
+
+/// What becomes of a request with a budget to which the vendor adds input that the request does not show, such as the
+/// results of its own searches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HiddenInput {
+    /// All the input that the model takes is reserved.
+    #[default]
+    Reserve,
+    /// It is refused.
+    Refuse,
+}
+
+/// The most input of a model of which nothing is known.
+const UNKNOWN_MAX_INPUT: u64 = 1_000_000;
 
 /// The budgets of the process, as the router uses them.
 pub struct Treasury {
@@ -57,6 +81,8 @@ pub struct Wish<'a> {
     pub body: &'a JsonObject,
     /// The kind of question.
     pub endpoint: Endpoint,
+    /// The field that the provider surely heeds as a limit of the answer.
+    pub limit_field: OutputLimitField,
     /// When the request began.
     pub now: DateTime<Utc>,
 }
@@ -72,47 +98,92 @@ pub struct Afforded {
     pub shortened_to: Option<u64>,
     /// The output tokens of all choices that are paid by what is held; none where they are not limited so.
     pub most_output: Option<u64>,
+    /// The options of the vendor that the request asks for.
+    pub options: Options,
 }
 
 impl Treasury {
     /// Reserves what the attempt may cost at most. Near the limit the answer is made shorter, or nothing is sent.
     ///
     /// # Errors
-    /// Over budget (429), a model without a price (400), a malformed limit (400), or a store that is away (429).
+    /// Over budget (429), a model or an option without a price (400), input that the vendor adds where that is refused (400),
+    /// a malformed limit (400), or a store that is away (429).
     pub async fn afford(&self, wish: Wish<'_>) -> Result<Afforded, Failure> {
         let claims = self.ledger.accounts.claims(wish.key, wish.now);
+        let options = Options::of(wish.body);
         if claims.is_empty() {
-            return Ok(Afforded::default());
+            return Ok(Afforded { options, ..Afforded::default() });
         }
+        let afforded = self.reserve(&wish, claims, options).await?;
+        Ok(Afforded { options, ..afforded })
+    }
+
+    /// Reserves in the budgets of a key that has some.
+    async fn reserve(&self, wish: &Wish<'_>, claims: Vec<Claim>, options: Options) -> Result<Afforded, Failure> {
         let table = self.ledger.prices.load_full();
-        let prices = prices(&table, self.ledger.ceiling.as_ref(), &wish);
-        let Some(first) = prices.iter().flatten().next() else {
-            self.ledger.metrics.price_lookup(false);
-            return Err(unpriced(&wish));
-        };
-        let rules = &self.rules;
-        let estimate = Estimate::of(wish.body, wish.endpoint, first.max_output_tokens, rules.default_output_tokens)
-            .map_err(invalid)?;
+        let prices = prices(&table, self.ledger.ceiling.as_ref(), wish, options);
+        let facts = self.ledger.models.find(wish.provider, wish.model);
+        let estimate = self.estimate(wish, &table, prices.iter().flatten().next().copied(), options, facts)?;
+        let factor = options.factor(&facts.multipliers);
         let cost = |output: u64| {
             let output = output.saturating_mul(estimate.choices);
-            prices.iter().flatten().map(|price| price.estimate(estimate.input_tokens, output)).max().unwrap_or_default()
+            let each = prices.iter().flatten().map(|price| price.estimate(estimate.input_tokens, output));
+            factor.of(each.max().unwrap_or_default())
         };
         let full = cost(estimate.output_tokens);
         let least = match wish.endpoint {
-            Endpoint::Chat if rules.shorten => cost(rules.least_output_tokens.min(estimate.output_tokens)),
+            Endpoint::Chat if self.rules.shorten => cost(self.rules.least_output_tokens.min(estimate.output_tokens)),
             _ => full,
         };
         let refusal = match self.reserve_or_lease(claims.clone(), full).await? {
-            Ok(reservation) => return Ok(with_limit(&wish, &estimate, reservation, estimate.output_tokens, false)),
+            Ok(reservation) => return Ok(with_limit(wish, &estimate, reservation, estimate.output_tokens, false)),
             Err(refusal) => refusal,
         };
         if least < full && least <= refusal.shortage.free {
             let output = most_output(&cost, refusal.shortage.free, estimate.output_tokens);
             if let Ok(reservation) = self.ledger.reserve(claims, cost(output)) {
-                return Ok(with_limit(&wish, &estimate, reservation, output, true));
+                return Ok(with_limit(wish, &estimate, reservation, output, true));
             }
         }
         Err(over_budget(&refusal.claim))
+    }
+
+    /// What the request can come to, where everything that it asks for has a price.
+    fn estimate(
+        &self,
+        wish: &Wish<'_>,
+        table: &PriceTable,
+        price: Option<&Price>,
+        options: Options,
+        facts: ModelFacts,
+    ) -> Result<Estimate, Failure> {
+        let Some(price) = price else {
+            self.ledger.metrics.price_lookup(false);
+            return Err(unpriced(wish));
+        };
+        let own = table.find(wish.provider, wish.model, ServiceTier::Priority, wish.now);
+        let has_priority = own.is_none_or(|own| own.service_tier == ServiceTier::Priority);
+        let checked = options.check(wish.body, price, has_priority, &facts.multipliers);
+        checked.map_err(|bad| refused(bad, "option_not_priced"))?;
+        let bounds = self.bounds(wish, facts, price.max_output_tokens);
+        let estimate = Estimate::of(wish.body, wish.endpoint, bounds).map_err(|bad| refused(bad, "invalid_request"))?;
+        match &estimate.added_by {
+            Some(field) if self.rules.hidden_input == HiddenInput::Refuse && !price.is_free() => {
+                Err(refused(adds_input(field), "hidden_input_refused"))
+            }
+            _ => Ok(estimate),
+        }
+    }
+
+    /// What the model can come to.
+    fn bounds(&self, wish: &Wish<'_>, facts: ModelFacts, max_output: Option<u64>) -> ModelBounds {
+        let max_input = self.rules.hidden_input_tokens.or(facts.max_input_tokens);
+        ModelBounds {
+            max_input: max_input.unwrap_or(UNKNOWN_MAX_INPUT),
+            max_output,
+            default_output: self.rules.default_output_tokens,
+            adds_input: self.ledger.models.adds_input(wish.model),
+        }
     }
 
     /// Reserves from the slice of this process, and leases more where that does not do.
@@ -163,12 +234,18 @@ impl Treasury {
     }
 }
 
-/// The prices that an attempt may be charged by: the plain one, and that of the service tier it asks for.
-fn prices<'a>(table: &'a PriceTable, ceiling: Option<&'a Price>, wish: &Wish<'_>) -> [Option<&'a Price>; 2] {
-    let asked = wish.body.read::<String>("service_tier").ok().flatten();
-    let asked = asked.map_or(ServiceTier::Default, |word| ServiceTier::named(&word));
-    let price = |tier| table.find(wish.provider, wish.model, tier, wish.now).or(ceiling);
-    [price(ServiceTier::Default), (asked != ServiceTier::Default).then(|| price(asked)).flatten()]
+/// The prices that an attempt may be charged by: the plain one, and those of the service tiers that it asks for.
+fn prices<'a>(
+    table: &'a PriceTable,
+    ceiling: Option<&'a Price>,
+    wish: &Wish<'_>,
+    options: Options,
+) -> [Option<&'a Price>; MAX_TIERS] {
+    let mut prices = [None; MAX_TIERS];
+    for (price, tier) in prices.iter_mut().zip(options.tier.candidates()) {
+        *price = table.find(wish.provider, wish.model, *tier, wish.now).or(ceiling);
+    }
+    prices
 }
 
 /// The longest answer, in tokens, that costs at most `money`.
@@ -183,11 +260,10 @@ fn most_output(cost: &dyn Fn(u64) -> PicoUsd, money: PicoUsd, most: u64) -> u64 
 
 /// Holds the vendor to what is reserved: the limit goes into the body in the one field that the vendor surely heeds.
 fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u64, shortened: bool) -> Afforded {
-    // OpenAI's newer models refuse the older name, and others' may not know the newer one.
-    let heeded = if matches!(wish.provider, "openai" | "azure-openai") { LIMIT_FIELDS[0] } else { LIMIT_FIELDS[1] };
-    // An older model of OpenAI's own may know the older name alone.
+    let heeded = wish.limit_field.as_str();
+    // Who heeds the newer name heeds the older one too: an older model may know that alone.
     let is_held = match estimate.limited_by {
-        LimitedBy::One(field) => field == heeded || heeded == LIMIT_FIELDS[0],
+        LimitedBy::One(field) => field == heeded || wish.limit_field == OutputLimitField::MaxCompletionTokens,
         LimitedBy::Nothing | LimitedBy::Both => false,
     };
     let field = match estimate.limited_by {
@@ -199,7 +275,8 @@ fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u
     let set = output > 0 && wish.endpoint == Endpoint::Chat && (shortened || !is_held);
     let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &other));
     let most_output = (wish.endpoint == Endpoint::Chat).then(|| output.saturating_mul(estimate.choices));
-    Afforded { reservation: Some(held), body, shortened_to: shortened.then_some(output), most_output }
+    let shortened_to = shortened.then_some(output);
+    Afforded { reservation: Some(held), body, shortened_to, most_output, options: Options::default() }
 }
 
 fn failure(kind: FailureKind) -> Failure {
@@ -231,8 +308,19 @@ fn unpriced(wish: &Wish<'_>) -> Failure {
     Failure { kind: FailureKind::Status(400), error, retry_after: None }
 }
 
-fn invalid(bad: BadRequest) -> Failure {
-    let (kind, code) = ("invalid_request_error".to_owned(), Some("invalid_request".to_owned()));
+/// Why a request is refused to which the vendor adds input of its own.
+fn adds_input(field: &str) -> BadRequest {
+    BadRequest::new(
+        field,
+        format!(
+            "Because of '{field}' the vendor adds input that the request does not show, which this gateway does not allow \
+             with a budget: leave it out, or use a key without a budget."
+        ),
+    )
+}
+
+fn refused(bad: BadRequest, code: &str) -> Failure {
+    let (kind, code) = ("invalid_request_error".to_owned(), Some(code.to_owned()));
     let error = ErrorBody { message: bad.message, kind, param: bad.param, code };
     Failure { kind: FailureKind::Status(400), error, retry_after: None }
 }

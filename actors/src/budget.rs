@@ -3,9 +3,12 @@
 
 pub mod account;
 pub mod accounts;
+pub mod contents;
 pub mod demand;
 pub mod estimate;
+pub mod options;
 pub mod output_limit;
+mod part;
 pub mod period;
 pub mod reservation;
 pub mod scope;

@@ -251,6 +251,7 @@ impl Call {
             model: &resolved.model,
             body: &body,
             endpoint: request.endpoint,
+            limit_field: resolved.handle.settings().output_limit_field,
             now: request.arrived,
         };
         let afforded = self.routing.treasury.afford(wish).await?;
@@ -273,7 +274,9 @@ impl Call {
         let asked = self.asked.as_ref().filter(serves_other).cloned();
         let (begun, tokens) = (request.record.started(), request.tokens.clone());
         let model_is_proven = request.record.answers_prove || request.record.model_is_known;
-        let row = row(request, resolved, &self.routing);
+        let mut row = row(request, resolved, &self.routing);
+        row.usage.is_fast = afforded.options.is_fast.then_some(true);
+        row.usage.is_in_us = afforded.options.is_in_us.then_some(true);
         let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, asked };
         let ledger = &self.routing.treasury.ledger;
         let mut metering = Metering::new(ledger, draft, afforded.reservation, request.arrived);

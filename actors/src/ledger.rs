@@ -14,7 +14,7 @@ use crate::journal::{Journal, Written};
 use crate::metrics::Metrics;
 use crate::moment::Moment;
 use crate::money::PicoUsd;
-use crate::prices::{Price, PriceTable};
+use crate::prices::{ModelTable, Price, PriceTable};
 use crate::store_health::StoreHealth;
 use crate::usage_row::UsageRow;
 
@@ -42,6 +42,8 @@ pub struct Ledger {
     pub log_all: bool,
     /// What models cost.
     pub prices: ArcSwap<PriceTable>,
+    /// What is known of models beside their prices.
+    pub models: ModelTable,
     /// How the store does.
     pub store: Arc<StoreHealth>,
     /// What a model without a price costs; none where it cannot be used with a budget (C1).
@@ -93,6 +95,7 @@ impl Ledger {
             metrics,
             log_all: true,
             prices: ArcSwap::from_pointee(prices),
+            models: ModelTable::default(),
             store: Arc::new(StoreHealth::new(Instant::now())),
             ceiling: None,
             journal,

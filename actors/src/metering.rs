@@ -166,12 +166,19 @@ fn book(
 ) -> Option<PicoUsd> {
     let Draft { mut row, begun, model_is_proven, tokens, asked, .. } = draft;
     if let Some(tokens) = tokens {
-        tokens.used(usage.prompt_tokens + usage.completion_tokens);
+        tokens.used(usage.total_tokens());
     }
+    // What the answer does not tell of the vendor's options is as it was asked for.
+    let usage = &Usage {
+        is_fast: usage.is_fast.or(row.usage.is_fast),
+        is_in_us: usage.is_in_us.or(row.usage.is_in_us),
+        ..*usage
+    };
     let prices = ledger.prices.load();
     let own = prices.find(&row.provider, &row.model, usage.service_tier, now);
     ledger.metrics.price_lookup(own.is_some());
-    let cost = own.or(ledger.ceiling.as_ref()).map(|price| price.cost(usage));
+    let factor = ledger.models.factor(&row.provider, &row.model, usage);
+    let cost = own.or(ledger.ceiling.as_ref()).map(|price| factor.of(price.cost(usage)));
     let asked = asked.filter(|_| status == "success");
     let baseline = asked.and_then(|asked| prices.cost(&asked.provider, &asked.model, usage, now));
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);

@@ -71,7 +71,7 @@ pub struct PerMillion(i64);
 
 impl PerMillion {
     /// A price in whole micro-dollars.
-    pub fn from_micros(micros: i64) -> Self {
+    pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 

@@ -3,12 +3,14 @@
 mod built_in;
 mod check;
 mod cost;
+mod models;
 mod price;
 mod rates;
 mod table;
 
 pub use built_in::BuiltInError;
 pub use check::BadPrice;
+pub use models::{ModelFacts, ModelTable, Multiplier, Multipliers};
 pub use price::{Above, Price};
 pub use table::PriceTable;
 

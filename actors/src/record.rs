@@ -111,8 +111,8 @@ impl RequestRecord {
     /// Adds to the log line what an attempt consumed and cost.
     pub fn metered(&mut self, usage: &Usage, cost: Option<PicoUsd>) {
         let line = &mut self.line;
-        line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0) + usage.prompt_tokens);
-        line.completion_tokens = Some(line.completion_tokens.unwrap_or(0) + usage.completion_tokens);
+        line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0).saturating_add(usage.prompt_tokens));
+        line.completion_tokens = Some(line.completion_tokens.unwrap_or(0).saturating_add(usage.completion_tokens));
         if let Some(cost) = cost {
             let sum = self.cost.unwrap_or_default().plus(cost);
             line.cost_usd = RawValue::from_string(sum.to_string()).ok();

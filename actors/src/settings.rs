@@ -59,6 +59,9 @@ pub struct ProviderSettings {
     /// Patterns (`*` stands for any text) of the models that belong to this vendor, so that a bare model name finds it.
     #[serde(default)]
     pub models: Vec<String>,
+    /// The field in which a budget limits the answer, where the client does not limit it itself.
+    #[serde(default)]
+    pub output_limit_field: OutputLimitField,
     /// Time limits of one attempt.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -87,6 +90,27 @@ fn default_max_in_flight() -> usize {
 
 fn default_retry_budget_percent() -> u32 {
     20
+}
+
+/// The field in which a vendor is told the most output tokens of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitField {
+    /// OpenAI's newer name; its reasoning models refuse the older one.
+    #[default]
+    MaxCompletionTokens,
+    /// The older name, the only one that some vendors know.
+    MaxTokens,
+}
+
+impl OutputLimitField {
+    /// The field's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxTokens => "max_tokens",
+        }
+    }
 }
 
 /// Time limits of one attempt, in milliseconds; 0 switches one off.

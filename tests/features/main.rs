@@ -49,3 +49,4 @@ mod shutdown;
 mod storm;
 mod streaming;
 mod timeouts;
+mod vendor_costs;

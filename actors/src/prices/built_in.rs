@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::check::BadPrice;
+use super::models::{ModelFacts, ModelTable};
 use super::price::Price;
 use super::table::PriceTable;
 
@@ -38,6 +39,7 @@ pub enum BuiltInError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    adds_input: Vec<String>,
     list: Vec<List>,
 }
 
@@ -59,11 +61,47 @@ impl PriceTable {
         let file: File = toml::from_str(BUILT_IN)?;
         let mut rows = Vec::new();
         for list in file.list {
-            for row in list.price {
+            for mut row in list.price {
+                FACTS.iter().for_each(|name| drop(row.remove(*name)));
                 add_rows(row, &list.provider, &list.source, &mut rows)?;
             }
         }
         Ok(Self::new(rows))
+    }
+}
+
+/// The fields of a row that are no prices.
+const FACTS: [&str; 2] = ["max_input_tokens", "multipliers"];
+
+/// What a row tells beside its prices.
+#[derive(Deserialize)]
+struct FactsRow {
+    model: String,
+    #[serde(default)]
+    also: Vec<String>,
+    provider: Option<String>,
+    #[serde(flatten)]
+    facts: ModelFacts,
+}
+
+impl ModelTable {
+    /// The table that comes with the gateway.
+    ///
+    /// # Errors
+    /// Where a row is malformed; the text names it.
+    pub fn built_in() -> Result<Self, BuiltInError> {
+        let file: File = toml::from_str(BUILT_IN)?;
+        let mut models = Vec::new();
+        for list in file.list {
+            for row in list.price.into_iter().filter(|row| FACTS.iter().any(|name| row.contains_key(*name))) {
+                let text = row.to_string();
+                let row: FactsRow = row.try_into().map_err(|problem| BuiltInError::Row { row: text, problem })?;
+                let provider = row.provider.unwrap_or_else(|| list.provider.clone());
+                let names = std::iter::once(row.model).chain(row.also);
+                models.extend(names.map(|model| (provider.clone(), model, row.facts)));
+            }
+        }
+        Ok(Self::new(models, file.adds_input))
     }
 }
 

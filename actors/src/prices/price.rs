@@ -55,6 +55,24 @@ pub struct Price {
     pub source: String,
 }
 
+impl Price {
+    /// Whether nothing that the model does costs anything.
+    pub fn is_free(&self) -> bool {
+        let zero = PerMillion::default();
+        let special = [
+            self.cached_input,
+            self.cache_write,
+            self.cache_write_1h,
+            self.reasoning,
+            self.audio_input,
+            self.audio_output,
+            self.image_input,
+        ];
+        let is_zero = |amount: &PerMillion| *amount == zero;
+        [self.input, self.output].iter().all(is_zero) && special.iter().flatten().all(is_zero) && self.above.is_empty()
+    }
+}
+
 /// The prices of a whole request whose input is longer than some number of tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -26,6 +26,7 @@ fn settings() -> ProviderSettings {
         auth_prefix: String::new(),
         headers: std::collections::BTreeMap::new(),
         models: Vec::new(),
+        output_limit_field: crate::settings::OutputLimitField::default(),
         timeouts: Timeouts::default(),
         max_in_flight: 4,
         breaker,

@@ -37,6 +37,13 @@ impl JsonObject {
         &self.text
     }
 
+    /// The names and texts of all values, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields
+            .iter()
+            .filter_map(|(name, range)| Some((name.as_str(), std::str::from_utf8(self.text.get(range.clone())?).ok()?)))
+    }
+
     /// The text of one value, the last where a name stands twice.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;

@@ -124,6 +124,15 @@ pub struct Usage {
     /// How the answer was served, which its price depends on.
     #[serde(skip_serializing_if = "ServiceTier::is_default")]
     pub service_tier: ServiceTier,
+    /// Whether the answer was served in the vendor's fast mode, where that is told (Anthropic's `speed`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_fast: Option<bool>,
+    /// Whether the answer was made in the United States alone, where that is told (Anthropic's `inference_geo`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_in_us: Option<bool>,
+    /// Whether `prompt_tokens` is the sum of input and output, which the vendor does not tell apart.
+    #[serde(skip)]
+    pub is_sum: bool,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -133,6 +142,6 @@ fn is_zero(count: &u64) -> bool {
 impl Usage {
     /// Input and output together.
     pub fn total_tokens(&self) -> u64 {
-        self.prompt_tokens + self.completion_tokens
+        self.prompt_tokens.saturating_add(self.completion_tokens)
     }
 }

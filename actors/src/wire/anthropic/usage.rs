@@ -8,21 +8,24 @@ use crate::wire::{ServiceTier, Usage, usage};
 /// those of a later event replace those of an earlier one.
 pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
     let count = |name: &str| counts.get(name).and_then(usage::count);
-    let before = usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens;
+    let cached = |usage: &Usage| {
+        usage.cached_tokens.saturating_add(usage.cache_write_tokens).saturating_add(usage.cache_write_1h_tokens)
+    };
+    let before = cached(usage);
     let plain = count("input_tokens").unwrap_or(usage.prompt_tokens.saturating_sub(before));
     if let Some(read) = count("cache_read_input_tokens") {
         usage.cached_tokens = read;
     }
     let lifetime = |name: &str| counts.get("cache_creation").and_then(|split| split.get(name).and_then(usage::count));
     let (short, hour) = (lifetime("ephemeral_5m_input_tokens"), lifetime("ephemeral_1h_input_tokens"));
-    let split = (short.is_some() || hour.is_some()).then(|| short.unwrap_or(0) + hour.unwrap_or(0));
+    let split = (short.is_some() || hour.is_some()).then(|| short.unwrap_or(0).saturating_add(hour.unwrap_or(0)));
     if let Some(written) = count("cache_creation_input_tokens").or(split) {
         // The last event of a stream has the sum only; the split was told in the first.
         let hour = hour.unwrap_or(usage.cache_write_1h_tokens).min(written);
         usage.cache_write_1h_tokens = hour;
         usage.cache_write_tokens = written - hour;
     }
-    usage.prompt_tokens = plain + usage.cached_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens;
+    usage.prompt_tokens = plain.saturating_add(cached(usage));
     if let Some(output) = count("output_tokens") {
         usage.completion_tokens = output;
     }
@@ -33,6 +36,9 @@ pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
     if let Some(word) = counts.get("service_tier").and_then(Value::as_str) {
         usage.service_tier = ServiceTier::named(word);
     }
+    let told = |name: &str, value: &str| counts.get(name).and_then(Value::as_str).map(|word| word == value);
+    usage.is_fast = told("speed", "fast").or(usage.is_fast);
+    usage.is_in_us = told("inference_geo", "us").or(usage.is_in_us);
 }
 
 /// What a body counts, whether it is an answer or an error.
@@ -56,7 +62,7 @@ pub(super) fn usage_json(usage: &Usage) -> Value {
         "total_tokens": usage.total_tokens(),
         "prompt_tokens_details": {
             "cached_tokens": usage.cached_tokens,
-            "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
+            "cache_write_tokens": usage.cache_write_tokens.saturating_add(usage.cache_write_1h_tokens),
         },
     });
     if usage.reasoning_tokens > 0 {
@@ -95,6 +101,15 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(usage, expected);
+    }
+
+    /// B19: how an answer was served is read, and told of once it is known.
+    #[test]
+    fn b19_options_of_the_answer_are_read() {
+        let mut usage = Usage::default();
+        add_usage(&mut usage, &json!({"input_tokens": u64::MAX, "cache_read_input_tokens": 9, "speed": "fast"}));
+        add_usage(&mut usage, &json!({"output_tokens": 1, "inference_geo": "global"}));
+        assert_eq!((usage.is_fast, usage.is_in_us, usage.prompt_tokens), (Some(true), Some(false), u64::MAX));
     }
 
     /// C3: what Anthropic calls standard is the default.

@@ -80,8 +80,8 @@ pub fn read_usage(raw: &RawValue) -> Option<Usage> {
     // A list would pass for an object's values in their order.
     let text = Some(raw.get()).filter(|text| text.starts_with('{'))?;
     let usage: WireUsage = serde_json::from_str(text).ok()?;
-    let counts = usage.prompt_tokens.0.is_some() || usage.completion_tokens.0.is_some();
-    counts.then(|| usage.into())
+    let counts = [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens];
+    counts.iter().any(|count| count.0.is_some()).then(|| usage.into())
 }
 
 /// OpenAI's `usage` object, with the fields that compatible vendors put beside it.
@@ -114,15 +114,27 @@ struct CompletionDetails {
     audio_tokens: Count,
 }
 
+impl WireUsage {
+    /// Input, output, and whether the former is the sum of both. A count that is not told is the rest of the total.
+    fn split(&self) -> (u64, u64, bool) {
+        match (self.prompt_tokens.0, self.completion_tokens.0, self.total_tokens.0) {
+            (Some(prompt), Some(completion), _) => (prompt, completion, false),
+            (Some(prompt), None, total) => (prompt, total.unwrap_or(0).saturating_sub(prompt), false),
+            (None, Some(completion), total) => (total.unwrap_or(0).saturating_sub(completion), completion, false),
+            (None, None, total) => (total.unwrap_or(0), 0, true),
+        }
+    }
+}
+
 impl From<WireUsage> for Usage {
     fn from(wire: WireUsage) -> Self {
-        let prompt = wire.prompt_tokens.0.unwrap_or(0);
-        let mut completion = wire.completion_tokens.0.unwrap_or(0);
+        let (prompt, mut completion, is_sum) = wire.split();
         let output = wire.completion_tokens_details.unwrap_or_default();
         let reasoning = output.reasoning_tokens.0.unwrap_or(0);
         // xAI counts reasoning beside the completion, not inside it; the total tells the two apart.
-        if reasoning > 0 && wire.total_tokens.0 == Some(prompt + completion + reasoning) {
-            completion += reasoning;
+        let beside = completion.saturating_add(reasoning);
+        if reasoning > 0 && wire.total_tokens.0 == Some(prompt.saturating_add(beside)) {
+            completion = beside;
         }
         let input = wire.prompt_tokens_details.unwrap_or_default();
         Self {
@@ -135,7 +147,8 @@ impl From<WireUsage> for Usage {
             audio_prompt_tokens: input.audio_tokens.0.unwrap_or(0),
             audio_completion_tokens: output.audio_tokens.0.unwrap_or(0),
             image_prompt_tokens: input.image_tokens.0.unwrap_or(0),
-            service_tier: ServiceTier::Default,
+            is_sum,
+            ..Self::default()
         }
     }
 }
@@ -200,6 +213,32 @@ mod tests {
         ] {
             assert_eq!(usage_of(other).service_tier, ServiceTier::Default, "{other}");
         }
+    }
+
+    /// B12: a count that is not told is the rest of the total; a total alone is known to be one.
+    #[test]
+    fn b12_what_is_missing_is_the_rest_of_the_total() {
+        for (usage, expected) in [
+            (r#"{"total_tokens":1234}"#, (1234, 0, true)),
+            (r#"{"prompt_tokens":34,"total_tokens":1234}"#, (34, 1200, false)),
+            (r#"{"completion_tokens":34,"total_tokens":1234}"#, (1200, 34, false)),
+            (r#"{"prompt_tokens":2000,"total_tokens":1234}"#, (2000, 0, false)),
+            (r#"{"prompt_tokens":10,"completion_tokens":null}"#, (10, 0, false)),
+        ] {
+            let body = Bytes::from(format!(r#"{{"usage":{usage}}}"#));
+            let usage = read_answer(body).unwrap().usage.unwrap();
+            assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.is_sum), expected);
+        }
+    }
+
+    /// J 25: the largest numbers there are do not wrap round.
+    #[test]
+    fn j25_sums_have_room() {
+        let usage = usage_of(
+            r#"{"usage":{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615,
+            "total_tokens":18446744073709551615,"completion_tokens_details":{"reasoning_tokens":9}}}"#,
+        );
+        assert_eq!(usage.total_tokens(), u64::MAX);
     }
 
     /// C2: DeepSeek's own count of cached tokens holds where the details are absent.
