@@ -3,6 +3,7 @@
 mod answer;
 mod audit;
 mod auth;
+mod bad_rows;
 mod body;
 mod budgets;
 mod cache;
@@ -48,6 +49,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
             .app_data(web::PayloadConfig::new(MAX_BODY))
             .configure(virtual_keys::routes)
             .configure(audit::routes)
+            .configure(bad_rows::routes)
             .configure(budgets::routes)
             .configure(cache::routes)
             .configure(limits::routes)

@@ -30,12 +30,19 @@ pub async fn admin_token(
     }
     let stored = ask(registry, GetSetting(TOKEN_HASH.to_owned())).await?;
     if let Some(hash) = stored {
-        let hash = KeyHash::from_hex(&hash).ok_or("the stored admin token is unreadable: set GATEWAY_ADMIN_TOKEN")?;
-        return Ok((hash, None));
+        return Ok((KeyHash::from_hex(&hash).unwrap_or_else(unreadable), None));
     }
     let token = Secret::new(format!("admin-{}", Alphanumeric.sample_string(&mut rand::rng(), 40)));
     let hash = KeyHash::of(token.expose());
     Ok((hash, Some(FirstStart { token })))
+}
+
+/// A hash that no token has: the admin API stays shut, and everything else goes on.
+fn unreadable() -> KeyHash {
+    log::error!(
+        "the stored hash of the admin token cannot be read: the admin API refuses all until GATEWAY_ADMIN_TOKEN is set"
+    );
+    KeyHash::of(&Alphanumeric.sample_string(&mut rand::rng(), 40))
 }
 
 async fn ask<M, T, E>(registry: &Mailbox<KeyRegistry>, message: M) -> Result<T, String>

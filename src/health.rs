@@ -15,6 +15,9 @@ use crate::error::{ApiError, Code};
 use crate::shutdown::Phase;
 use crate::state::Shared;
 
+/// Bad rows of the store that are named one by one.
+const MAX_BAD_ROWS: usize = 10;
+
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
     config.configure(always).route("/health/ready", web::get().to(ready)).route("/metrics", web::get().to(metrics));
@@ -74,6 +77,11 @@ fn degraded(shared: &Shared) -> Vec<String> {
     degraded.sort();
     if shared.routing.treasury.ledger.store.fails() {
         degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
+    }
+    let bad = shared.routing.treasury.ledger.store.bad_rows.all();
+    degraded.extend(bad.iter().take(MAX_BAD_ROWS).map(|row| format!("bad row: {row}")));
+    if bad.len() > MAX_BAD_ROWS {
+        degraded.push(format!("{} more bad rows: see GET /admin/bad-rows", bad.len() - MAX_BAD_ROWS));
     }
     if let Some(PoolState::Missing { why }) =
         shared.routing.cache.meanings.as_ref().map(|meanings| meanings.pool.state())

@@ -6,9 +6,10 @@ mod funding;
 mod housekeeping;
 mod leases;
 mod messages;
+mod refresh;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::actor_stats::{ActorStats, takes_parcels};
 use crate::budget::accounts::BudgetName;
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Refresh};
-use crate::db::{At, AuditEntry, BudgetFigures, PricesVersion, Savings, Store, StoreError, UsageSum};
+use crate::db::{At, AuditEntry, BudgetFigures, Mark, Savings, Store, StoreError, UsageSum};
 use crate::ledger::SharedLedger;
 use crate::moment::Moment;
 use crate::money::PicoUsd;
@@ -84,8 +85,12 @@ struct Book {
     /// Processes that are gone with their journals and were told.
     abandoned: RefCell<HashSet<String>>,
     courier: Option<Courier>,
-    /// The prices that were read last.
-    prices: Cell<Option<PricesVersion>>,
+    /// Up to where changes of limits and prices were read; locked while they are.
+    seen: tokio::sync::Mutex<Option<Mark>>,
+    /// The same when old rows were last removed.
+    seen_before: RefCell<Option<Mark>>,
+    /// What was told last of what goes wrong, by the work that does.
+    told: RefCell<HashMap<&'static str, String>>,
     announcer: Announcer,
 }
 
@@ -119,7 +124,9 @@ impl BudgetLedger {
             doubts: RefCell::default(),
             renewed: Cell::default(),
             abandoned: RefCell::default(),
-            prices: Cell::default(),
+            seen: tokio::sync::Mutex::default(),
+            seen_before: RefCell::default(),
+            told: RefCell::default(),
             announcer,
         });
         book.seed_prices().await?;
@@ -139,11 +146,14 @@ impl Actor for BudgetLedger {
         let book = self.book.clone();
         ctx.run_interval(self.book.settings.flush, move |_, _| {
             let book = book.clone();
-            actix::spawn(async move { book.note(book.flush().await) });
+            actix::spawn(async move { book.note("usage rows", book.flush().await) });
         });
         let prune = |book: &Rc<Book>| {
             let book = book.clone();
-            actix::spawn(async move { book.note(book.prune(SystemTime::now()).await) });
+            actix::spawn(async move {
+                book.note("old rows", book.prune(SystemTime::now()).await);
+                book.note("old changes", book.forget_changes().await);
+            });
         };
         prune(&self.book);
         ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.book));
@@ -162,7 +172,7 @@ impl Actor for BudgetLedger {
         let book = self.book.clone();
         ctx.run_interval(self.book.settings.refresh, move |_, _| {
             let book = book.clone();
-            actix::spawn(async move { book.note(book.keep_house().await) });
+            actix::spawn(async move { book.keep_house().await });
         });
     }
 }
@@ -174,18 +184,20 @@ impl Handler<Refresh> for BudgetLedger {
 
     fn handle(&mut self, Refresh: Refresh, _: &mut Context<Self>) {
         let book = self.book.clone();
-        actix::spawn(async move { book.note(book.refresh().await) });
+        actix::spawn(async move { book.note("limits and prices", book.refresh().await) });
     }
 }
 
 impl Book {
-    /// Shows a failure in `GET /admin/actors`, and in the log; that the store is away it tells by itself, once.
-    fn note<T>(&self, result: Result<T, StoreError>) {
-        if let Err(error) = result {
-            if !error.is_away() {
-                log::warn!("budget ledger: {error}");
-            }
-            self.stats.fail(&error.to_string());
+    /// Shows a failure in `GET /admin/actors`, and once in the log; that the store is away it tells by itself.
+    fn note<T>(&self, work: &'static str, result: Result<T, StoreError>) {
+        let mut told = self.told.borrow_mut();
+        let Err(error) = result else { return drop(told.remove(work)) };
+        let text = error.to_string();
+        self.stats.fail(&text);
+        if !error.is_away() && told.get(work) != Some(&text) {
+            log::warn!("budget ledger: {work}: {text}");
+            told.insert(work, text);
         }
     }
 }

@@ -7,11 +7,13 @@ mod conn;
 
 mod alerts;
 mod audit;
+mod changes;
 mod connect;
 mod error;
 mod figures;
 mod from_now;
 mod leases;
+mod lenient;
 mod limits;
 mod migrate;
 mod numeric;
@@ -34,21 +36,25 @@ mod virtual_keys;
 #[cfg(test)]
 pub(crate) mod test_dir;
 #[cfg(test)]
-mod test_place;
+pub(crate) mod test_place;
 
 pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;
+pub use changes::{Changes, Mark, Which};
 pub use error::StoreError;
 pub use leases::{BudgetFigures, Lease, LeaseRequest};
-pub use pricing::PricesVersion;
+pub use lenient::Found;
+pub use limits::ReadLimits;
 pub use savings::{Saved, Savings};
+pub use scope_limits::{ReadScopeLimits, scope_of};
 pub use types::{At, Nanos};
 pub use usage_report::{UsageGroup, UsageSum};
-pub use virtual_keys::{KeyChanges, KeyReissue, KeyRow, KeyRowChange};
+pub use virtual_keys::{KeyReissue, KeyRow, KeyRowChange};
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::bad_rows::{BadRow, BadRows};
 use crate::store_health::StoreHealth;
 use conn::Backend;
 use connect::Address;
@@ -101,6 +107,19 @@ impl Store {
         Self { health, ..self }
     }
 
+    /// The rows that cannot be read.
+    pub fn bad_rows(&self) -> &BadRows {
+        &self.health.bad_rows
+    }
+
+    /// Notes which rows of a table were found bad, where these were read.
+    pub fn note_bad(&self, table: &'static str, read: &Which, bad: Vec<BadRow>) {
+        match read {
+            Which::All => self.bad_rows().read_all(table, bad),
+            Which::Some(ids) => self.bad_rows().read_some(table, ids.iter().map(String::as_str), bad),
+        }
+    }
+
     /// Notes what became of a question, and tells where a time of failures begins and ends.
     fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match &outcome {
@@ -120,4 +139,4 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -68,6 +68,15 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// What is wrong with a row, for those who may repair it.
+    fn problem(&self) -> String {
+        match self {
+            Self::Unreadable { column, .. } => format!("column {column} cannot be read"),
+            Self::Credential { source, .. } => format!("column real_api_key: {source}"),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the store is away, rather than wrong: it may come.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_away())

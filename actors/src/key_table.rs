@@ -87,7 +87,9 @@ impl KeyTable {
         let kept = before.and_then(|before| before.counters.clone());
         // A text that was replaced twice is not the key's any more.
         for hash in before.into_iter().flat_map(|before| before.hashes()) {
-            self.by_hash.remove(&hash);
+            if self.by_hash.get(&hash).is_some_and(|held| held.id == key.id) {
+                self.by_hash.remove(&hash);
+            }
         }
         let new = || Arc::new(Counters::new(Scope::new(ScopeKind::Key, key.id_text.clone())));
         key.counters = kept.or_else(|| (!key.limits.is_empty()).then(new));

@@ -7,6 +7,7 @@
 pub mod actor_stats;
 pub mod afford;
 pub mod attempt;
+pub mod bad_rows;
 pub mod breaker;
 pub mod budget;
 pub mod budget_ledger;

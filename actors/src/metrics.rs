@@ -55,6 +55,7 @@ pub struct Metrics {
     breaker: GaugeVec,
     provider_in_flight: GaugeVec,
     actor_mailbox: GaugeVec,
+    bad_rows: GaugeVec,
     /// The gateway's own part of a request's time.
     pub overhead: Histogram,
     /// Client requests under way.
@@ -185,6 +186,7 @@ impl Metrics {
             )?,
             provider_in_flight: gauges("llm_provider_in_flight", "Attempts under way at a provider", &target[..1])?,
             actor_mailbox: gauges("gateway_actor_mailbox_depth", "Messages waiting for an actor", &["actor"])?,
+            bad_rows: gauges("gateway_bad_rows", "Rows of the store that cannot be read", &["table"])?,
             cost,
             overhead: times(
                 "gateway_overhead_microseconds",
@@ -353,6 +355,11 @@ impl Metrics {
     /// Shows how many messages wait for an actor.
     pub fn show_mailbox(&self, actor: &str, depth: usize) {
         self.actor_mailbox.with_label_values(&[actor]).set(depth as f64);
+    }
+
+    /// Shows how many rows of a table cannot be read.
+    pub fn show_bad_rows(&self, table: &str, count: usize) {
+        self.bad_rows.with_label_values(&[table]).set(count as f64);
     }
 
     /// Adds a gauge that the caller sets.

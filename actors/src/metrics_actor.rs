@@ -50,6 +50,9 @@ impl Handler<Scrape> for MetricsActor {
         for actor in &scrape.actors {
             self.metrics.show_mailbox(actor.name(), actor.mailbox_depth());
         }
+        for (table, count) in self.routing.treasury.ledger.store.bad_rows.counts() {
+            self.metrics.show_bad_rows(table, count);
+        }
         let cache = &self.routing.cache;
         let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
         self.metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);

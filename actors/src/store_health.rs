@@ -3,18 +3,22 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::bad_rows::BadRows;
+
 /// Written by whoever asks the store, read by everybody.
 #[derive(Debug)]
 pub struct StoreHealth {
     born: Instant,
     answered_us: AtomicU64,
     fails: AtomicBool,
+    /// The rows that cannot be read.
+    pub bad_rows: BadRows,
 }
 
 impl StoreHealth {
     /// A store that nothing is known of yet.
     pub fn new(now: Instant) -> Self {
-        Self { born: now, answered_us: AtomicU64::new(0), fails: AtomicBool::new(false) }
+        Self { born: now, answered_us: AtomicU64::new(0), fails: AtomicBool::new(false), bad_rows: BadRows::default() }
     }
 
     /// Notes an answer; gives whether it ends a time of failures.

@@ -90,13 +90,19 @@ impl TestPostgres {
 
     /// Runs SQL as an operator does, and gives what psql prints: a line a row, columns apart by `|`.
     pub fn psql(&self, url: &str, sql: &str) -> String {
+        self.try_psql(url, sql).unwrap_or_else(|refusal| panic!("psql refuses {sql}: {refusal}"))
+    }
+
+    /// Runs SQL that may be refused.
+    pub fn try_psql(&self, url: &str, sql: &str) -> Result<String, String> {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.args([url, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
-        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = psql.spawn().unwrap();
         child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "psql refuses {sql}");
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     /// Stops the server at once, as a crash does.

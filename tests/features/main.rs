@@ -46,6 +46,7 @@ mod retries;
 mod semantic;
 mod shadow;
 mod shutdown;
+mod store_edits;
 mod storm;
 mod streaming;
 mod timeouts;

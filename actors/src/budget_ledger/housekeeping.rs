@@ -8,7 +8,6 @@ use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::changes::Change;
 use crate::db::StoreError;
 use crate::journal::take_orphans;
-use crate::prices::PriceTable;
 use crate::usage_row::UsageRow;
 
 /// How long the end of the process waits for attempts that are being cut or counted.
@@ -27,32 +26,15 @@ const AT_ONCE: usize = 500;
 const PRUNED_AT_ONCE: u32 = 500;
 
 impl Book {
-    pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
-        let Ok(_alone) = self.housekeeping.try_lock() else { return Ok(()) };
-        self.refresh().await?;
-        self.return_idle().await?;
-        self.settle_doubts().await?;
-        self.take_up_orphans().await?;
-        self.renew_leases().await?;
-        self.tell_abandoned().await
-    }
-
-    /// Reads the limits and prices that another replica or an operator may have changed.
-    pub(super) async fn refresh(&self) -> Result<(), StoreError> {
-        self.ledger.accounts.publish(self.store.monthly_limits().await?);
-        self.refresh_prices().await
-    }
-
-    pub(super) async fn refresh_prices(&self) -> Result<(), StoreError> {
-        // Read before the prices: a change in between is then seen again.
-        let version = self.store.prices_version().await?;
-        if self.prices.get() == Some(version) {
-            return Ok(());
-        }
-        let table = PriceTable::new(self.store.list_prices().await?);
-        self.ledger.prices.store(std::sync::Arc::new(table));
-        self.prices.set(Some(version));
-        Ok(())
+    /// Each step by itself: what one of them cannot do keeps no other from its work.
+    pub(super) async fn keep_house(&self) {
+        let Ok(_alone) = self.housekeeping.try_lock() else { return };
+        self.note("limits and prices", self.refresh().await);
+        self.note("idle slices", self.return_idle().await);
+        self.note("doubtful leases", self.settle_doubts().await);
+        self.note("left journals", self.take_up_orphans().await);
+        self.note("renewal of leases", self.renew_leases().await);
+        self.note("abandoned leases", self.tell_abandoned().await);
     }
 
     pub(super) async fn seed_prices(&self) -> Result<(), StoreError> {
@@ -112,7 +94,9 @@ impl Book {
             }
         }
         self.announcer.announce(Change::Money);
-        self.refresh().await
+        // The change is made, whatever becomes of the look at it; a later look succeeds.
+        self.note("limits and prices", self.refresh().await);
+        Ok(())
     }
 
     pub(super) async fn set_price(&self, SetPrice(price): SetPrice) -> Result<(), StoreError> {
@@ -120,9 +104,8 @@ impl Book {
         let subject = format!("{}/{}", price.provider, price.model);
         self.store.audit("price.set", &subject, serde_json::json!(price)).await;
         self.announcer.announce(Change::Money);
-        // The database's clock may not have moved on since the prices were read.
-        self.prices.set(None);
-        self.refresh_prices().await
+        self.note("limits and prices", self.refresh().await);
+        Ok(())
     }
 
     /// The end of the process: rows into the store, leases back, journal away.

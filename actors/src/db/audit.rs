@@ -5,9 +5,11 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::lenient::{Found, Lenient};
 use super::schema::audit_log;
 use super::types::{At, Id};
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 
 /// One change. No field holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,19 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
-type Row = (Id, At, String, String, String, String);
+type Row = (Lenient<Id>, At, Lenient<String>, Lenient<String>, Lenient<String>, Lenient<String>);
+
+/// The entry in a row; none where its id is not one or a text is none.
+fn entry((id, at, actor, action, subject, detail): Row) -> Result<AuditEntry, BadRow> {
+    let id = id.0.map_err(|problem| bad("(an id that is none)", &problem))?.0;
+    let text = |text: Lenient<String>| text.0.map_err(|problem| bad(&id.to_string(), &problem));
+    let (actor, action, subject, detail) = (text(actor)?, text(action)?, text(subject)?, text(detail)?);
+    Ok(AuditEntry { id, at, actor, action, subject, detail })
+}
+
+fn bad(id: &str, problem: &str) -> BadRow {
+    BadRow::new("audit_log", id, problem)
+}
 
 impl Store {
     /// Notes a change that an administrator has made; where that fails the change stands, and the log tells it.
@@ -73,8 +87,8 @@ impl Store {
             .order((audit_log::timestamp.desc(), audit_log::id.desc()))
             .limit(i64::from(most));
         let rows: Vec<Row> = again!(self, c => newest.load(c))?;
-        let entry =
-            |(id, at, actor, action, subject, detail): Row| AuditEntry { id: id.0, at, actor, action, subject, detail };
-        Ok(rows.into_iter().map(entry).collect())
+        let Found { rows, bad } = Found::sort(rows.into_iter().map(entry));
+        self.bad_rows().read_all("audit_log", bad);
+        Ok(rows)
     }
 }

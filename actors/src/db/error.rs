@@ -45,12 +45,12 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be brought up to date: {0}")]
     Migrate(String),
-    /// A price cannot be read or written.
+    /// A price cannot be written.
     #[error("pricing_config: {0}")]
     Price(String),
-    /// A limit in `scope_limits` is none.
-    #[error("scope_limits: the limits of {0} cannot be read")]
-    Limit(String),
+    /// The log of changes gives no answer.
+    #[error("change_log: no answer")]
+    Log,
     /// The usage journal could not be read.
     #[error("usage journal: {0}")]
     Journal(#[from] io::Error),
@@ -97,6 +97,11 @@ impl StoreError {
             Self::Price(_) | Self::Journal(_) => false,
             _ => true,
         }
+    }
+
+    /// Whether a row that was read is not what its column should hold.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Query(diesel::result::Error::DeserializationError(_)))
     }
 
     /// Whether the connection was lost, so that a new one may do better.

@@ -5,15 +5,66 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::changes::Which;
+use super::lenient::Lenient;
 use super::schema::{team_budgets, user_budgets};
 use super::types::Nanos;
 use super::{Store, StoreError};
-use crate::budget::accounts::MonthlyLimits;
+use crate::bad_rows::BadRow;
 use crate::money::PicoUsd;
 use crate::virtual_key::Usd;
 
-fn by_id(rows: Vec<(String, Nanos)>) -> HashMap<String, PicoUsd> {
-    rows.into_iter().map(|(id, limit)| (id, Usd::from(limit).into())).collect()
+/// What was read of `user_budgets` or `team_budgets`: limits by id. A limit that is none is one of nothing, and its row is
+/// bad.
+#[derive(Debug, Default)]
+pub struct ReadLimits {
+    /// The limits.
+    pub limits: HashMap<String, PicoUsd>,
+    /// The rows that are bad.
+    pub bad: Vec<BadRow>,
+}
+
+impl ReadLimits {
+    fn add(&mut self, table: &'static str, rows: Vec<(Lenient<String>, Lenient<Nanos>)>) {
+        for (id, limit) in rows {
+            let Ok(id) = id.0 else {
+                self.bad.push(BadRow::new(table, id.or_unnamed(), "the id is no text"));
+                continue;
+            };
+            let limit = match limit.0 {
+                Ok(limit) if limit.0 >= 0 => Usd::from(limit).into(),
+                Ok(_negative) => self.refused(table, &id, "monthly_limit_usd is negative"),
+                Err(problem) => self.refused(table, &id, &format!("monthly_limit_usd is {problem}")),
+            };
+            self.limits.insert(id, limit);
+        }
+    }
+
+    fn refused(&mut self, table: &'static str, id: &str, problem: &str) -> PicoUsd {
+        self.bad.push(BadRow::new(table, id, problem));
+        PicoUsd::default()
+    }
+}
+
+/// Rows that are read in one statement by their ids.
+const AT_ONCE: usize = 500;
+
+/// Reads all rows of a table of limits, or some.
+macro_rules! read_limits {
+    ($store:ident, $table:ident, $id:ident, $which:ident) => {{
+        let all = $table::table.select(($table::$id, $table::monthly_limit_usd));
+        let mut read = ReadLimits::default();
+        match $which {
+            Which::All => read.add(stringify!($table), again!($store, c => all.load(c))?),
+            Which::Some(ids) => {
+                for ids in ids.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+                    let some = all.filter($table::$id.eq_any(ids.iter().copied()));
+                    read.add(stringify!($table), again!($store, c => some.clone().load(c))?);
+                }
+            }
+        }
+        Ok(read)
+    }};
 }
 
 /// Sets or removes one row of a table of limits.
@@ -33,16 +84,20 @@ macro_rules! set_limit {
 }
 
 impl Store {
-    /// All monthly limits.
+    /// The monthly limits of users.
     ///
     /// # Errors
-    /// Where the database fails, or holds an amount that is none: never "no limit".
-    pub async fn monthly_limits(&self) -> Result<MonthlyLimits, StoreError> {
-        let users = user_budgets::table.select((user_budgets::user_id, user_budgets::monthly_limit_usd));
-        let teams = team_budgets::table.select((team_budgets::team_id, team_budgets::monthly_limit_usd));
-        let users = again!(self, c => users.load(c))?;
-        let teams = again!(self, c => teams.load(c))?;
-        Ok(MonthlyLimits { users: by_id(users), teams: by_id(teams) })
+    /// Where the database fails.
+    pub async fn user_budgets(&self, which: &Which) -> Result<ReadLimits, StoreError> {
+        read_limits!(self, user_budgets, user_id, which)
+    }
+
+    /// The monthly limits of teams.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn team_budgets(&self, which: &Which) -> Result<ReadLimits, StoreError> {
+        read_limits!(self, team_budgets, team_id, which)
     }
 
     /// Sets a user's monthly limit, or takes it away.

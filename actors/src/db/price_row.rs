@@ -6,6 +6,7 @@ use super::StoreError;
 use super::pricing::key_columns;
 use super::schema::pricing_config;
 use super::types::{Day, Nanos};
+use crate::bad_rows::BadRow;
 use crate::money::PerMillion;
 use crate::prices::{Above, Price};
 use crate::wire::ServiceTier;
@@ -71,9 +72,9 @@ impl PriceRow {
         (self.provider.clone(), self.model.clone(), self.service_tier.clone(), self.effective_from)
     }
 
-    /// The price in the row. What cannot be read is an error, so that a model is not billed by another row instead.
-    pub(super) fn price(self) -> Result<Price, StoreError> {
-        let bad = |problem: &str| unreadable(&self.provider, &self.model, problem);
+    /// The price in the row.
+    pub(super) fn price(self) -> Result<Price, BadRow> {
+        let bad = |problem: &str| bad_price(&self.provider, &self.model, problem);
         let amount = |Nanos(nanos): Nanos| {
             if nanos < 0 || nanos % NANOS != 0 {
                 return Err(bad("an amount has more than six decimals, or is negative"));
@@ -111,6 +112,11 @@ impl PriceRow {
             source: self.source.clone(),
         })
     }
+}
+
+/// A row without a price that can be read.
+pub(super) fn bad_price(provider: &str, model: &str, problem: &str) -> BadRow {
+    BadRow::new("pricing_config", format!("{provider}/{model}"), problem)
 }
 
 fn unreadable(provider: &str, model: &str, problem: &str) -> StoreError {

@@ -3,24 +3,17 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate};
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::price_row::PriceRow;
+use super::lenient::{Found, Lenient};
+use super::price_row::{PriceRow, bad_price};
 use super::schema::pricing_config;
 use super::sqlite::Lite;
-use super::types::{At, Day, latest};
+use super::types::Day;
 use super::{Store, StoreError};
 use crate::prices::Price;
 use crate::wire::ServiceTier;
-
-/// Tells whether any price was added, changed or removed since it was last read, also by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PricesVersion {
-    count: i64,
-    latest: Option<At>,
-}
 
 /// The columns of a row's key; the default tier and a row without a first day have values of their own there.
 pub(super) fn key_columns(tier: ServiceTier, from: Option<NaiveDate>) -> (&'static str, Day) {
@@ -50,13 +43,46 @@ impl Seed for Lite {
 }
 
 impl Store {
-    /// All prices.
+    /// All prices, and the rows that cannot be read. One bad row makes its model one without a price, so that nothing is
+    /// billed by another row instead.
     ///
     /// # Errors
-    /// Where the database fails, or a row cannot be read.
-    pub async fn list_prices(&self) -> Result<Vec<Price>, StoreError> {
-        let rows: Vec<PriceRow> = again!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c))?;
-        rows.into_iter().map(PriceRow::price).collect()
+    /// Where the database fails.
+    pub async fn read_prices(&self) -> Result<Found<Price>, StoreError> {
+        let rows: Vec<PriceRow> = match again!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c)) {
+            Err(error) if error.is_unreadable() => return self.prices_by_model().await,
+            rows => rows?,
+        };
+        Ok(Found::sort(rows.into_iter().map(PriceRow::price)))
+    }
+
+    /// All prices, where a row cannot be read.
+    async fn prices_by_model(&self) -> Result<Found<Price>, StoreError> {
+        use pricing_config::{model, provider, table};
+        let models: Vec<(Lenient<String>, Lenient<String>)> =
+            again!(self, c => table.select((provider, model)).distinct().load(c))?;
+        let mut found = Found::default();
+        for (of_provider, of_model) in models {
+            let (of_provider, of_model) = (of_provider.or_unnamed(), of_model.or_unnamed());
+            let rows = table.filter(provider.eq(&of_provider)).filter(model.eq(&of_model));
+            match again!(self, c => rows.select(PriceRow::as_select()).load(c)) {
+                Ok(rows) if rows.is_empty() => found.bad.push(bad_price(&of_provider, &of_model, "a name is no text")),
+                Ok(rows) => {
+                    let some = Found::sort(rows.into_iter().map(PriceRow::price));
+                    found.rows.extend(some.rows);
+                    found.bad.extend(some.bad);
+                }
+                Err(error) if error.is_unreadable() => {
+                    found.bad.push(bad_price(
+                        &of_provider,
+                        &of_model,
+                        "a column cannot be read, such as effective_from",
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     /// Adds the prices that the table does not have; those of an operator stay as they are.
@@ -66,8 +92,9 @@ impl Store {
     pub async fn seed_prices(&self, prices: &[Price]) -> Result<(), StoreError> {
         use pricing_config::{effective_from, model, provider, service_tier, table};
         let keys = table.select((provider, model, service_tier, effective_from));
-        let known: Vec<(String, String, String, Day)> = again!(self, c => keys.load(c))?;
-        let known: HashSet<_> = known.into_iter().collect();
+        let known: Vec<Key> = again!(self, c => keys.load(c))?;
+        // A row whose key cannot be read is no row of this list.
+        let known: HashSet<_> = known.into_iter().filter_map(readable).collect();
         let rows: Vec<PriceRow> = prices.iter().map(PriceRow::of).collect::<Result<_, _>>()?;
         let missing: Vec<PriceRow> = rows.into_iter().filter(|row| !known.contains(&row.key())).collect();
         if missing.is_empty() {
@@ -107,14 +134,10 @@ impl Store {
         let row = pricing_config::table.find((provider, model, tier, from));
         on!(self, c => diesel::delete(row).execute(c)).map(|rows| rows > 0)
     }
+}
 
-    /// What to compare in order to learn whether prices changed.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn prices_version(&self) -> Result<PricesVersion, StoreError> {
-        let version = pricing_config::table.select((count_star(), latest(pricing_config::updated_at)));
-        let (count, latest) = again!(self, c => version.get_result::<(i64, Option<At>)>(c))?;
-        Ok(PricesVersion { count, latest })
-    }
+type Key = (Lenient<String>, Lenient<String>, Lenient<String>, Lenient<Day>);
+
+fn readable((provider, model, tier, from): Key) -> Option<(String, String, String, Day)> {
+    Some((provider.0.ok()?, model.0.ok()?, tier.0.ok()?, from.0.ok()?))
 }

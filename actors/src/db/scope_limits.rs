@@ -3,29 +3,81 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::changes::Which;
+use super::lenient::Lenient;
 use super::schema::scope_limits;
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::limits::Limits;
 
-type Row = (String, String, Option<i64>, Option<i64>, Option<i64>);
+type Row = (Lenient<String>, Lenient<String>, Option<i64>, Option<i64>, Option<i64>);
+
+/// What was read of `scope_limits`. A limit that is none lets nothing through, and its row is bad.
+#[derive(Debug, Default)]
+pub struct ReadScopeLimits {
+    /// The limits.
+    pub limits: Vec<(Scope, Limits)>,
+    /// The rows that are bad.
+    pub bad: Vec<BadRow>,
+}
+
+/// Lets nothing through.
+const NOTHING: Limits = Limits { requests_per_minute: None, tokens_per_minute: None, max_parallel: Some(0) };
+
+impl ReadScopeLimits {
+    fn add(&mut self, (scope, id, requests, tokens, parallel): Row) {
+        let (scope, id) = (scope.or_unnamed(), id.or_unnamed());
+        let bad = |problem: &str| BadRow::new("scope_limits", format!("{scope}/{id}"), problem);
+        let Some(kind) = ScopeKind::of_word(&scope) else { return self.bad.push(bad("scope must be user or team")) };
+        let limit = |limit: Option<i64>| limit.map(u32::try_from).transpose();
+        let limits = match (limit(requests), limit(tokens), limit(parallel)) {
+            (Ok(requests_per_minute), Ok(tokens_per_minute), Ok(max_parallel)) => {
+                Limits { requests_per_minute, tokens_per_minute, max_parallel }
+            }
+            _ => {
+                self.bad.push(bad("a limit is beyond its range"));
+                NOTHING
+            }
+        };
+        self.limits.push((Scope::new(kind, id.as_str()), limits));
+    }
+}
+
+/// The scope that the log of changes means.
+pub fn scope_of(row_id: &str) -> Option<Scope> {
+    let (kind, id) = row_id.split_once('/')?;
+    Some(Scope::new(ScopeKind::of_word(kind)?, id))
+}
 
 impl Store {
-    /// The limits of all users and teams.
+    /// The limits of users and teams.
     ///
     /// # Errors
-    /// Where the database fails, or holds a limit that is none: never "no limit".
-    pub async fn scope_limits(&self) -> Result<Vec<(Scope, Limits)>, StoreError> {
-        let rows: Vec<Row> = again!(self, c => scope_limits::table
-            .select((
-                scope_limits::scope,
-                scope_limits::scope_id,
-                scope_limits::requests_per_minute,
-                scope_limits::tokens_per_minute,
-                scope_limits::max_parallel,
-            ))
-            .load(c))?;
-        rows.into_iter().map(limits_of).collect()
+    /// Where the database fails.
+    pub async fn scope_limits(&self, which: &Which) -> Result<ReadScopeLimits, StoreError> {
+        let all = scope_limits::table.select((
+            scope_limits::scope,
+            scope_limits::scope_id,
+            scope_limits::requests_per_minute,
+            scope_limits::tokens_per_minute,
+            scope_limits::max_parallel,
+        ));
+        let mut read = ReadScopeLimits::default();
+        match which {
+            Which::All => {
+                let rows: Vec<Row> = again!(self, c => all.load(c))?;
+                rows.into_iter().for_each(|row| read.add(row));
+            }
+            Which::Some(ids) => {
+                for (scope, id) in ids.iter().filter_map(|id| id.split_once('/')) {
+                    let one = all.filter(scope_limits::scope.eq(scope)).filter(scope_limits::scope_id.eq(id));
+                    let rows: Vec<Row> = again!(self, c => one.load(c))?;
+                    rows.into_iter().for_each(|row| read.add(row));
+                }
+            }
+        }
+        Ok(read)
     }
 
     /// Sets the limits of a user or team, or takes them all away.
@@ -52,16 +104,4 @@ impl Store {
             .execute(c))
         .map(drop)
     }
-}
-
-fn limits_of((scope, id, requests, tokens, parallel): Row) -> Result<(Scope, Limits), StoreError> {
-    let unreadable = || StoreError::Limit(format!("{scope} {id}"));
-    let limit = |limit: Option<i64>| limit.map(u32::try_from).transpose().map_err(|_range| unreadable());
-    let limits = Limits {
-        requests_per_minute: limit(requests)?,
-        tokens_per_minute: limit(tokens)?,
-        max_parallel: limit(parallel)?,
-    };
-    let kind = ScopeKind::of_word(&scope).ok_or_else(unreadable)?;
-    Ok((Scope::new(kind, id), limits))
 }

@@ -3,17 +3,23 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::RunQueryDsl;
 
+use super::lenient::Lenient;
 use super::schema::settings;
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 
 impl Store {
-    /// The value of a setting, if it was ever set.
+    /// The value of a setting, if it was ever set; empty where it is no text.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let query = settings::table.filter(settings::name.eq(name)).select(settings::value);
-        again!(self, c => async { query.first(c).await.optional() })
+        let value: Option<Lenient<String>> = again!(self, c => async { query.first(c).await.optional() })?;
+        let bad = value.as_ref().and_then(|value| value.0.as_ref().err());
+        let bad = bad.map(|problem| BadRow::new("settings", name, problem)).into_iter().collect();
+        self.bad_rows().read_some("settings", [name], bad);
+        Ok(value.map(|value| value.0.unwrap_or_default()))
     }
 
     /// Sets a setting, replacing its former value.

@@ -8,7 +8,7 @@ use crate::test_postgres::TestPostgres;
 pub(crate) struct Place {
     /// Its address.
     pub(crate) url: String,
-    _dir: Option<TestDir>,
+    pub(crate) _dir: Option<TestDir>,
 }
 
 impl Place {

@@ -1,8 +1,33 @@
 mod alerts;
+mod bad_rows;
 mod budgets;
+mod changes;
 mod keys;
 mod leases;
 mod postgres;
 mod prices;
+pub(crate) mod sql;
 mod sqlite;
 mod usage;
+
+use super::{KeyRow, Store, StoreError, Which};
+use crate::budget::accounts::MonthlyLimits;
+use crate::prices::Price;
+
+impl Store {
+    /// All keys.
+    pub(crate) async fn list_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
+        Ok(self.read_keys(&Which::All).await?.rows)
+    }
+
+    /// All prices.
+    pub(crate) async fn list_prices(&self) -> Result<Vec<Price>, StoreError> {
+        Ok(self.read_prices().await?.rows)
+    }
+
+    /// All monthly limits.
+    pub(crate) async fn monthly_limits(&self) -> Result<MonthlyLimits, StoreError> {
+        let (users, teams) = (self.user_budgets(&Which::All).await?, self.team_budgets(&Which::All).await?);
+        Ok(MonthlyLimits { users: users.limits, teams: teams.limits })
+    }
+}

@@ -51,14 +51,6 @@ pub mod sql {
     pub struct Id;
 }
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    /// The latest moment of a column.
-    #[aggregate]
-    #[sql_name = "max"]
-    fn latest(column: sql::Moment) -> Nullable<sql::Moment>;
-}
-
 /// Billionths of a US dollar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = sql::Nanos)]

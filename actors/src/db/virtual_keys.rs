@@ -3,17 +3,17 @@
 use std::fmt;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 
-use super::conn::Backend;
+use super::changes::Which;
+use super::lenient::{Found, Lenient};
 use super::schema::virtual_keys;
-use super::types::{At, Nanos, sql};
+use super::types::{At, Nanos};
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 
-/// How far back a look for changes reaches behind the one before it: a row is stamped when it is written and seen when
-/// it is committed.
-const OVERLAP_MICROS: i64 = 20_000_000;
+/// Rows that are read in one statement by their ids.
+const AT_ONCE: usize = 500;
 
 /// One row of `virtual_keys`, as it is stored.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -106,25 +106,6 @@ pub struct KeyReissue {
     pub updated_at: At,
 }
 
-/// What changed since an earlier look.
-#[derive(Debug)]
-pub struct KeyChanges {
-    /// The keys that were made or changed; some of them may be known already.
-    pub rows: Vec<KeyRow>,
-    /// How many keys there are: another number than expected means that rows were deleted.
-    pub count: i64,
-    /// What to ask with next time.
-    pub mark: At,
-}
-
-#[derive(QueryableByName)]
-struct Summary {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-    #[diesel(sql_type = sql::Moment)]
-    mark: At,
-}
-
 impl Store {
     /// Adds a key.
     ///
@@ -134,20 +115,54 @@ impl Store {
         on!(self, c => diesel::insert_into(virtual_keys::table).values(row.clone()).execute(c)).map(drop)
     }
 
-    /// All keys, revoked ones included.
+    /// Keys, revoked ones included, and the rows that cannot be read.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn list_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
-        again!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c))
+    pub async fn read_keys(&self, which: &Which) -> Result<Found<KeyRow>, StoreError> {
+        match which {
+            Which::Some(ids) => self.keys_of(ids.iter().cloned().collect()).await,
+            Which::All => match again!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c)) {
+                Err(error) if error.is_unreadable() => self.keys_one_by_one().await,
+                rows => Ok(Found { rows: rows?, bad: Vec::new() }),
+            },
+        }
     }
 
-    /// The ids of all keys.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn key_ids(&self) -> Result<Vec<String>, StoreError> {
-        again!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))
+    /// All keys, where one of them cannot be read.
+    async fn keys_one_by_one(&self) -> Result<Found<KeyRow>, StoreError> {
+        let ids: Vec<Lenient<String>> = again!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))?;
+        let (ids, unnamed): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.0.is_ok());
+        let mut found = self.keys_of(ids.into_iter().map(Lenient::or_unnamed).collect()).await?;
+        found.bad.extend(unnamed.into_iter().map(|id| bad(&id.or_unnamed(), "column id cannot be read")));
+        Ok(found)
+    }
+
+    async fn keys_of(&self, ids: Vec<String>) -> Result<Found<KeyRow>, StoreError> {
+        let mut found = Found::default();
+        for ids in ids.chunks(AT_ONCE) {
+            let some = virtual_keys::table.filter(virtual_keys::id.eq_any(ids));
+            match again!(self, c => some.clone().select(KeyRow::as_select()).load(c)) {
+                Ok(rows) => found.rows.extend(rows),
+                Err(error) if error.is_unreadable() => {
+                    for id in ids {
+                        self.key_of(id, &mut found).await?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn key_of(&self, id: &str, found: &mut Found<KeyRow>) -> Result<(), StoreError> {
+        let one = virtual_keys::table.filter(virtual_keys::id.eq(id));
+        match again!(self, c => one.select(KeyRow::as_select()).load(c)) {
+            Ok(rows) => found.rows.extend(rows),
+            Err(error) if error.is_unreadable() => found.bad.push(bad(id, "a column cannot be read")),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Changes one key and returns it as it now is; none if there is no such id.
@@ -178,22 +193,8 @@ impl Store {
             reissued.returning(KeyRow::as_returning()).get_result(c).await.optional()
         })
     }
+}
 
-    /// The keys that were made or changed since `mark` by anyone, also by hand (G10); the first mark is `At(0)`.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn keys_changed_since(&self, mark: At) -> Result<KeyChanges, StoreError> {
-        let since = At(mark.0.saturating_sub(OVERLAP_MICROS));
-        let now = match &self.backend {
-            Backend::Postgres(_) => "clock_timestamp()",
-            Backend::Sqlite(_) => "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
-        };
-        // The clock is read before the rows: a change between the two is seen again next time.
-        let summary = format!("SELECT count(*) AS count, {now} AS mark FROM virtual_keys");
-        let summary: Summary = again!(self, c => diesel::sql_query(&summary).get_result(c))?;
-        let changed = virtual_keys::table.filter(virtual_keys::changed_at.ge(since));
-        let rows = again!(self, c => changed.select(KeyRow::as_select()).load(c))?;
-        Ok(KeyChanges { rows, count: summary.count, mark: summary.mark })
-    }
+fn bad(id: &str, problem: &str) -> BadRow {
+    BadRow::new("virtual_keys", id, problem)
 }

@@ -1,11 +1,10 @@
 //! The registry's work, without the actor: write the store first, then publish.
 
-use std::cell::Cell;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::TryCryptoRng;
 use serde_json::json;
@@ -13,14 +12,19 @@ use uuid::Uuid;
 
 use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
+use crate::bad_rows::BadRow;
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Change};
-use crate::db::{At, KeyChanges, KeyReissue, Store, StoreError};
-use crate::key_table::{KeyTable, SharedKeyTable};
+use crate::db::{Found, KeyReissue, KeyRow, Mark, Store, StoreError, Which, scope_of};
+use crate::key_table::SharedKeyTable;
 use crate::limits::Limits;
-use crate::limits::book::{LimitBook, SharedLimitBook};
+use crate::limits::book::SharedLimitBook;
 use crate::sealing::MasterKey;
+use crate::secret::Secret;
 use crate::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
+
+/// The setting that holds a known text, sealed, by which the right master key is told from another one.
+const MASTER_KEY_CHECK: &str = "master_key_check";
 
 /// The virtual keys and where they are kept. Edits must come one after the other: the registry sees to that.
 pub(super) struct KeyBook {
@@ -28,19 +32,49 @@ pub(super) struct KeyBook {
     master_key: MasterKey,
     table: SharedKeyTable,
     limits: SharedLimitBook,
-    /// Up to when changes of others were read.
-    mark: Cell<At>,
+    /// Up to where changes of others were read.
+    mark: RefCell<Option<Mark>>,
     announcer: Announcer,
 }
 
 impl KeyBook {
-    /// Publishes every key in the store.
+    /// Publishes every key in the store that can be read.
     pub(super) async fn open(store: Rc<Store>, master_key: MasterKey, announcer: Announcer) -> Result<Self, KeyError> {
-        let KeyChanges { rows, mark, .. } = store.keys_changed_since(At(0)).await?;
-        let keys: Vec<_> = rows.into_iter().map(|row| key_of(row, &master_key)).collect::<Result<_, _>>()?;
-        let table = Arc::new(ArcSwap::from_pointee(KeyTable::new(keys)));
-        let limits = Arc::new(ArcSwap::from_pointee(LimitBook::default().with(store.scope_limits().await?)));
-        Ok(Self { store, master_key, table, limits, mark: Cell::new(mark), announcer })
+        let book = Self {
+            store,
+            master_key,
+            table: SharedKeyTable::default(),
+            limits: SharedLimitBook::default(),
+            mark: RefCell::default(),
+            announcer,
+        };
+        book.check_master_key().await?;
+        book.refresh().await?;
+        Ok(book)
+    }
+
+    /// Refuses a master key that opens nothing of what the store holds. What does not open under the right one is
+    /// damaged, which is the fault of its row alone.
+    async fn check_master_key(&self) -> Result<(), KeyError> {
+        let check = self.store.setting(MASTER_KEY_CHECK).await?;
+        let opens = |text: &str| {
+            const_hex::decode(text)
+                .is_ok_and(|sealed| self.master_key.open(&sealed, MASTER_KEY_CHECK.as_bytes()).is_ok())
+        };
+        if check.as_deref().is_some_and(opens) {
+            return Ok(());
+        }
+        let rows = self.store.read_keys(&Which::All).await?.rows;
+        let mut sealed = rows.iter().filter(|row| row.real_api_key.is_some()).peekable();
+        let opens = |row: &KeyRow| !matches!(key_of(row.clone(), &self.master_key), Err(KeyError::Credential { .. }));
+        if let Some(first) = sealed.peek().copied().cloned()
+            && !sealed.any(opens)
+        {
+            return key_of(first, &self.master_key).map(drop);
+        }
+        let sealed = self.master_key.seal(&Secret::new("master key"), MASTER_KEY_CHECK.as_bytes());
+        let sealed = sealed.map_err(|source| KeyError::Credential { id: MASTER_KEY_CHECK.to_owned(), source })?;
+        Ok(self.store.set_setting(MASTER_KEY_CHECK, &const_hex::encode(sealed)).await?)
     }
 
     pub(super) fn table(&self) -> &SharedKeyTable {
@@ -108,45 +142,66 @@ impl KeyBook {
 
     /// Publishes what another process, or an operator with SQL, has changed.
     pub(super) async fn refresh(&self) -> Result<(), KeyError> {
-        let changes = self.store.keys_changed_since(self.mark.get()).await?;
-        let mut table = KeyTable::clone(&self.table.load());
-        let (mut changed, mut unreadable) = (Vec::new(), Vec::new());
-        for row in changes.rows {
-            let id = row.id.clone();
-            match key_of(row, &self.master_key) {
-                // The newest changes are seen again each time, since clocks and transactions overlap.
-                Ok(key) if table.get(&KeyRef::Id(key.id)).is_some_and(|known| known.is_same_as(&key)) => {}
-                Ok(key) => changed.push(key),
-                // One bad row must not hide what else has changed; nobody knows what its key may do, so it does nothing.
-                Err(error) => {
-                    log::error!("key registry: {error}; the key does not work until it is repaired");
-                    unreadable.extend(Uuid::parse_str(&id).ok());
-                }
-            }
+        let mark = self.mark.borrow().clone();
+        let changes = self.store.changes_since(mark.as_ref()).await?;
+        let keys = match changes.of("virtual_keys") {
+            Some(which) => self.read_keys(which).await,
+            None => Ok(()),
+        };
+        if let Some(which) = changes.of("scope_limits") {
+            self.read_limits(which).await?;
         }
-        let mut differs = !changed.is_empty();
-        table = table.with_all(changed);
-        if unreadable.iter().any(|id| table.get(&KeyRef::Id(*id)).is_some()) {
-            table = table.only(|id| !unreadable.contains(id));
-            differs = true;
-        }
-        if usize::try_from(changes.count) != Ok(table.len() + unreadable.len()) {
-            // Rows were deleted by hand, or came a moment ago.
-            let ids: HashSet<String> = self.store.key_ids().await?.into_iter().collect();
-            let before = table.len();
-            table = table.only(|id| ids.contains(&id.to_string()));
-            differs |= table.len() != before;
-        }
-        if differs {
-            self.table.store(Arc::new(table));
-        }
-        self.mark.set(changes.mark);
-        self.refresh_limits().await.map_err(KeyError::from)
+        keys?;
+        self.mark.replace(Some(changes.mark));
+        Ok(())
     }
 
-    async fn refresh_limits(&self) -> Result<(), StoreError> {
-        let limits = self.limits.load().with(self.store.scope_limits().await?);
+    /// Reads some keys, or all, and publishes them. A row that cannot be read is no key: nobody knows what it may do.
+    async fn read_keys(&self, which: Which) -> Result<(), StoreError> {
+        let Found { rows, mut bad } = self.store.read_keys(&which).await?;
+        let mut read = HashSet::with_capacity(rows.len());
+        let mut changed = Vec::new();
+        let table = self.table.load_full();
+        for row in rows {
+            let id = row.id.clone();
+            match key_of(row, &self.master_key) {
+                Ok(key) => {
+                    read.insert(key.id);
+                    if !table.get(&KeyRef::Id(key.id)).is_some_and(|known| known.is_same_as(&key)) {
+                        changed.push(key);
+                    }
+                }
+                Err(error) => bad.push(BadRow::new("virtual_keys", id, error.problem())),
+            }
+        }
+        let asked: HashSet<Uuid> = match &which {
+            Which::All => table.all().iter().map(|key| key.id).collect(),
+            Which::Some(ids) => ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect(),
+        };
+        let is_gone = |id: &Uuid| asked.contains(id) && !read.contains(id);
+        let differs =
+            !changed.is_empty() || asked.iter().any(|id| is_gone(id) && table.get(&KeyRef::Id(*id)).is_some());
+        if differs {
+            self.table.store(Arc::new(table.with_all(changed).only(|id| !is_gone(id))));
+        }
+        self.store.note_bad("virtual_keys", &which, bad);
+        Ok(())
+    }
+
+    /// Reads the limits of some users and teams, or of all, and publishes them.
+    async fn read_limits(&self, which: Which) -> Result<(), StoreError> {
+        let read = self.store.scope_limits(&which).await?;
+        let limits = match &which {
+            Which::All => self.limits.load().with(read.limits),
+            Which::Some(ids) => {
+                let gone: Vec<Scope> = ids.iter().filter_map(|id| scope_of(id)).collect();
+                let is_read = |scope: &Scope| read.limits.iter().any(|(of, _)| of == scope);
+                let gone: Vec<Scope> = gone.into_iter().filter(|scope| !is_read(scope)).collect();
+                self.limits.load().changed(read.limits, &gone)
+            }
+        };
         self.limits.store(Arc::new(limits));
+        self.store.note_bad("scope_limits", &which, read.bad);
         Ok(())
     }
 
@@ -159,7 +214,8 @@ impl KeyBook {
         });
         self.store.audit(&format!("{}_limits.set", scope.kind.word()), &scope.id, detail).await;
         self.announcer.announce(Change::Keys);
-        self.refresh_limits().await
+        let row = BTreeSet::from([format!("{}/{}", scope.kind.word(), scope.id)]);
+        self.read_limits(Which::Some(row)).await
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -86,7 +86,8 @@ pub(super) fn key_of(row: KeyRow, master_key: &MasterKey) -> Result<VirtualKey, 
     let time = |column, at: At| at.time().ok_or_else(|| unreadable(column));
     let limit = |column, limit: Option<i64>| limit.map(u32::try_from).transpose().map_err(|_range| unreadable(column));
 
-    let id = Uuid::parse_str(&row.id).map_err(|_no_uuid| unreadable("id"))?;
+    // In the one way of writing that the gateway's own statements look for.
+    let id = Uuid::parse_str(&row.id).ok().filter(|id| id.to_string() == row.id).ok_or_else(|| unreadable("id"))?;
     let former = match (&row.former_key, row.former_until) {
         (Some(hash), Some(until)) => Some(FormerText {
             hash: KeyHash::from_hex(hash).ok_or_else(|| unreadable("former_key"))?,

@@ -6,6 +6,8 @@ use chrono::TimeDelta;
 use super::*;
 use crate::actor_stats::Mailbox;
 use crate::db::test_dir::TestDir;
+use crate::db::test_place::Place;
+use crate::db::tests::sql::Sql;
 use crate::limits::Limits;
 use crate::secret::Secret;
 use crate::virtual_key::{KeyRef, KeyRefusal, NewKey};
@@ -294,6 +296,37 @@ async fn another_master_key_stops_the_start_instead_of_losing_credentials() {
     registry.stop();
     let error = Registry::try_start(&dir, "08").await.err().unwrap();
     assert!(matches!(&error, KeyError::Credential { id, .. } if *id == created.key.id.to_string()), "{error}");
+}
+
+/// H-3: one key that cannot be read, or whose credential is damaged, stops no start: it alone does not work, and is named
+/// until it is repaired.
+#[actix_rt::test]
+async fn h_3_a_bad_key_stops_no_start() {
+    let dir = TestDir::new();
+    let registry = Registry::start(&dir).await;
+    let keys = [registry.create().await, registry.create().await, registry.create().await];
+    registry.stop();
+    let place = Place { url: dir.url(), _dir: None };
+    let sql = Sql::of(&place);
+    let [listed, sealed, good] = keys.each_ref().map(|key| &*key.key.id_text);
+    sql.run("DROP TRIGGER IF EXISTS virtual_keys_check_update");
+    sql.run(&format!("UPDATE virtual_keys SET allowed_models = 'gpt-4*' WHERE id = '{listed}'"));
+    sql.run(&format!("UPDATE virtual_keys SET real_api_key = x'010203' WHERE id = '{sealed}'"));
+
+    let store = Rc::new(Store::open(&dir.url()).await.unwrap());
+    let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
+    let book = KeyBook::open(store.clone(), master_key, Announcer::default()).await.unwrap();
+    let works = || keys.each_ref().map(|key| book.table().load().find(key.text.expose()).is_some());
+    assert_eq!(works(), [false, false, true]);
+    let bad: Vec<String> = store.bad_rows().all().iter().map(ToString::to_string).collect();
+    assert!(bad[0].contains(listed) && bad[0].contains("allowed_models"), "{bad:?}");
+    assert!(bad[1].contains(sealed) && bad[1].contains("real_api_key"), "{bad:?}");
+
+    sql.run(&format!("UPDATE virtual_keys SET allowed_models = NULL WHERE id = '{listed}'"));
+    sql.run(&format!("DELETE FROM virtual_keys WHERE id IN ('{sealed}', '{good}')"));
+    book.refresh().await.unwrap();
+    assert_eq!(works(), [true, false, false]);
+    assert_eq!(store.bad_rows().all(), []);
 }
 
 #[actix_rt::test]

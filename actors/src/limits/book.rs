@@ -37,6 +37,14 @@ impl LimitBook {
         Self { limited: limited.collect() }
     }
 
+    /// A book in which the limits of some are set, and those of `gone` are taken away.
+    pub fn changed(&self, limits: impl IntoIterator<Item = (Scope, Limits)>, gone: &[Scope]) -> Self {
+        let mut limited = self.limited.clone();
+        limited.extend(self.with(limits).limited);
+        gone.iter().for_each(|scope| drop(limited.remove(scope)));
+        Self { limited }
+    }
+
     /// Whether nobody is limited.
     pub fn is_empty(&self) -> bool {
         self.limited.is_empty()

@@ -19,7 +19,7 @@ pub struct PriceTable {
     named: Vec<usize>,
 }
 
-/// One provider's rows.
+/// One provider's rows; a name or pattern without any has no price.
 #[derive(Debug, Default)]
 struct ProviderRows {
     exact: HashMap<String, Vec<usize>>,
@@ -57,6 +57,20 @@ impl PriceTable {
         table
     }
 
+    /// The same table, in which a model, or all that fit a pattern, have no price, whatever other rows say.
+    #[must_use]
+    pub fn without(mut self, provider: &str, model: &str) -> Self {
+        let rows = self.providers.entry(provider.to_owned()).or_default();
+        if !model.contains('*') {
+            rows.exact.insert(model.to_owned(), Vec::new());
+            return self;
+        }
+        rows.patterns.retain(|(pattern, _)| pattern != model);
+        rows.patterns.push((model.to_owned(), Vec::new()));
+        rows.patterns.sort_by_key(|(pattern, _)| Reverse(pattern.len()));
+        self
+    }
+
     /// The exact cost of some usage at a time, or `None` for a model without a price.
     pub fn cost(&self, provider: &str, model: &str, usage: &Usage, now: DateTime<Utc>) -> Option<PicoUsd> {
         self.find(provider, model, usage.service_tier, now).map(|price| price.cost(usage))
@@ -67,11 +81,11 @@ impl PriceTable {
     pub fn find(&self, provider: &str, model: &str, tier: ServiceTier, now: DateTime<Utc>) -> Option<&Price> {
         let rows = self.providers.get(provider)?;
         let today = now.date_naive();
-        let exact = rows.exact.get(model).and_then(|same| self.in_force(same, tier, today));
-        exact.or_else(|| {
-            let mut fitting = rows.patterns.iter().filter(|(pattern, _)| matches_pattern(pattern, model));
-            fitting.find_map(|(_, same)| self.in_force(same, tier, today))
-        })
+        let fitting = rows.patterns.iter().filter(|(pattern, _)| matches_pattern(pattern, model));
+        let same_model = rows.exact.get(model).into_iter().chain(fitting.map(|(_, same)| same));
+        // Not the next best row where one could not be read: nobody knows what it says.
+        let mut known = same_model.take_while(|same| !same.is_empty());
+        known.find_map(|same| self.in_force(same, tier, today))
     }
 
     /// Every row, as it was given.

@@ -30,12 +30,6 @@ pub(super) fn row(id: &str) -> KeyRow {
     }
 }
 
-fn ids(rows: &[KeyRow]) -> Vec<&str> {
-    let mut ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
-    ids.sort_unstable();
-    ids
-}
-
 on_both_stores! {
     async fn keys_and_settings_survive_a_restart_unchanged(place) {
         let store = place.store().await;
@@ -114,28 +108,6 @@ on_both_stores! {
         let error = store.insert_key(&twin).await.unwrap_err().to_string();
         assert!(error.contains("virtual_keys"), "{error}");
         assert!(error.to_lowercase().contains("unique"), "{error}");
-    }
-
-    /// G10: a replica that looks now and then learns of every change, and how many keys there are.
-    async fn g10_changed_keys_are_found(place) {
-        let (one, other) = (place.store().await, place.store().await);
-        let first = other.keys_changed_since(At(0)).await.unwrap();
-        assert_eq!((first.rows, first.count), (Vec::new(), 0));
-        one.insert_key(&row("a")).await.unwrap();
-        one.insert_key(&row("b")).await.unwrap();
-        let second = other.keys_changed_since(first.mark).await.unwrap();
-        assert_eq!((ids(&second.rows), second.count), (vec!["a", "b"], 2));
-        assert!(second.mark.0 > 1_700_000_000_000_000, "by the clock of the database: {:?}", second.mark);
-
-        // As if it were long ago.
-        let long_after = At(second.mark.0 + 60_000_000);
-        assert_eq!(ids(&other.keys_changed_since(long_after).await.unwrap().rows), Vec::<&str>::new());
-        let revoke = KeyRowChange { is_active: Some(false), updated_at: At(4), ..KeyRowChange::default() };
-        one.update_key("a", revoke).await.unwrap();
-        let third = other.keys_changed_since(second.mark).await.unwrap();
-        assert!(third.rows.iter().any(|row| row.id == "a" && !row.is_active));
-        // The clock of the database may not have moved on.
-        assert!(third.mark >= second.mark);
     }
 
     /// Several replicas start at once: one migrates, the others wait and find nothing to do.

@@ -61,24 +61,6 @@ GROUP BY provider, model;",
     assert_eq!(server.psql(&url, "SELECT updated_at > now() - interval '1 minute' FROM user_budgets"), "t");
 }
 
-/// G10: a key that an operator revokes by hand, and a price that is changed by hand, are noticed.
-#[actix_rt::test]
-async fn g10_changes_by_hand_are_noticed() {
-    let server = TestPostgres::shared();
-    let url = server.database();
-    let store = Store::open(&url).await.unwrap();
-    store.insert_key(&row("a")).await.unwrap();
-    store.seed_prices(crate::prices::PriceTable::built_in().unwrap().rows()).await.unwrap();
-    let (mark, version) = (store.keys_changed_since(At(0)).await.unwrap().mark, store.prices_version().await.unwrap());
-    server.psql(&url, "UPDATE virtual_keys SET is_active = false WHERE id = 'a'");
-    server.psql(&url, "UPDATE pricing_config SET input = 99 WHERE model = 'gpt-4o-mini'");
-    let changes = store.keys_changed_since(mark).await.unwrap();
-    assert!(changes.mark >= mark && changes.rows.iter().any(|row| !row.is_active));
-    assert_ne!(store.prices_version().await.unwrap(), version);
-    server.psql(&url, "DELETE FROM virtual_keys");
-    assert_eq!(store.keys_changed_since(mark).await.unwrap().count, 0);
-}
-
 /// An amount that is none is an error: never no limit.
 #[actix_rt::test]
 async fn no_odd_amount_gets_into_the_limits() {

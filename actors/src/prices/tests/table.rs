@@ -28,6 +28,25 @@ fn a_name_wins_then_the_longest_pattern() {
     assert_eq!(found(&rows[1..], "x", ServiceTier::Default, NOON), None);
 }
 
+/// H-3: a model of which a row cannot be read has no price, and is not billed by another row instead.
+#[test]
+fn h_3_a_model_without_a_readable_row_has_no_price() {
+    let rows = [
+        json!({"model": "*", "source": "all"}),
+        json!({"model": "gpt-*", "source": "short"}),
+        json!({"model": "gpt-4o", "source": "name"}),
+        json!({"model": "gpt-4o-mini", "source": "other"}),
+    ];
+    let table = || PriceTable::new(rows.iter().cloned().map(row).collect());
+    let prices = |table: PriceTable| {
+        let source = |model| table.find("p", model, ServiceTier::Default, at(NOON)).map(|price| price.source.clone());
+        ["gpt-4o", "gpt-4o-mini", "gpt-5", "x"].map(|model| source(model).unwrap_or_default())
+    };
+    assert_eq!(prices(table().without("p", "gpt-4o")), ["", "other", "short", "all"]);
+    assert_eq!(prices(table().without("p", "gpt-*")), ["name", "other", "", "all"]);
+    assert_eq!(prices(table().without("p", "new").without("q", "gpt-4o")), ["name", "other", "short", "all"]);
+}
+
 /// C3: a tier without a row costs as the default of the same model; only a default has a price for all.
 #[test]
 fn c3_a_tier_has_its_row_or_the_defaults() {

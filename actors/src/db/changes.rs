@@ -1,0 +1,147 @@
+//! What changed in the tables that processes keep in memory: the log that their triggers write, whoever writes them.
+//!
+//! A mark says which transactions a process has seen. On PostgreSQL it is a snapshot: what other transactions wrote is
+//! seen once they have committed, however long that took and whatever the clocks say. On SQLite, which has one writer at
+//! a time, it is a number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use diesel::QueryableByName;
+use diesel::sql_types::{Nullable, Text};
+use diesel_async::RunQueryDsl;
+
+use super::conn::Backend;
+use super::lenient::Lenient;
+use super::{Store, StoreError};
+
+/// More changes than these are read as whole tables.
+const MOST: usize = 1_000;
+
+/// How long a mark can be used: what is older may have been removed from the log.
+const LASTS: Duration = Duration::from_secs(1_800);
+
+/// What a process has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The server that said so: after a restart or a failover its word is worth nothing.
+    server: String,
+    seen: String,
+    at: Instant,
+}
+
+/// Which rows of a table are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All.
+    All,
+    /// Those of some ids, as the log writes them.
+    Some(BTreeSet<String>),
+}
+
+/// What changed since a mark.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// What to ask with next time, once all of this is read.
+    pub mark: Mark,
+    /// By table; none where everything is to be read.
+    tables: Option<BTreeMap<String, Which>>,
+}
+
+impl Changes {
+    /// Which rows of a table are to be read, if any.
+    pub fn of(&self, table: &str) -> Option<Which> {
+        match &self.tables {
+            None => Some(Which::All),
+            Some(tables) => tables.get(table).cloned(),
+        }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    server: String,
+    #[diesel(sql_type = Text)]
+    seen: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    table_name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    row_id: Option<Lenient<String>>,
+}
+
+/// One statement, so that the new mark and the changes are of the same moment. A number beyond the present is one that
+/// another server gave, before the log was copied here.
+const POSTGRES: &str = "SELECT now.server, now.seen, change.table_name, change.row_id FROM \
+    (SELECT pg_backend_pid() || ' ' || pg_postmaster_start_time() AS server, pg_current_snapshot()::text AS seen) now \
+    LEFT JOIN (SELECT table_name, row_id FROM change_log \
+    WHERE xid >= pg_snapshot_xmin($1::pg_snapshot) AND xid < pg_snapshot_xmax(pg_current_snapshot()) \
+    AND NOT pg_visible_in_snapshot(xid, $1::pg_snapshot) LIMIT 1001) change ON true";
+
+const SQLITE: &str = "SELECT '' AS server, now.seen, change.table_name, change.row_id FROM \
+    (SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change_log'), 0) AS TEXT) AS seen) now \
+    LEFT JOIN (SELECT table_name, row_id FROM change_log WHERE seq > CAST($1 AS INTEGER) LIMIT 1001) change ON true";
+
+impl Store {
+    /// What anybody has changed since `mark`; without one, everything.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn changes_since(&self, mark: Option<&Mark>) -> Result<Changes, StoreError> {
+        let at = Instant::now();
+        let seen = mark.map(|mark| mark.seen.clone());
+        let sql = match &self.backend {
+            Backend::Postgres(_) => POSTGRES,
+            Backend::Sqlite(_) => SQLITE,
+        };
+        let rows: Vec<Row> = again!(self, c => diesel::sql_query(sql).bind::<Nullable<Text>, _>(&seen).get_results(c))?;
+        let [first, ..] = rows.as_slice() else { return Err(StoreError::Log) };
+        let now = Mark { server: first.server.clone(), seen: first.seen.clone(), at };
+        let is_good = mark.is_some_and(|mark| mark.leads_to(&now)) && rows.len() <= MOST;
+        let tables = is_good.then(|| by_table(rows));
+        Ok(Changes { mark: now, tables })
+    }
+
+    /// Removes what every process has read since long: what was there when `mark` was made.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn forget_changes(&self, mark: &Mark) -> Result<usize, StoreError> {
+        let sql = match &self.backend {
+            Backend::Postgres(_) => "DELETE FROM change_log WHERE xid < pg_snapshot_xmin($1::pg_snapshot)",
+            Backend::Sqlite(_) => "DELETE FROM change_log WHERE seq <= CAST($1 AS INTEGER)",
+        };
+        again!(self, c => diesel::sql_query(sql).bind::<Text, _>(&mark.seen).execute(c))
+    }
+}
+
+impl Mark {
+    /// Whether what changed from here to another mark is known.
+    fn leads_to(&self, now: &Self) -> bool {
+        // A file's number that went back is that of a copy that was put in its place.
+        let went_back = |before: u64| now.seen.parse().is_ok_and(|seen: u64| seen < before);
+        self.is_of_the_server_of(now)
+            && now.at.saturating_duration_since(self.at) < LASTS
+            && !self.seen.parse().is_ok_and(went_back)
+    }
+
+    /// Whether both were given by the same server, without a restart in between.
+    pub fn is_of_the_server_of(&self, other: &Self) -> bool {
+        self.server == other.server
+    }
+}
+
+fn by_table(rows: Vec<Row>) -> BTreeMap<String, Which> {
+    let mut tables = BTreeMap::new();
+    for row in rows {
+        let Some(table) = row.table_name else { continue };
+        let which = tables.entry(table).or_insert_with(|| Which::Some(BTreeSet::new()));
+        // A row whose id is no text is found by reading all.
+        match (row.row_id.and_then(|id| id.0.ok()), which) {
+            (Some(id), Which::Some(ids)) => drop(ids.insert(id)),
+            (None, which) => *which = Which::All,
+            (Some(_), Which::All) => {}
+        }
+    }
+    tables
+}

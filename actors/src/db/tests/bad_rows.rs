@@ -1,0 +1,97 @@
+//! H-3, in both databases: a row that cannot be read hides no other.
+
+use super::keys::row;
+use super::sql::Sql;
+use crate::db::Which;
+use crate::db::test_place::{Place, on_both_stores};
+use crate::money::PicoUsd;
+
+fn is_sqlite(place: &Place) -> bool {
+    place.url.starts_with("sqlite:")
+}
+
+/// Lets bad rows in, as those are that were there before the checks.
+fn without_checks(sql: &Sql, place: &Place, statement: &str) {
+    if is_sqlite(place) {
+        sql.run(&format!("PRAGMA ignore_check_constraints = 1; {statement}"));
+    } else {
+        sql.run(statement);
+    }
+}
+
+on_both_stores! {
+    async fn h_3_a_bad_price_hides_no_other(place) {
+        let (store, sql) = (place.store().await, Sql::of(&place));
+        let prices = crate::prices::PriceTable::built_in().unwrap();
+        store.seed_prices(prices.rows()).await.unwrap();
+        let good = store.read_prices().await.unwrap().rows.len();
+        let insert = "INSERT INTO pricing_config (provider, model, input, output, effective_from) VALUES";
+        let odd_day = if is_sqlite(&place) { "soon" } else { "infinity" };
+        without_checks(&sql, &place, &format!("{insert} ('openai', 'odd-day', 1000, 1000, '{odd_day}')"));
+        let insert = "INSERT INTO pricing_config (provider, model, input, output, service_tier) VALUES";
+        without_checks(&sql, &place, &format!("{insert} ('openai', 'odd-tier', 1000, 1000, 'standard')"));
+        let insert = "INSERT INTO pricing_config (provider, model, input, output, above) VALUES";
+        without_checks(&sql, &place, &format!("{insert} ('openai', 'odd-above', 1000, 1000, 'none')"));
+        let found = store.read_prices().await.unwrap();
+        let mut bad: Vec<_> = found.bad.iter().map(|row| row.id.as_str()).collect();
+        bad.sort_unstable();
+        assert_eq!(bad, ["openai/odd-above", "openai/odd-day", "openai/odd-tier"]);
+        assert_eq!(found.rows.len(), good);
+        store.seed_prices(prices.rows()).await.unwrap();
+    }
+
+    async fn h_3_a_bad_budget_is_one_of_nothing(place) {
+        let (store, sql) = (place.store().await, Sql::of(&place));
+        if !is_sqlite(&place) {
+            sql.run("ALTER TABLE user_budgets ALTER monthly_limit_usd TYPE numeric");
+            sql.run("ALTER TABLE user_budgets DROP CONSTRAINT user_budgets_monthly_limit_usd_check");
+        }
+        without_checks(&sql, &place, "INSERT INTO user_budgets (user_id, monthly_limit_usd) VALUES ('a', -1), ('b', 1000)");
+        let read = store.user_budgets(&Which::All).await.unwrap();
+        assert_eq!(read.limits["a"], PicoUsd::default());
+        assert!(read.limits["b"] > PicoUsd::default());
+        assert_eq!(read.bad.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    }
+
+    async fn h_3_a_bad_limit_lets_nothing_through(place) {
+        let (store, sql) = (place.store().await, Sql::of(&place));
+        if !is_sqlite(&place) {
+            sql.run("ALTER TABLE scope_limits DROP CONSTRAINT scope_limits_scope_check");
+            sql.run("ALTER TABLE scope_limits DROP CONSTRAINT scope_limits_requests_per_minute_check");
+        }
+        let insert = "INSERT INTO scope_limits (scope, scope_id, requests_per_minute) VALUES";
+        without_checks(&sql, &place, &format!("{insert} ('user', 'ann', -5), ('house', 'b', 1), ('team', 'red', 7)"));
+        let mut read = store.scope_limits(&Which::All).await.unwrap();
+        read.limits.sort_by(|one, other| one.0.cmp(&other.0));
+        let limits: Vec<_> = read.limits.iter().map(|(scope, limits)| (&*scope.id, limits.max_parallel)).collect();
+        assert_eq!(limits, [("ann", Some(0)), ("red", None)]);
+        let mut bad: Vec<_> = read.bad.iter().map(|row| row.id.as_str()).collect();
+        bad.sort_unstable();
+        assert_eq!(bad, ["house/b", "user/ann"]);
+    }
+}
+
+/// SQLite takes a text that is none; PostgreSQL does not.
+#[actix_rt::test]
+async fn h_3_a_text_that_is_none_hides_no_other_key() {
+    let place = Place::sqlite();
+    let (store, sql) = (place.store().await, Sql::of(&place));
+    for id in ["a", "b", "c"] {
+        store.insert_key(&row(id)).await.unwrap();
+    }
+    sql.run("UPDATE virtual_keys SET name = CAST(x'ff' AS TEXT) WHERE id = 'a'");
+    sql.run("UPDATE virtual_keys SET id = CAST(x'fe' AS TEXT) WHERE id = 'b'");
+    let changes = store.changes_since(None).await.unwrap();
+    let found = store.read_keys(&changes.of("virtual_keys").unwrap()).await.unwrap();
+    assert_eq!(found.rows, [row("c")]);
+    let bad: Vec<_> = found.bad.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(bad, ["a", "(an id that is no text)"]);
+
+    sql.run("UPDATE virtual_keys SET name = CAST(x'fe' AS TEXT) WHERE id = CAST(x'fe' AS TEXT)");
+    let changes = store.changes_since(Some(&changes.mark)).await.unwrap();
+    assert_eq!(changes.of("virtual_keys"), Some(Which::All), "the log holds an id that is no text");
+    store.set_setting("hash", "1").await.unwrap();
+    sql.run("UPDATE settings SET value = CAST(x'ff' AS TEXT)");
+    assert_eq!(store.setting("hash").await.unwrap().as_deref(), Some(""));
+    assert_eq!(store.bad_rows().all()[0].id, "hash");
+}

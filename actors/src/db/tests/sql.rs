@@ -1,0 +1,53 @@
+//! SQL as an operator runs it, beside the store.
+
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::BigInt;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
+
+use crate::db::test_place::Place;
+use crate::test_postgres::TestPostgres;
+
+/// The way of an operator into a test's database.
+pub(crate) struct Sql {
+    url: String,
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+impl Sql {
+    pub(crate) fn of(place: &Place) -> Self {
+        Self { url: place.url.clone() }
+    }
+
+    /// Runs statements.
+    pub(crate) fn run(&self, sql: &str) {
+        self.try_run(sql).unwrap();
+    }
+
+    /// Runs statements that may be refused.
+    pub(crate) fn try_run(&self, sql: &str) -> Result<(), String> {
+        match self.sqlite() {
+            Some(mut connection) => connection.batch_execute(sql).map_err(|error| error.to_string()),
+            None => TestPostgres::shared().try_psql(&self.url, sql).map(drop),
+        }
+    }
+
+    /// Runs `SELECT count(*) AS count …`.
+    pub(crate) fn count(&self, sql: &str) -> i64 {
+        match self.sqlite() {
+            Some(mut connection) => diesel::sql_query(sql).get_result::<Count>(&mut connection).unwrap().count,
+            None => TestPostgres::shared().psql(&self.url, sql).parse().unwrap(),
+        }
+    }
+
+    fn sqlite(&self) -> Option<SqliteConnection> {
+        let path = self.url.strip_prefix("sqlite://")?;
+        let mut connection = SqliteConnection::establish(path).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        Some(connection)
+    }
+}

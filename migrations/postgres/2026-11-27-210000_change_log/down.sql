@@ -1,0 +1,12 @@
+DROP TRIGGER virtual_keys_logged ON virtual_keys;
+DROP TRIGGER virtual_keys_emptied ON virtual_keys;
+DROP TRIGGER user_budgets_logged ON user_budgets;
+DROP TRIGGER user_budgets_emptied ON user_budgets;
+DROP TRIGGER team_budgets_logged ON team_budgets;
+DROP TRIGGER team_budgets_emptied ON team_budgets;
+DROP TRIGGER scope_limits_logged ON scope_limits;
+DROP TRIGGER scope_limits_emptied ON scope_limits;
+DROP TRIGGER pricing_config_logged ON pricing_config;
+DROP TRIGGER pricing_config_emptied ON pricing_config;
+DROP FUNCTION gateway_log_change();
+DROP TABLE change_log;

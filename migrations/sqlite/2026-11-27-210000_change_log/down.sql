@@ -1,0 +1,16 @@
+DROP TRIGGER virtual_keys_log_insert;
+DROP TRIGGER virtual_keys_log_update;
+DROP TRIGGER virtual_keys_log_delete;
+DROP TRIGGER user_budgets_log_insert;
+DROP TRIGGER user_budgets_log_update;
+DROP TRIGGER user_budgets_log_delete;
+DROP TRIGGER team_budgets_log_insert;
+DROP TRIGGER team_budgets_log_update;
+DROP TRIGGER team_budgets_log_delete;
+DROP TRIGGER scope_limits_log_insert;
+DROP TRIGGER scope_limits_log_update;
+DROP TRIGGER scope_limits_log_delete;
+DROP TRIGGER pricing_config_log_insert;
+DROP TRIGGER pricing_config_log_update;
+DROP TRIGGER pricing_config_log_delete;
+DROP TABLE change_log;
