@@ -221,9 +221,9 @@ impl Default for RoutingSettings {
 pub struct StoreSettings {
     /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`; `DATABASE_URL` wins over it.
     pub url: String,
-    /// Whether the gateway waits for a PostgreSQL that is away when it starts, instead of ending.
+    /// Whether the gateway waits for a store that is away or locked when it starts, instead of ending.
     pub wait_at_start: bool,
-    /// How long a request waits for a PostgreSQL that answers nobody, in milliseconds.
+    /// How long a request waits for a store that answers nobody, in milliseconds.
     pub patience_ms: u64,
 }
 

@@ -160,7 +160,7 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
             least_output_tokens: config.budgets.least_output_tokens,
             hidden_input: config.budgets.hidden_input,
             hidden_input_tokens: Some(config.budgets.hidden_input_tokens).filter(|tokens| *tokens > 0),
-            patience: patience(&config),
+            patience: Duration::from_millis(config.store.patience_ms),
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
@@ -242,12 +242,6 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         phase,
         config,
     })
-}
-
-/// How long a request waits for a silent store: a file cannot hang as a server does, it is merely slow.
-fn patience(config: &Config) -> Duration {
-    let file = config.store.url.starts_with("sqlite:");
-    if file { Duration::MAX } else { Duration::from_millis(config.store.patience_ms) }
 }
 
 /// Opens the usage journal of this process.

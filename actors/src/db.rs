@@ -26,6 +26,7 @@ mod scope_limits;
 mod settings;
 mod spend;
 mod sqlite;
+mod sqlite_thread;
 mod tls;
 mod types;
 mod usage_log;
@@ -82,10 +83,7 @@ impl Store {
             migrate::postgres(&address).await?;
             Backend::Postgres(Box::new(Postgres::new(address)))
         } else {
-            let path = sqlite::path_of(url)?;
-            let mut connection = sqlite::connect(path)?;
-            migrate::sqlite(&mut connection)?;
-            Backend::Sqlite(Sqlite::new(path, connection))
+            Backend::Sqlite(Sqlite::open(sqlite::path_of(url)?).await?)
         };
         Ok(Self { backend, health: Arc::new(StoreHealth::new(Instant::now())) })
     }

@@ -25,8 +25,12 @@ macro_rules! on {
                     postgres.judge(&held, outcome).await
                 }
                 $crate::db::conn::Backend::Sqlite(sqlite) => {
-                    let $c = &mut *sqlite.connection.lock().await;
-                    $query.await.map_err($crate::db::StoreError::from)
+                    let mut held = sqlite.hold().await?;
+                    let outcome = {
+                        let $c = &mut *held.connection;
+                        tokio::time::timeout($crate::db::sqlite::STATEMENT, $query).await
+                    };
+                    held.judge(outcome, $crate::db::sqlite::STATEMENT)
                 }
             }
         };
@@ -47,9 +51,9 @@ macro_rules! again {
 /// Runs queries that take effect together or not at all. The block ends with an `Ok` whose error type is diesel's.
 ///
 /// On SQLite the transaction takes the writers' lock at its beginning, since a reader that becomes a writer is refused
-/// without waiting; nothing in it ever waits, so it cannot be cancelled in the middle. On PostgreSQL the connection is
-/// taken out of its place and put back on completion only: a connection with a cancelled transaction would turn all
-/// later ones into savepoints that are never committed.
+/// without waiting; one that is given up in the middle is taken back before the connection is used again. On PostgreSQL
+/// the connection is taken out of its place and put back on completion only: a connection with a cancelled transaction
+/// would turn all later ones into savepoints that are never committed.
 macro_rules! tx {
     ($store:expr, $c:ident => $work:block) => {{
         let work = async {
@@ -75,13 +79,18 @@ macro_rules! tx {
                     $crate::db::postgres::flat(outcome, $crate::db::postgres::TRANSACTION)
                 }
                 $crate::db::conn::Backend::Sqlite(sqlite) => {
-                    let own = &mut *sqlite.connection.lock().await;
-                    $crate::db::sqlite::begin(own).await?;
-                    let result = {
-                        let $c = &mut *own;
-                        async { $work }.await
-                    };
-                    Ok($crate::db::sqlite::end(own, result).await?)
+                    let mut held = sqlite.hold().await?;
+                    let own = &mut *held.connection;
+                    let outcome = tokio::time::timeout($crate::db::sqlite::TRANSACTION, async {
+                        $crate::db::sqlite::begin(own).await?;
+                        let result = {
+                            let $c = &mut *own;
+                            async { $work }.await
+                        };
+                        $crate::db::sqlite::end(own, result).await
+                    });
+                    let outcome = outcome.await;
+                    held.judge(outcome, $crate::db::sqlite::TRANSACTION)
                 }
             }
         };

@@ -82,7 +82,13 @@ impl StoreError {
 
     /// Whether the database is away, rather than wrong: it may come.
     pub fn is_away(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::Away | Self::Timeout(_)) || self.is_lost()
+        matches!(self, Self::Postgres(_) | Self::Away | Self::Timeout(_)) || self.is_lost() || self.is_locked()
+    }
+
+    /// Whether another process holds the lock of SQLite's file.
+    fn is_locked(&self) -> bool {
+        use diesel::result::Error;
+        matches!(self, Self::Query(Error::DatabaseError(_, information)) if information.message() == "database is locked")
     }
 
     /// Whether the database failed, rather than that it refused what was asked.

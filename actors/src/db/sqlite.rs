@@ -1,66 +1,109 @@
 //! SQLite: the database of a gateway with nothing else installed.
 
-use std::error::Error;
+use std::cell::Cell;
 use std::fs::OpenOptions;
-use std::future::ready;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection};
+use diesel::result::Error;
 use diesel::{Connection, QueryResult, SqliteConnection};
-use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, TransactionManager};
-use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
-use super::StoreError;
+use super::postgres::is_gone;
+use super::sqlite_thread::SqliteThread;
+use super::{StoreError, migrate};
 use crate::sealing::create_parent;
 
-/// How long a statement waits for another process' lock.
-const BUSY: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process' lock; others wait behind it for their turn.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// `busy_timeout` comes first, because switching to WAL needs the lock that another process may hold.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+const PRAGMAS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON;";
 
-/// Runs SQLite on the thread that owns the connection: a statement on a small table takes about 10 µs there, and three
-/// times that through a thread pool.
-pub(super) struct Inline;
+/// How long one statement may take: longer than [`BUSY`], so that the wait for another process' lock has a sure end.
+pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 
-impl SpawnBlocking for Inline {
-    fn spawn_blocking<'a, R>(
-        &mut self,
-        task: impl FnOnce() -> R + Send + 'static,
-    ) -> BoxFuture<'a, Result<R, Box<dyn Error + Send + Sync + 'static>>>
-    where
-        R: Send + 'static,
-    {
-        let result = task();
-        Box::pin(ready(Ok(result)))
-    }
+/// How long a transaction may take.
+pub(super) const TRANSACTION: Duration = Duration::from_secs(10);
 
-    fn get_runtime() -> Self {
-        Self
-    }
-}
-
-/// A connection on the thread that owns it.
-pub(super) type Lite = SyncConnectionWrapper<SqliteConnection, Inline>;
+/// The connection, as its owner uses it: every statement runs on the thread of SQLite.
+pub(super) type Lite = SyncConnectionWrapper<SqliteConnection, SqliteThread>;
 
 type Manager = <Lite as AsyncConnection>::TransactionManager;
 
-/// The file and the one connection to it: a second writer on this thread would block the first.
+/// The file, the one connection to it, and the thread that its statements run on.
 pub(super) struct Sqlite {
     path: PathBuf,
-    pub(super) connection: Mutex<Lite>,
+    thread: SqliteThread,
+    connection: Mutex<Lite>,
+    /// Whether somebody gave up in the middle: a statement may still run, and a transaction be open.
+    left_open: Cell<bool>,
+}
+
+/// The connection while one caller uses it.
+pub(super) struct Held<'a> {
+    pub(super) connection: MutexGuard<'a, Lite>,
+    left_open: &'a Cell<bool>,
+}
+
+impl Held<'_> {
+    /// What became of the work; a connection that did not end it is put in order before it is used again.
+    pub(super) fn judge<T>(
+        self,
+        outcome: Result<QueryResult<T>, Elapsed>,
+        longest: Duration,
+    ) -> Result<T, StoreError> {
+        let outcome = outcome.map_err(|_elapsed| StoreError::Timeout(longest))?;
+        self.left_open.set(outcome.as_ref().is_err_and(is_gone));
+        Ok(outcome?)
+    }
 }
 
 impl Sqlite {
-    pub(super) fn new(path: &Path, connection: SqliteConnection) -> Self {
-        let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, Inline));
-        Self { path: path.to_owned(), connection }
+    /// Opens the file and brings its schema up to date, on the new thread.
+    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = path.to_owned();
+        let thread = SqliteThread::start().map_err(|source| StoreError::File { path: file.clone(), source })?;
+        let opened = thread.run(move || {
+            let mut connection = connect(&file)?;
+            migrate::sqlite(&mut connection)?;
+            Ok::<_, StoreError>(connection)
+        });
+        let connection = opened.await.map_err(|error| StoreError::Migrate(error.to_string()))??;
+        let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, thread.clone()));
+        Ok(Self { path: path.to_owned(), thread, connection, left_open: Cell::new(false) })
+    }
+
+    /// The connection, for one caller at a time. Until its work is judged it counts as left open, for a caller that is
+    /// dropped says nothing.
+    pub(super) async fn hold(&self) -> Result<Held<'_>, StoreError> {
+        let mut connection = self.connection.lock().await;
+        if self.left_open.get() {
+            // Not the connection itself, whose lock the running statement holds: to wait for it would block this thread.
+            let idle = timeout(STATEMENT, self.thread.run(|| ())).await;
+            idle.map_err(|_elapsed| StoreError::Timeout(STATEMENT))?.map_err(|_ended| StoreError::Away)?;
+            match Manager::rollback_transaction(&mut connection).await {
+                // Where no transaction is open, there is nothing to take back.
+                Ok(()) | Err(Error::NotInTransaction) => {}
+                Err(_unknown_state) => *connection = self.connect_again().await?,
+            }
+        }
+        self.left_open.set(true);
+        Ok(Held { connection, left_open: &self.left_open })
+    }
+
+    async fn connect_again(&self) -> Result<Lite, StoreError> {
+        let path = self.path.clone();
+        let connected = self.thread.run(move || connect(&path)).await.map_err(|_ended| StoreError::Away)?;
+        Ok(SyncConnectionWrapper::with_runtime(connected?, self.thread.clone()))
     }
 
     /// Runs a query that may take long on a thread and a connection of its own.
@@ -102,7 +145,7 @@ pub(super) fn path_of(url: &str) -> Result<&Path, StoreError> {
 }
 
 /// Opens the file, which with its folder is made private if it is new: it holds who may spend what.
-pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let failed = |source| StoreError::File { path: path.to_owned(), source };
     create_parent(path).map_err(failed)?;
     // SQLite gives its -wal and -shm files the mode of the main file. A file that is there must not even be opened: closing

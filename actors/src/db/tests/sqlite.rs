@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
+use tokio::time::timeout;
 
 use super::usage::usage;
 use crate::db::test_dir::TestDir;
@@ -59,4 +61,78 @@ async fn g2_another_process_leaves_an_open_database_alone() {
     assert!(fs::exists(path.with_extension("db-wal")).unwrap(), "the log is gone");
     store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
     assert_eq!(store.usage_report(UsageGroup::Day, 0, i64::MAX / 2).await.unwrap()[0].requests, 2);
+}
+
+/// A second connection, as another process has one, that holds the writers' lock.
+fn lock(dir: &TestDir) -> SqliteConnection {
+    let mut other = SqliteConnection::establish(dir.path().join("gateway.db").to_str().unwrap()).unwrap();
+    other.batch_execute("BEGIN EXCLUSIVE").unwrap();
+    other
+}
+
+async fn rows(store: &Store) -> i64 {
+    store.usage_report(UsageGroup::Day, 0, i64::MAX / 2).await.unwrap().iter().map(|sum| sum.requests).sum()
+}
+
+/// H-5, J 13: whoever waits for a lock of another process keeps no thread busy, and a write that was waited for is there
+/// once.
+#[actix_rt::test]
+async fn h5_a_locked_file_blocks_no_thread_and_loses_no_row() {
+    let dir = TestDir::new();
+    let store = Store::open(&dir.url()).await.unwrap();
+    let mut other = lock(&dir);
+    let row = usage("one", 1, &[]);
+    let rows_to_write = [&row];
+    let mut written = Box::pin(store.record_usage(&rows_to_write));
+    // Were the statement on this thread, nothing would be polled before the lock's wait is over.
+    let begun = Instant::now();
+    assert!(timeout(Duration::from_millis(50), &mut written).await.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    other.batch_execute("COMMIT").unwrap();
+    written.await.unwrap();
+    assert_eq!(rows(&store).await, 1);
+    store.record_usage(&[&row]).await.unwrap();
+    assert_eq!(rows(&store).await, 1, "a row counts once, however often it is written");
+}
+
+/// H-5: a lock that lasts ends in a failure that surely did nothing, and the store goes on after it.
+#[actix_rt::test]
+async fn h5_a_lock_that_lasts_is_an_outage_with_a_sure_end() {
+    let dir = TestDir::new();
+    let store = Store::open(&dir.url()).await.unwrap();
+    let mut other = lock(&dir);
+    let row = usage("one", 1, &[]);
+    let error = store.record_usage(&[&row]).await.unwrap_err();
+    assert!(error.is_away() && error.did_nothing(), "{error}");
+    assert_eq!(rows(&store).await, 0, "reading needs no lock");
+    other.batch_execute("COMMIT").unwrap();
+    store.record_usage(&[&row]).await.unwrap();
+    assert_eq!(rows(&store).await, 1);
+}
+
+/// H-5: a transaction whose caller gives up, at whatever step, is whole or not there, and the next ones are not lost in it.
+#[actix_rt::test]
+async fn h5_a_transaction_that_is_given_up_takes_nothing_with_it() {
+    let dir = TestDir::new();
+    let store = Store::open(&dir.url()).await.unwrap();
+    let mut kept = 0;
+    for step in 0..60_u64 {
+        let many: Vec<_> = (0..40).map(|_| usage("one", 1, &[])).collect();
+        let many: Vec<_> = many.iter().collect();
+        // Each pass lets the transaction come one step farther before it is dropped.
+        let mut given_up = Box::pin(store.record_usage(&many));
+        for _ in 0..step {
+            let polled = timeout(Duration::from_millis(1), &mut given_up).await;
+            if polled.is_ok() {
+                break;
+            }
+        }
+        drop(given_up);
+        store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
+        let found = rows(&store).await;
+        assert!([1, 41].contains(&(found - kept)), "{} rows were added", found - kept);
+        kept = found;
+    }
+    drop(store);
+    assert_eq!(rows(&Store::open(&dir.url()).await.unwrap()).await, kept);
 }
