@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use gateway_actors::actor_stats::AskError;
+use gateway_actors::actor_stats::AskErrorKind;
 use gateway_actors::attempt::Endpoint;
 use gateway_actors::record::{RequestLine, RequestRecord};
 use gateway_actors::resolve::LONGEST_MODEL;
@@ -30,6 +30,9 @@ pub struct Question {
     /// Whether the client wants the usage of its stream.
     pub include_usage: bool,
 }
+
+/// What a client is told whose request ended in the middle.
+const LOST: &str = "The request was lost inside the gateway.";
 
 /// Answers one request of a route; `read` checks the route's own fields.
 pub async fn answer(
@@ -132,13 +135,15 @@ async fn routed(
             record.finish(status, Some(code));
             return Err(error);
         }
-        Err(AskError::Full | AskError::Timeout) => {
+        Err(error) => {
             admission.undo();
-            return Err(ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly."));
-        }
-        Err(AskError::Closed) => {
-            admission.undo();
-            return Err(ApiError::new(Code::Overloaded, "This worker of the gateway is stopping: try again shortly."));
+            return Err(match error.kind {
+                AskErrorKind::Full | AskErrorKind::Timeout => {
+                    ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
+                }
+                // The router panicked at this very request; the next one finds a new router.
+                AskErrorKind::Closed => ApiError::new(Code::Internal, LOST),
+            });
         }
     };
     let stream = StreamSettings {
@@ -167,7 +172,7 @@ async fn await_outcome(
     };
     match reply {
         Ok(reply) => Ok(reply::routed(reply, permit, stream)),
-        Err(_) => Err(ApiError::new(Code::Internal, "The request was lost inside the gateway.")),
+        Err(_) => Err(ApiError::new(Code::Internal, LOST)),
     }
 }
 

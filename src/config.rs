@@ -1,5 +1,6 @@
 //! The configuration: built-in defaults, under a TOML file, under the environment.
 
+mod actors;
 mod base_url;
 mod check;
 mod layers;

@@ -1,13 +1,14 @@
 //! `GET /health`, `/health/live`, `/health/ready` and `/metrics`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
 use gateway_actors::actor_stats::Mailbox;
 use gateway_actors::breaker::BreakerState;
 use gateway_actors::embed::pool::PoolState;
-use gateway_actors::metrics_actor::Scrape;
+use gateway_actors::metrics_actor::{self, Scrape};
+use gateway_actors::redis_link::RedisState;
 use serde_json::json;
 
 use crate::completion::WorkerData;
@@ -17,6 +18,9 @@ use crate::state::Shared;
 
 /// Bad rows of the store that are named one by one.
 const MAX_BAD_ROWS: usize = 10;
+
+/// How long a scrape waits for the actor that owns the gauges.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -32,9 +36,12 @@ async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "healthy", "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// No I/O and no actor: a process that runs is alive (G5).
-async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "alive" }))
+/// No I/O and no actor: a process whose workers all turn is alive (G5). Before there are workers, it is.
+async fn live(worker: Option<WorkerData>) -> HttpResponse {
+    if worker.is_none_or(|worker| worker.shared.pulses.all_beat(Instant::now())) {
+        return HttpResponse::Ok().json(json!({ "status": "alive" }));
+    }
+    HttpResponse::ServiceUnavailable().json(json!({ "status": "failing", "reason": "a worker thread stands still" }))
 }
 
 /// 503 while draining or when an actor is gone; what is merely degraded is named, and the answer stays 200.
@@ -88,22 +95,45 @@ fn degraded(shared: &Shared) -> Vec<String> {
     {
         degraded.push(format!("semantic cache: equal questions alone are found: {why}"));
     }
-    if shared.redis.as_ref().is_some_and(|redis| !redis.is_up()) {
-        let meanwhile = if shared.config.limits.refuse_without_redis {
-            "limited requests are refused"
-        } else {
-            "each process keeps limits by itself"
+    if let Some((limits, answers)) = &shared.redis {
+        degraded.extend(degraded_redis(shared, limits, answers));
+    }
+    degraded
+}
+
+fn degraded_redis(shared: &Shared, limits: &RedisState, answers: &RedisState) -> Vec<String> {
+    let why = |state: &RedisState| state.refusal().map_or_else(String::new, |code| format!(" (it refuses: {code})"));
+    let mut degraded = Vec::new();
+    if !limits.is_up() {
+        let meanwhile = match shared.config.limits.refuse_without_redis {
+            true => "limited requests are refused",
+            false => "each process keeps limits by itself",
         };
-        degraded.push(format!("redis: {meanwhile}"));
+        degraded.push(format!("redis: {meanwhile}{}", why(limits)));
+    } else if limits.is_deaf() {
+        degraded.push("redis: what other processes announce is not heard".to_owned());
+    }
+    if !answers.is_up() {
+        degraded.push(format!("redis: each process caches answers by itself{}", why(answers)));
     }
     degraded
 }
 
 async fn metrics(worker: WorkerData) -> HttpResponse {
     let actors = worker.shared.actors();
-    match worker.shared.metrics_actor.ask(Scrape { actors }).await {
-        Ok(Ok(text)) => HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4")).body(text),
-        Ok(Err(error)) => ApiError::new(Code::Internal, format!("The metrics cannot be written: {error}.")).response(),
-        Err(error) => ApiError::new(Code::Overloaded, format!("The metrics do not answer: {error}.")).response(),
+    let shared = &worker.shared;
+    let actor = shared.metrics_actor.within(SCRAPE_TIMEOUT);
+    let text = match actor.ask(Scrape { actors: actors.clone() }).await {
+        Ok(text) => text,
+        // What is counted is known all the same, and the actor that does not answer is shown as such.
+        Err(error) => {
+            metrics_actor::sample(&shared.metrics, &shared.routing, &shared.in_flight, &actors);
+            shared.metrics.show_actor(&error.actor, actor.stats().mailbox_depth(), false);
+            shared.metrics.text()
+        }
+    };
+    match text {
+        Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4")).body(text),
+        Err(error) => ApiError::new(Code::Internal, format!("The metrics cannot be written: {error}.")).response(),
     }
 }

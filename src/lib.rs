@@ -18,6 +18,7 @@ mod log_writer;
 pub mod logging;
 pub mod model_files;
 mod models;
+mod pulse;
 mod reply;
 mod routes;
 pub mod server;

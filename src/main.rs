@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use gateway::config::{self, Config};
 use gateway::{logging, model_files, server};
 use gateway_actors::embed::model::Model;
+use gateway_actors::panics::log_panics;
 
 /// A request allocates some hundred small pieces on one thread; the system's allocator takes twice the time for them.
 #[global_allocator]
@@ -151,6 +152,7 @@ fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    log_panics();
     for warning in &config.warnings {
         log::warn!("{warning}");
     }

@@ -21,7 +21,7 @@ use gateway_actors::cache::late::Latecomers;
 use gateway_actors::cache::meanings::Meanings;
 use gateway_actors::cache::shadow::Shadow;
 use gateway_actors::cache::shelf::Shelf;
-use gateway_actors::control::{self, Control, ControlSetup};
+use gateway_actors::control::{self, Control, ControlSetup, RedisLinks};
 use gateway_actors::embed::pool::EmbedPool;
 use gateway_actors::in_flight::InFlight;
 use gateway_actors::ledger::Ledger;
@@ -42,6 +42,7 @@ use tokio::sync::watch;
 use crate::admin::{AdminAuth, AdminState};
 use crate::config::{ActorSettings, BudgetSettings, Config};
 use crate::first_start;
+use crate::pulse::{self, Pulses};
 use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
 use crate::starting;
@@ -126,9 +127,12 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let ledger = open_ledger(&config.budgets, metrics.clone())?;
     let redis = match config.redis.url.as_str() {
         "" => None,
-        url => Some(RedisLink::new(url).map_err(|error| format!("redis.url: {error}"))?),
+        url => {
+            let link = |used_for| RedisLink::new(url, used_for).map_err(|error| format!("redis.url: {error}"));
+            Some(RedisLinks { limits: link("limits")?, answers: link("cached answers")? })
+        }
     };
-    let redis_state = redis.as_ref().map(|link| link.state().clone());
+    let redis_state = redis.as_ref().map(|links| (links.limits.state().clone(), links.answers.state().clone()));
     let cache_stats = stats("cache", "control", &config.actors.cache.actor());
     let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
     let index = Arc::new(Index::new(config.cache.semantic.max_questions));
@@ -210,13 +214,15 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let in_flight = InFlight::new(config.server.max_in_flight);
 
     let metrics_stats = stats("metrics", "control", &config.actors.metrics);
-    let metrics_actor = MetricsActor {
-        metrics: metrics.clone(),
-        routing: routing.clone(),
-        in_flight: in_flight.clone(),
-        stats: metrics_stats.clone(),
+    let start_metrics = {
+        let (metrics, routing, in_flight) = (metrics.clone(), routing.clone(), in_flight.clone());
+        let (stats, control) = (metrics_stats.clone(), control.handle());
+        move || {
+            let (metrics, routing, in_flight) = (metrics.clone(), routing.clone(), in_flight.clone());
+            let actor = MetricsActor { metrics, routing, in_flight, stats: stats.clone() };
+            MetricsActor::start_in_arbiter(&control, move |_| actor)
+        }
     };
-    let address = MetricsActor::start_in_arbiter(&control.handle(), move |_| metrics_actor);
     actors.push(metrics_stats.clone());
 
     let plans = saved_plans(&config)?;
@@ -237,7 +243,8 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
         default_plan,
         plans,
         key_registry,
-        metrics_actor: mailbox(address, metrics_stats, &config.actors.metrics),
+        metrics_actor: restarting(start_metrics, metrics_stats, &config.actors.metrics),
+        pulses: Pulses::default(),
         actors: Mutex::new(actors),
         phase,
         config,
@@ -310,8 +317,13 @@ fn worker_of_this_thread(shared: &Arc<Shared>) -> Arc<Worker> {
             let settings = &shared.config.actors.router;
             let stats = stats("router", &format!("worker {:?}", std::thread::current().id()), settings);
             shared.add_actor(stats.clone());
-            let address = RouterActor::new(shared.routing.clone(), stats.clone()).start();
-            Arc::new(Worker { shared: shared.clone(), router: mailbox(address, stats, settings) })
+            let start = {
+                let (routing, stats) = (shared.routing.clone(), stats.clone());
+                move || RouterActor::new(routing.clone(), stats.clone()).start()
+            };
+            let worker = Arc::new(Worker { shared: shared.clone(), router: restarting(start, stats, settings) });
+            actix_rt::spawn(pulse::beat(worker.clone()));
+            worker
         };
         worker.get_or_init(start).clone()
     })
@@ -341,4 +353,13 @@ fn mailbox<A: Actor<Context = actix::Context<A>>>(
     settings: &ActorSettings,
 ) -> Mailbox<A> {
     Mailbox::new(address, stats, Duration::from_millis(settings.ask_timeout_ms))
+}
+
+/// A mailbox whose actor is started, and started again whenever it has ended.
+fn restarting<A: Actor<Context = actix::Context<A>>>(
+    start: impl Fn() -> actix::Addr<A> + Send + Sync + 'static,
+    stats: Arc<ActorStats>,
+    settings: &ActorSettings,
+) -> Mailbox<A> {
+    Mailbox::restarting(start, stats, Duration::from_millis(settings.ask_timeout_ms))
 }

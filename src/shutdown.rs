@@ -67,14 +67,20 @@ impl Signals {
     }
 }
 
-/// Waits for a signal, then drains; a second signal forces the end. Gives the process' exit code.
+/// Waits for a signal, or the end of an actor without which nothing works, then drains; a second signal forces the end. Gives the process' exit code.
 pub async fn on_signal(
     mut signals: Signals,
     server: ServerHandle,
     phase: watch::Sender<Phase>,
     shared: Arc<Shared>,
 ) -> ExitCode {
-    signals.next().await;
+    let ended = tokio::select! {
+        () = signals.next() => None,
+        actor = shared.essential_actor_ended() => Some(actor),
+    };
+    if let Some(actor) = ended {
+        log::error!(actor = actor; "an actor has ended that the process cannot do without: it drains and ends");
+    }
     phase.send_replace(Phase::Draining);
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
@@ -83,8 +89,16 @@ pub async fn on_signal(
             if let Some(meanings) = &shared.routing.cache.meanings {
                 meanings.pool.close().await;
             }
-            log::info!("stopped");
-            ExitCode::SUCCESS
+            match ended {
+                None => {
+                    log::info!("stopped");
+                    ExitCode::SUCCESS
+                }
+                Some(actor) => {
+                    log::error!(actor = actor; "stopped, as an actor had ended");
+                    ExitCode::FAILURE
+                }
+            }
         }
         () = signals.next() => {
             log::warn!(in_flight = shared.in_flight.count(); "forced to stop");

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::config::proxies::TrustedProxies;
+use crate::pulse::Pulses;
 use crate::shutdown::Phase;
 
 /// What all worker threads share.
@@ -38,8 +39,8 @@ pub struct Shared {
     pub limits: SharedLimitBook,
     /// Who lets requests through their limits.
     pub doorkeeper: Doorkeeper,
-    /// Whether Redis answers, where there is one.
-    pub redis: Option<RedisState>,
+    /// Whether Redis answers, where there is one: for limits and announcements, and for answers.
+    pub redis: Option<(RedisState, RedisState)>,
     /// The request limit of each client address, if there is one.
     pub ip_limiter: Option<KeyedRateLimiter>,
     /// The proxies whose `x-forwarded-for` is believed.
@@ -52,6 +53,8 @@ pub struct Shared {
     pub key_registry: Mailbox<KeyRegistry>,
     /// The actor that owns the metrics.
     pub metrics_actor: Mailbox<MetricsActor>,
+    /// When each worker thread was last seen to turn.
+    pub pulses: Pulses,
     /// Every actor, for `GET /admin/actors`.
     pub actors: std::sync::Mutex<Vec<Arc<ActorStats>>>,
     /// Whether the process serves, drains, or cuts its streams.
@@ -70,6 +73,29 @@ impl Shared {
     /// Every actor's counters.
     pub fn actors(&self) -> Vec<Arc<ActorStats>> {
         self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Waits until an actor has ended without which the process is of no use, and that cannot be started again: what it
+    /// held would be lost. Gives its name.
+    pub async fn essential_actor_ended(&self) -> &'static str {
+        let keeper = async {
+            match &self.doorkeeper.keeper {
+                Some(keeper) => keeper.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let cache = async {
+            match &self.routing.cache.actor {
+                Some(cache) => cache.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.key_registry.ended() => "key_registry",
+            () = self.routing.treasury.mailbox.ended() => "budget_ledger",
+            () = keeper => "limit_keeper",
+            () = cache => "cache",
+        }
     }
 
     /// Adds an actor that started.

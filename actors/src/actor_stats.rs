@@ -11,12 +11,12 @@ use serde::Serialize;
 
 use histogram::Histogram;
 pub(crate) use mailbox::takes_parcels;
-pub use mailbox::{AskError, Mailbox, Parcel};
+pub use mailbox::{AskError, AskErrorKind, Mailbox, Parcel};
 
 /// One actor's counters: written by its mailbox and its handlers, read by whoever reports.
 #[derive(Debug)]
 pub struct ActorStats {
-    name: String,
+    name: Arc<str>,
     place: String,
     mailbox_limit: usize,
     queued: AtomicUsize,
@@ -59,7 +59,7 @@ pub struct ActorReport {
 
 impl ActorStats {
     /// Counters at zero for the actor `name`, running at `place`, in front of which `mailbox_limit` messages may wait.
-    pub fn new(name: impl Into<String>, place: impl Into<String>, mailbox_limit: usize) -> Arc<Self> {
+    pub fn new(name: impl Into<Arc<str>>, place: impl Into<String>, mailbox_limit: usize) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
             place: place.into(),
@@ -77,6 +77,11 @@ impl ActorStats {
     /// The actor's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the actor took messages when a mailbox last looked.
+    pub fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
     }
 
     /// Messages that wait for their handler to start.
@@ -104,7 +109,7 @@ impl ActorStats {
     /// The counters of this moment; `state` is null, and `alive` is false once a mailbox has found the actor gone.
     pub fn report(&self) -> ActorReport {
         ActorReport {
-            name: self.name.clone(),
+            name: self.name.to_string(),
             place: self.place.clone(),
             mailbox_depth: self.mailbox_depth(),
             mailbox_limit: self.mailbox_limit,

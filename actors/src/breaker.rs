@@ -1,24 +1,31 @@
-//! The circuit breaker of one provider.
+//! A circuit breaker, which opens and closes by its own counters: whoever sends requests needs nobody else for it.
 //!
 //! The words are those of an electrical circuit: *closed* = traffic flows, *open* = nothing is sent, *half-open* = the
-//! cooldown is over and one request, the probe, may try. Requests only touch the atomics of a [`Gate`]; the [`Breaker`]
-//! has one owner, which is told of failures and of how probes ended, and alone opens and closes the gate.
+//! cooldown is over and one request, the probe, may try. A request that ends well touches atomics only; failures, which
+//! are rare or already slow, take a lock for some nanoseconds.
 
 mod gate;
+mod streak;
+mod window;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::settings::BreakerSettings;
-pub use gate::{Admitted, Gate, Strike};
+pub use gate::Admitted;
+use gate::Gate;
+pub use streak::Fault;
+use streak::Streak;
+use window::Window;
 
 /// How often the cooldown doubles at most: up to eight times the configured one.
 const MAX_DOUBLINGS: u32 = 3;
 
-/// What a circuit breaker lets through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What a circuit breaker lets through, from all to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Traffic flows.
@@ -49,7 +56,15 @@ pub struct Counts {
     pub failures: u64,
 }
 
-/// What a message to the breaker changed.
+impl Counts {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { successes: self.successes + other.successes, failures: self.failures + other.failures }
+    }
+}
+
+/// What the end of a request changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// Traffic stopped for this long.
@@ -58,87 +73,126 @@ pub enum Transition {
     Closed,
 }
 
-/// The breaker's rules, which open and close its gate. Instants are arguments; whoever owns it brings the clock.
+/// The breaker. Instants are arguments; whoever uses it brings the clock.
 #[derive(Debug)]
 pub struct Breaker {
     settings: BreakerSettings,
-    gate: Arc<Gate>,
-    /// The counts of the half window before the one that the gate counts in.
-    earlier: Counts,
-    /// How often the breaker opened since it was last closed.
-    openings: u32,
+    gate: Gate,
+    window: Window,
+    /// Held by whoever opens or closes the gate, so that this happens once.
+    streak: Mutex<Streak>,
+    times_opened: AtomicU64,
 }
 
 impl Breaker {
-    /// A closed breaker; `now` is where its gate's clock begins.
-    pub fn new(settings: BreakerSettings, now: Instant) -> Self {
-        Self { settings, gate: Arc::new(Gate::new(now)), earlier: Counts::default(), openings: 0 }
-    }
-
-    /// What requests ask before they go, and tell how they ended.
-    pub fn gate(&self) -> &Arc<Gate> {
-        &self.gate
-    }
-
-    /// Hears of a failure, and opens when it was one too many.
-    pub fn failed(&mut self, strike: Strike, now: Instant) -> Option<Transition> {
-        let current = self.gate.is_closed() && self.gate.epoch() == strike.epoch;
-        (current && self.is_too_much(strike.consecutive)).then(|| self.open(now))
-    }
-
-    /// Hears that the probe of this epoch was answered well, and closes.
-    pub fn probe_succeeded(&mut self, epoch: u16) -> Option<Transition> {
-        self.awaits_probe(epoch).then(|| {
-            self.openings = 0;
-            self.earlier = Counts::default();
-            self.gate.close();
-            Transition::Closed
-        })
-    }
-
-    /// Hears that the probe of this epoch failed, and opens again for twice as long, up to eight cooldowns.
-    pub fn probe_failed(&mut self, epoch: u16, now: Instant) -> Option<Transition> {
-        self.awaits_probe(epoch).then(|| self.open(now))
-    }
-
-    /// Ends a half window; call it twice per `window_ms`, so that the window always covers between a half and the whole.
-    pub fn rotate(&mut self) {
-        self.earlier = self.gate.take_counts();
-    }
-
-    /// How the requests of the window ended.
-    pub fn counts(&self) -> Counts {
-        let current = self.gate.counts();
-        Counts {
-            successes: self.earlier.successes + current.successes,
-            failures: self.earlier.failures + current.failures,
+    /// A closed breaker whose clock begins at `base`.
+    pub fn new(settings: BreakerSettings, base: Instant) -> Self {
+        Self {
+            settings,
+            gate: Gate::new(base),
+            window: Window::new(base, Duration::from_millis(settings.window_ms)),
+            streak: Mutex::default(),
+            times_opened: AtomicU64::new(0),
         }
     }
 
-    fn is_too_much(&self, consecutive: u32) -> bool {
+    /// Lets a request go: always while closed, and as the only probe once the cooldown is over.
+    ///
+    /// # Errors
+    /// Otherwise, with how long to wait.
+    pub fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
+        self.gate.admit(now)
+    }
+
+    /// Whether a request would be refused now.
+    pub fn refuses(&self, now: Instant) -> bool {
+        self.gate.refuses(now)
+    }
+
+    /// What the breaker lets through now.
+    pub fn state(&self, now: Instant) -> BreakerState {
+        self.gate.state(now)
+    }
+
+    /// How the requests of the window ended.
+    pub fn counts(&self, now: Instant) -> Counts {
+        self.window.counts(now)
+    }
+
+    /// How often it opened.
+    pub fn times_opened(&self) -> u64 {
+        self.times_opened.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that was answered well; a probe closes the breaker by that.
+    pub fn succeeded(&self, admitted: &Admitted, now: Instant) -> Option<Transition> {
+        if admitted.is_probe() {
+            let mut streak = self.streak();
+            return self.gate.awaits(admitted).then(|| {
+                *streak = Streak::default();
+                self.window.clear();
+                self.gate.close();
+                Transition::Closed
+            });
+        }
+        if self.gate.is_current(admitted) {
+            self.window.add(Counts { successes: 1, failures: 0 }, now);
+            self.gate.forget_trouble(|| self.streak().end());
+        }
+        None
+    }
+
+    /// Counts a request that failed by the provider's fault. One too many opens the breaker, and a probe opens it again;
+    /// what was admitted before it last opened or closed is no news.
+    pub fn failed(&self, admitted: &Admitted, fault: Fault, now: Instant) -> Option<Transition> {
+        let mut streak = self.streak();
+        if admitted.is_probe() {
+            return self.gate.awaits(admitted).then(|| {
+                streak.probe_failed(fault, now);
+                self.open(&mut streak, now)
+            });
+        }
+        if !self.gate.is_current(admitted) {
+            return None;
+        }
+        self.window.add(Counts { successes: 0, failures: 1 }, now);
+        streak.failed(fault, now, Duration::from_millis(self.settings.window_ms));
+        self.gate.note_trouble();
+        self.is_too_much(&streak, now).then(|| self.open(&mut streak, now))
+    }
+
+    /// Frees the place of a probe that ended without telling anything about the provider.
+    pub fn abandoned(&self, admitted: &Admitted) {
+        self.gate.abandoned(admitted);
+    }
+
+    /// With traffic the share of failures alone decides. Without, failures in a row do where they do not come from one
+    /// key, which may ask for what the provider cannot do, or where nobody can be served (J 3).
+    fn is_too_much(&self, streak: &Streak, now: Instant) -> bool {
         let BreakerSettings { failure_threshold, failure_threshold_percentage, minimum_requests, .. } = self.settings;
         if failure_threshold == 0 {
             return false;
         }
-        let Counts { successes, failures } = self.counts();
+        let Counts { successes, failures } = self.window.counts(now);
         let requests = successes + failures;
-        let percentage_reached = failure_threshold_percentage > 0
-            && requests >= u64::from(minimum_requests)
-            && failures * 100 >= requests * u64::from(failure_threshold_percentage);
-        consecutive >= failure_threshold || percentage_reached
+        if failure_threshold_percentage > 0 && requests >= u64::from(minimum_requests) {
+            return failures * 100 >= requests * u64::from(failure_threshold_percentage);
+        }
+        streak.blames_provider(failure_threshold)
     }
 
-    fn awaits_probe(&self, epoch: u16) -> bool {
-        !self.gate.is_closed() && self.gate.epoch() == epoch
-    }
-
-    fn open(&mut self, now: Instant) -> Transition {
-        let doubled = 1 << self.openings.min(MAX_DOUBLINGS);
+    fn open(&self, streak: &mut Streak, now: Instant) -> Transition {
+        let doubled = 1 << streak.doublings().min(MAX_DOUBLINGS);
         let cooldown = Duration::from_millis(self.settings.cooldown_ms).saturating_mul(doubled);
-        self.openings += 1;
-        self.earlier = Counts::default();
+        streak.end();
+        self.window.clear();
+        self.times_opened.fetch_add(1, Ordering::Relaxed);
         self.gate.open(now, cooldown);
         Transition::Opened(cooldown)
+    }
+
+    fn streak(&self) -> MutexGuard<'_, Streak> {
+        self.streak.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

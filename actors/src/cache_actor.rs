@@ -4,8 +4,9 @@ mod questions;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use redis::AsyncCommands;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +21,9 @@ use crate::cache::shadow::Shadow;
 use crate::cache::shelf::Shelf;
 use crate::changes::Announcer;
 use crate::redis_link::{Away, RedisLink};
+
+/// How often a lost connection is mended.
+const MEND: Duration = Duration::from_millis(200);
 
 /// Keys that are looked at in one step when some are forgotten.
 const AT_ONCE: usize = 500;
@@ -97,7 +101,7 @@ impl Message for AskRedisAgain {
 
 /// The actor. Its messages run beside each other.
 pub struct CacheActor {
-    /// The link to Redis.
+    /// A link to Redis of its own: an answer may be large, and what is asked for limits must not wait behind it.
     pub link: Rc<RedisLink>,
     /// Tells the other processes what to forget.
     pub announcer: Announcer,
@@ -114,8 +118,18 @@ pub struct CacheActor {
 impl Actor for CacheActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
+    fn started(&mut self, ctx: &mut Self::Context) {
         actix::spawn(follow(self.link.clone(), self.index.clone()));
+        let link = self.link.clone();
+        let mending = async move {
+            let mut ticks = tokio::time::interval(MEND);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                link.mend().await;
+            }
+        };
+        ctx.spawn(actix::fut::wrap_future(mending));
     }
 }
 

@@ -189,7 +189,7 @@ impl Call {
             match self.chain.next_step(at, retries, waited, &failure, rand::random()) {
                 NextStep::Retry { after }
                     if self.leaves_time_for(after)
-                        && !resolved.handle.is_open(Instant::now() + after)
+                        && !resolved.handle.is_open(&resolved.model, Instant::now() + after)
                         && resolved.handle.try_retry() =>
                 {
                     metrics.retry(&resolved.provider);
@@ -268,7 +268,10 @@ impl Call {
         }
         prepared.dropped_params.extend(dropped);
         head.dropped_params.clone_from(&prepared.dropped_params);
-        let permit = resolved.handle.admit(Instant::now()).map_err(|refused| not_admitted(refused, resolved))?;
+        let permit = resolved
+            .handle
+            .admit(&resolved.model, request.key.id, Instant::now())
+            .map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
         let serves_other = |asked: &&Asked| *asked.provider != *resolved.provider || asked.model != resolved.model;
         let asked = self.asked.as_ref().filter(serves_other).cloned();

@@ -2,23 +2,46 @@
 //! (G10). Without Redis they look now and then.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::{Addr, Message};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
+use redis::aio::PubSubSink;
+use redis::{Msg, Script};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::budget_ledger::BudgetLedger;
 use crate::cache::forget::Forget;
 use crate::cache_actor::{AskRedisAgain, CacheActor, ForgetHere};
 use crate::key_registry::KeyRegistry;
-use crate::redis_link::RedisLink;
+use crate::redis_link::{Away, RedisLink, awake};
 
 /// What is published on, and heard of.
 const CHANNEL: &str = "gateway:changes";
 
 /// How often a lost subscription is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How often Redis is asked on the connection of the subscription whether it is still there, and how long it may take: a
+/// connection that some device between has forgotten is silent for ever.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// The number of the last announcement of answers to be forgotten.
+const EPOCH: &str = "gateway:forgotten";
+
+/// Reads that number. Where there is none it begins with the time, so that a Redis that lost it is not taken for one
+/// that nobody announced anything to.
+static READ_EPOCH: LazyLock<Script> =
+    LazyLock::new(|| Script::new("redis.call('SET', KEYS[1], ARGV[1], 'NX') return redis.call('GET', KEYS[1])"));
+
+/// Announces answers to be forgotten, under the next number.
+static FORGET_ALL: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "redis.call('SET', KEYS[1], ARGV[1], 'NX') redis.call('INCR', KEYS[1]) \
+         return redis.call('PUBLISH', ARGV[2], ARGV[3])",
+    )
+});
 
 /// What an announcement of answers to be forgotten begins with.
 const FORGET: &str = "forget:";
@@ -63,7 +86,16 @@ impl Announcer {
 
     /// Tells all processes, this one too, which answers to forget.
     pub fn forget(&self, forget: &Forget) {
-        self.publish(format!("{FORGET}{}", forget.to_text()));
+        let Some(link) = self.link.clone() else { return };
+        let text = format!("{FORGET}{}", forget.to_text());
+        actix::spawn(async move {
+            let mut call = FORGET_ALL.prepare_invoke();
+            call.key(EPOCH).arg(first_epoch()).arg(CHANNEL).arg(text);
+            let announced = link.ask(|mut redis| async move { call.invoke_async::<()>(&mut redis).await });
+            if let Err(away) = announced.await {
+                log::debug!("what to forget is not announced: {away}");
+            }
+        });
     }
 
     fn publish(&self, text: String) {
@@ -91,19 +123,46 @@ pub struct Hearers {
 }
 
 impl Hearers {
-    fn hear(&self, text: &str) {
+    fn hear(&self, text: &str, epoch: &mut Option<u64>) {
         if text == Change::Keys.word() {
             self.registry.do_send(Refresh);
         } else if text == Change::Money.word() {
             self.ledger.do_send(Refresh);
-        } else if let Some(forget) = text.strip_prefix(FORGET).and_then(Forget::of_text) {
-            self.cache.do_send(ForgetHere(forget));
+        } else if let Some(forget) = text.strip_prefix(FORGET) {
+            *epoch = epoch.map(|epoch| epoch.wrapping_add(1));
+            if let Some(forget) = Forget::of_text(forget) {
+                self.cache.do_send(ForgetHere(forget));
+            }
         }
     }
+
+    /// Looks for what was announced while nobody heard of it. Copies of answers are given up only where some were to be
+    /// forgotten meanwhile, or where nobody knows.
+    async fn catch_up(&self, link: &RedisLink, epoch: &mut Option<u64>) {
+        let now = read_epoch(link).await.ok();
+        if now.is_none() || now != *epoch {
+            self.cache.do_send(AskRedisAgain);
+        }
+        *epoch = now;
+        self.registry.do_send(Refresh);
+        self.ledger.do_send(Refresh);
+    }
+}
+
+async fn read_epoch(link: &RedisLink) -> Result<u64, Away> {
+    let mut call = READ_EPOCH.prepare_invoke();
+    call.key(EPOCH).arg(first_epoch());
+    link.ask(|mut redis| async move { call.invoke_async(&mut redis).await }).await
+}
+
+fn first_epoch() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default()
 }
 
 /// Hears of changes for as long as the process runs.
 pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
+    let mut epoch = None;
     let mut ticks = interval(AGAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -111,23 +170,43 @@ pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
         if !link.state().is_up() {
             continue;
         }
-        let Ok(Ok(mut listener)) = tokio::time::timeout(AGAIN, link.subscribe(CHANNEL)).await else { continue };
-        // What was announced before is not heard any more: answers that were forgotten meanwhile must not be given.
-        hearers.cache.do_send(AskRedisAgain);
-        hearers.registry.do_send(Refresh);
-        hearers.ledger.do_send(Refresh);
-        let mut heard = listener.on_message();
-        loop {
-            tokio::select! {
-                message = heard.next() => match message.map(|message| message.get_payload::<String>()) {
-                    Some(Ok(text)) => hearers.hear(&text),
-                    Some(Err(error)) => log::warn!("an announcement cannot be read: {error}"),
-                    None => break,
-                },
-                _ = ticks.tick() => if !link.state().is_up() {
-                    break;
-                },
-            }
+        let Some(Ok(listener)) = awake(AGAIN, link.subscribe(CHANNEL)).await else {
+            link.state().set_deaf(true);
+            continue;
+        };
+        hearers.catch_up(&link, &mut epoch).await;
+        link.state().set_deaf(false);
+        let (sink, heard) = listener.split();
+        hear_until_lost(&link, &hearers, &mut epoch, sink, heard).await;
+        link.state().set_deaf(true);
+    }
+}
+
+/// Hears of changes until the subscription, or Redis, is away.
+async fn hear_until_lost(
+    link: &RedisLink,
+    hearers: &Hearers,
+    epoch: &mut Option<u64>,
+    mut sink: PubSubSink,
+    mut heard: impl Stream<Item = Msg> + Unpin,
+) {
+    let mut ticks = interval(AGAIN);
+    let mut beats = interval(HEARTBEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            message = heard.next() => match message.map(|message| message.get_payload::<String>()) {
+                Some(Ok(text)) => hearers.hear(&text, epoch),
+                Some(Err(error)) => log::warn!("an announcement cannot be read: {error}"),
+                None => return,
+            },
+            _ = beats.tick() => if !matches!(awake(HEARTBEAT, sink.ping::<redis::Value>()).await, Some(Ok(_))) {
+                log::warn!("the subscription to changes is silent: it is made anew");
+                return;
+            },
+            _ = ticks.tick() => if !link.state().is_up() {
+                return;
+            },
         }
     }
 }

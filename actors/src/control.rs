@@ -45,8 +45,8 @@ pub struct ControlSetup {
     pub settings: LedgerSettings,
     /// The ledger's counters.
     pub ledger_stats: Arc<ActorStats>,
-    /// The link to Redis, where there is one.
-    pub redis: Option<RedisLink>,
+    /// The links to Redis, where there is one.
+    pub redis: Option<RedisLinks>,
     /// The limit keeper's counters.
     pub limit_stats: Arc<ActorStats>,
     /// This process' cached answers.
@@ -57,6 +57,14 @@ pub struct ControlSetup {
     pub shadow: Arc<Shadow>,
     /// The cache actor's counters.
     pub cache_stats: Arc<ActorStats>,
+}
+
+/// Two links to one Redis, so that limits and announcements do not wait behind large answers.
+pub struct RedisLinks {
+    /// For limits and announcements.
+    pub limits: RedisLink,
+    /// For answers.
+    pub answers: RedisLink,
 }
 
 /// The started actors.
@@ -92,15 +100,17 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 }
 
 async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
-    let link = setup.redis.take().map(Rc::new);
+    let links = setup.redis.take().map(|links| (Rc::new(links.limits), Rc::new(links.answers)));
+    let link = links.as_ref().map(|(limits, _)| limits.clone());
     let (registry, budget_ledger) = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
     let Registry { address, keys, limits } = registry;
     let (mut limit_keeper, mut cache) = (None, None);
-    if let Some(link) = link {
+    if let Some((link, answers)) = links {
         link.mend().await;
+        answers.mend().await;
         let announcer = Announcer { link: Some(link.clone()) };
         let (shelf, index, shadow, stats) = (setup.shelf, setup.index, setup.shadow, setup.cache_stats);
-        let keeps_answers = CacheActor { link: link.clone(), announcer, shelf, index, shadow, stats }.start();
+        let keeps_answers = CacheActor { link: answers, announcer, shelf, index, shadow, stats }.start();
         let hearers =
             Hearers { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
         actix_rt::spawn(listen(link.clone(), hearers));

@@ -64,6 +64,15 @@ impl FailureKind {
         }
     }
 
+    /// Whether nobody could have been served, so that no key's own questions can be the reason (J 3).
+    pub fn is_outage(self) -> bool {
+        match self {
+            // A provider that falls over one key's question closes the connection too.
+            Self::Connect(cause) => cause != ConnectCause::ClosedBeforeAnswer,
+            _ => matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout),
+        }
+    }
+
     /// A bounded word for metric labels and log fields.
     pub fn label(self) -> &'static str {
         match self {

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod metrics_actor;
 pub mod moment;
 pub mod money;
+pub mod panics;
 pub mod plan;
 pub mod prices;
 pub mod provider;

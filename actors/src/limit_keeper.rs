@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
+use futures_util::{StreamExt, stream};
 use redis::Script;
 
 use crate::actor_stats::{ActorStats, takes_parcels};
@@ -16,6 +17,9 @@ use crate::redis_link::{Away, RedisLink};
 
 /// How often unused grants are given back and a lost connection is mended.
 const SWEEP: Duration = Duration::from_millis(200);
+
+/// Counters that are told to Redis at a time.
+const AT_ONCE: usize = 64;
 
 /// Seconds for which a grant of a minute's limit lasts: the less, the sooner others have what is not used.
 const MINUTE_LEASE: u64 = 2;
@@ -109,19 +113,24 @@ impl Keeper {
         }
     }
 
-    /// Tells Redis what is not used any more, and what is still held.
+    /// Tells Redis what is not used any more, and what is still held: many at a time, as each is a round trip (L-6).
     async fn sweep(&self) {
         self.known.borrow_mut().retain(|_, counters| counters.strong_count() > 0);
         let known: Vec<_> = self.known.borrow().values().filter_map(Weak::upgrade).collect();
-        for counters in known {
-            for kind in KINDS {
-                let Ok(_alone) = counters.asking(kind).try_lock() else { continue };
-                if let Some(ask) = counters.news(kind, now())
-                    && self.run(&counters, kind, 0, &ask).await.is_err()
-                {
-                    return;
-                }
-            }
+        let all = known.iter().flat_map(|counters| KINDS.map(|kind| (counters, kind)));
+        stream::iter(all).for_each_concurrent(AT_ONCE, |(counters, kind)| self.tell(counters, kind)).await;
+    }
+
+    /// Tells Redis the news of one counter. While it is away they wait for the next sweep.
+    async fn tell(&self, counters: &Counters, kind: LimitKind) {
+        let Ok(_alone) = counters.asking(kind).try_lock() else { return };
+        if !self.link.state().is_up() {
+            return;
+        }
+        if let Some(ask) = counters.news(kind, now())
+            && let Err(away) = self.run(counters, kind, 0, &ask).await
+        {
+            self.stats.fail(&away.to_string());
         }
     }
 

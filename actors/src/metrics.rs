@@ -12,6 +12,7 @@ use prometheus::{
 
 use crate::cache::shadow::{Precision, Verdict};
 use crate::cache::wish::CacheStatus;
+use crate::panics;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
 const MOST_MODELS: usize = 100;
@@ -56,6 +57,8 @@ pub struct Metrics {
     provider_in_flight: GaugeVec,
     actor_mailbox: GaugeVec,
     bad_rows: GaugeVec,
+    actor_up: GaugeVec,
+    model_breaker: GaugeVec,
     /// The gateway's own part of a request's time.
     pub overhead: Histogram,
     /// Client requests under way.
@@ -130,6 +133,9 @@ impl Metrics {
         };
         let in_flight = IntGauge::new("llm_requests_in_flight", "Client requests under way")?;
         registry.register(Box::new(in_flight.clone()))?;
+        if let Some(panics) = panics::counter() {
+            registry.register(Box::new(panics))?;
+        }
         let target = ["provider", "model"];
         Ok(Self {
             requests: counters("llm_requests_total", "Total LLM requests", &["provider", "model", "status"])?,
@@ -185,6 +191,12 @@ impl Metrics {
                 &target[..1],
             )?,
             provider_in_flight: gauges("llm_provider_in_flight", "Attempts under way at a provider", &target[..1])?,
+            actor_up: gauges("gateway_actor_up", "Whether an actor takes messages and answers", &["actor"])?,
+            model_breaker: gauges(
+                "gateway_model_circuit_breaker_state",
+                "Circuit breaker of a provider's model: 0 closed, 1 half-open, 2 open",
+                &target,
+            )?,
             actor_mailbox: gauges("gateway_actor_mailbox_depth", "Messages waiting for an actor", &["actor"])?,
             bad_rows: gauges("gateway_bad_rows", "Rows of the store that cannot be read", &["table"])?,
             cost,
@@ -352,9 +364,31 @@ impl Metrics {
         self.provider_in_flight.with_label_values(&[provider]).set(in_flight as f64);
     }
 
-    /// Shows how many messages wait for an actor.
-    pub fn show_mailbox(&self, actor: &str, depth: usize) {
+    /// Shows the breakers of a provider's models, as long as there are any; models without a label of their own share one,
+    /// which shows the least willing.
+    pub fn show_models(&self, provider: &str, breakers: impl Iterator<Item = (String, u8)>) {
+        let mut others = None;
+        for (model, state) in breakers {
+            if self.has_label(provider, &model, false) {
+                self.model_breaker.with_label_values(&[provider, &model]).set(f64::from(state));
+            } else {
+                others = others.max(Some(state));
+            }
+        }
+        if let Some(state) = others {
+            self.model_breaker.with_label_values(&[provider, OTHER]).set(f64::from(state));
+        }
+    }
+
+    /// Forgets the breakers of models, which are then shown anew: those that are gone do not stay behind.
+    pub fn forget_models(&self) {
+        self.model_breaker.reset();
+    }
+
+    /// Shows how many messages wait for the actors of a name, and whether all of them take more.
+    pub fn show_actor(&self, actor: &str, depth: usize, alive: bool) {
         self.actor_mailbox.with_label_values(&[actor]).set(depth as f64);
+        self.actor_up.with_label_values(&[actor]).set(f64::from(u8::from(alive)));
     }
 
     /// Shows how many rows of a table cannot be read.

@@ -1,5 +1,6 @@
 //! `MetricsActor`: owns the sampled gauges; what the hot path counts, it counts itself through cached handles.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,29 +39,44 @@ impl Actor for MetricsActor {
 
 takes_parcels!(MetricsActor);
 
+/// Samples the gauges; whoever scrapes may do so where the actor does not answer.
+pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors: &[Arc<ActorStats>]) {
+    let now = Instant::now();
+    metrics.forget_models();
+    for (name, provider) in &routing.providers {
+        metrics.show_provider(name, provider.breaker_state(now).gauge(), provider.in_flight());
+        let models = provider.breakers_of_models(now).into_iter();
+        metrics.show_models(name, models.map(|(model, report)| (model, report.breaker.gauge())));
+    }
+    // The routers of all workers have one name.
+    let mut sums = BTreeMap::new();
+    for actor in actors {
+        let (depth, alive) = sums.entry(actor.name()).or_insert((0, true));
+        *depth += actor.mailbox_depth();
+        *alive &= actor.is_alive();
+    }
+    for (name, (depth, alive)) in sums {
+        metrics.show_actor(name, depth, alive);
+    }
+    for (table, count) in routing.treasury.ledger.store.bad_rows.counts() {
+        metrics.show_bad_rows(table, count);
+    }
+    let cache = &routing.cache;
+    let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
+    metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
+    if let Some(meanings) = &cache.meanings {
+        metrics.show_precision(meanings.shadow.precision());
+        metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
+    }
+    metrics.in_flight.set(i64::try_from(in_flight.count()).unwrap_or(i64::MAX));
+}
+
 impl Handler<Scrape> for MetricsActor {
     type Result = Result<String, prometheus::Error>;
 
     fn handle(&mut self, scrape: Scrape, _: &mut Context<Self>) -> Self::Result {
         let handling = self.stats.handling();
-        let now = Instant::now();
-        for (name, provider) in &self.routing.providers {
-            self.metrics.show_provider(name, provider.breaker_state(now).gauge(), provider.in_flight());
-        }
-        for actor in &scrape.actors {
-            self.metrics.show_mailbox(actor.name(), actor.mailbox_depth());
-        }
-        for (table, count) in self.routing.treasury.ledger.store.bad_rows.counts() {
-            self.metrics.show_bad_rows(table, count);
-        }
-        let cache = &self.routing.cache;
-        let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
-        self.metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
-        if let Some(meanings) = &cache.meanings {
-            self.metrics.show_precision(meanings.shadow.precision());
-            self.metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
-        }
-        self.metrics.in_flight.set(i64::try_from(self.in_flight.count()).unwrap_or(i64::MAX));
+        sample(&self.metrics, &self.routing, &self.in_flight, &scrape.actors);
         self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))
     }
 }

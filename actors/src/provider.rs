@@ -1,31 +1,29 @@
-//! One actor per provider: it alone opens and closes the provider's circuit, while requests go by a [`ProviderHandle`].
+//! One actor per provider: it observes the provider's circuit breakers, which requests open and close by a
+//! [`ProviderHandle`].
 
+mod breakers;
 mod handle;
 mod retry_budget;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use actix::{Actor, Context, Handler, Message, MessageResult};
 use actix_rt::ArbiterHandle;
 use serde::Serialize;
 
 use crate::actor_stats::{ActorStats, Mailbox, takes_parcels};
-use crate::breaker::{Breaker, BreakerState, Counts, Strike, Transition};
-use crate::failure::FailureKind;
+use crate::breaker::Transition;
 use crate::settings::ProviderSettings;
+pub use breakers::BreakerReport;
+use breakers::Breakers;
 pub use handle::{AttemptPermit, ProviderHandle, Refused};
 
-/// The shortest time between two rotations of the window, whatever the settings say.
-const SHORTEST_ROTATION: Duration = Duration::from_millis(500);
-
-/// Owns one provider's circuit breaker; requests never wait for it.
+/// Observes one provider's circuit breakers, which open and close by themselves.
 pub struct ProviderActor {
     name: Arc<str>,
-    breaker: Breaker,
-    half_window: Duration,
-    times_opened: u64,
-    last_failure: Option<&'static str>,
+    breakers: Arc<Breakers>,
     stats: Arc<ActorStats>,
 }
 
@@ -41,103 +39,56 @@ impl ProviderActor {
         arbiter: &ArbiterHandle,
     ) -> ProviderHandle {
         let stats = ActorStats::new(format!("provider:{name}"), "control", mailbox_limit);
-        let actor = Self {
-            name: Arc::from(name),
-            breaker: Breaker::new(settings.breaker, Instant::now()),
-            half_window: Duration::from_millis(settings.breaker.window_ms / 2).max(SHORTEST_ROTATION),
-            times_opened: 0,
-            last_failure: None,
-            stats: stats.clone(),
-        };
-        let (name, gate) = (actor.name.clone(), actor.breaker.gate().clone());
-        let addr = Actor::start_in_arbiter(arbiter, move |_| actor);
-        ProviderHandle::new(name, settings, gate, Mailbox::new(addr, stats, ask_timeout))
-    }
-
-    fn announce(&mut self, transition: Option<Transition>) {
-        let provider = &self.name;
-        match transition {
-            Some(Transition::Opened(cooldown)) => {
-                self.times_opened += 1;
-                let last_failure = self.last_failure.unwrap_or("none");
-                log::warn!("circuit of provider {provider} opened for {cooldown:?}; last failure: {last_failure}");
+        let name: Arc<str> = Arc::from(name);
+        let breakers = Arc::new(Breakers::new(settings.breaker, Instant::now()));
+        let start = {
+            let (name, breakers, stats, arbiter) = (name.clone(), breakers.clone(), stats.clone(), arbiter.clone());
+            move || {
+                let actor = Self { name: name.clone(), breakers: breakers.clone(), stats: stats.clone() };
+                Actor::start_in_arbiter(&arbiter, move |_| actor)
             }
-            Some(Transition::Closed) => log::info!("circuit of provider {provider} closed"),
-            None => {}
-        }
+        };
+        ProviderHandle::new(name, settings, breakers, Mailbox::restarting(start, stats, ask_timeout))
     }
 }
 
 impl Actor for ProviderActor {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.run_interval(self.half_window, |actor, _| actor.breaker.rotate());
-    }
 }
 
 takes_parcels!(ProviderActor);
 
-/// A request failed by the provider's fault.
-struct Failed {
-    strike: Strike,
-    kind: FailureKind,
+/// A breaker has opened or closed.
+struct Changed {
+    model: Arc<str>,
+    transition: Transition,
+    last_failure: &'static str,
 }
 
-impl Message for Failed {
+impl Message for Changed {
     type Result = ();
 }
 
-impl Handler<Failed> for ProviderActor {
-    type Result = ();
-
-    fn handle(&mut self, Failed { strike, kind }: Failed, _: &mut Self::Context) {
-        let _handling = self.stats.handling();
-        self.last_failure = Some(kind.label());
-        let transition = self.breaker.failed(strike, Instant::now());
-        self.announce(transition);
+impl Changed {
+    /// Tells it in the log.
+    fn tell(&self, provider: &str) {
+        let Self { model, last_failure, .. } = self;
+        match self.transition {
+            Transition::Opened(cooldown) => log::warn!(
+                model = &**model;
+                "circuit of provider {provider} opened for {cooldown:?}; last failure: {last_failure}"
+            ),
+            Transition::Closed => log::info!(model = &**model; "circuit of provider {provider} closed"),
+        }
     }
 }
 
-/// The probe was answered.
-struct ProbeSucceeded {
-    epoch: u16,
-}
-
-impl Message for ProbeSucceeded {
-    type Result = ();
-}
-
-impl Handler<ProbeSucceeded> for ProviderActor {
+impl Handler<Changed> for ProviderActor {
     type Result = ();
 
-    fn handle(&mut self, ProbeSucceeded { epoch }: ProbeSucceeded, _: &mut Self::Context) {
+    fn handle(&mut self, changed: Changed, _: &mut Self::Context) {
         let _handling = self.stats.handling();
-        let transition = self.breaker.probe_succeeded(epoch);
-        self.announce(transition);
-    }
-}
-
-/// The probe failed by the provider's fault.
-struct ProbeFailed {
-    epoch: u16,
-    kind: FailureKind,
-    /// When it failed: the next cooldown begins here.
-    at: Instant,
-}
-
-impl Message for ProbeFailed {
-    type Result = ();
-}
-
-impl Handler<ProbeFailed> for ProviderActor {
-    type Result = ();
-
-    fn handle(&mut self, ProbeFailed { epoch, kind, at }: ProbeFailed, _: &mut Self::Context) {
-        let _handling = self.stats.handling();
-        self.last_failure = Some(kind.label());
-        let transition = self.breaker.probe_failed(epoch, at);
-        self.announce(transition);
+        changed.tell(&self.name);
     }
 }
 
@@ -148,14 +99,20 @@ pub struct ReportProvider;
 /// What `GET /admin/actors` shows of a provider, besides what it shows of every actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProviderState {
-    /// What the circuit breaker lets through.
-    pub breaker: BreakerState,
-    /// How the requests of the breaker's window ended.
-    pub window: Counts,
-    /// How often the circuit opened since the start.
-    pub times_opened: u64,
+    /// All breakers in one: the least willing state, and the sums.
+    #[serde(flatten)]
+    pub whole: BreakerReport,
     /// The newest failure by the provider's fault, in one word.
     pub last_failure: Option<&'static str>,
+    /// The breaker of each model that has one of its own.
+    pub models: BTreeMap<String, BreakerReport>,
+}
+
+impl ProviderState {
+    fn of(breakers: &Breakers) -> Self {
+        let now = Instant::now();
+        Self { whole: breakers.report(now), last_failure: breakers.last_failure(), models: breakers.models(now) }
+    }
 }
 
 impl Message for ReportProvider {
@@ -167,12 +124,7 @@ impl Handler<ReportProvider> for ProviderActor {
 
     fn handle(&mut self, ReportProvider: ReportProvider, _: &mut Self::Context) -> Self::Result {
         let _handling = self.stats.handling();
-        MessageResult(ProviderState {
-            breaker: self.breaker.gate().state(Instant::now()),
-            window: self.breaker.counts(),
-            times_opened: self.times_opened,
-            last_failure: self.last_failure,
-        })
+        MessageResult(ProviderState::of(&self.breakers))
     }
 }
 

@@ -197,9 +197,8 @@ impl RouterActor {
             };
             let now = Instant::now();
             let is_open = |target: &Target| {
-                let provider = self.provider_of(&request, target).ok();
-                let handle = provider.and_then(|(name, _)| self.routing.providers.get(&name));
-                handle.is_some_and(|handle| handle.is_open(now))
+                let Ok((provider, model)) = self.provider_of(&request, target) else { return false };
+                self.routing.providers.get(&provider).is_some_and(|handle| handle.is_open(&model, now))
             };
             request.plan.chain(&context, &mut rand::random::<f64>, &is_open)
         };

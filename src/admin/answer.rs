@@ -5,7 +5,7 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use gateway_actors::actor_stats::AskError;
+use gateway_actors::actor_stats::{AskError, AskErrorKind};
 use gateway_actors::db::StoreError;
 use gateway_actors::key_registry::KeyError;
 
@@ -54,12 +54,13 @@ impl AdminError {
 
 impl From<AskError> for AdminError {
     fn from(error: AskError) -> Self {
-        let message = match error {
-            AskError::Full => "The key registry is busy and nothing was changed: try again.",
-            AskError::Timeout => {
-                "The key registry did not answer in time: look whether the change was made before trying again."
-            }
-            AskError::Closed => "The key registry has stopped: restart the gateway.",
+        let actor = error.actor.replace('_', " ");
+        let message = match error.kind {
+            AskErrorKind::Full => format!("The {actor} is busy and nothing was changed: try again."),
+            AskErrorKind::Timeout => format!(
+                "The {actor} did not answer in time: where this was a change, look whether it was made before trying again."
+            ),
+            AskErrorKind::Closed => format!("The {actor} has stopped: restart the gateway."),
         };
         Self::new(Code::Overloaded, message)
     }

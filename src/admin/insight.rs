@@ -1,7 +1,10 @@
 //! `GET /admin/actors` and `GET /admin/config`: the inside of the running process.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
-use gateway_actors::actor_stats::ActorReport;
+use futures_util::future::join_all;
+use gateway_actors::actor_stats::{ActorReport, ActorStats};
 use gateway_actors::money::PicoUsd;
 use serde_json::json;
 
@@ -15,27 +18,27 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn actors(worker: web::Data<Worker>) -> HttpResponse {
     let shared = &worker.shared;
-    let mut reports = Vec::new();
-    for stats in shared.actors() {
-        let provider = stats.name().strip_prefix("provider:").and_then(|name| shared.routing.providers.get(name));
-        reports.push(match (stats.name(), provider) {
-            (_, Some(provider)) => provider.report().await,
-            ("key_registry", _) => {
-                let state = json!({ "virtual_keys": shared.keys.load().all().len() });
-                ActorReport { state, ..shared.key_registry.report() }
-            }
-            ("budget_ledger", _) => {
-                ActorReport { state: ledger_state(shared), ..shared.routing.treasury.mailbox.report() }
-            }
-            ("embed", _) => match &shared.routing.cache.meanings {
-                Some(meanings) => meanings.pool.report(),
-                None => stats.report(),
-            },
-            ("metrics", _) => shared.metrics_actor.report(),
-            _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
-        });
-    }
+    // All at once: one that does not answer holds the others up no longer than its own limit.
+    let reports = join_all(shared.actors().iter().map(|stats| report(shared, stats))).await;
     HttpResponse::Ok().json(json!({ "actors": reports }))
+}
+
+async fn report(shared: &Shared, stats: &Arc<ActorStats>) -> ActorReport {
+    let provider = stats.name().strip_prefix("provider:").and_then(|name| shared.routing.providers.get(name));
+    match (stats.name(), provider) {
+        (_, Some(provider)) => provider.report().await,
+        ("key_registry", _) => {
+            let state = json!({ "virtual_keys": shared.keys.load().all().len() });
+            ActorReport { state, ..shared.key_registry.report() }
+        }
+        ("budget_ledger", _) => ActorReport { state: ledger_state(shared), ..shared.routing.treasury.mailbox.report() },
+        ("embed", _) => match &shared.routing.cache.meanings {
+            Some(meanings) => meanings.pool.report(),
+            None => stats.report(),
+        },
+        ("metrics", _) => shared.metrics_actor.report(),
+        _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
+    }
 }
 
 /// Open reservations, and the way of the usage rows.

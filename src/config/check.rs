@@ -16,7 +16,7 @@ use log::LevelFilter;
 
 use super::base_url::{self, is_http_url};
 use super::proxies::Network;
-use super::{Config, Problem, SemanticSettings, log_file};
+use super::{Config, Problem, SemanticSettings, actors, log_file};
 
 /// The longest time that clocks are asked to add.
 const YEAR_MS: u64 = 365 * 86_400_000;
@@ -59,6 +59,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     if config.actors.cache.embed_workers > 64 {
         wrong("actors.cache.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }
+    actors::check(&config.actors, &mut wrong);
     check_semantic(&config.cache.semantic, &mut wrong);
     for (at, network) in server.trusted_proxies.iter().enumerate() {
         if network.parse::<Network>().is_err() {
@@ -80,7 +81,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong("store.url", format!("{error} (also where DATABASE_URL sets it)"));
     }
     if !config.redis.url.is_empty()
-        && let Err(error) = RedisLink::new(&config.redis.url)
+        && let Err(error) = RedisLink::new(&config.redis.url, "limits")
     {
         let message = format!("{error}; such as redis://:PASSWORD@HOST:6379/0 (also where REDIS_URL sets it)");
         wrong("redis.url", message);

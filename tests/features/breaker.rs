@@ -12,6 +12,8 @@ const OPENAI: [(&str, &str); 1] = [("provider", "openai")];
 
 async fn with_breaker(openai: &FakeProvider, cooldown_ms: u64) -> (Gateway, String) {
     let setup = Setup::new().openai(openai).set("providers.openai.breaker.failure_threshold", 3);
+    // One key alone opens it by the share of its failures.
+    let setup = setup.set("providers.openai.breaker.minimum_requests", 3);
     setup.set("providers.openai.breaker.cooldown_ms", cooldown_ms).start().await.with_key().await
 }
 
@@ -85,7 +87,7 @@ async fn an_open_breaker_falls_back_at_once() {
     let openai = FakeProvider::answering(openai::error(500)).await;
     let anthropic = FakeProvider::answering(anthropic::answer("from anthropic")).await;
     let setup = Setup::new().openai(&openai).anthropic(&anthropic);
-    let setup = setup.set("providers.openai.breaker.failure_threshold", 3);
+    let setup = setup.set("providers.openai.breaker.minimum_requests", 3);
     let (gateway, key) = setup.start().await.with_key().await;
     open(&gateway, &key).await;
     let config = json!({ "strategy": "fallback", "targets": [
@@ -197,4 +199,40 @@ async fn e1_a_probe_that_streams_for_minutes_keeps_nobody_waiting() {
     };
     crate::harness::in_time("the break counts", counted).await;
     assert_eq!(state(&gateway).await, "closed", "one failure opens nothing");
+}
+
+/// J 3: what fails for one key alone, again and again, takes the provider from no other key.
+#[tokio::test]
+async fn j3_failures_of_one_key_close_the_provider_for_nobody() {
+    let openai = FakeProvider::answering(openai::answer("for the other")).await;
+    let (gateway, healthy) = Gateway::before(&openai).await;
+    let failing = gateway.new_key(json!({})).await;
+    for _ in 0..6 {
+        for _ in 0..5 {
+            openai.once(openai::error(500));
+            gateway.ask(Request::hello(&failing, "gpt-4o-mini")).await.expect(500);
+        }
+        for _ in 0..20 {
+            gateway.ask(Request::hello(&healthy, "gpt-4o-mini")).await.expect(200);
+        }
+    }
+    assert_eq!(state(&gateway).await, "closed");
+}
+
+/// J 3: below the traffic that a share needs, failures that two keys see in a row open it, at its threshold.
+#[tokio::test]
+async fn j3_failures_of_two_keys_open_the_breaker_at_its_threshold() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let (gateway, one) = Gateway::before(&openai).await;
+    let other = gateway.new_key(json!({})).await;
+    for key in [&one, &other, &one, &other, &one] {
+        gateway.ask(Request::hello(key, "gpt-4o-mini")).await.expect(500);
+    }
+    gateway.ask(Request::hello(&one, "gpt-4o-mini")).await.expect(503);
+    assert_eq!(openai.count(), 5);
+    // Another model of the same provider is asked all the same.
+    openai.always(openai::answer("another model"));
+    gateway.ask(Request::hello(&one, "gpt-4o")).await.expect(200);
+    let models = gateway.actor("provider:openai").await["state"]["models"].clone();
+    assert_eq!((&models["gpt-4o-mini"]["breaker"], &models["gpt-4o"]["breaker"]), (&json!("open"), &json!("closed")));
 }

@@ -2,6 +2,7 @@
 
 pub mod bodies;
 pub mod client;
+pub mod deaf_proxy;
 pub mod fake_hub;
 pub mod fake_provider;
 pub mod gateway;

@@ -31,6 +31,7 @@ mod keys;
 mod leases;
 mod limits;
 mod load_balance;
+mod locked_store;
 mod logs;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -49,5 +50,6 @@ mod shutdown;
 mod store_edits;
 mod storm;
 mod streaming;
+mod subscription;
 mod timeouts;
 mod vendor_costs;

@@ -1,8 +1,8 @@
 //! An actor's address with admission of our own, since actix's mailbox capacity holds nobody back.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actix::dev::MessageResponse;
@@ -11,17 +11,30 @@ use tokio::sync::oneshot;
 
 use super::{ActorReport, ActorStats, Queued};
 
+/// How often an actor that nobody starts again is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Which actor did not answer, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the actor {actor} {kind}")]
+pub struct AskError {
+    /// The actor's name.
+    pub actor: Arc<str>,
+    /// Why it did not.
+    pub kind: AskErrorKind,
+}
+
 /// Why an actor did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub enum AskErrorKind {
     /// As many messages wait as the mailbox may hold, so this one was not sent.
-    #[error("the actor's mailbox is full; retry later or raise its mailbox size")]
+    #[error("has a full mailbox; retry later or raise its mailbox size")]
     Full,
     /// No answer came within the mailbox's timeout; if the handler had not started, it never will.
-    #[error("the actor did not answer in time")]
+    #[error("did not answer in time")]
     Timeout,
     /// The actor has stopped, or its handler panicked.
-    #[error("the actor has stopped")]
+    #[error("has stopped")]
     Closed,
 }
 
@@ -29,15 +42,30 @@ pub enum AskError {
 ///
 /// The actor needs `takes_parcels!(TheActor);` beside its handlers.
 pub struct Mailbox<A: Actor<Context = Context<A>>> {
-    addr: Addr<A>,
+    addr: Arc<RwLock<Addr<A>>>,
+    /// Starts the actor again where it has ended.
+    start: Option<Start<A>>,
     stats: Arc<ActorStats>,
     timeout: Duration,
 }
 
+type Start<A> = Arc<dyn Fn() -> Addr<A> + Send + Sync>;
+
 impl<A: Actor<Context = Context<A>>> Mailbox<A> {
     /// A mailbox in front of `addr`, counted by `stats`, whose asks are given up after `timeout`.
     pub fn new(addr: Addr<A>, stats: Arc<ActorStats>, timeout: Duration) -> Self {
-        Self { addr, stats, timeout }
+        Self { addr: Arc::new(RwLock::new(addr)), start: None, stats, timeout }
+    }
+
+    /// A mailbox that starts its actor, and starts it again with the first message after it has ended. `start` is called on
+    /// the thread that posts.
+    pub fn restarting(
+        start: impl Fn() -> Addr<A> + Send + Sync + 'static,
+        stats: Arc<ActorStats>,
+        timeout: Duration,
+    ) -> Self {
+        let addr = start();
+        Self { start: Some(Arc::new(start)), ..Self::new(addr, stats, timeout) }
     }
 
     /// Sends a message and waits for its answer; an ask that is given up before its handler starts costs no work.
@@ -56,9 +84,9 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(_)) => {
                 self.is_alive();
-                Err(AskError::Closed)
+                Err(self.error(AskErrorKind::Closed))
             }
-            Err(_) => Err(AskError::Timeout),
+            Err(_) => Err(self.error(AskErrorKind::Timeout)),
         }
     }
 
@@ -75,11 +103,24 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         self.post(message, None)
     }
 
-    /// Whether the actor still takes messages.
+    /// Whether the actor takes messages. One that has ended is started again, where that is possible.
     pub fn is_alive(&self) -> bool {
-        let alive = self.addr.connected();
+        let alive = self.addr().connected();
         self.stats.alive.store(alive, Ordering::Relaxed);
         alive
+    }
+
+    /// The same mailbox for somebody who waits no longer than `longest`.
+    #[must_use]
+    pub fn within(&self, longest: Duration) -> Self {
+        Self { timeout: self.timeout.min(longest), ..self.clone() }
+    }
+
+    /// Waits until the actor takes no message any more.
+    pub async fn ended(&self) {
+        while self.is_alive() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// The actor's counters of this moment; `state` is null.
@@ -99,19 +140,38 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        if !self.addr.connected() {
+        let addr = self.addr();
+        if !addr.connected() {
             self.is_alive();
-            return Err(AskError::Closed);
+            return Err(self.error(AskErrorKind::Closed));
         }
-        let place = self.stats.queue().ok_or(AskError::Full)?;
-        self.addr.do_send(Parcel::new(message, reply, place));
+        let place = self.stats.queue().ok_or_else(|| self.error(AskErrorKind::Full))?;
+        addr.do_send(Parcel::new(message, reply, place));
         Ok(())
+    }
+
+    /// The actor's address; that of a new one, where the former has ended and can be started again.
+    fn addr(&self) -> Addr<A> {
+        let addr = self.addr.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(start) = self.start.as_ref().filter(|_| !addr.connected()) else { return addr };
+        let mut current = self.addr.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been first.
+        if !current.connected() {
+            *current = start();
+            self.stats.restarted();
+            log::warn!(actor = self.stats.name(); "an actor had ended and was started again");
+        }
+        current.clone()
+    }
+
+    fn error(&self, kind: AskErrorKind) -> AskError {
+        AskError { actor: self.stats.name.clone(), kind }
     }
 }
 
 impl<A: Actor<Context = Context<A>>> Clone for Mailbox<A> {
     fn clone(&self) -> Self {
-        Self { addr: self.addr.clone(), stats: self.stats.clone(), timeout: self.timeout }
+        Self { addr: self.addr.clone(), start: self.start.clone(), stats: self.stats.clone(), timeout: self.timeout }
     }
 }
 

@@ -76,6 +76,10 @@ fn start(limit: usize, timeout: Duration) -> (Mailbox<Worker>, Rc<Cell<u32>>) {
     (Mailbox::new(addr, stats, timeout), doubled)
 }
 
+fn error(kind: AskErrorKind) -> AskError {
+    AskError { actor: "worker".into(), kind }
+}
+
 #[actix_rt::test]
 async fn an_ask_is_answered_counted_and_timed() {
     let (mailbox, _) = start(1, LONG);
@@ -91,8 +95,8 @@ async fn a_full_mailbox_refuses_and_takes_again_once_handlers_have_started() {
     let (mailbox, doubled) = start(2, LONG);
     assert_eq!(mailbox.tell(Double(1)), Ok(()));
     assert_eq!(mailbox.clone().tell(Double(1)), Ok(()));
-    assert_eq!(mailbox.tell(Double(1)), Err(AskError::Full));
-    assert_eq!(mailbox.ask(Double(1)).await, Err(AskError::Full));
+    assert_eq!(mailbox.tell(Double(1)), Err(error(AskErrorKind::Full)));
+    assert_eq!(mailbox.ask(Double(1)).await, Err(error(AskErrorKind::Full)));
     assert_eq!(mailbox.stats().mailbox_depth(), 2);
     while mailbox.stats().mailbox_depth() > 0 {
         tokio::task::yield_now().await;
@@ -120,7 +124,7 @@ async fn an_abandoned_ask_gives_its_place_back_and_costs_no_work() {
 async fn an_answer_that_takes_too_long_is_given_up() {
     let (mailbox, _) = start(1, Duration::from_millis(1));
     let (_never, signal) = oneshot::channel();
-    assert_eq!(mailbox.ask(Wait(signal)).await, Err(AskError::Timeout));
+    assert_eq!(mailbox.ask(Wait(signal)).await, Err(error(AskErrorKind::Timeout)));
     assert_eq!(mailbox.stats().mailbox_depth(), 0);
 }
 
@@ -144,11 +148,39 @@ async fn a_message_being_handled_no_longer_takes_a_place() {
 async fn a_panicking_handler_shows_as_a_dead_actor_with_an_empty_mailbox() {
     let (mailbox, _) = start(8, LONG);
     mailbox.tell(Panic).unwrap();
-    assert_eq!(mailbox.ask(Double(1)).await, Err(AskError::Closed));
-    assert_eq!(mailbox.tell(Double(1)), Err(AskError::Closed));
+    assert_eq!(mailbox.ask(Double(1)).await, Err(error(AskErrorKind::Closed)));
+    assert_eq!(mailbox.tell(Double(1)), Err(error(AskErrorKind::Closed)));
     let report = mailbox.report();
     assert_eq!((report.alive, report.mailbox_depth, report.failed), (false, 0, 1));
     assert_eq!(report.last_error.as_deref(), Some("a handler panicked"));
+}
+
+/// M-11: an actor that ends is there again for the next message, with what its starter gives it, and counted.
+#[actix_rt::test]
+async fn m11_an_actor_that_panicked_is_started_again() {
+    let stats = ActorStats::new("worker", "test", 8);
+    let start = {
+        let stats = stats.clone();
+        move || Worker { stats: stats.clone(), doubled: Rc::default() }.start()
+    };
+    let mailbox = Mailbox::restarting(start, stats, LONG);
+    for restarts in 1..=3 {
+        assert_eq!(mailbox.ask(Panic).await, Err(error(AskErrorKind::Closed)));
+        assert!(mailbox.is_alive());
+        assert_eq!(mailbox.clone().ask(Double(2)).await, Ok(4));
+        let report = mailbox.report();
+        assert_eq!((report.alive, report.restarts, report.failed), (true, restarts, restarts));
+    }
+}
+
+/// M-11: whoever waits for the end of an actor that nobody starts again hears of it.
+#[actix_rt::test]
+async fn m11_the_end_of_an_actor_is_heard_of() {
+    let (mailbox, _) = start(8, LONG);
+    assert!(tokio::time::timeout(Duration::from_millis(10), mailbox.ended()).await.is_err());
+    mailbox.tell(Panic).unwrap();
+    tokio::time::timeout(LONG, mailbox.ended()).await.unwrap();
+    assert_eq!(error(AskErrorKind::Closed).to_string(), "the actor worker has stopped");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The part of a breaker that requests touch: a few atomics, no lock, no message.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{BreakerState, Counts};
+use super::BreakerState;
 
 /// The bit of the word that tells that a probe is under way.
 const PROBING: u64 = 1 << 47;
@@ -14,27 +14,32 @@ const EPOCH_SHIFT: u32 = 48;
 /// How long to wait for a probe that is under way, whose end nobody knows.
 const PROBE_WAIT: Duration = Duration::from_secs(1);
 
-/// What requests ask before they go, and tell how they ended.
+/// What requests ask before they go.
 #[derive(Debug)]
-pub struct Gate {
+pub(super) struct Gate {
     base: Instant,
     /// Epoch (16 bits), probe under way (1 bit), end of the cooldown in milliseconds since `base` (47 bits, 0 = closed).
     /// All in one word, so that whoever takes the probe's slot by compare-exchange has seen all of it.
     word: AtomicU64,
-    consecutive: AtomicU32,
-    successes: AtomicU64,
-    failures: AtomicU64,
+    /// Whether a request has failed since the last one that was answered well.
+    troubled: AtomicBool,
 }
 
 /// Leave to send one request; give it back to the gate with how the request ended.
 #[derive(Debug)]
 #[must_use = "a probe that is not given back keeps its breaker open"]
 pub struct Admitted {
+    /// The time between two transitions in which the request was admitted.
     epoch: u16,
     probe: bool,
 }
 
 impl Admitted {
+    /// Leave by a breaker that is new, and therefore closed.
+    pub fn by_new_breaker() -> Self {
+        Self { epoch: 0, probe: false }
+    }
+
     /// Whether this request decides if the breaker closes.
     pub fn is_probe(&self) -> bool {
         self.probe
@@ -44,39 +49,19 @@ impl Admitted {
     pub fn after_closing(&self) -> Self {
         Self { epoch: self.epoch.wrapping_add(1), probe: false }
     }
-
-    /// The time between two transitions in which the request was admitted.
-    pub fn epoch(&self) -> u16 {
-        self.epoch
-    }
-}
-
-/// A failure that counts, for the breaker to hear of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strike {
-    /// The time between two transitions in which the request was admitted; failures of an earlier one are stale.
-    pub epoch: u16,
-    /// Failures since the last success, this one included.
-    pub consecutive: u32,
 }
 
 impl Gate {
     /// A closed gate, whose clock begins at `base`.
     pub(super) fn new(base: Instant) -> Self {
-        Self {
-            base,
-            word: AtomicU64::new(0),
-            consecutive: AtomicU32::new(0),
-            successes: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-        }
+        Self { base, word: AtomicU64::new(0), troubled: AtomicBool::new(false) }
     }
 
     /// Lets a request go: always while closed, and as the only probe once the cooldown is over.
     ///
     /// # Errors
     /// Otherwise, with how long to wait.
-    pub fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
+    pub(super) fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
         let word = self.word.load(Ordering::Acquire);
         let reopen = word & REOPEN;
         if reopen == 0 {
@@ -94,79 +79,64 @@ impl Gate {
     }
 
     /// Whether a request would be refused now.
-    pub fn refuses(&self, now: Instant) -> bool {
+    pub(super) fn refuses(&self, now: Instant) -> bool {
         let word = self.word.load(Ordering::Acquire);
         self.state_of(word, now) != BreakerState::Closed && (word & PROBING != 0 || word & REOPEN > self.millis(now))
     }
 
     /// What the breaker lets through now.
-    pub fn state(&self, now: Instant) -> BreakerState {
+    pub(super) fn state(&self, now: Instant) -> BreakerState {
         self.state_of(self.word.load(Ordering::Acquire), now)
     }
 
-    /// Counts a request that was answered well. A probe's owner must hear of it besides.
-    pub fn succeeded(&self) {
-        self.successes.fetch_add(1, Ordering::Relaxed);
-        // Reading first keeps the cache line shared between the threads of a healthy provider.
-        if self.consecutive.load(Ordering::Relaxed) != 0 {
-            self.consecutive.store(0, Ordering::Relaxed);
-        }
+    /// Notes that a request failed.
+    pub(super) fn note_trouble(&self) {
+        self.troubled.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a request that failed by the provider's fault, unless the breaker has opened or closed meanwhile.
-    pub fn failed(&self, admitted: &Admitted) -> Option<Strike> {
-        if admitted.epoch != self.epoch() {
-            return None;
+    /// Calls `forget` where a request has failed since this was called last; reading first keeps the cache line shared
+    /// between the threads of a healthy provider.
+    pub(super) fn forget_trouble(&self, forget: impl FnOnce()) {
+        if self.troubled.load(Ordering::Relaxed) && self.troubled.swap(false, Ordering::Relaxed) {
+            forget();
         }
-        self.failures.fetch_add(1, Ordering::Relaxed);
-        let consecutive = self.consecutive.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        Some(Strike { epoch: admitted.epoch, consecutive })
     }
 
     /// Frees the slot of a probe that ended without telling anything about the provider.
-    pub fn abandoned(&self, admitted: &Admitted) {
+    pub(super) fn abandoned(&self, admitted: &Admitted) {
         let word = self.word.load(Ordering::Acquire);
         if admitted.probe && admitted.epoch == epoch_of(word) {
-            // Only this probe may change the word of its epoch, but for the owner, whose new word has no probe.
+            // Only this probe may change the word of its epoch, but for what opens or closes the gate: that word has no probe.
             let _ = self.word.compare_exchange(word, word & !PROBING, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.word.load(Ordering::Acquire) & REOPEN == 0
+    /// Whether the gate is closed, and was since the request was admitted.
+    pub(super) fn is_current(&self, admitted: &Admitted) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word & REOPEN == 0 && epoch_of(word) == admitted.epoch
     }
 
-    pub(super) fn epoch(&self) -> u16 {
-        epoch_of(self.word.load(Ordering::Acquire))
+    /// Whether the gate waits for how this probe ends.
+    pub(super) fn awaits(&self, probe: &Admitted) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word & REOPEN != 0 && epoch_of(word) == probe.epoch
     }
 
-    /// Stops traffic; only the breaker does, while it is closed or its probe has just ended.
+    /// Stops traffic; under the breaker's lock, while it is closed or its probe has just ended.
     pub(super) fn open(&self, now: Instant, cooldown: Duration) {
         let cooldown = u64::try_from(cooldown.as_millis()).unwrap_or(REOPEN);
         // 0 would mean closed.
         self.begin_epoch(self.millis(now).saturating_add(cooldown).clamp(1, REOPEN));
     }
 
-    /// Lets traffic flow; only the breaker does, when its probe has just ended.
+    /// Lets traffic flow; under the breaker's lock, when its probe has just ended.
     pub(super) fn close(&self) {
         self.begin_epoch(0);
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        Counts { successes: self.successes.load(Ordering::Relaxed), failures: self.failures.load(Ordering::Relaxed) }
-    }
-
-    pub(super) fn take_counts(&self) -> Counts {
-        Counts {
-            successes: self.successes.swap(0, Ordering::Relaxed),
-            failures: self.failures.swap(0, Ordering::Relaxed),
-        }
-    }
-
     fn begin_epoch(&self, reopen: u64) {
-        self.consecutive.store(0, Ordering::Relaxed);
-        self.take_counts();
-        let epoch = u64::from(self.epoch().wrapping_add(1));
+        let epoch = u64::from(epoch_of(self.word.load(Ordering::Acquire)).wrapping_add(1));
         self.word.store(epoch << EPOCH_SHIFT | reopen, Ordering::Release);
     }
 

@@ -144,7 +144,7 @@ mod tests {
     #[actix_rt::test]
     async fn questions_are_read_by_others() {
         let redis = TestRedis::start();
-        let link = RedisLink::new(&redis.url()).unwrap();
+        let link = RedisLink::new(&redis.url(), "tests").unwrap();
         link.mend().await;
         let index = Index::new(10);
         assert_eq!(read_on(&link, &index, "-").await.unwrap(), None);

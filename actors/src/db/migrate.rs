@@ -26,12 +26,12 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(7236120250115)";
 
 /// Runs what is pending. The exclusive transaction makes a second process wait and then find nothing to do.
 pub(super) fn sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    connection
-        .exclusive_transaction(|connection| connection.run_pending_migrations(SQLITE).map(drop))
-        .map_err(|error| match error.downcast::<diesel::result::Error>() {
+    connection.exclusive_transaction(|connection| connection.run_pending_migrations(SQLITE).map(drop)).map_err(
+        |error| match error.downcast::<diesel::result::Error>() {
             Ok(error) => StoreError::Query(*error),
             Err(error) => StoreError::Migrate(error.to_string()),
-        })
+        },
+    )
 }
 
 /// Runs what is pending, on a thread where the driver may block.

@@ -56,11 +56,7 @@ pub(super) struct Held<'a> {
 
 impl Held<'_> {
     /// What became of the work; a connection that did not end it is put in order before it is used again.
-    pub(super) fn judge<T>(
-        self,
-        outcome: Result<QueryResult<T>, Elapsed>,
-        longest: Duration,
-    ) -> Result<T, StoreError> {
+    pub(super) fn judge<T>(self, outcome: Result<QueryResult<T>, Elapsed>, longest: Duration) -> Result<T, StoreError> {
         let outcome = outcome.map_err(|_elapsed| StoreError::Timeout(longest))?;
         self.left_open.set(outcome.as_ref().is_err_and(is_gone));
         Ok(outcome?)

@@ -86,7 +86,7 @@ mod tests {
     async fn the_thread_outlives_a_panic() {
         let thread = SqliteThread::start().unwrap();
         let failed = thread.run(|| std::panic::panic_any("a broken statement")).await;
-        assert_eq!(failed.map(|()| ()).unwrap_err().to_string(), "a broken statement");
+        assert_eq!(failed.unwrap_err().to_string(), "a broken statement");
         assert_eq!(thread.run(|| 7).await.unwrap(), 7);
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::test_redis::TestRedis;
 
 async fn link(redis: &TestRedis) -> RedisLink {
-    let link = RedisLink::new(&redis.url()).unwrap();
+    let link = RedisLink::new(&redis.url(), "tests").unwrap();
     link.mend().await;
     link
 }
@@ -114,6 +114,6 @@ async fn g1_a_refused_question_is_no_outage() {
 /// H1: no error tells the password of the address.
 #[actix_rt::test]
 async fn h1_no_error_tells_the_password_of_redis() {
-    let error = RedisLink::new("redis://:canary@host:none/").map(drop).unwrap_err().to_string();
+    let error = RedisLink::new("redis://:canary@host:none/", "tests").map(drop).unwrap_err().to_string();
     assert!(!error.contains("canary"), "{error}");
 }

@@ -1,18 +1,24 @@
-//! What requests use of a provider: atomics only, but for failures, which the provider's actor hears of.
+//! What requests use of a provider. Nothing here waits for the provider's actor, which hears of what changes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use uuid::Uuid;
 
+use super::breakers::{Breakers, Passed};
 use super::retry_budget::RetryBudget;
-use super::{Failed, ProbeFailed, ProbeSucceeded, ProviderActor, ReportProvider};
-use crate::actor_stats::{ActorReport, AskError, Mailbox};
-use crate::breaker::{Admitted, BreakerState, Gate};
+use super::{BreakerReport, Changed, ProviderActor, ProviderState, ReportProvider};
+use crate::actor_stats::{ActorReport, Mailbox};
+use crate::breaker::{Admitted, Breaker, BreakerState, Fault, Transition};
 use crate::failure::FailureKind;
 use crate::in_flight::{InFlight, InFlightPermit};
 use crate::settings::ProviderSettings;
+
+/// How long a report waits for the provider's actor.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One provider as requests of all threads see it; a clone is the same provider.
 #[derive(Clone)]
@@ -23,7 +29,7 @@ pub struct ProviderHandle {
 struct Shared {
     name: Arc<str>,
     settings: Arc<ProviderSettings>,
-    gate: Arc<Gate>,
+    breakers: Arc<Breakers>,
     in_flight: InFlight,
     retries: RetryBudget,
     mailbox: Mailbox<ProviderActor>,
@@ -45,13 +51,13 @@ impl ProviderHandle {
     pub(super) fn new(
         name: Arc<str>,
         settings: ProviderSettings,
-        gate: Arc<Gate>,
+        breakers: Arc<Breakers>,
         mailbox: Mailbox<ProviderActor>,
     ) -> Self {
         let limit = if settings.max_in_flight == 0 { usize::MAX } else { settings.max_in_flight };
         let in_flight = InFlight::new(limit);
         let retries = RetryBudget::new(settings.retry_budget_percent);
-        let shared = Shared { name, settings: Arc::new(settings), gate, in_flight, retries, mailbox };
+        let shared = Shared { name, settings: Arc::new(settings), breakers, in_flight, retries, mailbox };
         Self { shared: Arc::new(shared) }
     }
 
@@ -65,28 +71,37 @@ impl ProviderHandle {
         &self.shared.settings
     }
 
-    /// Lets one attempt go to the provider; while the circuit is closed, this costs a few atomic operations.
+    /// Lets one attempt of a key at a model go; while the circuit is closed, this costs a few atomic operations.
     ///
     /// # Errors
     /// Where the circuit is open, or too many attempts are under way.
-    pub fn admit(&self, now: Instant) -> Result<AttemptPermit, Refused> {
-        let admitted = self.shared.gate.admit(now).map_err(|retry_after| Refused::CircuitOpen { retry_after })?;
+    pub fn admit(&self, model: &str, key: Uuid, now: Instant) -> Result<AttemptPermit, Refused> {
+        let passed =
+            self.shared.breakers.admit(model, now).map_err(|retry_after| Refused::CircuitOpen { retry_after })?;
         let Some(slot) = self.shared.in_flight.try_acquire() else {
-            self.shared.gate.abandoned(&admitted);
+            if let Passed::By(breaker, admitted) = passed {
+                breaker.abandoned(&admitted);
+            }
             return Err(Refused::Saturated);
         };
         self.shared.retries.deposit();
-        Ok(AttemptPermit { shared: self.shared.clone(), admitted: Some(admitted), _slot: slot })
+        let (shared, model) = (self.shared.clone(), Arc::from(model));
+        Ok(AttemptPermit { shared, model, key, passed: Some(passed), _slot: slot })
     }
 
-    /// Whether the circuit breaker would refuse an attempt now.
-    pub fn is_open(&self, now: Instant) -> bool {
-        self.shared.gate.refuses(now)
+    /// Whether the circuit breaker would refuse an attempt at a model now.
+    pub fn is_open(&self, model: &str, now: Instant) -> bool {
+        self.shared.breakers.refuses(model, now)
     }
 
-    /// What the circuit breaker lets through now.
+    /// What the least willing of the provider's circuit breakers lets through now.
     pub fn breaker_state(&self, now: Instant) -> BreakerState {
-        self.shared.gate.state(now)
+        self.shared.breakers.state(now)
+    }
+
+    /// The circuit breaker of each model that has one of its own.
+    pub fn breakers_of_models(&self, now: Instant) -> BTreeMap<String, BreakerReport> {
+        self.shared.breakers.models(now)
     }
 
     /// Attempts under way, over all threads.
@@ -104,19 +119,18 @@ impl ProviderHandle {
         &self.shared.mailbox
     }
 
-    /// What `GET /admin/actors` shows; an actor that does not answer is shown with its error as its state.
+    /// What `GET /admin/actors` shows; an actor that does not answer is shown with its error, and the breakers as they are.
     pub async fn report(&self) -> ActorReport {
-        let state = match self.shared.mailbox.ask(ReportProvider).await {
-            Ok(state) => json!({
-                "breaker": state.breaker,
-                "window": state.window,
-                "times_opened": state.times_opened,
-                "last_failure": state.last_failure,
-                "in_flight": self.in_flight(),
-                "retries_left": self.shared.retries.left(),
-            }),
-            Err(e) => json!({ "error": e.to_string() }),
+        let (state, error) = match self.shared.mailbox.within(REPORT_TIMEOUT).ask(ReportProvider).await {
+            Ok(state) => (state, None),
+            Err(error) => (ProviderState::of(&self.shared.breakers), Some(error.to_string())),
         };
+        let mut state = json!(state);
+        state["in_flight"] = json!(self.in_flight());
+        state["retries_left"] = json!(self.shared.retries.left());
+        if let Some(error) = error {
+            state["error"] = json!(error);
+        }
         ActorReport { state, ..self.shared.mailbox.report() }
     }
 }
@@ -133,8 +147,10 @@ impl fmt::Debug for ProviderHandle {
 #[must_use = "dropping the permit ends the attempt"]
 pub struct AttemptPermit {
     shared: Arc<Shared>,
+    model: Arc<str>,
+    key: Uuid,
     /// `None` once the breaker knows how the attempt ended.
-    admitted: Option<Admitted>,
+    passed: Option<Passed>,
     _slot: InFlightPermit,
 }
 
@@ -147,10 +163,12 @@ impl AttemptPermit {
     /// The answer has begun, and may last: a probe closes the circuit by that, and how it ends counts as any other
     /// request's end does (E1).
     pub fn begun(&mut self) {
-        if self.is_probe() {
-            let ordinary = self.admitted.as_ref().map(Admitted::after_closing);
+        if let Some(Passed::By(breaker, admitted)) = &self.passed
+            && admitted.is_probe()
+        {
+            let ordinary = Passed::By(breaker.clone(), admitted.after_closing());
             self.answered();
-            self.admitted = ordinary;
+            self.passed = Some(ordinary);
         }
     }
 
@@ -158,51 +176,52 @@ impl AttemptPermit {
     /// proves to a probe that the provider is there (E1).
     pub fn failed(mut self, kind: FailureKind) {
         if kind.counts_against_provider() {
-            self.blamed(kind);
+            self.shared.breakers.failed(kind);
+            let fault = Fault { key: self.key, is_outage: kind.is_outage() };
+            self.ended(|breaker, admitted, now| breaker.failed(admitted, fault, now));
         } else if matches!(kind, FailureKind::Status(_)) && self.is_probe() {
             self.answered();
         }
     }
 
     fn is_probe(&self) -> bool {
-        self.admitted.as_ref().is_some_and(Admitted::is_probe)
+        matches!(&self.passed, Some(Passed::By(_, admitted)) if admitted.is_probe())
     }
 
     fn answered(&mut self) {
-        let Some(admitted) = self.admitted.take() else { return };
-        self.shared.gate.succeeded();
-        if admitted.is_probe() {
-            let told = self.shared.mailbox.tell(ProbeSucceeded { epoch: admitted.epoch() });
-            self.unless_told(told, &admitted);
+        self.ended(Breaker::succeeded);
+    }
+
+    fn ended(&mut self, count: impl FnOnce(&Breaker, &Admitted, Instant) -> Option<Transition>) {
+        let now = Instant::now();
+        let (breaker, admitted) = match self.passed.take() {
+            Some(Passed::By(breaker, admitted)) => (breaker, admitted),
+            Some(Passed::NoBreakerYet) => (self.shared.breakers.ensure(&self.model, now), Admitted::by_new_breaker()),
+            None => return,
+        };
+        if let Some(transition) = count(&breaker, &admitted, now) {
+            self.announce(transition);
         }
     }
 
-    fn blamed(&mut self, kind: FailureKind) {
-        let Some(admitted) = self.admitted.take() else { return };
-        let told = if admitted.is_probe() {
-            self.shared.mailbox.tell(ProbeFailed { epoch: admitted.epoch(), kind, at: Instant::now() })
-        } else {
-            // A failure that is stale is no news.
-            let Some(strike) = self.shared.gate.failed(&admitted) else { return };
-            self.shared.mailbox.tell(Failed { strike, kind })
-        };
-        self.unless_told(told, &admitted);
-    }
-
-    /// Lets the next request probe, where the actor could not hear of this one. The counts stand in the gate, so that a
-    /// later failure that the actor does hear of opens the circuit all the same.
-    fn unless_told(&self, told: Result<(), AskError>, admitted: &Admitted) {
-        if let Err(e) = told {
-            self.shared.mailbox.stats().fail(&e.to_string());
-            self.shared.gate.abandoned(admitted);
+    /// Lets the provider's actor tell what has changed. Where it cannot hear of it, this thread tells it.
+    fn announce(&self, transition: Transition) {
+        if matches!(transition, Transition::Opened(_)) {
+            self.shared.breakers.opened();
+        }
+        let last_failure = self.shared.breakers.last_failure().unwrap_or("none");
+        let changed = || Changed { model: self.model.clone(), transition, last_failure };
+        if let Err(error) = self.shared.mailbox.tell(changed()) {
+            self.shared.mailbox.stats().fail(&error.to_string());
+            changed().tell(&self.shared.name);
         }
     }
 }
 
 impl Drop for AttemptPermit {
     fn drop(&mut self) {
-        if let Some(admitted) = self.admitted.take() {
-            self.shared.gate.abandoned(&admitted);
+        if let Some(Passed::By(breaker, admitted)) = self.passed.take() {
+            breaker.abandoned(&admitted);
         }
     }
 }

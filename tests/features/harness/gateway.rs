@@ -86,6 +86,11 @@ impl Setup {
         self.start_until("starting", TempDir::new()).await
     }
 
+    /// The same in a folder that another one may have used before.
+    pub async fn start_waiting_in(self, folder: TempDir) -> Gateway {
+        self.start_until("starting", folder).await
+    }
+
     async fn start_until(self, message: &str, folder: TempDir) -> Gateway {
         std::fs::write(folder.path().join("gateway.toml"), &self.toml).unwrap();
         let mut process = self.command(folder.path());
