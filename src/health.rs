@@ -82,9 +82,7 @@ fn degraded(shared: &Shared) -> Vec<String> {
     });
     let mut degraded: Vec<String> = open.collect();
     degraded.sort();
-    if shared.routing.treasury.ledger.store.fails() {
-        degraded.push("store: usage rows wait in the journal, and budgets are spent up to what is leased".to_owned());
-    }
+    degraded.extend(shared.routing.treasury.ledger.troubles());
     let bad = shared.routing.treasury.ledger.store.bad_rows.all();
     degraded.extend(bad.iter().take(MAX_BAD_ROWS).map(|row| format!("bad row: {row}")));
     if bad.len() > MAX_BAD_ROWS {

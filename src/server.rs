@@ -58,13 +58,18 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let listen = config.server.listen.clone();
     let listeners = starting::listen(&listen).await.map_err(|error| format!("server.listen: {listen}: {error}"))?;
     let control = Arbiter::new();
-    let shared = tokio::select! {
-        assembled = starting::answering(&listeners, assemble(config, &control, phase_seen)) => Arc::new(assembled??),
+    let metrics = Arc::new(Metrics::new()?);
+    let ledger = open_ledger(&config.budgets, metrics.clone())?;
+    let assembled = tokio::select! {
+        assembled = starting::answering(&listeners, assemble(config, &control, phase_seen, ledger.clone(), metrics)) => assembled,
         () = signals.next() => {
             log::info!("stopped before the start was complete");
+            ledger.discard();
             return Ok(ExitCode::SUCCESS);
         }
     };
+    // A start that fails leaves nothing behind.
+    let shared = Arc::new(assembled.map_err(Box::from).flatten().inspect_err(|_| ledger.discard())?);
     let (admin_token, first_start) =
         first_start::admin_token(shared.config.admin_token.as_ref(), &shared.key_registry).await?;
     let admin_auth = web::Data::new(AdminAuth { token_sha256: admin_token });
@@ -114,8 +119,13 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Starts the actors of the process, and reads what all threads share.
-async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phase>) -> Result<Shared, Box<dyn Error>> {
-    let metrics = Arc::new(Metrics::new()?);
+async fn assemble(
+    config: Config,
+    control: &Arbiter,
+    phase: watch::Receiver<Phase>,
+    ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+) -> Result<Shared, Box<dyn Error>> {
     let tls = upstream::tls_config()?;
     let master_key = match &config.master_key {
         Some(key) => MasterKey::from_hex_or_base64(key.expose())?,
@@ -124,7 +134,6 @@ async fn assemble(config: Config, control: &Arbiter, phase: watch::Receiver<Phas
     let key_stats = stats("key_registry", "control", &config.actors.key_registry);
     let ledger_stats = stats("budget_ledger", "control", &config.actors.budget_ledger);
     let limit_stats = stats("limit_keeper", "control", &config.actors.limit_keeper);
-    let ledger = open_ledger(&config.budgets, metrics.clone())?;
     let redis = match config.redis.url.as_str() {
         "" => None,
         url => {

@@ -237,3 +237,6 @@ handle!(Close => Result<(), StoreError>, |book, _close| book.close());
 fn part(limit: PicoUsd, percent: u32) -> PicoUsd {
     PicoUsd::from_picos(limit.picos() / 100 * i128::from(percent))
 }
+
+#[cfg(test)]
+mod tests;

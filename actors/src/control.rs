@@ -141,6 +141,9 @@ async fn wait_for_store(
 async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<(Registry, Addr<BudgetLedger>), KeyError> {
     let ControlSetup { url, master_key, key_stats, ledger, settings, ledger_stats, .. } = setup;
     let store = Rc::new(Store::open(url).await?.noting(ledger.store.clone()));
+    if master_key.is_unwritten() {
+        master_key.keep(store.has_sealed_credentials().await?)?;
+    }
     let (keys, stats) = (master_key.clone(), key_stats.clone());
     let registry = KeyRegistry::start_here(store.clone(), keys, announcer.clone(), stats).await?;
     let (ledger, settings, stats) = (ledger.clone(), settings.clone(), ledger_stats.clone());

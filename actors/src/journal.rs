@@ -2,10 +2,13 @@
 //!
 //! One line a row, in files that belong to one process: `REPLICA.N.jsonl`. The process holds a lock on `REPLICA.lock`
 //! as long as it lives; the operating system takes the lock away with the process, so that whoever gets it next may take
-//! up what was left. A written line survives SIGKILL, since it is in the operating system's hands.
+//! up what was left. A written line survives SIGKILL, since it is in the operating system's hands. A row that a full disk
+//! refuses is in memory alone, until the store or the disk takes it.
 
 mod orphans;
+mod rows;
 mod segment;
+mod spilled;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -18,6 +21,7 @@ use arc_swap::ArcSwap;
 
 pub use orphans::{Orphan, take_orphans};
 pub use segment::{Segment, Written};
+pub use spilled::Spilled;
 
 /// This process' own journal.
 pub struct Journal {
@@ -53,8 +57,22 @@ impl Journal {
     ///
     /// # Errors
     /// Where the operating system refuses, for example because the disk is full.
-    pub fn append(&self, line: String) -> io::Result<Written> {
+    pub fn append(&self, line: &str) -> io::Result<Written> {
         Segment::append(&self.current.load_full(), line)
+    }
+
+    /// Whether the disk did not take the last row.
+    pub fn refuses(&self) -> bool {
+        self.current.load().has_refused()
+    }
+
+    /// Whether it has rows that are not in the store.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn has_rows(&self) -> io::Result<bool> {
+        // Files of former rows are there as long as these are not in the store; the current one always is.
+        Ok(self.current.load().has_rows() || orphans::segments_of(&self.folder, &self.replica)?.len() > 1)
     }
 
     /// How many bytes the current file has.

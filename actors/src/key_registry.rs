@@ -59,6 +59,9 @@ pub enum KeyError {
         /// What went wrong.
         source: SealingError,
     },
+    /// The file of the master key cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] SealingError),
     /// The operating system's random generator failed.
     #[error("the operating system gave no random bytes: {0}")]
     Random(String),

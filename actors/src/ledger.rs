@@ -1,7 +1,7 @@
 //! What requests use of the ledger without a message: budgets, prices, and the way of a usage row into journal and store.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -14,21 +14,11 @@ use crate::journal::{Journal, Written};
 use crate::metrics::Metrics;
 use crate::moment::Moment;
 use crate::money::PicoUsd;
+use crate::outbox::{Counts, Outbox, Waiting};
 use crate::prices::{ModelTable, Price, PriceTable};
 use crate::store_health::StoreHealth;
+use crate::throttle::Throttle;
 use crate::usage_row::UsageRow;
-
-/// Rows that may wait in memory for the store; further ones wait in the journal alone, for the next start.
-const MOST_WAITING: usize = 100_000;
-
-/// A row on its way into the store.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The row.
-    pub row: Box<UsageRow>,
-    /// Its place in the journal; none where the disk refused it.
-    pub written: Option<Written>,
-}
 
 /// What the ledger shares with all threads. It writes prices and limits, requests reserve, settle and book.
 pub struct Ledger {
@@ -49,8 +39,8 @@ pub struct Ledger {
     /// What a model without a price costs; none where it cannot be used with a budget (C1).
     pub ceiling: Option<Price>,
     journal: Journal,
-    outbox: Mutex<Vec<Waiting>>,
-    spilled: AtomicU64,
+    outbox: Mutex<Outbox>,
+    complaints: Throttle,
     open: AtomicUsize,
 }
 
@@ -100,7 +90,7 @@ impl Ledger {
             ceiling: None,
             journal,
             outbox: Mutex::default(),
-            spilled: AtomicU64::new(0),
+            complaints: Throttle::default(),
             open: AtomicUsize::new(0),
         })
     }
@@ -119,20 +109,59 @@ impl Ledger {
             Ok(line) => line,
             Err(error) => return log::error!("usage row {}: {error}", row.id),
         };
-        let written = self.journal.append(line);
-        let written =
-            written.inspect_err(|error| log::error!("usage journal: {error}; the row is in memory alone")).ok();
-        let mut outbox = self.outbox();
-        if outbox.len() < MOST_WAITING {
-            outbox.push(Waiting { row, written });
-        } else {
-            self.spilled.fetch_add(1, Ordering::Relaxed);
+        let written = self.journal.append(&line).inspect_err(|error| self.complain(error)).ok();
+        if !self.outbox().add(Waiting { row, written }) {
+            log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
         }
     }
 
-    /// Rows that are not in the store yet, and rows that wait in the journal alone.
-    pub fn waiting(&self) -> (usize, u64) {
-        (self.outbox().len(), self.spilled.load(Ordering::Relaxed))
+    /// Rows that are not in the store yet.
+    pub fn waiting(&self) -> Counts {
+        self.outbox().counts()
+    }
+
+    /// What of usage rows an operator should know of.
+    pub fn troubles(&self) -> Vec<String> {
+        let Counts { in_memory, in_journal_only, lost } = self.waiting();
+        let mut troubles = Vec::new();
+        if self.store.fails() {
+            let rows = in_memory as u64 + in_journal_only;
+            troubles.push(format!("store: {rows} usage rows wait for it, and budgets are spent up to what is leased"));
+        }
+        if in_journal_only > 0 {
+            troubles.push(format!(
+                "usage log: {in_journal_only} rows are in the journal alone until the store has taken them"
+            ));
+        }
+        if self.journal.refuses() {
+            troubles.push(format!(
+                "usage journal: the disk refuses rows; {in_memory} are in memory, some of them there alone"
+            ));
+        }
+        if lost > 0 {
+            troubles.push(format!("usage log: {lost} rows are lost; their budgets keep what was leased"));
+        }
+        troubles
+    }
+
+    /// Removes the journal of a process that does not serve.
+    pub fn discard(&self) {
+        self.journal.close();
+    }
+
+    /// Gives rows less room in memory.
+    #[cfg(test)]
+    pub(crate) fn keep_at_most(&self, rows: usize) {
+        self.outbox().keep_at_most(rows);
+    }
+
+    fn complain(&self, error: &std::io::Error) {
+        if let Some(more) = self.complaints.pass(Instant::now()) {
+            log::error!(
+                "usage journal: {error}; rows are in memory alone until the store or the disk takes them ({more} more \
+                 since the last line)"
+            );
+        }
     }
 
     /// Attempts whose money is not booked yet.
@@ -140,23 +169,59 @@ impl Ledger {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Takes all rows out.
+    /// Takes all rows out of memory.
     pub(crate) fn take(&self) -> Vec<Waiting> {
-        std::mem::take(&mut *self.outbox())
+        self.outbox().take()
     }
 
-    /// Puts rows back that the store did not take.
+    /// Reads some rows back that are in the journal alone; all that are in memory are older and must be taken before.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read; nothing is then changed.
+    pub(crate) fn take_spilled(&self) -> std::io::Result<Option<Vec<Waiting>>> {
+        let Some(spilled) = self.outbox().take_spilled() else { return Ok(None) };
+        match spilled.read() {
+            Ok((rows, unreadable)) => {
+                self.outbox().has_read(&spilled, rows.len());
+                if unreadable > 0 {
+                    log::error!("usage journal: {unreadable} rows cannot be read");
+                }
+                let waiting = |(row, written)| Waiting { row: Box::new(row), written: Some(written) };
+                Ok(Some(rows.into_iter().map(waiting).collect()))
+            }
+            Err(error) => {
+                self.outbox().put_spilled_back(spilled);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts rows back that the store did not take; the journal gets those that it does not have yet.
     pub(crate) fn put_back(&self, mut rows: Vec<Waiting>) {
-        let mut outbox = self.outbox();
-        rows.append(&mut outbox);
-        *outbox = rows;
+        for waiting in rows.iter_mut().filter(|waiting| waiting.written.is_none()) {
+            let Ok(line) = serde_json::to_string(&waiting.row) else { continue };
+            match self.journal.append(&line) {
+                Ok(written) => waiting.written = Some(written),
+                Err(error) => {
+                    self.complain(&error);
+                    break;
+                }
+            }
+        }
+        self.outbox().put_back(rows);
+    }
+
+    /// Notes that the store has some rows that were taken out.
+    pub(crate) fn stored(&self, rows: Vec<Waiting>) {
+        self.outbox().stored(rows.len());
+        rows.into_iter().filter_map(|waiting| waiting.written).for_each(Written::stored);
     }
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    fn outbox(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+    fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

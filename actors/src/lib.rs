@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod metrics_actor;
 pub mod moment;
 pub mod money;
+mod outbox;
 pub mod panics;
 pub mod plan;
 pub mod prices;
@@ -56,6 +57,7 @@ mod test_postgres;
 #[cfg(test)]
 #[allow(dead_code, reason = "the feature tests use more of it")]
 mod test_redis;
+mod throttle;
 pub mod tokens;
 pub mod upstream;
 pub mod usage_row;

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -50,7 +51,11 @@ pub enum SealingError {
 
 /// The key that seals every stored provider credential (AES-256-GCM).
 #[derive(Clone)]
-pub struct MasterKey(Aes256Gcm);
+pub struct MasterKey {
+    cipher: Aes256Gcm,
+    /// The empty file that it is meant for, and its text.
+    unwritten: Option<Arc<(PathBuf, Secret)>>,
+}
 
 impl MasterKey {
     /// Reads a key as an operator writes it: 64 hexadecimal digits, or base64 of 32 bytes in either alphabet.
@@ -63,34 +68,72 @@ impl MasterKey {
             [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].iter().find_map(|engine| engine.decode(text).ok())
         });
         let bytes = bytes.ok_or(SealingError::NotAKey)?;
-        Aes256Gcm::new_from_slice(&bytes).map(Self).map_err(|_wrong_length| SealingError::NotAKey)
+        let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_wrong_length| SealingError::NotAKey)?;
+        Ok(Self { cipher, unwritten: None })
     }
 
-    /// Reads the key from `path`, or on the first start creates it there with file mode 0600.
+    /// Reads the key from `path`, or on the first start creates it there with file mode 0600. For an empty file, as a full
+    /// disk left it in former versions, a key is made that [`MasterKey::keep`] writes.
     ///
     /// # Errors
-    /// Where the file cannot be read or created, or holds no key. A file that is there is never overwritten: every
+    /// Where the file cannot be read or created, or holds no key. A file that holds something is never overwritten: every
     /// stored credential would be lost.
     pub fn load_or_create(path: &Path) -> Result<Self, SealingError> {
         let failed = |source| SealingError::File { path: path.to_owned(), source };
         match fs::read_to_string(path) {
+            Ok(text) if text.trim().is_empty() => {
+                let (key, text) = Self::generate()?;
+                Ok(Self { unwritten: Some(Arc::new((path.to_owned(), text))), ..key })
+            }
             Ok(text) => {
                 warn_if_others_can_read(path);
                 Self::from_hex_or_base64(&text).map_err(|_not_a_key| SealingError::FileContent(path.to_owned()))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let mut bytes = [0u8; 32];
-                SysRng.try_fill_bytes(&mut bytes)?;
-                let text = const_hex::encode(bytes);
+                let (key, text) = Self::generate()?;
                 create_parent(path).map_err(failed)?;
-                // `create_new` is O_EXCL: of two processes that start at once, one creates the key and one fails.
-                let mut file =
-                    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-                writeln!(file, "{text}").and_then(|()| file.sync_all()).map_err(failed)?;
-                Self::from_hex_or_base64(&text)
+                write_new(path, &text).map_err(failed)?;
+                Ok(key)
             }
             Err(e) => Err(failed(e)),
         }
+    }
+
+    /// Whether its file is still empty.
+    pub fn is_unwritten(&self) -> bool {
+        self.unwritten.is_some()
+    }
+
+    /// Writes the key into its empty file; where credentials were sealed already, the file has lost the key of these.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or must be restored.
+    pub fn keep(&self, has_sealed: bool) -> Result<(), SealingError> {
+        let Some((path, text)) = self.unwritten.as_deref() else { return Ok(()) };
+        if has_sealed {
+            return Err(SealingError::FileContent(path.clone()));
+        }
+        let failed = |source| SealingError::File { path: path.clone(), source };
+        match fs::read_to_string(path) {
+            Ok(text) if text.trim().is_empty() => fs::remove_file(path).map_err(failed)?,
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        match write_new(path, text) {
+            // The store was away, or another attempt to start came so far.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let is_this = fs::read_to_string(path).is_ok_and(|there| there.trim() == text.expose());
+                if is_this { Ok(()) } else { Err(failed(error)) }
+            }
+            written => written.map_err(failed),
+        }
+    }
+
+    fn generate() -> Result<(Self, Secret), SealingError> {
+        let mut bytes = [0u8; 32];
+        SysRng.try_fill_bytes(&mut bytes)?;
+        let text = const_hex::encode(bytes);
+        Ok((Self::from_hex_or_base64(&text)?, Secret::new(text)))
     }
 
     /// Seals a credential under a fresh random nonce; `record` (the virtual key's id) is authenticated with it, so that
@@ -102,7 +145,7 @@ impl MasterKey {
         let mut nonce = [0u8; NONCE_LEN];
         SysRng.try_fill_bytes(&mut nonce)?;
         let payload = Payload { msg: credential.expose().as_bytes(), aad: record };
-        let text = self.0.encrypt(&Nonce::from(nonce), payload).map_err(|_too_long| SealingError::TooLong)?;
+        let text = self.cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_too_long| SealingError::TooLong)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len());
         sealed.push(FORMAT);
         sealed.extend_from_slice(&nonce);
@@ -118,7 +161,7 @@ impl MasterKey {
         let rest = sealed.strip_prefix(&[FORMAT]).ok_or(SealingError::DoesNotOpen)?;
         let (nonce, text) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealingError::DoesNotOpen)?;
         let payload = Payload { msg: text, aad: record };
-        let bytes = self.0.decrypt(&Nonce::from(*nonce), payload).map_err(|_opaque| SealingError::DoesNotOpen)?;
+        let bytes = self.cipher.decrypt(&Nonce::from(*nonce), payload).map_err(|_opaque| SealingError::DoesNotOpen)?;
         String::from_utf8(bytes).map(Secret::new).map_err(|_not_text| SealingError::DoesNotOpen)
     }
 }
@@ -126,6 +169,24 @@ impl MasterKey {
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+/// Writes a private file that is not there yet: whole, or not at all. Of two processes that start at once, one creates it
+/// and one fails.
+fn write_new(path: &Path, text: &Secret) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let unnamed = PathBuf::from(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unnamed)?;
+    // Linked, as a rename would replace a file that came meanwhile.
+    let written =
+        writeln!(file, "{}", text.expose()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&unnamed, path));
+    let removed = fs::remove_file(&unnamed);
+    written.and(removed)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => fs::File::open(folder)?.sync_all(),
+        _ => Ok(()),
     }
 }
 
@@ -217,6 +278,30 @@ mod tests {
         assert!(matches!(error, SealingError::FileContent(_)), "{error}");
         assert!(!error.to_string().contains("not a key"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "not a key");
+    }
+
+    /// J 18: an empty file, as a full disk leaves it, is filled where nothing was sealed, and never where something was.
+    #[test]
+    fn j18_an_empty_file_is_filled_where_nothing_is_sealed() {
+        let dir = TestDir::new();
+        let path = dir.path().join("master.key");
+        for empty in ["", "\n"] {
+            fs::write(&path, empty).unwrap();
+            let key = MasterKey::load_or_create(&path).unwrap();
+            assert!(key.is_unwritten());
+            let error = key.keep(true).unwrap_err();
+            assert!(matches!(error, SealingError::FileContent(_)), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), empty);
+            let other = MasterKey::load_or_create(&path).unwrap();
+            key.keep(false).unwrap();
+            key.keep(false).unwrap();
+            assert!(other.keep(false).is_err(), "another process was quicker");
+            let sealed = key.seal(&Secret::new("s"), b"").unwrap();
+            let again = MasterKey::load_or_create(&path).unwrap();
+            assert!(!again.is_unwritten());
+            assert_eq!(again.open(&sealed, b"").unwrap().expose(), "s");
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -60,3 +60,35 @@ pub struct UsageRow {
     /// Where its cost is added up.
     pub charges: Vec<Charge>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A row that differs from others by its number.
+    pub(crate) fn row(number: u128) -> UsageRow {
+        UsageRow {
+            id: Uuid::from_u128(number),
+            timestamp: i64::try_from(number).unwrap(),
+            trace_id: "a trace, \"quoted\"".to_owned(),
+            request_id: "r".to_owned(),
+            virtual_key_id: "k".into(),
+            user_id: Some("ann".to_owned()),
+            team_id: None,
+            provider: "openai".into(),
+            model: "gpt-4o-mini".to_owned(),
+            endpoint: "/v1/chat/completions".into(),
+            status: "success".into(),
+            attempt: 1,
+            usage: Usage { prompt_tokens: 10, completion_tokens: 5, ..Usage::default() },
+            cost: Some(7),
+            baseline_cost: None,
+            estimated: false,
+            stream: false,
+            duration_ms: 3,
+            time_to_first_token_ms: None,
+            replica: "one".into(),
+            charges: Vec::new(),
+        }
+    }
+}

@@ -80,7 +80,10 @@ impl From<KeyError> for AdminError {
             KeyError::Store(_) | KeyError::NoArbiter => {
                 Self::new(Code::StoreUnavailable, "The database did not take the change; the gateway's log tells why.")
             }
-            KeyError::Unreadable { .. } | KeyError::Credential { .. } | KeyError::Random(_) => {
+            KeyError::Unreadable { .. }
+            | KeyError::Credential { .. }
+            | KeyError::MasterKey(_)
+            | KeyError::Random(_) => {
                 Self::new(Code::Internal, "The key could not be read or sealed; the gateway's log tells why.")
             }
         }

@@ -19,6 +19,7 @@ mod cli;
 mod conditional;
 mod config_header;
 mod deploy;
+mod disk;
 mod embedding_models;
 mod errors;
 mod fallback;

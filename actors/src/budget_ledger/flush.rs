@@ -12,6 +12,7 @@ use crate::budget::accounts::Charge;
 use crate::budget::scope::Scope;
 use crate::db::StoreError;
 use crate::money::PicoUsd;
+use crate::outbox::Waiting;
 use crate::usage_row::UsageRow;
 
 /// Rows in one transaction.
@@ -28,32 +29,39 @@ impl Book {
     }
 
     pub(super) async fn flush_all(&self) -> Result<(), StoreError> {
-        let mut failed = None;
-        let mut waiting = self.ledger.take();
+        let mut result = self.write_out(self.ledger.take()).await;
+        // What memory had no room for comes back from the journal (J 6).
+        while result.is_ok()
+            && let Some(waiting) = self.ledger.take_spilled().map_err(StoreError::Journal)?
+        {
+            result = self.write_out(waiting).await;
+        }
+        // Where the disk was full, a file of stored rows makes room.
+        let journal = self.ledger.journal();
+        if (journal.bytes() > JOURNAL_BYTES || (journal.refuses() && journal.bytes() > 0))
+            && let Err(error) = journal.rotate()
+        {
+            log::error!("usage journal: {error}");
+        }
+        result?;
+        self.alert().await
+    }
+
+    /// Writes some rows; those that the store does not take wait on.
+    async fn write_out(&self, mut waiting: Vec<Waiting>) -> Result<(), StoreError> {
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(AT_ONCE));
             let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
             if let Err(error) = self.store.record_usage(&rows).await {
                 waiting.extend(rest);
                 self.ledger.put_back(waiting);
-                failed = Some(error);
-                break;
+                return Err(error);
             }
             // At once, so that no lease is granted in between with a spend that is then counted twice.
             self.note_written(&rows);
-            for written in std::mem::replace(&mut waiting, rest).into_iter().filter_map(|waiting| waiting.written) {
-                written.stored();
-            }
+            self.ledger.stored(std::mem::replace(&mut waiting, rest));
         }
-        if self.ledger.journal().bytes() > JOURNAL_BYTES
-            && let Err(error) = self.ledger.journal().rotate()
-        {
-            log::error!("usage journal: {error}");
-        }
-        match failed {
-            Some(error) => Err(error),
-            None => self.alert().await,
-        }
+        Ok(())
     }
 
     fn note_written(&self, rows: &[&UsageRow]) {

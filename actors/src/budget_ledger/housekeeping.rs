@@ -8,7 +8,7 @@ use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::changes::Change;
 use crate::db::StoreError;
 use crate::journal::take_orphans;
-use crate::usage_row::UsageRow;
+use crate::outbox::Counts;
 
 /// How long the end of the process waits for attempts that are being cut or counted.
 const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
@@ -68,12 +68,14 @@ impl Book {
     pub(super) async fn take_up_orphans(&self) -> Result<(), StoreError> {
         for orphan in take_orphans(&self.settings.journal).map_err(StoreError::Journal)? {
             let mut count = 0;
-            let read = orphan.read(AT_ONCE, async |lines| {
-                let rows: Vec<UsageRow> = lines.iter().filter_map(|line| read_row(line)).collect();
+            let read = orphan.read(AT_ONCE, async |rows| {
                 count += rows.len();
                 self.store.record_usage(&rows.iter().collect::<Vec<_>>()).await
             });
-            read.await?;
+            let unreadable = read.await?;
+            if unreadable > 0 {
+                log::error!("{unreadable} pieces of the usage journal of {} are no rows", orphan.replica);
+            }
             self.store.release_replica(&orphan.replica).await?;
             log::info!("took up {count} usage rows that {} had left", orphan.replica);
             orphan.remove().map_err(StoreError::Journal)?;
@@ -116,13 +118,13 @@ impl Book {
         }
         let _alone = self.flushing.lock().await;
         self.flush_all().await?;
-        self.store.release_replica(&self.ledger.replica).await?;
+        // What a row costs that is in the journal alone stays leased until whoever takes the journal up has booked it (L-4).
+        if self.ledger.waiting() == Counts::default()
+            && !self.ledger.journal().has_rows().map_err(StoreError::Journal)?
+        {
+            self.store.release_replica(&self.ledger.replica).await?;
+        }
         self.ledger.journal().close();
         Ok(())
     }
-}
-
-fn read_row(line: &str) -> Option<UsageRow> {
-    let row = serde_json::from_str(line);
-    row.inspect_err(|error| log::error!("a row of a left usage journal cannot be read: {error}")).ok()
 }

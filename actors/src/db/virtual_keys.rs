@@ -107,6 +107,17 @@ pub struct KeyReissue {
 }
 
 impl Store {
+    /// Whether a key has a credential of its own.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn has_sealed_credentials(&self) -> Result<bool, StoreError> {
+        let sealed = virtual_keys::table.filter(virtual_keys::real_api_key.is_not_null());
+        let one = sealed.select(virtual_keys::id).limit(1);
+        let found: Vec<String> = again!(self, c => one.load(c))?;
+        Ok(!found.is_empty())
+    }
+
     /// Adds a key.
     ///
     /// # Errors

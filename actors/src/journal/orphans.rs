@@ -1,8 +1,11 @@
 //! What processes that are gone left in their journals.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use super::rows::Rows;
+use crate::usage_row::UsageRow;
 
 /// The journal of a process that is gone. It is ours as long as this value lives.
 #[derive(Debug)]
@@ -37,47 +40,40 @@ pub(super) fn segments_of(folder: &Path, replica: &str) -> io::Result<Vec<PathBu
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with(&prefix) && name.ends_with(".jsonl") {
-            segments.push(path);
+        let number = name.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".jsonl"));
+        if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {
+            segments.push((number, path));
         }
     }
     segments.sort();
-    Ok(segments)
+    Ok(segments.into_iter().map(|(_, path)| path).collect())
 }
 
 impl Orphan {
-    /// Hands all whole lines to `take`, some at a time. A last line without its end was being written when the process
-    /// died; the answer that it belongs to never ended.
+    /// Hands all rows to `take`, some at a time, and tells how many pieces are no row. The last row comes first: of a row
+    /// that was written again, the store keeps what it is given first. Half a line was being written when the process
+    /// died, or was refused by a full disk.
     ///
     /// # Errors
     /// Where a file cannot be read, or `take` fails; nothing is then removed, and whoever comes next begins anew.
     pub async fn read<E>(
         &self,
         at_once: usize,
-        mut take: impl AsyncFnMut(Vec<String>) -> Result<(), E>,
-    ) -> Result<(), E>
+        mut take: impl AsyncFnMut(&[UsageRow]) -> Result<(), E>,
+    ) -> Result<u64, E>
     where
         E: From<io::Error>,
     {
-        for path in segments_of(&self.folder, &self.replica)? {
-            let mut reader = BufReader::new(File::open(path)?);
-            let mut lines = Vec::new();
-            loop {
-                let mut line = Vec::new();
-                reader.read_until(b'\n', &mut line)?;
-                let whole = line.pop_if(|byte| *byte == b'\n').is_some();
-                if whole && let Ok(line) = String::from_utf8(line) {
-                    lines.push(line);
-                }
-                if lines.len() >= at_once || (!whole && !lines.is_empty()) {
-                    take(std::mem::take(&mut lines)).await?;
-                }
-                if !whole {
-                    break;
-                }
+        let mut unreadable = 0;
+        for path in segments_of(&self.folder, &self.replica)?.into_iter().rev() {
+            let mut read = Rows::read(&fs::read(path)?);
+            unreadable += read.unreadable;
+            read.rows.reverse();
+            for rows in read.rows.chunks(at_once) {
+                take(rows).await?;
             }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
     /// Removes the journal, whose rows are now in the store.

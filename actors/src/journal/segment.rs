@@ -2,47 +2,90 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file that rows are appended to. It is removed with its last user once it is sealed and all of its rows are in the
 /// store; one with rows that are not stays for whoever comes next.
 #[derive(Debug)]
 pub struct Segment {
     path: PathBuf,
-    file: File,
+    end: Mutex<End>,
     bytes: AtomicU64,
     waiting: AtomicU64,
     sealed: AtomicBool,
+    refused: AtomicBool,
+}
+
+/// Where the next line begins.
+#[derive(Debug)]
+struct End {
+    file: File,
+    at: u64,
+    /// Whether half a line stands there, which could not be taken away.
+    torn: bool,
 }
 
 /// A row that is in the journal and not in the store.
 #[derive(Debug)]
 #[must_use = "tell when the row is in the store"]
 pub struct Written {
-    segment: Arc<Segment>,
+    pub(super) segment: Arc<Segment>,
+    /// Where its line begins, and how many bytes it has.
+    pub(super) line: (u64, u64),
 }
 
 impl Segment {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-        let (bytes, waiting, sealed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { path: path.to_owned(), file, bytes, waiting, sealed })
+        let file = OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Self::of(path, file))
     }
 
-    /// One write for the whole line: appends of several threads do not mix.
-    pub(super) fn append(segment: &Arc<Self>, mut line: String) -> io::Result<Written> {
-        line.push('\n');
-        (&segment.file).write_all(line.as_bytes())?;
-        segment.bytes.fetch_add(line.len() as u64, Ordering::Relaxed);
+    fn of(path: &Path, file: File) -> Self {
+        Self {
+            path: path.to_owned(),
+            end: Mutex::new(End { file, at: 0, torn: false }),
+            bytes: AtomicU64::default(),
+            waiting: AtomicU64::default(),
+            sealed: AtomicBool::default(),
+            refused: AtomicBool::default(),
+        }
+    }
+
+    /// Appends a line, one after the other: the operating system would let appends of several threads wait for each other
+    /// too. Half a line that a full disk leaves is taken away again.
+    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Written> {
+        let mut end = segment.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = end.append(line);
+        segment.refused.store(written.is_err(), Ordering::Relaxed);
+        segment.bytes.store(end.at, Ordering::Relaxed);
+        let line = written?;
         segment.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(Written { segment: segment.clone() })
+        Ok(Written { segment: segment.clone(), line })
     }
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk did not take the last line.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has rows that are not in the store.
+    pub(super) fn has_rows(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Reads some bytes of it.
+    pub(super) fn read(&self, (at, length): (u64, u64)) -> io::Result<Vec<u8>> {
+        let file = self.end.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()?;
+        let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+        file.read_exact_at(&mut text, at)?;
+        Ok(text)
     }
 
     pub(super) fn seal(&self) {
@@ -55,13 +98,35 @@ impl Segment {
     }
 
     fn remove(&self) {
-        if self.waiting.load(Ordering::Relaxed) > 0 {
+        if self.has_rows() {
             return;
         }
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => log::warn!("journal: {error}"),
             _ => {}
         }
+    }
+}
+
+impl End {
+    fn append(&mut self, line: &str) -> io::Result<(u64, u64)> {
+        let mut text = String::with_capacity(line.len() + 2);
+        if self.torn {
+            text.push('\n');
+        }
+        let before = text.len();
+        text.push_str(line);
+        text.push('\n');
+        if let Err(error) = self.file.write_all(text.as_bytes()) {
+            self.torn = self.file.set_len(self.at).is_err();
+            if self.torn {
+                self.at = self.file.metadata().map_or(self.at, |file| file.len());
+            }
+            return Err(error);
+        }
+        let at = self.at + before as u64;
+        (self.at, self.torn) = (self.at + text.len() as u64, false);
+        Ok((at, (text.len() - before) as u64))
     }
 }
 
@@ -77,5 +142,33 @@ impl Drop for Segment {
         if self.sealed.load(Ordering::Relaxed) {
             self.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::test_dir::TestDir;
+
+    /// J 11, L-4: what a disk that is full took of a line costs no other line.
+    #[test]
+    fn j11_half_a_line_costs_no_other_line() {
+        let dir = TestDir::new();
+        let path = dir.path().join("a.0.jsonl");
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        let segment = Arc::new(Segment::of(&path, full));
+        assert!(Segment::append(&segment, "{\"id\":1}").is_err());
+        assert!(segment.has_refused() && !segment.has_rows());
+        // Such a file cannot be cut, so that the next line begins anew.
+        assert!(segment.end.lock().unwrap().torn);
+        fs::write(&path, "{\"id").unwrap();
+        segment.end.lock().unwrap().file = OpenOptions::new().append(true).read(true).open(&path).unwrap();
+        segment.end.lock().unwrap().at = 4;
+        let second = Segment::append(&segment, "{\"id\":2}").unwrap();
+        let third = Segment::append(&segment, "{\"id\":3}").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"id\n{\"id\":2}\n{\"id\":3}\n");
+        assert_eq!(segment.read(second.line).unwrap(), b"{\"id\":2}\n");
+        assert_eq!(segment.read(third.line).unwrap(), b"{\"id\":3}\n");
+        assert!(segment.has_rows() && !segment.has_refused());
     }
 }

@@ -26,11 +26,12 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gateway");
 pub struct Setup {
     environment: Vec<(String, String)>,
     toml: String,
+    file_kib: Option<u32>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        let setup = Self { environment: Vec::new(), toml: String::new() };
+        let setup = Self { environment: Vec::new(), toml: String::new(), file_kib: None };
         setup.env("GATEWAY_ADMIN_TOKEN", ADMIN_TOKEN).set("server.listen", "127.0.0.1:0").set("server.workers", 2)
     }
 
@@ -38,6 +39,11 @@ impl Setup {
         self.environment.retain(|(given, _)| given != name);
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Lets no file grow beyond so many KiB: what is written beyond that is refused, as a full disk does.
+    pub fn files_up_to(self, kib: u32) -> Self {
+        Self { file_kib: Some(kib), ..self }
     }
 
     /// Takes a variable away again.
@@ -115,7 +121,15 @@ impl Setup {
 
     /// The program with this environment, in this folder.
     pub fn command(&self, folder: &Path) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = match self.file_kib {
+            None => Command::new(PROGRAM),
+            Some(kib) => {
+                let mut command = Command::new("sh");
+                let blocks = kib * 2;
+                command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), PROGRAM]);
+                command
+            }
+        };
         command.env_clear().envs(self.environment.iter().cloned()).current_dir(folder).kill_on_drop(true);
         if !self.environment.iter().any(|(name, _)| name == "DATABASE_URL") {
             command.env("DATABASE_URL", format!("sqlite://{}/gateway.db", folder.display()));

@@ -1,0 +1,75 @@
+//! When the disk is full: what README says of the usage journal then.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::task::block_in_place;
+
+use crate::harness::bodies::openai;
+use crate::harness::money::{bounded, usage};
+use crate::harness::postgres::TestPostgres;
+use crate::harness::{FakeProvider, Gateway, Setup, in_time};
+
+/// The lines of all files of the journal; each is a whole row.
+fn journal_lines(folder: &Path) -> usize {
+    let files = std::fs::read_dir(folder.join("data/journal")).unwrap().map(|file| file.unwrap().path());
+    let texts = files.filter(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    let text: String = texts.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for line in text.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("half a line: {line}"));
+        assert!(row["id"].is_string());
+    }
+    text.lines().count()
+}
+
+/// Requests whose rows differ in length, so that a shorter one finds room where a longer one does not.
+async fn ask(gateway: &Gateway, key: &str, count: usize) {
+    for n in 0..count {
+        let trace = "x".repeat(if n % 2 == 0 { 120 } else { 8 });
+        gateway.ask(bounded(key).header("x-request-id", &trace)).await.expect(200);
+    }
+}
+
+async fn degraded(gateway: &Gateway) -> String {
+    gateway.ask(crate::harness::Request::get("/health/ready")).await.expect(200).json()["degraded"].to_string()
+}
+
+/// J 11, L-4, G5: a full disk stops no request. What it took of a row costs no other row; the rows that it refuses are in
+/// memory alone, which readiness and the log tell, and reach the store when that is there. A kill in between loses these
+/// and no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn j11_a_full_disk_costs_no_row_that_is_written() {
+    let postgres = block_in_place(TestPostgres::start);
+    let url = block_in_place(|| postgres.database());
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let setup = || Setup::new().openai(&openai).env("DATABASE_URL", &url).set("budgets.refresh_ms", 200);
+    let gateway = setup().files_up_to(8).start().await;
+    let key = gateway.new_key(json!({})).await;
+    block_in_place(|| postgres.stop());
+    let begun = Instant::now();
+    ask(&gateway, &key, 60).await;
+    assert!(degraded(&gateway).await.contains("the disk refuses rows"), "{}", degraded(&gateway).await);
+    let complaints = gateway.stdout().iter().filter(|line| line.contains("usage journal: ")).count() as u64;
+    assert!((1..=begun.elapsed().as_secs() + 1).contains(&complaints), "{complaints} lines");
+    let whole = journal_lines(gateway.folder());
+    assert!((5..60).contains(&whole), "{whole}");
+    block_in_place(|| postgres.start_again());
+    usage(&gateway, "provider", 60).await;
+    // The stored rows made room.
+    let clear = async {
+        while degraded(&gateway).await != "[]" {
+            tokio::time::sleep(Duration::from_millis(20)).await
+        }
+    };
+    in_time("readiness is clear", clear).await;
+
+    block_in_place(|| postgres.stop());
+    ask(&gateway, &key, 60).await;
+    let folder = gateway.kill().await;
+    let whole = journal_lines(folder.path());
+    assert!((5..60).contains(&whole), "{whole}");
+    block_in_place(|| postgres.start_again());
+    let gateway = setup().start_in(folder).await;
+    usage(&gateway, "provider", 60 + whole as i64).await;
+}
