@@ -73,3 +73,42 @@ async fn j11_a_full_disk_costs_no_row_that_is_written() {
     let gateway = setup().start_in(folder).await;
     usage(&gateway, "provider", 60 + whole as i64).await;
 }
+
+/// J 18: an empty master key file, as a full disk leaves it at the first start, is filled where no credential was sealed;
+/// where one was, the start ends and says what to do.
+#[tokio::test]
+async fn j18_an_empty_master_key_file_is_filled_or_told() {
+    let gateway = Setup::new().start().await;
+    let folder = gateway.stop().await;
+    let file = folder.path().join("data/master.key");
+    std::fs::write(&file, "").unwrap();
+    let gateway = Setup::new().start_in(folder).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap().trim().len(), 64);
+    gateway.new_key(json!({ "provider": "openai", "real_api_key": "sk-of-a-client" })).await;
+    let folder = gateway.stop().await;
+    std::fs::write(&file, "").unwrap();
+    let output = in_time("the start ends", Setup::new().command(folder.path()).output()).await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("master.key holds no key"), "{told}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+    let journal = std::fs::read_dir(folder.path().join("data/journal")).unwrap().count();
+    assert_eq!(journal, 0, "J 21: a start that failed leaves nothing in the journal's folder");
+}
+
+/// J 21: starts that fail, or are ended while they wait for the store, leave no files behind.
+#[tokio::test]
+async fn j21_a_start_that_fails_leaves_no_files() {
+    let files = |folder: &Path| std::fs::read_dir(folder.join("data/journal")).unwrap().count();
+    let folder = crate::harness::temp_dir::TempDir::new();
+    for url in ["postgres://127.0.0.1:1/nowhere", "sqlite:///proc/no/such.db"] {
+        let setup = Setup::new().env("DATABASE_URL", url).set("store.wait_at_start", false);
+        let output = in_time("the start ends", setup.command(folder.path()).output()).await.unwrap();
+        assert!(!output.status.success(), "{url}");
+        assert_eq!(files(folder.path()), 0, "{url}");
+    }
+    let mut waiting = Setup::new().env("DATABASE_URL", "postgres://127.0.0.1:1/nowhere").start_waiting().await;
+    assert_eq!(files(waiting.folder()), 2);
+    waiting.terminate().await;
+    assert!(waiting.exit().await.success());
+    assert_eq!(files(waiting.folder()), 0);
+}
