@@ -1,4 +1,4 @@
-//! Admission: the key and the process' places before a body is read, the limits of the key and the address after it.
+//! Admission: the key and its limits before a body is read, the process' places and the address after it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,35 +9,37 @@ use futures_util::FutureExt;
 use gateway_actors::attempt::Endpoint;
 use gateway_actors::budget::scope::{Scope, ScopeKind};
 use gateway_actors::in_flight::InFlightPermit;
-use gateway_actors::limits::admission::Admission;
+use gateway_actors::limits::admission::{Admission, OverLimit, Pending};
 use gateway_actors::limits::book::Limited;
 use gateway_actors::limits::expected::expected_tokens;
 use gateway_actors::virtual_key::{KeyRefusal, VirtualKey};
 use gateway_actors::wire::json_object::JsonObject;
 
 use crate::auth::presented_key;
+use crate::body_budget::BodyShare;
 use crate::error::{ApiError, Code};
 use crate::reply::Marks;
 use crate::state::Shared;
 
-/// A request that may go on.
+/// A request that may send its body.
 pub struct Admitted {
     /// Its virtual key.
     pub key: Arc<VirtualKey>,
-    /// Its place among the requests under way.
-    pub permit: InFlightPermit,
+    /// Its places in the limits of its key, user and team, which come back unless it is counted (E5).
+    pub pending: Pending,
 }
 
 /// What a request holds until its answer has ended, on whatever ending.
 pub struct Permit {
     _in_flight: InFlightPermit,
+    _body: BodyShare,
     admission: Admission,
 }
 
 impl Permit {
-    /// A place among the requests under way, and those in the limits of a key, user and team.
-    pub fn new(in_flight: InFlightPermit, admission: Admission) -> Self {
-        Self { _in_flight: in_flight, admission }
+    /// A place among the requests under way, the bytes of its body, and its places in the limits of a key, user and team.
+    pub fn new(in_flight: InFlightPermit, body: BodyShare, admission: Admission) -> Self {
+        Self { _in_flight: in_flight, _body: body, admission }
     }
 
     /// Ends a request that reached no provider: it costs no limit anything (E5).
@@ -46,18 +48,36 @@ impl Permit {
     }
 }
 
-/// Checks whatever can be told from the head of a request, and takes its place in the process. What is refused after
-/// this for another reason costs no limit anything (E5): the limits are checked last, by [`count`].
+/// Checks whatever can be told from the head of a request: who is over a limit of its own sends no body at all, and one
+/// that is slow with it takes only its own key's places (J 8).
 ///
 /// # Errors
 /// 401, 429 or 503.
-pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiError> {
+pub async fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) -> Result<Admitted, ApiError> {
     // Who guesses keys is limited too.
     let key = authorize(shared, request).map_err(|error| limit_address(shared, request).err().unwrap_or(error))?;
-    let permit = shared.in_flight.try_acquire().ok_or_else(|| {
-        ApiError::new(Code::Overloaded, "The gateway has as many requests under way as it takes: try again shortly.")
-    })?;
-    Ok(Admitted { key, permit })
+    if shared.in_flight.is_full() {
+        return Err(overloaded());
+    }
+    let limited = limits_of(shared, &key);
+    if limited.is_empty() {
+        return Ok(Admitted { key, pending: Pending::default() });
+    }
+    let asked = shared.doorkeeper.admit(limited);
+    let admitted = match shared.doorkeeper.keeper {
+        // Boxed: without a fleet nothing is waited for, and each request would carry room for it along.
+        Some(_) => Box::pin(asked).await,
+        None => asked.now_or_never().unwrap_or_else(|| Ok(Pending::default())),
+    };
+    Ok(Admitted { key, pending: admitted.map_err(|over| over_limit(*over, marks))? })
+}
+
+/// Takes the request's place in the process, now that its body is here.
+///
+/// # Errors
+/// 503.
+pub fn take_place(shared: &Shared) -> Result<InFlightPermit, ApiError> {
+    shared.in_flight.try_acquire().ok_or_else(overloaded)
 }
 
 /// Counts a request that is about to be routed, and marks what its limits leave. The limits of its key, user and team
@@ -68,35 +88,33 @@ pub fn admit(shared: &Shared, request: &HttpRequest) -> Result<Admitted, ApiErro
 pub async fn count(
     shared: &Shared,
     request: &HttpRequest,
-    key: &VirtualKey,
+    mut pending: Pending,
     question: (&JsonObject, Endpoint),
     marks: &mut Marks,
 ) -> Result<Admission, ApiError> {
-    let limited = limits_of(shared, key);
-    if limited.is_empty() {
-        return limit_address(shared, request).map(|()| Admission::default());
+    if pending.counts_tokens() {
+        let tokens = expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
+        let asked = shared.doorkeeper.take_tokens(&mut pending, tokens);
+        let taken = match shared.doorkeeper.keeper {
+            Some(_) => Box::pin(asked).await,
+            None => asked.now_or_never().unwrap_or(Ok(())),
+        };
+        taken.map_err(|over| over_limit(*over, marks))?;
     }
-    let expected = || expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
-    let counts_tokens = limited.iter().any(|limited| limited.limits.tokens_per_minute.is_some());
-    let asked = shared.doorkeeper.admit(limited, if counts_tokens { expected() } else { 0 });
-    let admitted = match shared.doorkeeper.keeper {
-        // Boxed: without a fleet nothing is waited for, and each request would carry room for it along.
-        Some(_) => Box::pin(asked).await,
-        None => asked.now_or_never().unwrap_or_else(|| Ok(Admission::default())),
-    };
-    let admission = admitted.map_err(|over| {
-        marks.left = over.left;
-        let message = over.to_string();
-        ApiError { retry_after: Some(over.retry_after), ..ApiError::new(Code::RateLimited, message) }
-    })?;
-    marks.left = admission.left;
-    match limit_address(shared, request) {
-        Ok(()) => Ok(admission),
-        Err(error) => {
-            admission.undo();
-            Err(error)
-        }
-    }
+    marks.left = pending.left();
+    limit_address(shared, request)?;
+    Ok(pending.count())
+}
+
+fn over_limit(over: OverLimit, marks: &mut Marks) -> ApiError {
+    marks.left = over.left;
+    let message = over.to_string();
+    ApiError { retry_after: Some(over.retry_after), ..ApiError::new(Code::RateLimited, message) }
+}
+
+fn overloaded() -> ApiError {
+    let message = "The gateway has as many requests under way as it takes: try again shortly.";
+    ApiError::new(Code::Overloaded, message)
 }
 
 /// The limits that a request of this key counts in.
@@ -121,6 +139,21 @@ pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiEr
     limiter.check(address).map_err(|wait| ApiError {
         retry_after: Some(wait),
         ..ApiError::new(Code::RateLimited, format!("Rate limit of {limit} requests per minute reached."))
+    })
+}
+
+/// Counts a wrong admin token of a client address.
+///
+/// # Errors
+/// 429.
+pub fn limit_guesses(shared: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
+    limit_address(shared, request)?;
+    let (Some(limiter), Some(address)) = (&shared.admin_guesses, client_address(shared, request)) else {
+        return Ok(());
+    };
+    limiter.check(address).map_err(|wait| {
+        let message = "Too many wrong admin tokens came from this address: try again later.";
+        ApiError { retry_after: Some(wait), ..ApiError::new(Code::RateLimited, message) }
     })
 }
 

@@ -9,6 +9,7 @@ use gateway_actors::virtual_key::VirtualKey;
 use serde_json::{Value, json};
 
 use crate::client_headers::{flag, text};
+use crate::config_cache::ReadConfig;
 use crate::error::{ApiError, Code};
 use crate::state::Shared;
 
@@ -33,17 +34,15 @@ pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<
     let headers = request.headers();
     if headers.contains_key(&CONFIG) {
         let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
-        return match plan::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
-            ConfigHeader::Slug(slug) => saved(shared, &slug),
-            ConfigHeader::Inline(parsed) => {
-                let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
-                if strict && !parsed.warnings.is_empty() {
-                    return Err(invalid(&parsed.warnings));
-                }
-                allowed(shared, &parsed.plan)?;
-                Ok(ClientConfig { plan: Arc::new(parsed.plan), warnings: parsed.warnings, own: true })
-            }
-        };
+        let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
+        if shared.plans.contains_key(header) {
+            return saved(shared, header);
+        }
+        let ReadConfig { plan, warnings } = shared.inline_configs.get(header, || inline(shared, header))?;
+        if strict && !warnings.is_empty() {
+            return Err(invalid(&warnings));
+        }
+        return Ok(ClientConfig { plan, warnings: warnings.to_vec(), own: true });
     }
     match &key.config {
         Some(slug) => saved(shared, slug),
@@ -54,10 +53,24 @@ pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<
     }
 }
 
+fn inline(shared: &Shared, header: &str) -> Result<ReadConfig, ApiError> {
+    match plan::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
+        ConfigHeader::Inline(parsed) => {
+            allowed(shared, &parsed.plan)?;
+            Ok(ReadConfig { plan: Arc::new(parsed.plan), warnings: parsed.warnings.into() })
+        }
+        ConfigHeader::Slug(slug) => Err(no_such_config(&slug)),
+    }
+}
+
+fn no_such_config(slug: &str) -> ApiError {
+    invalid(&[format!("path: config, message: there is no saved config '{slug}'")])
+}
+
 fn saved(shared: &Shared, slug: &str) -> Result<ClientConfig, ApiError> {
     match shared.plans.get(slug) {
         Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true }),
-        None => Err(invalid(&[format!("path: config, message: there is no saved config '{slug}'")])),
+        None => Err(no_such_config(slug)),
     }
 }
 

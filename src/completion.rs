@@ -14,7 +14,7 @@ use gateway_actors::wire::json_object::JsonObject;
 use gateway_actors::wire::names;
 use serde::Deserialize;
 
-use crate::admit::{Permit, admit, count};
+use crate::admit::{Admitted, Permit, admit, count, take_place};
 use crate::client_headers::ClientHeaders;
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
@@ -54,7 +54,8 @@ pub async fn answer(
     let shared = &worker.shared;
     let mut record =
         Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
-    let mut response = match routed(worker, request, payload, arrived, read, &mut record, &mut marks).await {
+    let mut payload = payload;
+    let mut response = match routed(worker, request, &mut payload, arrived, read, &mut record, &mut marks).await {
         Ok(response) => response,
         Err(error) => {
             let (status, _, code) = error.code.row();
@@ -62,7 +63,10 @@ pub async fn answer(
             if let Some(record) = &mut record {
                 record.finish(status, Some(code));
             }
-            error.response()
+            if error.code != Code::RequestTimeout {
+                body::discard_small(request, &mut payload).await;
+            }
+            reply::with_unread(error.response(), payload)
         }
     };
     marks.add_to(&mut response);
@@ -72,7 +76,7 @@ pub async fn answer(
 async fn routed(
     worker: &Worker,
     request: &HttpRequest,
-    payload: web::Payload,
+    payload: &mut web::Payload,
     arrived: DateTime<Utc>,
     read: fn(&JsonObject) -> Result<Question, ApiError>,
     record: &mut Option<Box<RequestRecord>>,
@@ -80,8 +84,7 @@ async fn routed(
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
     let headers = request.headers();
-    let admitted = admit(shared, request)?;
-    let key = admitted.key;
+    let Admitted { key, pending } = admit(shared, request, marks).await?;
     if let Some(record) = record {
         record.line.key_id = Some(key.id.to_string());
         record.line.user_id.clone_from(&key.user_id);
@@ -90,16 +93,16 @@ async fn routed(
     let config = client_config::read(shared, request, &key)?;
     marks.warnings = config.warnings;
     let asked = ClientHeaders::read(headers)?;
-    let server = &shared.config.server;
-    let body_timeout = Duration::from_millis(server.body_timeout_ms);
-    let bytes = body::read(request, payload, server.max_body_bytes, body_timeout).await?;
+    let share = shared.bodies.share(key.id);
+    let (bytes, share) = body::read(request, payload, &shared.config.server, share).await?;
     let body = JsonObject::parse(bytes).map_err(|error| {
         ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
     })?;
     names::check_body(&body)?;
     let question = read(&body)?;
     let model = model_of(&body)?;
-    let admission = count(shared, request, &key, (&body, question.endpoint), marks).await?;
+    let place = take_place(shared)?;
+    let admission = count(shared, request, pending, (&body, question.endpoint), marks).await?;
     let Some(mut record) = record.take() else {
         return Err(ApiError::new(Code::Internal, "The request lost its record."));
     };
@@ -151,7 +154,7 @@ async fn routed(
         phase: shared.phase.clone(),
         budget_status: shared.config.compat.budget_status,
     };
-    let permit = Permit::new(admitted.permit, admission);
+    let permit = Permit::new(place, share, admission);
     await_outcome(outcome, question.stream, permit, stream).await
 }
 

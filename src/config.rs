@@ -20,6 +20,8 @@ use gateway_actors::settings::ProviderSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::body_budget::BodyBudget;
+use crate::memory_limit::memory_limit;
 pub use layers::load;
 use proxies::TrustedProxies;
 
@@ -90,12 +92,22 @@ pub struct ServerSettings {
     pub header_timeout_ms: u64,
     /// How long a client may take to send the body of its request, in milliseconds; a slower one is answered 408.
     pub body_timeout_ms: u64,
+    /// The least rate of a body after its first seconds, in bytes a second; a slower one is answered 408. 0 for none.
+    pub min_body_rate: u64,
+    /// Bytes of all request bodies under way, at most; one more is answered 503. 0 for a quarter of the memory.
+    pub max_bodies_bytes: u64,
+    /// How long a client may take nothing of its answer, in milliseconds, until its connection is reset; 0 for ever.
+    pub write_timeout_ms: u64,
     /// How long the listener stays open after SIGTERM, for load balancers to see the readiness, in milliseconds.
     pub drain_delay_ms: u64,
     /// How long requests under way may go on after that, in milliseconds.
     pub drain_timeout_ms: u64,
     /// Requests per minute of one client address; 0 for no limit.
     pub ip_rate_limit_per_minute: u32,
+    /// Wrong admin tokens per minute of one client address; 0 for no limit.
+    pub admin_guesses_per_minute: u32,
+    /// Origins of pages that may use the API in a browser (`https://app.example`, or `*`); empty for none.
+    pub cors: Vec<String>,
     /// Addresses or networks (`10.0.0.0/8`) of proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<String>,
 }
@@ -110,9 +122,14 @@ impl Default for ServerSettings {
             keepalive_ms: 15_000,
             header_timeout_ms: 10_000,
             body_timeout_ms: 60_000,
+            min_body_rate: 1_000,
+            max_bodies_bytes: 0,
+            write_timeout_ms: 30_000,
             drain_delay_ms: 0,
             drain_timeout_ms: 60_000,
             ip_rate_limit_per_minute: 0,
+            admin_guesses_per_minute: 30,
+            cors: Vec::new(),
             trusted_proxies: Vec::new(),
         }
     }
@@ -125,6 +142,15 @@ impl ServerSettings {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,
         }
+    }
+
+    /// The bound of all request bodies under way.
+    pub fn bodies(&self) -> BodyBudget {
+        let max_bytes = match self.max_bodies_bytes {
+            0 => memory_limit() / 4,
+            bytes => bytes,
+        };
+        BodyBudget::new(usize::try_from(max_bytes).unwrap_or(usize::MAX), self.max_body_bytes)
     }
 
     /// The trusted proxies; malformed ones are left out, which the check of the configuration refuses beforehand.

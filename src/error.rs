@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use gateway_actors::wire::{BadRequest, ErrorBody};
 use serde_json::{Value, json};
 
+use crate::coding;
 use crate::reply::Marks;
 
 /// A gateway error by name; [`Code::row`] is the table.
@@ -43,6 +44,8 @@ pub enum Code {
     RequestTimeout,
     /// The body is too large.
     BodyTooLarge,
+    /// The body has a coding that is not undone here.
+    UnsupportedEncoding,
     /// The key's, or the address's, request limit is reached.
     RateLimited,
     /// Too many requests are under way.
@@ -72,6 +75,7 @@ impl Code {
             Self::MethodNotAllowed => (405, "invalid_request_error", "method_not_allowed"),
             Self::RequestTimeout => (408, "timeout_error", "request_timeout"),
             Self::BodyTooLarge => (413, "invalid_request_error", "body_too_large"),
+            Self::UnsupportedEncoding => (415, "invalid_request_error", "unsupported_content_encoding"),
             Self::RateLimited => (429, "rate_limit_error", "rate_limit_exceeded"),
             Self::Overloaded => (503, "api_error", "overloaded"),
             Self::StoreUnavailable => (503, "api_error", "store_unavailable"),
@@ -119,6 +123,9 @@ impl ApiError {
         let mut response = HttpResponse::build(status_code(status));
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
+        }
+        if self.code == Code::UnsupportedEncoding {
+            response.insert_header((ACCEPT_ENCODING, coding::KNOWN));
         }
         if self.code == Code::RequestTimeout {
             // What still comes of the body would be read as the next request.

@@ -26,6 +26,10 @@ pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
     for own in ["gateway", "gateway_actors", record::LOG_TARGET] {
         builder.filter_module(own, level);
     }
+    // What clients send that is no HTTP is counted, and told for debugging alone: anybody could fill the log with it.
+    if level < LevelFilter::Debug {
+        builder.filter_module("actix_http", LevelFilter::Off);
+    }
     builder.format(write_line);
     let writer = LogWriter::start(match settings.file.as_str() {
         "" => Box::new(io::stdout()),

@@ -46,15 +46,19 @@ fn models(shared: &Shared, key: &VirtualKey) -> Vec<Value> {
     };
     let prices = shared.routing.treasury.ledger.prices.load();
     let priced = prices.models();
+    let is_provider = |name: &str| catalogue.get(name).is_some();
     let entry = |(provider, model): (&str, &str)| {
         // A model that its bare name does not lead to is listed under the name that does.
+        let names_other = model.split_once('/').is_some_and(|(prefix, _)| is_provider(prefix));
         let id = match key.provider.as_deref().or_else(|| catalogue.vendor_of(model)) {
-            Some(vendor) if vendor == provider => model.to_owned(),
+            Some(vendor) if vendor == provider && !names_other => model.to_owned(),
             _ => format!("{provider}/{model}"),
         };
         json!({ "id": id, "object": "model", "created": 0, "owned_by": provider })
     };
-    priced.filter(|(provider, model)| usable(provider) && key.allows_model(model)).map(entry).collect()
+    let allowed =
+        |(provider, model): &(&str, &str)| usable(provider) && key.allows_model(provider, model, &is_provider);
+    priced.filter(allowed).map(entry).collect()
 }
 
 fn marked(request: &HttpRequest, body: Result<Value, ApiError>) -> HttpResponse {

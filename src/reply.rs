@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use actix_web::body::BoxBody;
 use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use gateway_actors::failure::FailureKind;
 use gateway_actors::limits::Left;
 use gateway_actors::limits::admission::Lefts;
@@ -15,6 +16,7 @@ use crate::error::{seconds_up, status_code};
 use crate::shutdown::Phase;
 use crate::sse_body::SseBody;
 use crate::trace;
+use crate::whole_body::{UnreadBody, WholeBody};
 
 const PROVIDER: HeaderName = HeaderName::from_static("x-portkey-provider");
 const OPTION_INDEX: HeaderName = HeaderName::from_static("x-portkey-last-used-option-index");
@@ -74,11 +76,10 @@ impl Marks {
 pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSettings) -> HttpResponse {
     match reply {
         Ok(Reply::Whole { head, body }) => {
-            drop(permit);
             let mut response = HttpResponse::Ok();
             tell(&mut response, &head);
             response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
-            response.body(body)
+            response.body(WholeBody::new(body, permit))
         }
         Ok(Reply::Stream { head, frames }) => {
             let mut response = stream_head();
@@ -92,6 +93,12 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSe
             failed(&unanswered, stream.budget_status)
         }
     }
+}
+
+/// The answer of a request whose body may not have been read. As long as the payload lives the server does not wait for
+/// its rest, which may never come: it closes the connection once the client had time to read the answer.
+pub fn with_unread(response: HttpResponse, payload: web::Payload) -> HttpResponse {
+    response.map_body(|_, body| BoxBody::new(UnreadBody { body, _payload: payload }))
 }
 
 /// Commits to a stream before its request is answered, so that comments can keep the connection alive (D4).
@@ -112,7 +119,7 @@ pub struct StreamSettings {
 fn stream_head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")));
-    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store")));
     // nginx and its kin would hold the events back.
     response.insert_header((HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")));
     response

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use actix::Actor;
 use actix_rt::Arbiter;
-use actix_web::{App, HttpServer, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App, web};
 use gateway_actors::actor_stats::{ActorStats, Mailbox};
 use gateway_actors::afford::{BudgetRules, Treasury};
 use gateway_actors::budget_ledger::{LedgerSettings, Webhook};
@@ -41,7 +43,10 @@ use tokio::sync::watch;
 
 use crate::admin::{AdminAuth, AdminState};
 use crate::config::{ActorSettings, BudgetSettings, Config};
+use crate::config_cache::ConfigCache;
 use crate::first_start;
+use crate::http_server;
+use crate::manners::manners;
 use crate::pulse::{self, Pulses};
 use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
@@ -88,25 +93,12 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
                 .app_data(admin_auth.clone())
                 .app_data(admin_state.clone())
                 .configure(routes::configure)
+                .wrap(from_fn(manners))
         }
     };
     actix_rt::spawn(forget_what_is_over(shared.clone()));
-    let settings = &shared.config.server;
-    let mut server = HttpServer::new(factory)
-        .workers(settings.worker_threads())
-        .disable_signals()
-        // A client that closed its side has left: its call ends at once (D6).
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .keep_alive(Duration::from_secs(75))
-        .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
-        // The drain ends first; this is for workers that hang.
-        .shutdown_timeout(settings.drain_timeout_ms.div_ceil(1000) + 2);
-    for listener in listeners {
-        server = server.listen(listener)?;
-    }
-    let addresses = server.addrs();
-    let server = server.run();
+    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let server = http_server::build(listeners, &shared.config.server, &shared.metrics, factory)?;
     let handle = server.handle();
     actix_rt::spawn(server);
     for address in &addresses {
@@ -239,18 +231,18 @@ async fn assemble(
     Ok(Shared {
         keys,
         in_flight,
+        bodies: config.server.bodies(),
         metrics,
         routing,
         limits,
         doorkeeper,
         redis: redis_state,
-        ip_limiter: match config.server.ip_rate_limit_per_minute {
-            0 => None,
-            limit => Some(KeyedRateLimiter::per_minute(limit)),
-        },
+        ip_limiter: address_limit(config.server.ip_rate_limit_per_minute),
+        admin_guesses: address_limit(config.server.admin_guesses_per_minute),
         proxies: config.server.proxies(),
         default_plan,
         plans,
+        inline_configs: ConfigCache::default(),
         key_registry,
         metrics_actor: restarting(start_metrics, metrics_stats, &config.actors.metrics),
         pulses: Pulses::default(),
@@ -258,6 +250,10 @@ async fn assemble(
         phase,
         config,
     })
+}
+
+fn address_limit(per_minute: u32) -> Option<KeyedRateLimiter> {
+    (per_minute > 0).then(|| KeyedRateLimiter::per_minute(per_minute))
 }
 
 /// Opens the usage journal of this process.
@@ -343,7 +339,7 @@ async fn forget_what_is_over(shared: Arc<Shared>) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     loop {
         minute.tick().await;
-        if let Some(limiter) = &shared.ip_limiter {
+        for limiter in [&shared.ip_limiter, &shared.admin_guesses].into_iter().flatten() {
             limiter.forget_idle();
         }
         if let Some(meanings) = &shared.routing.cache.meanings {

@@ -123,7 +123,7 @@ async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Sha
     let last = Instant::now() + Duration::from_millis(settings.drain_timeout_ms);
     let stopping = actix_rt::spawn(server.stop(true));
     let idle = async {
-        while shared.in_flight.count() > 0 {
+        while shared.in_flight.count() > 0 || shared.bodies.bodies() > 0 {
             sleep(Duration::from_millis(10)).await;
         }
     };

@@ -18,8 +18,10 @@ use gateway_actors::redis_link::RedisState;
 use gateway_actors::router::{RouterActor, Routing};
 use tokio::sync::watch;
 
+use crate::body_budget::BodyBudget;
 use crate::config::Config;
 use crate::config::proxies::TrustedProxies;
+use crate::config_cache::ConfigCache;
 use crate::pulse::Pulses;
 use crate::shutdown::Phase;
 
@@ -31,6 +33,8 @@ pub struct Shared {
     pub keys: Arc<ArcSwap<KeyTable>>,
     /// Client requests under way.
     pub in_flight: InFlight,
+    /// Bytes of request bodies under way.
+    pub bodies: BodyBudget,
     /// The process' metrics.
     pub metrics: Arc<Metrics>,
     /// Providers and prices.
@@ -43,12 +47,16 @@ pub struct Shared {
     pub redis: Option<(RedisState, RedisState)>,
     /// The request limit of each client address, if there is one.
     pub ip_limiter: Option<KeyedRateLimiter>,
+    /// The limit of wrong admin tokens of each client address, if there is one.
+    pub admin_guesses: Option<KeyedRateLimiter>,
     /// The proxies whose `x-forwarded-for` is believed.
     pub proxies: TrustedProxies,
     /// The plan of a request that brings no config and whose key has none.
     pub default_plan: Arc<Plan>,
     /// The named configs of the configuration, by slug.
     pub plans: HashMap<String, Arc<Plan>>,
+    /// Inline configs that were read.
+    pub inline_configs: ConfigCache,
     /// The actor that owns the virtual keys.
     pub key_registry: Mailbox<KeyRegistry>,
     /// The actor that owns the metrics.

@@ -23,6 +23,11 @@ impl InFlight {
         (taken < self.limit).then_some(permit)
     }
 
+    /// Whether all places are taken.
+    pub fn is_full(&self) -> bool {
+        self.count() >= self.limit
+    }
+
     /// How many requests are under way.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)

@@ -36,6 +36,7 @@ pub struct Metrics {
     retries: IntCounterVec,
     fallbacks: IntCounterVec,
     refused: IntCounterVec,
+    stalled_clients: IntCounter,
     price_lookups: IntCounterVec,
     budget_alerts: IntCounterVec,
     cache_requests: IntCounterVec,
@@ -145,6 +146,12 @@ impl Metrics {
             attempts: counters("llm_upstream_attempts_total", "Attempts at providers", &["provider", "outcome"])?,
             retries: counters("llm_retries_total", "Attempts repeated at the same target", &["provider"])?,
             fallbacks: counters("llm_fallbacks_total", "Requests that left a target for the next", &["provider"])?,
+            stalled_clients: {
+                let help = "Connections reset because the client took nothing of its answer";
+                let counter = IntCounter::new("gateway_stalled_clients_total", help)?;
+                registry.register(Box::new(counter.clone()))?;
+                counter
+            },
             refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
@@ -282,6 +289,11 @@ impl Metrics {
     /// Counts a request that left this provider's target for the next one.
     pub fn fallback(&self, provider: &str) {
         self.fallbacks.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a connection that was given up because its client took nothing of what was written.
+    pub fn client_stalled(&self) {
+        self.stalled_clients.inc();
     }
 
     /// Counts a request refused before routing; `reason` is an error code of the gateway's own table.

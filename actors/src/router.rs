@@ -246,8 +246,9 @@ impl RouterActor {
         if !key.allows_provider(&provider) {
             return Err(RouteError::Forbidden(format!("This key may not use the provider '{provider}'.")));
         }
-        if !key.allows_model(&model) {
-            return Err(RouteError::Forbidden(format!("This key may not use the model '{model}'.")));
+        if !key.allows_model(&provider, &model, &|name| catalogue.get(name).is_some()) {
+            let message = format!("This key may not use the model '{model}' of '{provider}'.");
+            return Err(RouteError::Forbidden(message));
         }
         let (Some(entry), Some(handle)) = (catalogue.get(&provider), self.routing.providers.get(&provider)) else {
             let message = format!("The provider '{provider}' is not configured.");

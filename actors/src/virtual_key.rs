@@ -44,7 +44,8 @@ pub struct VirtualKey {
     pub user_id: Option<String>,
     /// The team whose budget the key also draws on.
     pub team_id: Option<String>,
-    /// Patterns (`*` stands for any text) of the models that the key may ask for; none means all.
+    /// Patterns (`*` stands for any text) of the models that the key may ask for, by the names that clients use for them;
+    /// none means all.
     pub allowed_models: Option<Vec<String>>,
     /// The providers that the key may reach; none means all.
     pub allowed_providers: Option<Vec<String>>,
@@ -132,12 +133,23 @@ impl VirtualKey {
         Some(Limited { limits: self.limits, counters })
     }
 
-    /// Whether the key may ask for this model.
-    pub fn allows_model(&self, model: &str) -> bool {
-        match &self.allowed_models {
-            Some(patterns) => patterns.iter().any(|pattern| matches_pattern(pattern, model)),
-            None => true,
-        }
+    /// Whether the key may ask this provider for this model. A pattern is a name as clients use it: `gpt-4o` for the model
+    /// at any provider, or `openai/gpt-4o`, where `is_provider` knows the first part.
+    pub fn allows_model(&self, provider: &str, model: &str, is_provider: &dyn Fn(&str) -> bool) -> bool {
+        let Some(patterns) = &self.allowed_models else { return true };
+        patterns.iter().any(|pattern| {
+            let pattern = pattern.strip_prefix('@').unwrap_or(pattern);
+            match pattern.split_once('/') {
+                Some((prefix, rest)) if is_provider(&prefix.to_ascii_lowercase()) => {
+                    prefix.eq_ignore_ascii_case(provider) && matches_pattern(rest, model)
+                }
+                Some((prefix, rest)) if prefix.contains('*') => {
+                    let is_qualified = matches_pattern(prefix, provider) && matches_pattern(rest, model);
+                    is_qualified || matches_pattern(pattern, model)
+                }
+                _ => matches_pattern(pattern, model),
+            }
+        })
     }
 
     /// Whether the key may reach this provider.

@@ -8,7 +8,7 @@ use actix_web::{Error, ResponseError, web};
 use gateway_actors::virtual_key::KeyHash;
 
 use super::AdminError;
-use crate::admit::limit_address;
+use crate::admit::limit_guesses;
 use crate::state::Worker;
 
 /// What the admin token is compared with, given to the app as `web::Data<AdminAuth>`.
@@ -36,9 +36,9 @@ pub(super) async fn require_admin_token<B: MessageBody>(
     // Without anything to compare with, nobody is let in.
     let accepted = request.app_data::<web::Data<AdminAuth>>().is_some_and(|auth| auth.accepts(&request));
     if !accepted {
-        // Who guesses the token is held to the limit of its address.
+        // Who guesses the token is held to limits of its address.
         let worker = request.app_data::<web::Data<Worker>>();
-        let limited = worker.and_then(|worker| limit_address(&worker.shared, request.request()).err());
+        let limited = worker.and_then(|worker| limit_guesses(&worker.shared, request.request()).err());
         let unauthorized = || AdminError::unauthorized().error_response();
         let refusal = limited.map_or_else(unauthorized, |error| error.response());
         return Ok(request.into_response(refusal).map_into_right_body());

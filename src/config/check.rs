@@ -61,6 +61,15 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     actors::check(&config.actors, &mut wrong);
     check_semantic(&config.cache.semantic, &mut wrong);
+    if (1..server.max_body_bytes as u64).contains(&server.max_bodies_bytes) {
+        wrong("server.max_bodies_bytes", "must be at least server.max_body_bytes, or 0".to_owned());
+    }
+    for (at, origin) in server.cors.iter().enumerate() {
+        if origin != "*" && !is_origin(origin) {
+            let message = format!("'{origin}' is no origin, such as https://app.example, nor *");
+            wrong(&format!("server.cors[{at}]"), message);
+        }
+    }
     for (at, network) in server.trusted_proxies.iter().enumerate() {
         if network.parse::<Network>().is_err() {
             let message = format!("'{network}' is no address or network, such as 10.0.0.0/8");
@@ -305,4 +314,10 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
     if settings.breaker.failure_threshold_percentage > 100 {
         wrong(&path("breaker.failure_threshold_percentage"), "at most 100".to_owned());
     }
+}
+
+/// Whether this is how a browser writes the origin of a page: no path, not even a slash.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    is_http_url(text) && !host.contains(['/', '@', '?', '#']) && text.to_ascii_lowercase() == text
 }

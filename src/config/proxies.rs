@@ -1,6 +1,6 @@
 //! Whose word about the client's address is believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddrV4};
 use std::str::FromStr;
 
 /// An address, or a network in CIDR notation.
@@ -56,13 +56,29 @@ impl TrustedProxies {
             if !self.networks.iter().any(|network| network.contains(client)) {
                 break;
             }
-            match hop.trim().parse() {
-                Ok(address) => client = address,
-                Err(_) => break,
+            match hop_address(hop.trim()) {
+                Some(address) => client = address,
+                None => break,
             }
         }
         client
     }
+}
+
+/// The address of a hop: some proxies quote it, add the port, or put an IPv6 address into brackets.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.strip_prefix('"').and_then(|hop| hop.strip_suffix('"')).unwrap_or(hop);
+    let without_zone =
+        |address: &str| address.split_once('%').map_or(address.to_owned(), |(address, _)| address.to_owned());
+    if let Some(rest) = hop.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        return is_port.then(|| without_zone(address).parse::<Ipv6Addr>().ok()).flatten().map(IpAddr::V6);
+    }
+    if let Ok(address) = without_zone(hop).parse() {
+        return Some(address);
+    }
+    hop.parse::<SocketAddrV4>().ok().map(|address| IpAddr::V4(*address.ip()))
 }
 
 #[cfg(test)]
@@ -79,6 +95,14 @@ mod tests {
             ("::1", "2001:db8::5", "2001:db8::5"),
             ("10.0.0.1", "nonsense", "10.0.0.1"),
             ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "198.51.100.7:51234", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7:51234, 10.2.3.4:80", "198.51.100.7"),
+            ("10.0.0.1", "[2001:db8::5]:443", "2001:db8::5"),
+            ("10.0.0.1", "[2001:db8::5]", "2001:db8::5"),
+            ("10.0.0.1", "\"[2001:db8::5]:443\"", "2001:db8::5"),
+            ("10.0.0.1", "fe80::1%eth0", "fe80::1"),
+            ("10.0.0.1", "198.51.100.7:no", "10.0.0.1"),
+            ("10.0.0.1", "[198.51.100.7]:80", "10.0.0.1"),
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
         ];
         for (peer, forwarded, client) in cases {

@@ -16,6 +16,7 @@ mod canary;
 mod cancel;
 mod chat;
 mod cli;
+mod client_bodies;
 mod conditional;
 mod config_header;
 mod deploy;
@@ -34,6 +35,7 @@ mod limits;
 mod load_balance;
 mod locked_store;
 mod logs;
+mod manners;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;

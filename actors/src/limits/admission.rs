@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::book::Limited;
 use super::minute::{Left, Minute, NotTaken, Ticket};
 use super::parallel::NoPlace;
-use super::{Counters, LimitKind, now};
+use super::{Counters, LimitKind, Limits, now};
 use crate::actor_stats::Mailbox;
 use crate::budget::scope::ScopeKind;
 use crate::limit_keeper::{Fetch, LimitKeeper};
@@ -84,6 +84,7 @@ pub struct Admission {
 #[derive(Debug)]
 struct Held {
     counters: Arc<Counters>,
+    limits: Limits,
     request: Option<Ticket>,
     place: bool,
 }
@@ -132,8 +133,27 @@ impl Patience {
     }
 }
 
-/// What was taken so far: given back unless all of it is, also when the client leaves meanwhile.
-struct Pending(Option<Admission>);
+/// What a request has taken so far: given back unless the request is counted, also when the client leaves meanwhile (E5).
+#[derive(Debug, Default)]
+pub struct Pending(Option<Admission>);
+
+impl Pending {
+    /// Whether a limit of tokens is among those that the request counts in.
+    pub fn counts_tokens(&self) -> bool {
+        let held = self.0.iter().flat_map(|admission| &admission.held);
+        held.into_iter().any(|held| held.limits.tokens_per_minute.is_some())
+    }
+
+    /// What the limits leave.
+    pub fn left(&self) -> Lefts {
+        self.0.as_ref().map(|admission| admission.left).unwrap_or_default()
+    }
+
+    /// The request is worth counting.
+    pub fn count(mut self) -> Admission {
+        self.0.take().unwrap_or_default()
+    }
+}
 
 impl Drop for Pending {
     fn drop(&mut self) {
@@ -158,17 +178,17 @@ enum Refusal {
 }
 
 impl Doorkeeper {
-    /// Takes one request's places, the dearest check last. `tokens` is the estimate of what it will use.
+    /// Takes one request's places and counts it, before its body is read: who is over a limit of requests costs no more
+    /// than the head of the request. Its tokens are taken by [`Doorkeeper::take_tokens`].
     ///
     /// # Errors
     /// Which limit is reached. Nothing is then taken of any.
-    pub async fn admit(&self, limited: Vec<Limited>, tokens: u64) -> Result<Admission, Box<OverLimit>> {
+    pub async fn admit(&self, limited: Vec<Limited>) -> Result<Pending, Box<OverLimit>> {
         let mut patience = Patience(None);
         let mut pending = Pending(Some(Admission::default()));
-        let mut hold = TokenHold::default();
         for Limited { limits, counters } in limited {
             let Some(admission) = &mut pending.0 else { break };
-            admission.held.push(Held { counters: counters.clone(), request: None, place: false });
+            admission.held.push(Held { counters: counters.clone(), limits, request: None, place: false });
             let taken = async {
                 let Some(held) = admission.held.last_mut() else { return Ok(()) };
                 if let Some(limit) = limits.max_parallel {
@@ -182,33 +202,37 @@ impl Doorkeeper {
                     held.request = Some(ticket.map_err(over(LimitKind::Requests, limit))?);
                     tighten(&mut admission.left.requests, self.left(&counters.requests, limit));
                 }
-                if let Some(limit) = limits.tokens_per_minute {
-                    let ticket = self.take(&counters, LimitKind::Tokens, u64::from(limit), tokens, &mut patience).await;
-                    hold.held.push((counters.clone(), ticket.map_err(over(LimitKind::Tokens, limit))?));
-                    tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
-                }
                 Ok(())
             };
-            if let Err((kind, limit, refusal)) = taken.await {
-                let (is_known, retry_after) = match refusal {
-                    Refusal::Full(wait) => (true, wait),
-                    Refusal::Unknown => (false, SOON),
-                };
-                let mut left = pending.0.as_ref().map(|admission| admission.left).unwrap_or_default();
-                let none = Left { limit: u64::from(limit), remaining: 0, reset: retry_after };
-                match kind {
-                    LimitKind::Requests => left.requests = Some(none),
-                    LimitKind::Tokens => left.tokens = Some(none),
-                    LimitKind::Parallel => {}
-                }
-                let scope = counters.scope().kind;
-                let limit = u64::from(limit);
-                return Err(Box::new(OverLimit { scope, kind, limit, is_known, retry_after, left }));
+            if let Err(refusal) = taken.await {
+                return Err(over_limit(&counters, refusal, pending.left()));
             }
         }
-        let mut admission = pending.0.take().unwrap_or_default();
+        Ok(pending)
+    }
+
+    /// Takes the tokens that an admitted request will probably use.
+    ///
+    /// # Errors
+    /// Whose limit of tokens is reached; none are then taken.
+    pub async fn take_tokens(&self, pending: &mut Pending, tokens: u64) -> Result<(), Box<OverLimit>> {
+        let Some(admission) = &mut pending.0 else { return Ok(()) };
+        let mut patience = Patience(None);
+        let mut hold = TokenHold::default();
+        for held in &admission.held {
+            let Some(limit) = held.limits.tokens_per_minute else { continue };
+            let counters = &held.counters;
+            let ticket = self.take(counters, LimitKind::Tokens, u64::from(limit), tokens, &mut patience).await;
+            match ticket {
+                Ok(ticket) => hold.held.push((counters.clone(), ticket)),
+                Err(refusal) => {
+                    return Err(over_limit(counters, (LimitKind::Tokens, limit, refusal), admission.left));
+                }
+            }
+            tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
+        }
         admission.tokens = (!hold.held.is_empty()).then(|| Arc::new(hold));
-        Ok(admission)
+        Ok(())
     }
 
     async fn take(
@@ -288,6 +312,24 @@ impl Doorkeeper {
             None => minute.left_here(u64::from(limit), now()),
         }
     }
+}
+
+/// The refusal in words, with what is left.
+fn over_limit(counters: &Counters, refused: (LimitKind, u32, Refusal), mut left: Lefts) -> Box<OverLimit> {
+    let (kind, limit, refusal) = refused;
+    let (is_known, retry_after) = match refusal {
+        Refusal::Full(wait) => (true, wait),
+        Refusal::Unknown => (false, SOON),
+    };
+    let limit = u64::from(limit);
+    let none = Left { limit, remaining: 0, reset: retry_after };
+    match kind {
+        LimitKind::Requests => left.requests = Some(none),
+        LimitKind::Tokens => left.tokens = Some(none),
+        LimitKind::Parallel => {}
+    }
+    let scope = counters.scope().kind;
+    Box::new(OverLimit { scope, kind, limit, is_known, retry_after, left })
 }
 
 fn over(kind: LimitKind, limit: u32) -> impl FnOnce(Refusal) -> (LimitKind, u32, Refusal) {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::chain::{Chain, Exit, Step};
+use super::conditions::Subjects;
 use super::strategy::Mode;
 use super::{Child, ErrorRule, Node, Plan, Target};
 use crate::wire::json_object::JsonObject;
@@ -51,7 +52,7 @@ impl Plan {
             own = Context { metadata: &merged, ..*context };
             context = &own;
         }
-        let picked = pick(&self.root, context, random, is_open)?;
+        let picked = pick(&self.root, &Subjects::new(context), random, is_open)?;
         let mut steps = Vec::new();
         flatten(&picked, &[], &mut steps);
         Ok(Chain { steps })
@@ -66,7 +67,7 @@ enum Picked<'a> {
 
 fn pick<'a>(
     node: &'a Node,
-    context: &Context<'_>,
+    request: &Subjects<'_>,
     random: &mut dyn FnMut() -> f64,
     is_open: &dyn Fn(&Target) -> bool,
 ) -> Result<Picked<'a>, NoTarget> {
@@ -76,21 +77,21 @@ fn pick<'a>(
     };
     let chosen = match mode {
         Mode::Fallback { .. } => {
-            let picked = |child: &'a Child| Ok((pick(&child.node, context, random, is_open)?, &child.rule));
+            let picked = |child: &'a Child| Ok((pick(&child.node, request, random, is_open)?, &child.rule));
             return children.iter().map(picked).collect::<Result<_, _>>().map(Picked::Fallback);
         }
         Mode::Single => children.first(),
         Mode::Loadbalance { sticky } => {
-            let claims = sticky.as_ref().and_then(|sticky| sticky.claims(context, children.len()));
+            let claims = sticky.as_ref().and_then(|sticky| sticky.claims(request.context(), children.len()));
             balanced(children, claims, random, is_open)
         }
         Mode::Conditional { conditions, default } => {
-            let fitting = conditions.iter().find(|branch| branch.condition.holds(context)).map(|branch| &branch.then);
+            let fitting = conditions.iter().find(|branch| branch.condition.holds(request)).map(|branch| &branch.then);
             let name = fitting.or(default.as_ref()).ok_or(NoTarget)?;
             children.iter().find(|child| child.name.as_ref() == Some(name))
         }
     };
-    pick(&chosen.ok_or(NoTarget)?.node, context, random, is_open)
+    pick(&chosen.ok_or(NoTarget)?.node, request, random, is_open)
 }
 
 /// One child by weight; equal weights where all are zero.

@@ -1,6 +1,9 @@
 //! Conditions on a request, in the manner of MongoDB's queries.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
@@ -12,8 +15,20 @@ use super::fields::{Findings, join};
 const MOST_TERMS: usize = 256;
 const MOST_REGEXES: usize = 32;
 
-/// The most memory that one compiled regular expression may take, in bytes.
-const LARGEST_REGEX: usize = 256 << 10;
+/// Sizes that a compiled regular expression may have, in bytes: what does not fit the last one is refused.
+const REGEX_SIZES: [usize; 4] = [8 << 10, 32 << 10, 128 << 10, 256 << 10];
+
+/// The most memory that all compiled regular expressions of a config may take, in bytes.
+const MAX_REGEX_BYTES: usize = 512 << 10;
+
+/// The most memory that one of them may take for each thread that uses it, in bytes.
+const MAX_DFA_BYTES: usize = 64 << 10;
+
+/// The longest beginning of a text that a regular expression looks at, in bytes.
+const MAX_MATCHED: usize = 256 << 10;
+
+/// The longest text that may be a number.
+const LONGEST_NUMBER: usize = 64;
 
 /// The longest array or object of the body that is built to be compared; longer ones are compared as text.
 const LARGEST_TREE: usize = 4096;
@@ -84,12 +99,12 @@ impl Condition {
     }
 
     /// Whether the request fits.
-    pub fn holds(&self, context: &Context<'_>) -> bool {
+    pub fn holds(&self, request: &Subjects<'_>) -> bool {
         match self {
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(context)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(context)),
+            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(request)),
+            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(request)),
             Self::Field(field, tests) => {
-                let value = field.value(context);
+                let value = request.value(field);
                 tests.iter().all(|test| test.passes(value.as_ref()))
             }
         }
@@ -108,17 +123,82 @@ impl Field {
             }
         }
     }
+}
 
-    fn value(&self, context: &Context<'_>) -> Option<Value> {
-        match self {
-            Self::Metadata(name) => context.metadata.get(name).cloned(),
-            Self::Params(name) => {
-                let text = context.params.get(name).filter(|text| *text != "null")?;
-                let is_long = text.len() > LARGEST_TREE && text.starts_with(['{', '[']);
-                if is_long { Some(Value::from(text)) } else { serde_json::from_str(text).ok() }
+/// What conditions look at in one request; each field of the body is read once, however often it is asked for.
+pub(super) struct Subjects<'a> {
+    context: &'a Context<'a>,
+    params: RefCell<HashMap<String, Option<Subject<'a>>>>,
+}
+
+/// A value; long arrays and objects of the body stay text.
+#[derive(Clone)]
+enum Subject<'a> {
+    Tree(Rc<Value>),
+    Text(&'a str),
+}
+
+impl<'a> Subjects<'a> {
+    /// What this request has.
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Self { context, params: RefCell::default() }
+    }
+
+    /// The request itself.
+    pub fn context(&self) -> &'a Context<'a> {
+        self.context
+    }
+
+    fn value(&self, field: &Field) -> Option<Subject<'a>> {
+        match field {
+            Field::Metadata(name) => self.context.metadata.get(name).cloned().map(Rc::new).map(Subject::Tree),
+            Field::Pathname => Some(Subject::Text(self.context.pathname)),
+            Field::Params(name) => {
+                if let Some(known) = self.params.borrow().get(name) {
+                    return known.clone();
+                }
+                let value = self.param(name);
+                self.params.borrow_mut().insert(name.clone(), value.clone());
+                value
             }
-            Self::Pathname => Some(Value::from(context.pathname)),
         }
+    }
+
+    fn param(&self, name: &str) -> Option<Subject<'a>> {
+        let text = self.context.params.get(name).filter(|text| *text != "null")?;
+        let is_long = text.len() > LARGEST_TREE && text.starts_with(['{', '[']);
+        if is_long {
+            Some(Subject::Text(text))
+        } else {
+            serde_json::from_str(text).ok().map(Rc::new).map(Subject::Tree)
+        }
+    }
+}
+
+impl Subject<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Tree(value) => scalar_text(value),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Tree(value) => number(value),
+            Self::Text(text) => parsed(text),
+        }
+    }
+
+    /// Equality, where a number equals its text, since metadata carries numbers as text.
+    fn is(&self, wanted: &Value) -> bool {
+        let is_number = matches!(self, Self::Tree(value) if value.is_number());
+        if (is_number || wanted.is_number())
+            && let (Some(value), Some(wanted)) = (self.number(), number(wanted))
+        {
+            return value == wanted;
+        }
+        matches!(self, Self::Tree(value) if **value == *wanted) || self.text() == scalar_text(wanted)
     }
 }
 
@@ -149,11 +229,12 @@ fn test(name: &str, operand: &Value, path: &str, found: &mut Findings) -> Option
         "$nin" => (list().map(Test::NotIn), "an array"),
         "$regex" => {
             found.regexes += 1;
-            let compile = |text: &str| RegexBuilder::new(text).size_limit(LARGEST_REGEX).build().ok();
-            let regex = operand.as_str().filter(|_| found.regexes <= MOST_REGEXES).and_then(compile);
+            let text = operand.as_str().filter(|_| found.regexes <= MOST_REGEXES);
+            let regex = text.and_then(|text| compile(text, &mut found.regex_bytes));
             (
                 regex.map(Test::Matches),
-                "a small regular expression without look-around and back-references, of 32 at most",
+                "a small regular expression without look-around and back-references, of 32 at most, which together take \
+                 512 KiB at most",
             )
         }
         _ => (None, "one of $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $regex"),
@@ -164,9 +245,20 @@ fn test(name: &str, operand: &Value, path: &str, found: &mut Findings) -> Option
     test
 }
 
+/// A regular expression. `taken` is what those of the config take so far, in bytes, rounded up to a size that it fits.
+fn compile(text: &str, taken: &mut usize) -> Option<Regex> {
+    let left = MAX_REGEX_BYTES.saturating_sub(*taken);
+    let (size, regex) = REGEX_SIZES.into_iter().filter(|size| *size <= left).find_map(|size| {
+        let built = RegexBuilder::new(text).size_limit(size).dfa_size_limit(MAX_DFA_BYTES).build();
+        built.ok().map(|regex| (size, regex))
+    })?;
+    *taken += size;
+    Some(regex)
+}
+
 impl Test {
-    fn passes(&self, value: Option<&Value>) -> bool {
-        let compare = |holds: &dyn Fn(f64) -> bool| value.and_then(number).is_some_and(holds);
+    fn passes(&self, value: Option<&Subject<'_>>) -> bool {
+        let compare = |holds: &dyn Fn(f64) -> bool| value.and_then(Subject::number).is_some_and(holds);
         match self {
             Self::Equal(wanted) => is(value, wanted),
             Self::NotEqual(unwanted) => !is(value, unwanted),
@@ -176,24 +268,28 @@ impl Test {
             Self::LessOrEqual(bound) => compare(&|number| number <= *bound),
             Self::In(wanted) => wanted.iter().any(|wanted| is(value, wanted)),
             Self::NotIn(unwanted) => !unwanted.iter().any(|unwanted| is(value, unwanted)),
-            Self::Matches(regex) => value.is_some_and(|value| regex.is_match(&scalar_text(value))),
+            Self::Matches(regex) => value.is_some_and(|value| regex.is_match(beginning(&value.text()))),
         }
     }
 }
 
-/// Equality, where a number equals its text, since metadata carries numbers as text; an absent value equals null alone.
-fn is(value: Option<&Value>, wanted: &Value) -> bool {
-    let Some(value) = value else { return wanted.is_null() };
-    if (value.is_number() || wanted.is_number())
-        && let (Some(value), Some(wanted)) = (number(value), number(wanted))
-    {
-        return value == wanted;
-    }
-    value == wanted || scalar_text(value) == scalar_text(wanted)
+/// An absent value equals null alone.
+fn is(value: Option<&Subject<'_>>, wanted: &Value) -> bool {
+    value.map_or_else(|| wanted.is_null(), |value| value.is(wanted))
+}
+
+/// As much of a text as a regular expression looks at.
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_MATCHED)).unwrap_or(text)
 }
 
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| number.is_finite())
+    value.as_f64().or_else(|| parsed(value.as_str()?)).filter(|number| number.is_finite())
+}
+
+/// No number is longer; a long text is not even trimmed.
+fn parsed(text: &str) -> Option<f64> {
+    if text.len() > LONGEST_NUMBER { None } else { text.trim().parse().ok().filter(|number: &f64| number.is_finite()) }
 }
 
 /// A value as text, without the quotes of a string.

@@ -25,6 +25,8 @@ pub(super) struct Findings {
     pub conditions: usize,
     pub terms: usize,
     pub regexes: usize,
+    /// What the regular expressions take, in bytes.
+    pub regex_bytes: usize,
     warnings: Vec<String>,
     more_warnings: usize,
 }

@@ -63,21 +63,54 @@ fn h5_a_former_text_works_until_its_grace_ends() {
     assert_eq!(revoked.authorize(old, before), Err(KeyRefusal::Revoked));
 }
 
+fn allows(key: &VirtualKey, provider: &str, model: &str) -> bool {
+    key.allows_model(provider, model, &|name| ["openai", "acme", "openrouter"].contains(&name))
+}
+
+/// K02: a pattern means what clients write, and grants no look-alike.
+#[test]
+fn k02_a_pattern_may_name_the_provider() {
+    for (pattern, provider, model, allowed) in [
+        ("acme/small", "acme", "small", true),
+        ("Acme/small", "acme", "small", true),
+        ("@acme/small", "acme", "small", true),
+        ("acme/*", "acme", "small", true),
+        ("acme/*", "acme", "team/small", true),
+        ("acme/small", "openai", "small", false),
+        ("acme/small", "acme", "smaller", false),
+        // What another vendor calls so is another model.
+        ("openai/*", "openrouter", "openai/gpt-4o", false),
+        ("openrouter/openai/*", "openrouter", "openai/gpt-4o", true),
+        ("meta-llama/*", "openrouter", "meta-llama/llama-4", true),
+        ("*/small", "acme", "small", true),
+        ("*/small", "openrouter", "team/small", true),
+        ("small", "acme", "small", true),
+        // A star without a provider spans models alone.
+        ("a*", "acme", "small", false),
+        ("*", "acme", "small", true),
+        ("/small", "acme", "small", false),
+        ("acme/", "acme", "small", false),
+    ] {
+        let key = VirtualKey { allowed_models: Some(vec![pattern.to_owned()]), ..key() };
+        assert_eq!(allows(&key, provider, model), allowed, "{pattern}: {provider} {model}");
+    }
+}
+
 #[test]
 fn models_and_providers_are_free_unless_listed() {
-    assert!(key().allows_model("anything") && key().allows_provider("anyone"));
+    assert!(allows(&key(), "openai", "anything") && key().allows_provider("anyone"));
     let limited = VirtualKey {
         allowed_models: Some(vec!["gpt-4o*".to_owned(), "o3".to_owned()]),
         allowed_providers: Some(vec!["openai".to_owned()]),
         ..key()
     };
-    assert!(limited.allows_model("gpt-4o-mini") && limited.allows_model("o3"));
-    assert!(!limited.allows_model("o3-mini") && !limited.allows_model("claude"));
+    assert!(allows(&limited, "openai", "gpt-4o-mini") && allows(&limited, "acme", "o3"));
+    assert!(!allows(&limited, "openai", "o3-mini") && !allows(&limited, "openai", "claude"));
     assert!(limited.allows_provider("openai") && !limited.allows_provider("openai2"));
 }
 
 #[test]
 fn an_empty_list_allows_nothing() {
     let key = VirtualKey { allowed_models: Some(vec![]), allowed_providers: Some(vec![]), ..key() };
-    assert!(!key.allows_model("gpt-4o") && !key.allows_provider("openai"));
+    assert!(!allows(&key, "openai", "gpt-4o") && !key.allows_provider("openai"));
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
 use super::http::{Head, Reader};
@@ -107,6 +107,15 @@ pub async fn send(bytes: &[u8], to: SocketAddr) -> Pending {
     // A gateway that refuses early may close before it has read everything.
     let _ = write.write_all(bytes).await;
     Pending { reader: Reader::new(read), _write: write }
+}
+
+/// Sends bytes, and gives everything that comes until the gateway closes the connection.
+pub async fn exchange(bytes: &[u8], to: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(to).await.expect("the gateway takes connections");
+    stream.write_all(bytes).await.unwrap();
+    let mut all = Vec::new();
+    in_time("the gateway closes the connection", stream.read_to_end(&mut all)).await.unwrap();
+    String::from_utf8(all).expect("the answer is UTF-8")
 }
 
 /// The body of a chat request to this model.
