@@ -1,11 +1,13 @@
 //! One attempt at one target: send, wait for the head and the first content, and say what came of it.
 
+mod read;
 mod words;
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::StreamExt;
+use futures_util::stream::Fuse;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::{Failure, FailureKind};
@@ -17,9 +19,6 @@ use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::JsonObject;
 use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
 pub use words::{explain, redacted};
-
-/// The largest whole answer that is taken from a provider.
-const LARGEST_ANSWER: usize = 64 << 20;
 
 /// The largest error answer that is read.
 const LARGEST_ERROR: usize = 64 << 10;
@@ -88,8 +87,8 @@ pub enum Answered {
 
 /// A stream that has shown its first content (D1), or its end.
 pub struct OpenStream {
-    /// The rest of the provider's bytes.
-    pub body: UpstreamBody,
+    /// The rest of the provider's bytes. Fused, since it is asked on after its end.
+    pub body: Fuse<UpstreamBody>,
     /// What reads them.
     pub decoder: Box<dyn StreamDecoder>,
     /// What was read so far.
@@ -101,12 +100,12 @@ pub struct OpenStream {
 }
 
 impl Attempt<'_> {
-    /// Makes the attempt. Dropping the future closes the connection. Where it fails, `counted` takes in what the provider
-    /// counted all the same (B7).
+    /// Makes the attempt. Dropping the future closes the connection. `noted` takes in what the provider told beside its
+    /// answer, and where it fails what it counted all the same (B7).
     ///
     /// # Errors
     /// Where the provider gave no good answer, or for a stream no good beginning.
-    pub async fn run(&self, request: &VendorRequest, counted: &mut Option<Usage>) -> Result<Answered, Failure> {
+    pub async fn run(&self, request: &VendorRequest, noted: &mut Noted) -> Result<Answered, Failure> {
         let begun = Instant::now();
         let total = after(begun, self.timeouts.total_ms);
         let head = self.head_deadline(begun, total);
@@ -115,35 +114,24 @@ impl Attempt<'_> {
         match answer.status {
             200..300 => {}
             300..400 => return Err(self.redirected(&answer)),
-            _ => return Err(self.refused(answer, counted).await),
+            _ => return Err(self.refused(answer, noted).await),
         }
-        if self.stream {
-            let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
-            let open = timeout_at(head.at, self.first_content(answer.body, &mut opening)).await;
-            return match open.map_err(|_| self.failure(head.kind)).flatten() {
-                Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
-                Err(failure) => {
-                    *counted = opening.give_up();
-                    Err(failure)
-                }
-            };
+        let last = self.last_deadline(begun, total);
+        if !self.stream {
+            let read = timeout_at(last.at, self.whole(answer, noted)).await;
+            return read.map_err(|_| self.failure(last.kind))?.map(Answered::Whole);
         }
-        let last = match self.limit {
-            Some(limit) => Deadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::IdleTimeout),
-            None => Deadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::IdleTimeout },
-        };
-        let read = timeout_at(last.at, self.read_whole(answer.body)).await;
-        let body = read.map_err(|_| self.failure(last.kind))??;
-        let whole = match self.endpoint {
-            Endpoint::Chat => dialect::chat_answer(self.dialect, body.clone(), self.stamp),
-            Endpoint::Embeddings { base64 } => {
-                dialect::embeddings_answer(self.dialect, body.clone(), self.stamp, base64)
+        // One JSON text is an answer as a whole, whatever was asked for.
+        let open_by = if read::is_json(answer.header("content-type")) { last } else { head };
+        let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
+        let open = timeout_at(open_by.at, self.first_content(answer.body.fuse(), &mut opening)).await;
+        match open.map_err(|_| self.failure(open_by.kind)).flatten() {
+            Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
+            Err(failure) => {
+                noted.usage = opening.give_up();
+                Err(failure)
             }
-        };
-        whole.map(Answered::Whole).map_err(|error| {
-            *counted = dialect::usage_in(self.dialect, &body);
-            self.broken(error)
-        })
+        }
     }
 
     async fn send(&self, request: &VendorRequest) -> Result<UpstreamAnswer, FailureKind> {
@@ -162,8 +150,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// Until when the head, and for a stream the first content, must be here.
+    /// Until when the head, and for a stream the first content, must be here. The head of a whole answer comes when all
+    /// of it is made, so that its limit alone is that of all.
     fn head_deadline(&self, begun: Instant, total: Option<Instant>) -> Deadline {
+        if !self.stream {
+            return self.last_deadline(begun, total);
+        }
         let first_byte = after(begun, self.timeouts.first_byte_ms);
         let provider = match (first_byte, total) {
             (Some(first_byte), Some(total)) => Some(first_byte.min(total)),
@@ -177,8 +169,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// Until when a whole answer must be here.
+    fn last_deadline(&self, begun: Instant, total: Option<Instant>) -> Deadline {
+        match self.limit {
+            Some(limit) => Deadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::TotalTimeout),
+            None => Deadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::TotalTimeout },
+        }
+    }
+
     /// Reads a stream up to its first content, so that another target can still take over before it (D1).
-    async fn first_content(&self, mut body: UpstreamBody, opening: &mut Opening) -> Result<UpstreamBody, Failure> {
+    async fn first_content(
+        &self,
+        mut body: Fuse<UpstreamBody>,
+        opening: &mut Opening,
+    ) -> Result<Fuse<UpstreamBody>, Failure> {
         let Opening { decoder, events } = opening;
         let mut read = 0;
         loop {
@@ -204,36 +208,8 @@ impl Attempt<'_> {
         }
     }
 
-    async fn read_whole(&self, mut body: UpstreamBody) -> Result<Bytes, Failure> {
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
-        loop {
-            let deadline = after(Instant::now(), self.timeouts.idle_ms);
-            let next = match deadline {
-                Some(at) => timeout_at(at, body.next()).await.map_err(|_| self.failure(FailureKind::IdleTimeout))?,
-                None => body.next().await,
-            };
-            match next {
-                None if rest.is_empty() => return Ok(first),
-                None => return Ok(rest.freeze()),
-                Some(Err(_)) => return Err(self.failure(FailureKind::Broken)),
-                // Most answers come in one piece, which is then not copied.
-                Some(Ok(bytes)) if first.is_empty() && rest.is_empty() => first = bytes,
-                Some(Ok(bytes)) => {
-                    if rest.is_empty() {
-                        rest.extend_from_slice(&first);
-                    }
-                    rest.extend_from_slice(&bytes);
-                    if rest.len() > LARGEST_ANSWER {
-                        return Err(self.failure(FailureKind::Broken));
-                    }
-                }
-            }
-        }
-    }
-
     /// The failure that a non-2xx answer means.
-    async fn refused(&self, mut answer: UpstreamAnswer, counted: &mut Option<Usage>) -> Failure {
+    async fn refused(&self, mut answer: UpstreamAnswer, noted: &mut Noted) -> Failure {
         let limit = Instant::now() + Duration::from_secs(5);
         let mut text = BytesMut::new();
         while let Ok(Some(Ok(bytes))) = timeout_at(limit, answer.body.next()).await {
@@ -242,7 +218,7 @@ impl Attempt<'_> {
                 break;
             }
         }
-        *counted = dialect::usage_in(self.dialect, &text);
+        noted.usage = dialect::usage_in(self.dialect, &text);
         let error = redacted(dialect::error_body(self.dialect, answer.status, &text), self.credential);
         Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
     }
@@ -271,6 +247,13 @@ impl Attempt<'_> {
     }
 }
 
+/// What a provider tells beside its answer.
+#[derive(Debug, Default)]
+pub struct Noted {
+    /// What it counted of an attempt that failed.
+    pub usage: Option<Usage>,
+}
+
 /// A stream before its first content.
 struct Opening {
     decoder: Box<dyn StreamDecoder>,
@@ -278,7 +261,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn goes_on(self, body: UpstreamBody, deadline: Option<Instant>, credential: Option<Secret>) -> OpenStream {
+    fn goes_on(self, body: Fuse<UpstreamBody>, deadline: Option<Instant>, credential: Option<Secret>) -> OpenStream {
         let Self { decoder, events } = self;
         OpenStream { body, decoder, events, deadline, credential }
     }

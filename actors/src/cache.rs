@@ -11,7 +11,6 @@ pub mod late;
 pub mod meanings;
 pub mod question;
 pub mod recorder;
-pub mod replay;
 pub mod shadow;
 pub mod shelf;
 pub mod wish;

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
-use crate::attempt::{Answered, Attempt, Endpoint, Limit, OpenStream, explain};
+use crate::attempt::{Answered, Attempt, Endpoint, Limit, Noted, OpenStream, explain};
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
@@ -261,6 +261,7 @@ impl Call {
         let mut text = body.text().clone();
         let body = afforded.body.map_or(body, Cow::Owned);
         let mut prepared = prepare(request, resolved, &body).map_err(invalid)?;
+        let choices = body.read("n").ok().flatten().unwrap_or(1);
         // No copy is kept that is not needed while the provider works (G4).
         drop(body);
         if dialect == Dialect::OpenAi {
@@ -300,17 +301,18 @@ impl Call {
                 model: &resolved.model,
                 created: seconds_since_1970(),
                 strict: request.strict.or(resolved.target.strict).unwrap_or(false),
+                choices,
             },
         };
-        let mut counted = None;
-        let result = attempt.run(&prepared, &mut counted).await;
+        let mut noted = Noted::default();
+        let result = attempt.run(&prepared, &mut noted).await;
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
         match result {
             Ok(answered) => Ok(Success { answered, permit, metering }),
             Err(failure) => {
-                match counted.filter(|usage| usage.total_tokens() > 0) {
+                match noted.usage.filter(|usage| usage.total_tokens() > 0) {
                     Some(usage) => request.record.metered(&usage, metering.settle(&usage, "error")),
                     None => metering.release(),
                 }

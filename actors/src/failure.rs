@@ -14,10 +14,12 @@ pub enum FailureKind {
     Connect(ConnectCause),
     /// No connection within the connect timeout.
     ConnectTimeout,
-    /// No response head, or for a stream no first content event, within the first-byte timeout.
+    /// No first content event of a stream within the first-byte timeout.
     FirstByteTimeout,
     /// The request's own deadline passed (`request_timeout`, or the provider's total timeout).
     RequestTimeout,
+    /// A whole answer was not complete within the provider's total timeout.
+    TotalTimeout,
     /// The answer fell silent for longer than the idle timeout.
     IdleTimeout,
     /// The answer ended early, was not in the provider's format, or carried an error event inside a 200 stream.
@@ -43,7 +45,7 @@ impl FailureKind {
             Self::OverBudget | Self::BudgetUnknown => 429,
             Self::Broken => 502,
             Self::Connect(_) | Self::CircuitOpen | Self::Saturated | Self::NotReady => 503,
-            Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout => 504,
+            Self::ConnectTimeout | Self::FirstByteTimeout | Self::TotalTimeout | Self::IdleTimeout => 504,
         }
     }
 
@@ -53,7 +55,11 @@ impl FailureKind {
             // A 429 speaks of one credential's quota, and a provider has many: its wait and retries are answer enough.
             Self::Status(status) => status >= 500,
             Self::Connect(cause) => !cause.is_own_fault(),
-            Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::Broken => true,
+            Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::TotalTimeout
+            | Self::IdleTimeout
+            | Self::Broken => true,
             // The deadline may be the client's own, and the others never reached the provider.
             Self::RequestTimeout
             | Self::CircuitOpen
@@ -83,6 +89,7 @@ impl FailureKind {
             Self::ConnectTimeout => "connect_timeout",
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::RequestTimeout => "request_timeout",
+            Self::TotalTimeout => "total_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Broken => "broken",
             Self::CircuitOpen => "circuit_open",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use futures_util::stream::Fuse;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -12,10 +13,13 @@ use crate::attempt::{OpenStream, explain, redacted};
 use crate::failure::FailureKind;
 use crate::secret::Secret;
 use crate::upstream::UpstreamBody;
-use crate::wire::{ErrorBody, StreamEvent, Usage, openai, sse};
+use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, openai, sse};
 
 /// How long a finished answer's connection may take to close, so that it can be used again.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long a provider may take to send its terminal event, or to close, once every choice has finished.
+pub(crate) const GRACE: Duration = Duration::from_millis(1_500);
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ pub async fn pump(
     // Kept free, so that a client that is slow to read is told of an error all the same.
     let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
     let mut patience = Patience::new(idle, deadline);
+    let mut grace = None;
     loop {
         let (bytes, end) = tokio::select! {
             biased;
@@ -87,25 +92,54 @@ pub async fn pump(
             None if patience.is_overdue() => return overdue(provider, last_words),
             None => {}
         }
+        if decoder.is_complete() {
+            grace.get_or_insert_with(|| Instant::now() + GRACE);
+        }
         let next = tokio::select! {
             biased;
-            next = body.next() => next,
+            next = body.next() => Ok(next),
             () = client.closed() => return StreamEnd::ClientLeft,
-            limit = patience.ended() => return match limit {
-                Limit::Total => overdue(provider, last_words),
-                Limit::Idle => {
-                    let error = explain(FailureKind::IdleTimeout, provider, None);
-                    last_words.send(openai::error_event(&error));
-                    StreamEnd::Broken(FailureKind::IdleTimeout, error)
-                }
-            },
+            limit = patience.ended() => Err(limit),
+            () = reached(grace) => Err(Limit::Idle),
         };
         match next {
-            Some(Ok(bytes)) => decoder.push(bytes, &mut events),
-            Some(Err(_)) => decoder.broken(&mut events),
-            None => decoder.finish(&mut events),
+            Ok(Some(Ok(bytes))) => decoder.push(bytes, &mut events),
+            Ok(Some(Err(_))) => decoder.broken(&mut events),
+            Ok(None) => decoder.finish(&mut events),
+            Err(limit) => {
+                let end = ended_by(limit, provider, &mut *decoder, &mut events);
+                if let (Some(bytes), _) = frames(&mut events, credential.as_ref(), meter).await {
+                    last_words.send(bytes);
+                }
+                return end;
+            }
         }
     }
+}
+
+/// Waits for an instant, for ever where there is none.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+/// What a stream comes to at a limit. Where every choice has finished it is complete; else an error ends it, after what
+/// was counted (B7).
+fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>) -> StreamEnd {
+    decoder.finish(events);
+    if matches!(events.last(), Some(StreamEvent::Done)) {
+        return StreamEnd::Complete;
+    }
+    events.pop();
+    let (kind, error) = match limit {
+        Limit::Idle => (FailureKind::IdleTimeout, explain(FailureKind::IdleTimeout, provider, None)),
+        // A slow client may be to blame as well as the provider: no breaker counts it (E1).
+        Limit::Total => (FailureKind::RequestTimeout, overdue_error(provider)),
+    };
+    events.push(StreamEvent::Error(error.clone()));
+    StreamEnd::Broken(kind, error)
 }
 
 fn not_read() -> ErrorBody {
@@ -113,14 +147,17 @@ fn not_read() -> ErrorBody {
     ErrorBody { message, kind: "timeout_error".to_owned(), param: None, code: Some("client_timeout".to_owned()) }
 }
 
-/// Ends a stream at its total limit, for which a slow client may be to blame as well as the provider: no breaker counts
-/// it (E1).
+/// Ends a stream at its total limit while its client is slow.
 fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
-    let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
-    let (kind, code) = ("timeout_error".to_owned(), Some("provider_timeout".to_owned()));
-    let error = ErrorBody { message, kind, param: None, code };
+    let error = overdue_error(provider);
     last_words.send(openai::error_event(&error));
     StreamEnd::Broken(FailureKind::RequestTimeout, error)
+}
+
+fn overdue_error(provider: &str) -> ErrorBody {
+    let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
+    let (kind, code) = ("timeout_error".to_owned(), Some("provider_timeout".to_owned()));
+    ErrorBody { message, kind, param: None, code }
 }
 
 /// The last event of a stream.
@@ -195,7 +232,7 @@ impl Joined {
 }
 
 /// Reads on to the end of the body, for a while: a connection dropped earlier cannot be used again.
-async fn drain(mut body: UpstreamBody) {
+async fn drain(mut body: Fuse<UpstreamBody>) {
     let read = async { while let Some(Ok(_)) = body.next().await {} };
     if timeout(DRAIN, read).await.is_err() {
         log::debug!("a provider kept its stream open after the end");

@@ -119,7 +119,7 @@ impl OutputLimitField {
 pub struct Timeouts {
     /// Until the connection stands.
     pub connect_ms: u64,
-    /// Until the response head; for a stream, until its first content event.
+    /// For a stream, until its first content event; a whole answer has `total_ms` for it.
     pub first_byte_ms: u64,
     /// Between two data events of a stream, or two reads of a whole answer (D3: comments do not count).
     pub idle_ms: u64,

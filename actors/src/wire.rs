@@ -2,10 +2,13 @@
 
 pub mod anthropic;
 pub mod dialect;
+pub mod framing;
 pub mod json_object;
 pub mod names;
 pub mod ollama;
 pub mod openai;
+pub mod replay;
+mod splice;
 pub mod sse;
 pub mod surrogates;
 pub mod usage;
@@ -103,6 +106,12 @@ pub trait StreamDecoder {
 
     /// Takes the break of the vendor's connection, before which only a terminal event makes an answer complete (D2).
     fn broken(&mut self, out: &mut Vec<StreamEvent>);
+
+    /// Whether every part of the answer has told its end, so that a vendor who neither sends the terminal event nor
+    /// closes is not waited for.
+    fn is_complete(&self) -> bool {
+        false
+    }
 }
 
 /// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.
@@ -120,6 +129,11 @@ fn cut_short() -> ErrorBody {
 /// The error for a stream with an event that has no end.
 fn too_long() -> ErrorBody {
     stream_error("The provider's stream has an event that is too long.", "malformed_stream")
+}
+
+/// The error for an answer that is not what it should be.
+fn malformed(message: &str) -> ErrorBody {
+    stream_error(message, "malformed_answer")
 }
 
 fn stream_error(message: &str, code: &str) -> ErrorBody {

@@ -36,6 +36,9 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
         FailureKind::FirstByteTimeout => {
             (format!("The provider '{provider}' did not begin its answer in time."), "provider_timeout")
         }
+        FailureKind::TotalTimeout => {
+            (format!("The provider '{provider}' did not complete its answer in time."), "provider_timeout")
+        }
         FailureKind::IdleTimeout => {
             (format!("The provider '{provider}' fell silent in the middle of its answer."), "provider_timeout")
         }

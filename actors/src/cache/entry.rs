@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::replay::{self, Joined};
 use crate::money::PicoUsd;
+use crate::wire::replay::{self, Joined};
 use crate::wire::sse;
 
 /// An answer that may be given again.

@@ -21,13 +21,14 @@ pub use request::chat_request;
 pub use stream::ChatStream;
 pub use usage::usage_in;
 
-/// OpenAI's finish reason for Anthropic's stop reason.
-fn finish_reason(stop_reason: &str) -> &'static str {
+/// OpenAI's finish reason for Anthropic's stop reason; an answer with calls ends with them (I2).
+fn finish_reason(stop_reason: &str, has_calls: bool) -> &'static str {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => "length",
         "tool_use" => "tool_calls",
         "refusal" => "content_filter",
         // "end_turn", "stop_sequence" and "pause_turn".
+        _ if has_calls => "tool_calls",
         _ => "stop",
     }
 }

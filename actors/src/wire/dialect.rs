@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use super::json_object::JsonObject;
 use super::surrogates::replace_lone;
-use super::{BadRequest, ErrorBody, StreamDecoder, Usage, VendorRequest, WholeAnswer, anthropic, ollama, openai};
+use super::{
+    BadRequest, ErrorBody, StreamDecoder, Usage, VendorRequest, WholeAnswer, anthropic, malformed, ollama, openai,
+};
 use crate::settings::Dialect;
 
 /// What the gateway itself gives to an answer, where the vendor does not.
@@ -19,6 +21,8 @@ pub struct AnswerStamp<'a> {
     pub created: u64,
     /// Whether fields beyond OpenAI's own are removed (`strict_open_ai_compliance`).
     pub strict: bool,
+    /// How many choices were asked for.
+    pub choices: u64,
 }
 
 /// A chat request in the vendor's format.
@@ -58,7 +62,9 @@ pub fn chat_answer(dialect: Dialect, body: Bytes, stamp: AnswerStamp<'_>) -> Res
     match dialect {
         Dialect::OpenAi | Dialect::Simulator => openai::chat_answer(body, stamp.strict),
         Dialect::Anthropic => anthropic::chat_answer(&body, stamp.created, stamp.strict),
-        Dialect::Ollama => ollama::chat_answer(&body, stamp.id, stamp.created, stamp.strict).map_err(malformed),
+        Dialect::Ollama => {
+            ollama::chat_answer(&body, stamp.id, stamp.created, stamp.strict).map_err(|text| malformed(&text))
+        }
     }
 }
 
@@ -73,7 +79,7 @@ pub fn embeddings_answer(
     base64: bool,
 ) -> Result<WholeAnswer, ErrorBody> {
     match dialect {
-        Dialect::Ollama => ollama::embeddings_answer(&body, stamp.model, base64).map_err(malformed),
+        Dialect::Ollama => ollama::embeddings_answer(&body, stamp.model, base64).map_err(|text| malformed(&text)),
         _ => openai::read_answer(body),
     }
 }
@@ -81,7 +87,7 @@ pub fn embeddings_answer(
 /// A decoder for the vendor's streamed chat answers.
 pub fn chat_stream(dialect: Dialect, stamp: AnswerStamp<'_>) -> Box<dyn StreamDecoder> {
     match dialect {
-        Dialect::OpenAi | Dialect::Simulator => Box::new(openai::ChatStream::new(stamp.strict)),
+        Dialect::OpenAi | Dialect::Simulator => Box::new(openai::ChatStream::new(stamp.strict).of(stamp.choices)),
         Dialect::Anthropic => Box::new(anthropic::ChatStream::new(stamp.model, stamp.created, stamp.strict)),
         Dialect::Ollama => Box::new(ollama::ChatStream::new(stamp.id, stamp.model, stamp.created, stamp.strict)),
     }
@@ -108,8 +114,4 @@ pub fn usage_in(dialect: Dialect, body: &[u8]) -> Option<Usage> {
 fn tree(body: &JsonObject) -> Result<Map<String, Value>, BadRequest> {
     serde_json::from_slice(&replace_lone(body.text()))
         .map_err(|error| BadRequest { param: None, message: format!("The request body is not valid JSON: {error}.") })
-}
-
-fn malformed(message: String) -> ErrorBody {
-    ErrorBody { message, kind: "api_error".to_owned(), param: None, code: Some("malformed_answer".to_owned()) }
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod cut;
 mod error;
+mod finish;
 mod request;
 mod stream;
 

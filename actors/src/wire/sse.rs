@@ -4,10 +4,12 @@
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
+use serde::de::IgnoredAny;
 
 use super::{LONGEST_EVENT, TooLong};
 
-/// One event with data; comments and events without data are skipped.
+/// One event with data. Comments and events without data are skipped; a JSON object that stands between events without
+/// any framing, as some vendors tell their errors, is an event of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SseEvent {
     /// The `event:` field, if any.
@@ -55,8 +57,7 @@ impl SseDecoder {
         }
         let mut from = std::mem::take(&mut self.scanned);
         while let Some(end) = event_end(&rest, from) {
-            let raw = rest.split_to(end);
-            out.extend(parse(raw));
+            parse(rest.split_to(end), out);
             from = 0;
         }
         self.buffer.extend_from_slice(&rest);
@@ -75,16 +76,22 @@ impl SseDecoder {
         Ok(())
     }
 
-    /// Takes the end of the stream: an event that lacks only its blank line is given all the same, since vendors cut it.
-    pub fn finish(&mut self) -> Option<SseEvent> {
-        let raw = self.buffer.split().freeze();
-        let mut event = parse(raw)?;
-        event.frame = None;
-        Some(event)
+    /// Takes the end of the stream: an event that lacks only its blank line is given all the same, since vendors cut it,
+    /// and one that was cut itself is not.
+    pub fn finish(&mut self, out: &mut Vec<SseEvent>) {
+        let known = out.len();
+        parse(self.buffer.split().freeze(), out);
+        if let Some(last) = out.get_mut(known..).and_then(<[_]>::last_mut) {
+            last.frame = None;
+            if serde_json::from_slice::<IgnoredAny>(&last.data).is_err_and(|error| error.is_eof()) {
+                out.pop();
+            }
+        }
     }
 }
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// A byte order mark, which some put before their text.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The length of the first event, its blank line included. A CR at the very end waits for a possible LF.
 fn event_end(bytes: &[u8], from: usize) -> Option<usize> {
@@ -111,19 +118,52 @@ fn after_line_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-fn parse(raw: Bytes) -> Option<SseEvent> {
+fn parse(raw: Bytes, out: &mut Vec<SseEvent>) {
     if let Some(data) = plain_frame(&raw) {
-        return Some(SseEvent { name: None, data, frame: Some(raw) });
+        if !data.trim_ascii().is_empty() {
+            out.push(SseEvent { name: None, data, frame: Some(raw) });
+        }
+        return;
     }
-    let mut name = None;
-    let mut data: Option<BytesMut> = None;
+    let mut event = Event::default();
     let mut rest: &[u8] = &raw;
     while !rest.is_empty() {
+        if let Some(length) = unframed(rest) {
+            event.dispatch(out);
+            let at = raw.len() - rest.len();
+            out.push(SseEvent { name: None, data: raw.slice(at..at + length), frame: None });
+            rest = rest.get(length..).unwrap_or_default();
+            continue;
+        }
         let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let (line, tail) = rest.split_at(end);
         rest = after_line_end(tail, 0).and_then(|next| tail.get(next..)).unwrap_or_default();
+        event.line(line);
+    }
+    event.dispatch(out);
+}
+
+/// The length of the JSON object that a line begins with: no field of an event does.
+fn unframed(text: &[u8]) -> Option<usize> {
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// An event as its lines are read.
+#[derive(Default)]
+struct Event {
+    name: Option<String>,
+    data: Option<BytesMut>,
+}
+
+impl Event {
+    fn line(&mut self, line: &[u8]) {
         let (field, value) = match memchr(b':', line) {
-            Some(0) => continue,
+            Some(0) => return,
             Some(colon) => {
                 let (field, value) = line.split_at(colon);
                 let value = value.get(1..).unwrap_or_default();
@@ -132,18 +172,24 @@ fn parse(raw: Bytes) -> Option<SseEvent> {
             None => (line, &b""[..]),
         };
         match field {
-            b"data" => match &mut data {
+            b"data" => match &mut self.data {
                 Some(data) => {
                     data.extend_from_slice(b"\n");
                     data.extend_from_slice(value);
                 }
-                None => data = Some(BytesMut::from(value)),
+                None => self.data = Some(BytesMut::from(value)),
             },
-            b"event" => name = Some(String::from_utf8_lossy(value).into_owned()),
+            b"event" => self.name = Some(String::from_utf8_lossy(value).into_owned()),
             _ => {}
         }
     }
-    Some(SseEvent { name, data: data?.freeze(), frame: None })
+
+    fn dispatch(&mut self, out: &mut Vec<SseEvent>) {
+        let Self { name, data } = std::mem::take(self);
+        if let Some(data) = data.filter(|data| !data.trim_ascii().is_empty()) {
+            out.push(SseEvent { name, data: data.freeze(), frame: None });
+        }
+    }
 }
 
 /// The data of `data: …\n\n` with nothing else in it.
@@ -192,7 +238,7 @@ mod tests {
             decoder.push(Bytes::copy_from_slice(&bytes[from..cut]), &mut out).unwrap();
             from = cut;
         }
-        out.extend(decoder.finish());
+        decoder.finish(&mut out);
         out.into_iter().map(|event| (event.name, event.data)).collect()
     }
 
@@ -231,6 +277,47 @@ mod tests {
         assert_eq!(out[0].data.len(), 15 << 20);
         let pushed = (0..17).map(|_| decoder.push(part.clone(), &mut out)).collect::<Result<Vec<_>, _>>();
         assert_eq!((pushed.unwrap_err(), out.len(), decoder.buffer.capacity()), (TooLong, 1, 0));
+    }
+
+    /// sse-empty-event: an event without data, or with nothing but blanks in it, dispatches nothing.
+    #[test]
+    fn events_without_data_dispatch_nothing() {
+        for empty in [
+            "data:\n\n",
+            "data: \n\n",
+            "data\n\n",
+            "event: ping\n\n",
+            "data:\r\ndata: \r\n\r\n",
+            ": x\n\n",
+            "id: 7\n\n",
+        ] {
+            let text = format!("{empty}data: x\n\n{empty}");
+            assert_eq!(decode(text.as_bytes(), &[]), [(None, Bytes::from("x"))], "{empty:?}");
+        }
+        assert_eq!(
+            decode(b"event: a\n\ndata: x\n\n", &[]),
+            [(None, Bytes::from("x"))],
+            "a name does not outlive its event"
+        );
+    }
+
+    /// other-framing: a JSON object without framing is an event, wherever it stands, and junk is not.
+    #[test]
+    fn an_unframed_object_is_an_event() {
+        let pretty = "{\n  \"error\": {\n    \"message\": \"m\"\n  }\n}";
+        for (text, expected) in [
+            ("{\"a\":1}", vec!["{\"a\":1}"]),
+            (pretty, vec![pretty]),
+            ("data: x\n{\"a\":1}\n\n", vec!["x", "{\"a\":1}"]),
+            ("data: x\n\n{\"a\":1}\ndata: [DONE]\n\n", vec!["x", "{\"a\":1}", "[DONE]"]),
+            ("\n{\"a\":1}\r\n", vec!["\n{\"a\":1}"]),
+            ("{nonsense}\ndata: x\n\n", vec!["x"]),
+            ("data: x\n\n{\"a\":", vec!["x"]),
+            ("data: x\n\ndata: {\"a\":", vec!["x"]),
+        ] {
+            let found: Vec<Bytes> = decode(text.as_bytes(), &[]).into_iter().map(|(_, data)| data).collect();
+            assert_eq!(found, expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn failure(kind: FailureKind) -> Failure {
     Failure { kind, error, retry_after: None }
 }
 
-const KINDS: [FailureKind; 21] = [
+const KINDS: [FailureKind; 22] = [
     FailureKind::Status(400),
     FailureKind::Status(401),
     FailureKind::Status(404),
@@ -25,6 +25,7 @@ const KINDS: [FailureKind; 21] = [
     FailureKind::ConnectTimeout,
     FailureKind::FirstByteTimeout,
     FailureKind::RequestTimeout,
+    FailureKind::TotalTimeout,
     FailureKind::IdleTimeout,
     FailureKind::Broken,
     FailureKind::CircuitOpen,

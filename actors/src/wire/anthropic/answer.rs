@@ -8,7 +8,7 @@ use super::error::error_body;
 use super::usage::{usage_json, usage_of};
 use super::{finish_reason, service_tier};
 use crate::wire::surrogates::replace_lone;
-use crate::wire::{ErrorBody, WholeAnswer};
+use crate::wire::{ErrorBody, WholeAnswer, malformed};
 
 /// Translates a whole answer; `created` is in seconds since 1970, `strict` leaves out what OpenAI's format does not
 /// have (I5).
@@ -16,12 +16,7 @@ use crate::wire::{ErrorBody, WholeAnswer};
 /// # Errors
 /// Where it is no message of Anthropic's, or an error.
 pub fn chat_answer(body: &[u8], created: u64, strict: bool) -> Result<WholeAnswer, ErrorBody> {
-    let malformed = || ErrorBody {
-        message: "The provider's answer is not in Anthropic's format.".to_owned(),
-        kind: "api_error".to_owned(),
-        param: None,
-        code: Some("malformed_answer".to_owned()),
-    };
+    let malformed = || malformed("The provider's answer is not in Anthropic's format.");
     let answer: Value = serde_json::from_slice(&replace_lone(body)).map_err(|_| malformed())?;
     if answer.get("error").is_some_and(|error| !error.is_null()) {
         return Err(error_body(200, body));
@@ -32,7 +27,8 @@ pub fn chat_answer(body: &[u8], created: u64, strict: bool) -> Result<WholeAnswe
         message.add(block);
     }
     let usage = usage_of(&answer);
-    let reason = finish_reason(answer.get("stop_reason").and_then(Value::as_str).unwrap_or("end_turn"));
+    let stop_reason = answer.get("stop_reason").and_then(Value::as_str).unwrap_or("end_turn");
+    let reason = finish_reason(stop_reason, !message.calls.is_empty());
     let mut translated = json!({
         "id": answer.get("id"), "object": "chat.completion", "created": created, "model": answer.get("model"),
         "choices": [{"index": 0, "message": message.json(strict), "logprobs": null, "finish_reason": reason}],

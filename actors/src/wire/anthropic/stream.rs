@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use self::chunk::{Call, Delta, Function, Head};
 use self::event::Event;
+use super::answer::chat_answer;
 use super::citations::annotation;
 use super::error::error_body;
 use super::usage::{add_usage, usage_json};
 use super::{finish_reason, service_tier};
 use crate::wire::sse::{SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{StreamDecoder, StreamEvent, Usage, cut_short, stream_error, too_long};
+use crate::wire::{StreamDecoder, StreamEvent, Usage, cut_short, framing, stream_error, too_long};
 
 /// Reads Anthropic's events and tells them as OpenAI's chunks.
 #[derive(Debug)]
@@ -84,6 +85,10 @@ impl ChatStream {
             self.end(StreamEvent::Error(error), out);
             return;
         };
+        if data.error.as_ref().is_some_and(|error| !error.is_null()) {
+            self.end(StreamEvent::Error(error_body(200, &text)), out);
+            return;
+        }
         let number = data.index.unwrap_or_default();
         match data.kind.as_deref().or(event.name.as_deref()) {
             Some("message_start") => self.start(data.message.unwrap_or_default(), out),
@@ -91,21 +96,44 @@ impl ChatStream {
             Some("content_block_delta") => self.grow_block(number, data.delta.unwrap_or_default(), out),
             Some("content_block_stop") => self.stop_block(number, out),
             Some("message_delta") => {
-                if let Some(reason) = data.delta.and_then(|delta| delta.stop_reason) {
+                if let Some(reason) = data.delta.and_then(|delta| delta.stop_reason).filter(|reason| !reason.is_empty())
+                {
                     self.stop_reason = Some(reason);
                 }
                 self.count(data.usage.as_ref());
             }
-            Some("message_stop") => {
-                let reason = finish_reason(self.stop_reason.as_deref().unwrap_or("end_turn"));
-                let annotations = std::mem::take(&mut self.annotations);
-                let delta = Delta { annotations: &annotations, ..Delta::default() };
-                out.push(StreamEvent::Chunk { frame: self.head.frame(&delta, Some(reason)), content: true });
-                self.end(StreamEvent::Done, out);
-            }
+            Some("message_stop") => self.stop(out),
+            Some("message") => self.take_whole(&text, out),
             Some("error") => self.end(StreamEvent::Error(error_body(200, &text)), out),
             // Pings, and events that a later version of the API may add.
             _ => {}
+        }
+    }
+
+    /// Ends the answer as a whole one.
+    fn stop(&mut self, out: &mut Vec<StreamEvent>) {
+        let reason = finish_reason(self.stop_reason.as_deref().unwrap_or("end_turn"), self.tool_calls > 0);
+        let annotations = std::mem::take(&mut self.annotations);
+        let delta = Delta { annotations: &annotations, ..Delta::default() };
+        out.push(StreamEvent::Chunk { frame: self.head.frame(&delta, Some(reason)), content: true });
+        self.end(StreamEvent::Done, out);
+    }
+
+    /// Takes a whole answer in the place of a stream's events.
+    fn take_whole(&mut self, text: &[u8], out: &mut Vec<StreamEvent>) {
+        let told = chat_answer(text, self.head.created, self.strict);
+        match told.and_then(|answer| framing::streamed(&answer, out)) {
+            Ok(()) => self.ended = true,
+            Err(error) => self.end(StreamEvent::Error(error), out),
+        }
+    }
+
+    /// Takes in an event that lacks only its blank line.
+    fn take_last(&mut self, out: &mut Vec<StreamEvent>) {
+        let mut events = Vec::new();
+        self.sse.finish(&mut events);
+        for event in &events {
+            self.take(event, out);
         }
     }
 
@@ -257,13 +285,19 @@ impl StreamDecoder for ChatStream {
     }
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
-        if let Some(event) = self.sse.finish() {
-            self.take(&event, out);
+        self.take_last(out);
+        if !self.ended && self.is_complete() {
+            self.stop(out);
         }
         self.broken(out);
     }
 
+    fn is_complete(&self) -> bool {
+        self.stop_reason.is_some() && self.blocks.is_empty()
+    }
+
     fn broken(&mut self, out: &mut Vec<StreamEvent>) {
+        self.take_last(out);
         if !self.ended {
             self.end(StreamEvent::Error(cut_short()), out);
         }

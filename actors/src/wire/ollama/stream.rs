@@ -40,6 +40,7 @@ impl ChatStream {
     }
 
     fn take(&mut self, line: &[u8], out: &mut Vec<StreamEvent>) {
+        let line = line.strip_prefix(sse::BOM).unwrap_or(line);
         if self.ended || line.trim_ascii().is_empty() {
             return;
         }

@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::wire::json_object::JsonObject;
 use crate::wire::openai::error::error_text;
+use crate::wire::openai::finish::corrected_whole;
 use crate::wire::openai::{may_reason, strip_reasoning};
+use crate::wire::splice::{Splices, present};
 use crate::wire::usage::Count;
-use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer};
+use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer, malformed};
 
 /// Reads a whole chat or embeddings answer.
 ///
@@ -19,10 +22,7 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     // A list would pass for an object's values in their order.
     let object = Some(&body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
     let head: Option<Head<'_>> = object.and_then(|body| serde_json::from_slice(body).ok());
-    let head = head.ok_or_else(|| {
-        let message = "The provider answered with something that is not a JSON object.".to_owned();
-        ErrorBody { message, kind: "api_error".to_owned(), param: None, code: Some("malformed_answer".to_owned()) }
-    })?;
+    let head = head.ok_or_else(|| malformed("The provider answered with something that is not a JSON object."))?;
     if let Some(error) = head.error.filter(|error| error.get() != "null") {
         return Err(error_text(error.get().as_bytes()));
     }
@@ -42,6 +42,9 @@ pub fn usage_in(body: &[u8]) -> Option<Usage> {
 /// As [`read_answer`].
 pub fn chat_answer(body: Bytes, strict: bool) -> Result<WholeAnswer, ErrorBody> {
     let mut answer = read_answer(body)?;
+    if let Some(corrected) = with_right_ends(&answer.body) {
+        answer.body = corrected;
+    }
     if strict
         && may_reason(&answer.body)
         && let Ok(mut tree) = serde_json::from_slice::<Value>(&answer.body)
@@ -50,6 +53,46 @@ pub fn chat_answer(body: Bytes, strict: bool) -> Result<WholeAnswer, ErrorBody> 
         answer.body = Bytes::from(tree.to_string());
     }
     Ok(answer)
+}
+
+/// The answer with the right finish reasons, where some are wrong.
+fn with_right_ends(body: &[u8]) -> Option<Bytes> {
+    // Few answers have anything to correct, and then one of these is in them.
+    let has = |text: &[u8]| memchr::memmem::find(body, text).is_some();
+    if !has(b"tool_calls") && !has(b"\"\"") {
+        return None;
+    }
+    let choices = serde_json::from_slice::<Choices<'_>>(body).ok()?.choices;
+    let mut splices = Splices::default();
+    for Choice { finish_reason, message } in choices {
+        let calls = message.and_then(|message| message.tool_calls).unwrap_or_default();
+        if let Some(raw) = finish_reason
+            && let Some(right) = corrected_whole(raw, !calls.is_empty())
+        {
+            splices.replace(body, raw, right);
+        }
+    }
+    (!splices.is_empty()).then(|| Bytes::from(splices.apply(body)))
+}
+
+#[derive(Deserialize)]
+struct Choices<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    finish_reason: Option<&'a RawValue>,
+    #[serde(default)]
+    message: Option<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    tool_calls: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -292,6 +335,30 @@ mod tests {
             (told(false), told(true)),
             (Bytes::from(body), Bytes::from(r#"{"choices":[{"message":{"content":"a"}}]}"#))
         );
+    }
+
+    /// M-10, I2: calls end with `tool_calls`; an empty finish reason is none. All else keeps its bytes.
+    #[test]
+    fn i2_whole_answers_have_the_right_finish_reasons() {
+        let answer = |reason: &str, calls: &str| {
+            format!(
+                r#"{{"choices":[{{"finish_reason": {reason}, "message":{{"content":"", "tool_calls":{calls}}}, "x":1.50}}]}}"#
+            )
+        };
+        let call = r#"[{"id":"a","function":{"name":"f","arguments":"{}"}}]"#;
+        for (reason, calls, right) in [
+            (r#""stop""#, call, r#""tool_calls""#),
+            (r#""STOP""#, call, r#""tool_calls""#),
+            (r#""""#, call, r#""tool_calls""#),
+            ("null", call, r#""tool_calls""#),
+            (r#""length""#, call, r#""length""#),
+            (r#""stop""#, "[]", r#""stop""#),
+            (r#""stop""#, "null", r#""stop""#),
+            (r#""""#, "null", "null"),
+        ] {
+            let told = chat_answer(Bytes::from(answer(reason, calls)), false).unwrap().body;
+            assert_eq!(told, answer(right, calls), "{reason} {calls}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(super) struct Event {
     pub content_block: Option<Value>,
     pub message: Option<Message>,
     pub usage: Option<Value>,
+    pub error: Option<Value>,
 }
 
 /// What a content block grows by, or the end of the message.

@@ -68,7 +68,7 @@ fn stop_reasons_have_their_counterparts() {
         ("refusal", "content_filter"),
     ];
     for (anthropic, openai) in cases {
-        assert_eq!(finish_reason(anthropic), openai);
+        assert_eq!(finish_reason(anthropic, false), openai);
     }
 }
 

@@ -182,10 +182,11 @@ fn d5_any_chunking_decodes_the_same() {
     }
 }
 
-/// D2: cut anywhere, a stream ends with an error, after what was counted so far (B7); never with a clean end.
+/// D2: cut anywhere before its stop reason, a stream ends with an error, after what was counted so far (B7); never with
+/// a clean end.
 #[test]
 fn d2_cut_streams_are_told() {
-    let last = TOOLS.find("data: {\"type\":\"message_stop\"").unwrap();
+    let last = TOOLS.find("event: message_delta").unwrap();
     let counted = TOOLS.find("\n\n").unwrap();
     for end in (0..last).filter(|end| TOOLS.is_char_boundary(*end)) {
         let cut = decode(&TOOLS[..end], &[], false);
@@ -212,4 +213,47 @@ fn d2_error_events_are_told() {
     assert!(matches!(decode(error, &[], false)[..], [StreamEvent::Error(_)]));
     let events = decode("data: {oops\n\n", &[], false);
     assert!(matches!(&events[..], [StreamEvent::Error(error)] if error.code.as_deref() == Some("malformed_stream")));
+}
+
+/// sse-end: the stop reason makes an answer complete where `message_stop` does not come.
+#[test]
+fn a_stop_reason_completes_an_answer() {
+    let last = TOOLS.find("event: message_stop").unwrap();
+    let mut stream = ChatStream::new("claude-x", 7, false);
+    let mut out = Vec::new();
+    stream.push(Bytes::from(&TOOLS[..last]), &mut out);
+    assert!(stream.is_complete());
+    let mut broken = out.clone();
+    stream.finish(&mut out);
+    assert_eq!(out, decode(TOOLS, &[], false));
+    let mut stream = ChatStream::new("claude-x", 7, false);
+    stream.push(Bytes::from(&TOOLS[..last]), &mut broken);
+    stream.broken(&mut broken);
+    assert!(matches!(broken.last(), Some(StreamEvent::Error(_))), "D2: a broken connection is never whole");
+}
+
+/// M-10, I2: calls end with `tool_calls`, whatever the stop reason says.
+#[test]
+fn i2_calls_end_with_tool_calls() {
+    let odd = TOOLS.replace("\"stop_reason\":\"tool_use\"", "\"stop_reason\":\"end_turn\"");
+    assert_ne!(odd, TOOLS);
+    assert_eq!(decode(&odd, &[], false), decode(TOOLS, &[], false));
+}
+
+/// other-framing: a whole message is told as a stream, and an error without framing or type is one.
+#[test]
+fn what_comes_in_the_other_framing_is_read() {
+    let whole = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-x-1","content":[{"type":"text","text":"good"}],"stop_reason":"end_turn","usage":{"input_tokens":5,"output_tokens":2}}"#;
+    let events = decode(whole, &[40], false);
+    assert_eq!(choices(&events)[0]["delta"]["content"], "good");
+    assert!(
+        matches!(&events[events.len() - 2..], [StreamEvent::Usage { usage, .. }, StreamEvent::Done] if usage.prompt_tokens == 5)
+    );
+    let begun = TOOLS.split_once("event: content_block_stop").unwrap().0;
+    for error in ["{\"error\":{\"message\":\"xyzzy\"}}", "data: {\"error\":{\"message\":\"xyzzy\"}}\n\n"] {
+        for text in [error.to_owned(), format!("{begun}{error}")] {
+            let events = decode(&text, &[3], false);
+            assert!(matches!(events.last(), Some(StreamEvent::Error(error)) if error.message == "xyzzy"), "{text}");
+        }
+    }
 }

@@ -11,8 +11,8 @@ use crate::wire::usage::Count;
 /// A chunk, as far as it is read.
 #[derive(Deserialize)]
 pub(super) struct ChunkHead<'a> {
-    #[serde(default)]
-    pub choices: Option<Vec<ChoiceHead>>,
+    #[serde(borrow, default)]
+    pub choices: Option<Vec<ChoiceHead<'a>>>,
     #[serde(borrow, default)]
     pub usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -23,51 +23,62 @@ pub(super) struct ChunkHead<'a> {
 
 /// One of its choices.
 #[derive(Deserialize)]
-pub(super) struct ChoiceHead {
+pub(super) struct ChoiceHead<'a> {
     #[serde(default)]
     pub index: Count,
+    #[serde(borrow, default)]
+    pub delta: DeltaHead<'a>,
+    #[serde(borrow, default)]
+    pub finish_reason: Option<&'a RawValue>,
+    /// What a whole answer has in the place of a delta.
     #[serde(default)]
-    pub delta: DeltaHead,
-    #[serde(default)]
-    pub finish_reason: Option<IgnoredAny>,
+    pub message: Option<IgnoredAny>,
 }
 
-/// Whether a delta carries any part of the answer.
+/// Whether a delta carries any part of the answer, and its tool calls.
 #[derive(Debug, Default)]
-pub(super) struct DeltaHead {
+pub(super) struct DeltaHead<'a> {
     pub content: bool,
+    pub tool_calls: Option<&'a RawValue>,
 }
 
-impl<'de> Deserialize<'de> for DeltaHead {
+impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Delta;
         impl<'de> Visitor<'de> for Delta {
-            type Value = DeltaHead;
+            type Value = DeltaHead<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a delta object or null")
             }
 
-            fn visit_unit<E>(self) -> Result<DeltaHead, E> {
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(DeltaHead::default())
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DeltaHead, A::Error> {
-                let mut content = false;
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut delta = DeltaHead::default();
                 while let Some((name, value)) = map.next_entry::<FieldName, &RawValue>()? {
-                    let empty = matches!(value.get(), "null" | "\"\"" | "[]" | "{}");
-                    content |= !name.is_role && !empty;
+                    if matches!(name, FieldName::Role) || matches!(value.get(), "null" | "\"\"" | "[]" | "{}") {
+                        continue;
+                    }
+                    delta.content = true;
+                    if matches!(name, FieldName::ToolCalls) {
+                        delta.tool_calls = Some(value);
+                    }
                 }
-                Ok(DeltaHead { content })
+                Ok(delta)
             }
         }
         deserializer.deserialize_any(Delta)
     }
 }
 
-/// A delta's field name, of which only `role` matters; read without allocating.
-struct FieldName {
-    is_role: bool,
+/// A delta's field name, of which few matter; read without allocating.
+enum FieldName {
+    Role,
+    ToolCalls,
+    Other,
 }
 
 impl<'de> Deserialize<'de> for FieldName {
@@ -81,7 +92,11 @@ impl<'de> Deserialize<'de> for FieldName {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<FieldName, E> {
-                Ok(FieldName { is_role: name == "role" })
+                Ok(match name {
+                    "role" => FieldName::Role,
+                    "tool_calls" => FieldName::ToolCalls,
+                    _ => FieldName::Other,
+                })
             }
         }
         deserializer.deserialize_str(Name)
