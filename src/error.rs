@@ -110,12 +110,7 @@ impl ApiError {
     /// The answer; every error of the gateway is made here.
     pub fn response(&self) -> HttpResponse {
         let (status, kind, code) = self.code.row();
-        let error = ErrorBody {
-            message: self.message.clone(),
-            kind: kind.to_owned(),
-            param: self.param.clone(),
-            code: Some(code.to_owned()),
-        };
+        let error = ErrorBody { param: self.param.clone(), ..ErrorBody::new(kind, code, self.message.clone()) };
         let mut body = json!({ "error": error });
         if let (Some(body), Some(Value::Object(beside))) = (body.as_object_mut(), self.beside.as_deref()) {
             body.extend(beside.clone());

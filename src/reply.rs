@@ -139,11 +139,20 @@ fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
     };
     if let Some(wait) = wait {
         response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
+        if wait.subsec_nanos() > 0 {
+            // OpenAI's clients heed this one first.
+            response.insert_header((HeaderName::from_static("retry-after-ms"), wait.as_millis().to_string()));
+        }
     }
     // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
     let never = over_budget || matches!(failure.error.code.as_deref(), Some("provider_not_ready"));
-    if never || failure.kind == FailureKind::BudgetUnknown {
-        let again = HeaderValue::from_static(if never { "false" } else { "true" });
+    let again = match failure.kind {
+        _ if never => Some(false),
+        FailureKind::BudgetUnknown => Some(true),
+        _ => failure.should_retry(),
+    };
+    if let Some(again) = again {
+        let again = HeaderValue::from_static(if again { "true" } else { "false" });
         response.insert_header((HeaderName::from_static("x-should-retry"), again));
     }
     response.json(serde_json::json!({ "error": failure.error }))

@@ -11,7 +11,7 @@ use futures_util::Stream;
 use futures_util::future::LocalBoxFuture;
 use gateway_actors::router::{Outcome, Reply, Unanswered};
 use gateway_actors::wire::{ErrorBody, openai, sse};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::admit::Permit;
@@ -24,6 +24,9 @@ pub struct SseBody {
     source: Source,
     keepalive: Option<Keepalive>,
     cut: LocalBoxFuture<'static, ()>,
+    phase: watch::Receiver<Phase>,
+    /// Whether the last frame was an end that clients know as one.
+    ended: bool,
     permit: Option<Permit>,
 }
 
@@ -59,9 +62,10 @@ impl SseBody {
     }
 
     fn new(source: Source, permit: Permit, settings: StreamSettings) -> Self {
-        let StreamSettings { keepalive, mut phase, .. } = settings;
+        let StreamSettings { keepalive, phase, .. } = settings;
+        let mut waiting = phase.clone();
         let cut = async move {
-            if phase.wait_for(|phase| *phase == Phase::Cut).await.is_err() {
+            if waiting.wait_for(|phase| *phase == Phase::Cut).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
@@ -70,17 +74,25 @@ impl SseBody {
             last: Instant::now(),
             timer: Box::pin(sleep(keepalive)),
         });
-        Self { source, keepalive, cut: Box::pin(cut), permit: Some(permit) }
+        Self { source, keepalive, cut: Box::pin(cut), phase, ended: false, permit: Some(permit) }
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.source {
                 Source::Ended => return Poll::Ready(None),
-                Source::Frames(frames) => return frames.poll_recv(cx),
+                Source::Frames(frames) => match ready!(frames.poll_recv(cx)) {
+                    Some(frame) => {
+                        self.ended = is_end(&frame);
+                        return Poll::Ready(Some(frame));
+                    }
+                    // The request was lost, and its client must not take what it has for the whole answer.
+                    None if !self.ended => return Poll::Ready(Some(self.end_with(&self.lost()))),
+                    None => return Poll::Ready(None),
+                },
                 Source::Waiting(outcome) => match ready!(Pin::new(outcome).poll(cx)) {
                     Ok(Ok(Reply::Stream { frames, .. })) => self.source = Source::Frames(frames),
-                    Ok(Ok(Reply::Whole { .. })) | Err(_) => return Poll::Ready(Some(self.end_with(&interrupted()))),
+                    Ok(Ok(Reply::Whole { .. })) | Err(_) => return Poll::Ready(Some(self.end_with(&self.lost()))),
                     Ok(Err(Unanswered { failure, attempts, .. })) => {
                         if let Some(permit) = self.permit.take_if(|_| attempts == 0) {
                             permit.undo();
@@ -89,6 +101,14 @@ impl SseBody {
                     }
                 },
             }
+        }
+    }
+
+    /// Why a request has no end of its own.
+    fn lost(&self) -> ErrorBody {
+        match *self.phase.borrow() {
+            Phase::Cut => interrupted(),
+            _ => ErrorBody::new("api_error", "internal_error", "The request was lost inside the gateway."),
         }
     }
 
@@ -131,10 +151,32 @@ impl Stream for SseBody {
 }
 
 fn interrupted() -> ErrorBody {
-    ErrorBody {
-        message: "The gateway is stopping and had to end this stream.".to_owned(),
-        kind: "api_error".to_owned(),
-        param: None,
-        code: Some("gateway_stopping".to_owned()),
+    ErrorBody::new("api_error", "gateway_stopping", "The gateway is stopping and had to end this stream.")
+}
+
+/// Whether some frames end in `[DONE]` or an error.
+fn is_end(frames: &[u8]) -> bool {
+    if frames.ends_with(&sse::DONE) {
+        return true;
+    }
+    // Most chunks are told apart by their last bytes.
+    let Some(frames) = frames.strip_suffix(b"}}\n\n") else { return false };
+    let start = frames.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+    frames.get(start..).unwrap_or_default().starts_with(b"data: {\"error\":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_known() {
+        let error = openai::error_event(&interrupted());
+        for end in [&sse::DONE[..], &error, b"data: {}\n\ndata: [DONE]\n\n", &[b"data: {}\n\n", &error[..]].concat()] {
+            assert!(is_end(end), "{end:?}");
+        }
+        for middle in [&sse::PING[..], b"data: {}\n\n", b"data: [DONE]\n\ndata: {}\n\n", b""] {
+            assert!(!is_end(middle), "{middle:?}");
+        }
     }
 }

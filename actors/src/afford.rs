@@ -287,8 +287,7 @@ fn failure(kind: FailureKind) -> Failure {
 fn over_budget(claim: &Claim) -> Failure {
     let nanos = i64::try_from(claim.terms.limit.picos() / 1_000).unwrap_or(i64::MAX);
     let message = format!("{} budget limit ${} exceeded", claim.terms.period.adjective(), Usd::from_nanos(nanos));
-    let (kind, code) = ("insufficient_quota".to_owned(), Some("budget_exceeded".to_owned()));
-    let error = ErrorBody { message, kind, param: None, code };
+    let error = ErrorBody::new("insufficient_quota", "budget_exceeded", message);
     Failure { kind: FailureKind::OverBudget, error, retry_after: None }
 }
 
@@ -299,12 +298,8 @@ fn unpriced(wish: &Wish<'_>) -> Failure {
          have a ceiling price set.",
         wish.model, wish.provider
     );
-    let error = ErrorBody {
-        message,
-        kind: "invalid_request_error".to_owned(),
-        param: Some("model".to_owned()),
-        code: Some("model_not_priced".to_owned()),
-    };
+    let error = ErrorBody::new("invalid_request_error", "model_not_priced", message);
+    let error = ErrorBody { param: Some("model".to_owned()), ..error };
     Failure { kind: FailureKind::Status(400), error, retry_after: None }
 }
 
@@ -320,7 +315,7 @@ fn adds_input(field: &str) -> BadRequest {
 }
 
 fn refused(bad: BadRequest, code: &str) -> Failure {
-    let (kind, code) = ("invalid_request_error".to_owned(), Some(code.to_owned()));
-    let error = ErrorBody { message: bad.message, kind, param: bad.param, code };
+    let error = ErrorBody::new("invalid_request_error", code, bad.message);
+    let error = ErrorBody { param: bad.param, ..error };
     Failure { kind: FailureKind::Status(400), error, retry_after: None }
 }

@@ -29,8 +29,11 @@ const MOST_OPENING_EVENTS: usize = 10_000;
 /// The most bytes of a stream that may come before its first content.
 const LARGEST_OPENING: usize = 32 << 20;
 
-/// How much is told of a redirect, in characters.
-const LONGEST_REDIRECT: usize = 500;
+/// How much of a redirect's address is logged, in characters.
+const MAX_LOCATION_CHARS: usize = 500;
+
+/// How much of a provider's id of a request is kept, in characters.
+const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The kind of question that a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +109,18 @@ impl Attempt<'_> {
     /// # Errors
     /// Where the provider gave no good answer, or for a stream no good beginning.
     pub async fn run(&self, request: &VendorRequest, noted: &mut Noted) -> Result<Answered, Failure> {
+        let made = self.make(request, noted).await;
+        made.map_err(|failure| failure.with_request_id(noted.request_id.as_deref()))
+    }
+
+    async fn make(&self, request: &VendorRequest, noted: &mut Noted) -> Result<Answered, Failure> {
         let begun = Instant::now();
         let total = after(begun, self.timeouts.total_ms);
         let head = self.head_deadline(begun, total);
         let sent = timeout_at(head.at, self.send(request)).await.map_err(|_| self.failure(head.kind))?;
         let answer = sent.map_err(|kind| self.failure(kind))?;
+        let id = ["x-request-id", "request-id", "apim-request-id"].iter().find_map(|name| answer.header(name));
+        noted.request_id = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
         match answer.status {
             200..300 => {}
             300..400 => return Err(self.redirected(&answer)),
@@ -219,23 +229,38 @@ impl Attempt<'_> {
             }
         }
         noted.usage = dialect::usage_in(self.dialect, &text);
-        let error = redacted(dialect::error_body(self.dialect, answer.status, &text), self.credential);
-        Failure { kind: FailureKind::Status(answer.status), error, retry_after: answer.retry_after }
+        let mut error = dialect::error_body(self.dialect, answer.status, &text);
+        let should_retry = match answer.header("x-should-retry").map(str::trim) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => None,
+        };
+        if should_retry.is_some() {
+            error.told.get_or_insert_default().should_retry = should_retry;
+        }
+        // What is no status of an error is none to pass on.
+        let is_error = (400..600).contains(&answer.status);
+        let kind = if is_error { FailureKind::Status(answer.status) } else { FailureKind::Broken };
+        Failure { kind, error: redacted(error, self.credential), retry_after: answer.retry_after }
     }
 
     /// The failure that a redirect means: it is not followed (H2), and only the operator can put it right.
     fn redirected(&self, answer: &UpstreamAnswer) -> Failure {
         let (provider, status) = (self.provider, answer.status);
-        let to = answer.location.as_deref().unwrap_or("nowhere");
-        let message = format!(
-            "The provider '{provider}' answered with a redirect ({status}), which is not followed: correct its base_url. \
-             It leads to {to}"
-        );
-        let code = Some("provider_redirects".to_owned());
-        let mut failure = self.broken(ErrorBody { message, kind: "api_error".to_owned(), param: None, code });
-        // Only now: half a credential would not have been found in it.
-        failure.error.message = failure.error.message.chars().take(LONGEST_REDIRECT).collect();
-        failure
+        let to = answer.header("location").unwrap_or("nowhere");
+        // A query may be signed, and a host inside is nobody's business but the operator's.
+        let to = to.split(['?', '#']).next().unwrap_or_default();
+        let to = redacted(ErrorBody::new("", "", to), self.credential).message;
+        let to: String = to.chars().take(MAX_LOCATION_CHARS).collect();
+        log::warn!("'{provider}' answered with a redirect ({status}) to {to:?}: correct its base_url");
+        self.broken(ErrorBody::new(
+            "api_error",
+            "provider_redirects",
+            format!(
+                "The provider '{provider}' answered with a redirect ({status}), which is not followed: correct its \
+                 base_url. The gateway's log tells where it leads."
+            ),
+        ))
     }
 
     fn failure(&self, kind: FailureKind) -> Failure {
@@ -252,6 +277,8 @@ impl Attempt<'_> {
 pub struct Noted {
     /// What it counted of an attempt that failed.
     pub usage: Option<Usage>,
+    /// Its own id of the request.
+    pub request_id: Option<String>,
 }
 
 /// A stream before its first content.

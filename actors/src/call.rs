@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
 use crate::attempt::{Answered, Attempt, Endpoint, Limit, Noted, OpenStream, explain};
+use crate::budget::estimate::LIMIT_FIELDS;
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
-use crate::plan::{Chain, NextStep, Target, apply};
+use crate::plan::{Chain, NextStep, Target, apply, without};
 use crate::provider::{AttemptPermit, ProviderHandle, Refused};
 use crate::pump::{Meter, StreamEnd, pump};
 use crate::record::RequestRecord;
@@ -28,6 +29,7 @@ use crate::usage_row::UsageRow;
 use crate::wire::dialect::{self, AnswerStamp};
 use crate::wire::json_object::{JsonObject, json_string};
 use crate::wire::names;
+use crate::wire::openai::StreamOptions;
 use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai, sse};
 
 /// Frames that may wait for a slow client before its provider is made to wait.
@@ -259,8 +261,9 @@ impl Call {
         let most_output = afforded.most_output;
         let dialect = resolved.handle.settings().dialect;
         let mut text = body.text().clone();
-        let body = afforded.body.map_or(body, Cow::Owned);
-        let mut prepared = prepare(request, resolved, &body).map_err(invalid)?;
+        let body = afforded.body.map_or(body, |body| Cow::Owned(renamed_limit(body, &resolved.target.drop_params)));
+        let is_limited = afforded.reservation.is_some();
+        let mut prepared = prepare(request, resolved, &body, is_limited).map_err(invalid)?;
         let choices = body.read("n").ok().flatten().unwrap_or(1);
         // No copy is kept that is not needed while the provider works (G4).
         drop(body);
@@ -306,6 +309,7 @@ impl Call {
         };
         let mut noted = Noted::default();
         let result = attempt.run(&prepared, &mut noted).await;
+        request.record.line.provider_request_id = noted.request_id.take();
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
@@ -446,13 +450,46 @@ fn applied<'a>(body: &'a JsonObject, target: &Target) -> Result<(Cow<'a, JsonObj
     Ok((body, applied.dropped))
 }
 
-/// The request as this target's provider takes it.
-fn prepare(request: &RouteRequest, resolved: &ResolvedTarget, body: &JsonObject) -> Result<VendorRequest, BadRequest> {
-    let dialect = resolved.handle.settings().dialect;
-    match request.endpoint {
-        Endpoint::Chat => dialect::chat_request(dialect, body, &resolved.model, request.stream),
-        Endpoint::Embeddings { .. } => dialect::embeddings_request(dialect, body, &resolved.model),
+/// The request as this target's provider takes it. `drop_params` has the last word, also over what the gateway adds; but
+/// what holds an answer to its budget stays.
+fn prepare(
+    request: &RouteRequest,
+    resolved: &ResolvedTarget,
+    body: &JsonObject,
+    is_limited: bool,
+) -> Result<VendorRequest, BadRequest> {
+    let settings = resolved.handle.settings();
+    let options = match (request.stream, settings.stream_options) {
+        (false, _) => StreamOptions::Kept,
+        (true, true) => StreamOptions::WithUsage,
+        (true, false) => StreamOptions::LeftOut,
+    };
+    let mut prepared = match request.endpoint {
+        Endpoint::Chat => dialect::chat_request(settings.dialect, body, &resolved.model, options)?,
+        Endpoint::Embeddings { .. } => dialect::embeddings_request(settings.dialect, body, &resolved.model)?,
+    };
+    let stays = |item: &&String| is_limited && LIMIT_FIELDS.contains(&item.as_str());
+    let drops: Vec<String> = resolved.target.drop_params.iter().filter(|item| !stays(item)).cloned().collect();
+    if settings.dialect == Dialect::OpenAi && !drops.is_empty() {
+        let body = JsonObject::parse(prepared.body).map_err(unreadable)?;
+        prepared.body = without(&body, &drops)?.body;
     }
+    Ok(prepared)
+}
+
+/// The body with its limit of output in the other field, where the target drops the one that it is in.
+fn renamed_limit(body: JsonObject, drop_params: &[String]) -> JsonObject {
+    let is_dropped = |field: &str| drop_params.iter().any(|item| item == field);
+    let [newer, older] = LIMIT_FIELDS;
+    for (field, other) in [(newer, older), (older, newer)] {
+        if is_dropped(field)
+            && !is_dropped(other)
+            && let Some(limit) = body.get(field)
+        {
+            return body.with(&[(other, limit)], &[field]);
+        }
+    }
+    body
 }
 
 fn unreadable(error: serde_json::Error) -> BadRequest {
@@ -505,15 +542,13 @@ fn metadata(provider: &str, cost: Option<PicoUsd>) -> String {
 }
 
 fn invalid(bad: BadRequest) -> Failure {
-    let kind = "invalid_request_error".to_owned();
-    let error =
-        ErrorBody { message: bad.message, kind, param: bad.param, code: Some("unsupported_request".to_owned()) };
+    let error = ErrorBody::new("invalid_request_error", "unsupported_request", bad.message);
+    let error = ErrorBody { param: bad.param, ..error };
     Failure { kind: FailureKind::Status(400), error, retry_after: None }
 }
 
 fn not_ready(why: &str) -> Failure {
-    let code = Some("provider_not_ready".to_owned());
-    let error = ErrorBody { message: why.to_owned(), kind: "api_error".to_owned(), param: None, code };
+    let error = ErrorBody::new("api_error", "provider_not_ready", why);
     Failure { kind: FailureKind::NotReady, error, retry_after: None }
 }
 

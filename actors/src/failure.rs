@@ -55,11 +55,9 @@ impl FailureKind {
             // A 429 speaks of one credential's quota, and a provider has many: its wait and retries are answer enough.
             Self::Status(status) => status >= 500,
             Self::Connect(cause) => !cause.is_own_fault(),
-            Self::ConnectTimeout
-            | Self::FirstByteTimeout
-            | Self::TotalTimeout
-            | Self::IdleTimeout
-            | Self::Broken => true,
+            Self::ConnectTimeout | Self::FirstByteTimeout | Self::TotalTimeout | Self::IdleTimeout | Self::Broken => {
+                true
+            }
             // The deadline may be the client's own, and the others never reached the provider.
             Self::RequestTimeout
             | Self::CircuitOpen
@@ -101,6 +99,30 @@ impl FailureKind {
     }
 }
 
+/// Words of vendors for a quota or an account that is used up: waiting does not fill it.
+const SPENT: [&str; 9] = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "billing_error",
+    "insufficient_balance",
+    "insufficient_credits",
+    "insufficient_user_quota",
+    "credit_balance_too_low",
+    "account_deactivated",
+];
+
+/// The same in sentences, for vendors without such a word.
+const SPENT_SENTENCES: [&str; 7] = [
+    "credit balance is too low",
+    "insufficient balance",
+    "insufficient credits",
+    "insufficient quota",
+    "billing hard limit",
+    "run out of credits",
+    "check your plan and billing",
+];
+
 /// One failed attempt: what the chain decides by, and what the client is told if it was the last.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -110,4 +132,39 @@ pub struct Failure {
     pub error: ErrorBody,
     /// How long the provider (or its breaker) asks to wait.
     pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// The same with the provider's id of the request in its error.
+    #[must_use]
+    pub fn with_request_id(mut self, id: Option<&str>) -> Self {
+        if let Some(id) = id {
+            let told = self.error.told.get_or_insert_default();
+            told.fields.entry("request_id").or_insert_with(|| id.into());
+        }
+        self
+    }
+
+    /// Whether to try again, where that is known beyond the status: never with a quota that is used up, else as the
+    /// vendor says (`x-should-retry`).
+    pub fn should_retry(&self) -> Option<bool> {
+        if self.is_spent_quota() {
+            return Some(false);
+        }
+        self.error.told.as_ref()?.should_retry
+    }
+
+    fn is_spent_quota(&self) -> bool {
+        if !matches!(self.kind, FailureKind::Status(_) | FailureKind::Broken) {
+            return false;
+        }
+        let ErrorBody { message, kind, code, .. } = &self.error;
+        if SPENT.iter().any(|word| kind == word || code.as_deref() == Some(word)) {
+            return true;
+        }
+        let message = message.to_ascii_lowercase();
+        // Google's free tier says the same of a limit by the minute, and when to come back.
+        let passes = self.retry_after.is_some() || message.contains("retry in");
+        !passes && SPENT_SENTENCES.iter().any(|sentence| message.contains(sentence))
+    }
 }

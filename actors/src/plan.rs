@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use apply::{Applied, apply, apply_params};
+pub use apply::{Applied, apply, apply_params, without};
 pub use cache::{CacheMode, CacheRule, LONGEST_AGE};
 pub use chain::{Chain, Exit, NextStep, Step};
 pub use choose::{Context, NoTarget};

@@ -143,8 +143,8 @@ fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, event
 }
 
 fn not_read() -> ErrorBody {
-    let message = "The stream was not read for too long, and has been given up.".to_owned();
-    ErrorBody { message, kind: "timeout_error".to_owned(), param: None, code: Some("client_timeout".to_owned()) }
+    let message = "The stream was not read for too long, and has been given up.";
+    ErrorBody::new("timeout_error", "client_timeout", message)
 }
 
 /// Ends a stream at its total limit while its client is slow.
@@ -156,8 +156,7 @@ fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
 
 fn overdue_error(provider: &str) -> ErrorBody {
     let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
-    let (kind, code) = ("timeout_error".to_owned(), Some("provider_timeout".to_owned()));
-    ErrorBody { message, kind, param: None, code }
+    ErrorBody::new("timeout_error", "provider_timeout", message)
 }
 
 /// The last event of a stream.

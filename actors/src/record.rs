@@ -60,6 +60,9 @@ pub struct RequestLine {
     /// The model that answered, or failed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The provider's own id of the last attempt, for a word with the vendor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_request_id: Option<String>,
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// Attempts at providers.

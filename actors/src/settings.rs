@@ -62,6 +62,10 @@ pub struct ProviderSettings {
     /// The field in which a budget limits the answer, where the client does not limit it itself.
     #[serde(default)]
     pub output_limit_field: OutputLimitField,
+    /// Whether the vendor tells its usage in streams where `stream_options` asks for it. Where false, the field is never
+    /// sent: the vendor refuses it.
+    #[serde(default = "default_stream_options")]
+    pub stream_options: bool,
     /// Time limits of one attempt.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -82,6 +86,10 @@ fn default_auth_header() -> String {
 
 fn default_auth_prefix() -> String {
     "Bearer ".to_owned()
+}
+
+fn default_stream_options() -> bool {
+    true
 }
 
 fn default_max_in_flight() -> usize {

@@ -2,6 +2,7 @@
 
 pub mod anthropic;
 pub mod dialect;
+mod error_body;
 pub mod framing;
 pub mod json_object;
 pub mod names;
@@ -14,8 +15,8 @@ pub mod surrogates;
 pub mod usage;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
+pub use error_body::{ErrorBody, Told};
 pub use usage::{ServiceTier, Usage};
 
 /// A request that the gateway or a vendor's format cannot express; answered with 400.
@@ -32,20 +33,6 @@ impl BadRequest {
     pub fn new(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: Some(param.into()), message: message.into() }
     }
-}
-
-/// The inner object of an OpenAI error answer: `{"error": {…}}`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct ErrorBody {
-    /// What happened and what to do about it.
-    pub message: String,
-    /// The class of the error, such as `invalid_request_error`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The request field to blame.
-    pub param: Option<String>,
-    /// A word for programs, such as `model_not_found`.
-    pub code: Option<String>,
 }
 
 /// A request in a vendor's own format, ready to be sent below the provider's base URL.
@@ -137,6 +124,5 @@ fn malformed(message: &str) -> ErrorBody {
 }
 
 fn stream_error(message: &str, code: &str) -> ErrorBody {
-    let (message, kind, code) = (message.to_owned(), "api_error".to_owned(), Some(code.to_owned()));
-    ErrorBody { message, kind, param: None, code }
+    ErrorBody::new("api_error", code, message)
 }

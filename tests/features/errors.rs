@@ -147,11 +147,67 @@ async fn h2_a_redirect_is_told_and_not_followed() {
     let (gateway, key) = Gateway::before(&openai).await;
     for status in [301, 302, 307, 308] {
         let location = elsewhere.origin() + "/v1/chat/completions";
-        openai.once(Reply::text(status, "text/html", "<html>Moved</html>").header("location", &location));
+        openai.once(
+            Reply::text(status, "text/html", "<html>Moved</html>")
+                .header("location", &(location.clone() + "?sig=s3cret")),
+        );
         let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await;
         check(&answer, 502, "api_error", "provider_redirects");
         let text = answer.text();
-        assert!(text.contains(&status.to_string()) && text.contains("base_url") && text.contains(&location), "{text}");
+        assert!(text.contains(&status.to_string()) && text.contains("base_url"), "{text}");
+        // L-8: where it leads is the operator's to know, without what may be signed.
+        assert!(!text.contains("chat/completions") && !text.contains("sig="), "{text}");
+        let logged = gateway
+            .wait_for_log("the redirect", |line| line["message"].to_string().contains(&format!("({status})")))
+            .await;
+        let logged = logged["message"].to_string();
+        assert!(logged.contains(&location) && !logged.contains("sig="), "{logged}");
     }
     assert_eq!(elsewhere.count(), 0);
+}
+
+/// errors: what a vendor tells beside OpenAI's fields reaches the client, in whole answers and streams, within bounds and
+/// without the credential; its id of the request is in the error and in the log line.
+#[tokio::test]
+async fn errors_keep_the_vendors_other_fields() {
+    let fake = FakeProvider::start().await;
+    let (gateway, key) = Setup::new().openai(&fake).anthropic(&fake).start().await.with_key().await;
+    let filter = json!({ "content_filter_result": { "violence": { "filtered": true } }, "note": "key sk-openai-own" });
+    let azure = json!({ "error": { "message": "filtered", "type": null, "param": "prompt", "code": "content_filter",
+        "status": 400, "innererror": filter } });
+    fake.once(Reply::json(400, &azure).header("x-request-id", "req-7"));
+    let request = Request::hello(&key, "gpt-4o-mini").header("x-portkey-trace-id", "azure");
+    let error = gateway.ask(request).await.expect(400).json()["error"].clone();
+    assert_eq!(error["innererror"]["content_filter_result"], filter["content_filter_result"], "{error}");
+    assert_eq!(error["innererror"]["note"], "key ***", "{error}");
+    assert_eq!(
+        (&error["code"], &error["param"], &error["status"]),
+        (&json!("content_filter"), &json!("prompt"), &json!(400))
+    );
+    assert_eq!(error["request_id"], "req-7", "{error}");
+    assert_eq!(gateway.request_log("azure").await["provider_request_id"], "req-7");
+
+    let claude =
+        json!({ "type": "error", "error": { "type": "overloaded_error", "message": "busy" }, "request_id": "req_1" });
+    fake.once(Reply::json(529, &claude).header("request-id", "req_1"));
+    let error = gateway.ask(Request::hello(&key, "claude-3-sonnet")).await.expect(529).json()["error"].clone();
+    assert_eq!((&error["request_id"], &error["code"]), (&json!("req_1"), &json!("overloaded_error")), "{error}");
+    let begun = Reply::events([openai::role(), openai::text("half"), openai::event(&azure)]);
+    fake.once(begun.header("x-request-id", "req-8"));
+    let request = Request::streamed_hello(&key, "gpt-4o-mini").header("x-portkey-trace-id", "stream");
+    let events = gateway.stream(request).await.rest().await;
+    assert!(events.errors()[0]["innererror"]["content_filter_result"].is_object(), "{events:?}");
+    assert_eq!(gateway.request_log("stream").await["provider_request_id"], "req-8");
+}
+
+/// J 25: what is no status of an error is a 502, with the provider's words.
+#[tokio::test]
+async fn j25_a_status_that_nobody_knows_is_a_502() {
+    let fake = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&fake).await;
+    for status in [600, 799, 999] {
+        fake.once(Reply::json(status, &json!({ "error": { "message": "no such status" } })));
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(502).json();
+        assert_eq!(answer["error"]["message"], "no such status");
+    }
 }

@@ -22,6 +22,7 @@ async fn three() -> Three {
     // So many failures in one test must not open a breaker.
     let setup = ["openai", "anthropic"].into_iter().fold(setup, |setup, name| {
         let setup = setup.set(&format!("providers.{name}.timeouts.first_byte_ms"), 300);
+        let setup = setup.set(&format!("providers.{name}.timeouts.total_ms"), 1500);
         setup.set(&format!("providers.{name}.breaker.failure_threshold"), 1000)
     });
     let (gateway, key) = setup.start().await.with_key().await;

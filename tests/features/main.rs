@@ -26,6 +26,7 @@ mod errors;
 mod fallback;
 mod first_start;
 mod fleet;
+mod framing;
 mod health;
 mod hostile_upstream;
 mod keepalive;

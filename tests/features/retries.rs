@@ -32,16 +32,23 @@ async fn the_retry_count_is_told() {
     assert_eq!(openai.count(), 6);
 }
 
-/// E2: what is retried is what `on_status_codes` names; by default 429 and 500 to 504, and never a client's error.
+/// E2: what is retried is what `on_status_codes` names; by default what may pass by itself, and no other client's error.
 #[tokio::test]
 async fn e2_only_the_named_statuses_are_retried() {
     let openai = FakeProvider::start().await;
-    let (gateway, key) = Gateway::before(&openai).await;
+    let setup = Setup::new().openai(&openai).set("providers.openai.breaker.failure_threshold", 0);
+    let (gateway, key) = setup.start().await.with_key().await;
     let named = retrying(json!({ "attempts": 1, "on_status_codes": [418], "base_delay_ms": 1 }));
     for (config, status, retried) in [
         (quick(1), 400, false),
         (quick(1), 404, false),
         (quick(1), 504, true),
+        (quick(1), 408, true),
+        (quick(1), 409, true),
+        (quick(1), 501, false),
+        (quick(1), 520, true),
+        (quick(1), 524, true),
+        (quick(1), 529, true),
         (named.clone(), 418, true),
         (named, 500, false),
     ] {
@@ -197,4 +204,70 @@ async fn e8_the_clients_deadline_bounds_all_attempts_together() {
     assert!(begun.elapsed() < Duration::from_millis(1_500), "the wait was begun: {:?}", begun.elapsed());
     assert_eq!(openai.count(), 3);
     assert!(!gateway.scrape().await.has("llm_retries_total", &[("provider", "openai")]));
+}
+
+/// retry-hopeless: what waiting cannot help is not tried again, and its client is told so; another target may serve.
+#[tokio::test]
+async fn what_is_hopeless_is_not_retried() {
+    let openai = FakeProvider::start().await;
+    let anthropic = FakeProvider::answering(anthropic::answer("from elsewhere")).await;
+    let setup = Setup::new().openai(&openai).anthropic(&anthropic);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let spent = |code: Value| {
+        Reply::json(
+            429,
+            &json!({ "error": { "message": "You exceeded your current quota", "type": "insufficient_quota", "code": code } }),
+        )
+    };
+    for reply in
+        [spent(json!("insufficient_quota")), spent(Value::Null), openai::error(429).header("x-should-retry", "false")]
+    {
+        let before = openai.count();
+        openai.always(reply);
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(3))).await.expect(429);
+        assert_eq!((openai.count() - before, answer.header("x-should-retry")), (1, Some("false")));
+    }
+    let config = json!({ "strategy": "fallback", "targets": [
+        { "provider": "openai", "retry": { "attempts": 3, "base_delay_ms": 1 } },
+        { "provider": "anthropic", "override_params": { "model": "claude-3-sonnet" } }] });
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(200);
+    assert_eq!(answer.content(), "from elsewhere");
+}
+
+/// retry-headers: the vendor's `x-should-retry` goes before the codes, and reaches the client with its error.
+#[tokio::test]
+async fn the_vendors_word_on_retries_goes_first() {
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    for (status, word, attempts) in [(500, "false", 1), (503, "false", 1), (400, "true", 2), (404, "true", 2)] {
+        let before = openai.count();
+        openai.always(openai::error(status).header("x-should-retry", word));
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&quick(1))).await.expect(status);
+        assert_eq!((openai.count() - before, answer.header("x-should-retry")), (attempts, Some(word)), "{status}");
+    }
+    openai.always(openai::error(500));
+    let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(500);
+    assert_eq!(answer.header("x-should-retry"), None);
+}
+
+/// E4: whichever form the vendor asks for a wait in, the client learns of it: in whole seconds, and in milliseconds where
+/// it is finer.
+#[tokio::test]
+async fn e4_every_form_of_wait_reaches_the_client() {
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Gateway::before(&openai).await;
+    for (name, value, seconds, millis) in [
+        ("retry-after", "7", "7", None),
+        ("retry-after", "1.5", "2", Some("1500")),
+        ("retry-after-ms", "2500", "3", Some("2500")),
+        ("x-ms-retry-after-ms", "300", "1", Some("300")),
+    ] {
+        openai.once(openai::error(429).header(name, value));
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(429);
+        assert_eq!(
+            (answer.header("retry-after"), answer.header("retry-after-ms")),
+            (Some(seconds), millis),
+            "{name}: {value}"
+        );
+    }
 }

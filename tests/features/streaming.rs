@@ -213,3 +213,35 @@ async fn an_event_without_end_is_given_up() {
         gateway.ask(Request::streamed_hello(&key, model)).await.expect(502);
     }
 }
+
+/// S20: `drop_params` has the last word, also over what the gateway adds; a vendor that refuses `stream_options` is not
+/// sent it. The gateway counts by itself then.
+#[tokio::test]
+async fn s20_stream_options_can_be_left_out() {
+    let openai = FakeProvider::start().await;
+    let toml = format!(
+        "[providers.plain]\ndialect = \"openai\"\nbase_url = \"{}/v1\"\nstream_options = false\n",
+        openai.origin()
+    );
+    let (gateway, key) = Setup::new().openai(&openai).toml(&toml).start().await.with_key().await;
+    let unmetered =
+        || Reply::events([openai::role(), openai::text("one two"), openai::finish("stop"), openai::DONE.to_owned()]);
+    let config = |config: serde_json::Value| config;
+    for (n, config) in [
+        config(json!({ "provider": "openai", "drop_params": ["stream_options"] })),
+        config(json!({ "provider": "openai", "drop_params": ["stream_options.include_usage"] })),
+        config(json!({ "provider": "plain" })),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        openai.once(unmetered());
+        let mut body = hello("gpt-4o-mini");
+        body["stream"] = json!(true);
+        body["stream_options"] = json!({ "include_usage": true });
+        let events = gateway.stream(Request::chat(&key, &body).config(&config)).await.rest().await;
+        assert_eq!((events.text().as_str(), events.is_done()), ("one two", true), "{config}: {events:?}");
+        let sent = openai.request(n + 1).await.body;
+        assert!(sent["stream_options"]["include_usage"].is_null(), "{config}: {sent}");
+    }
+}

@@ -76,16 +76,60 @@ async fn d3_a_slow_stream_is_not_idle() {
     assert!(begun.elapsed() > Duration::from_millis(1000));
 }
 
-/// A provider that does not begin to answer in time is a 504 in OpenAI's shape, whole and streamed.
+/// A provider that does not begin a stream in time is a 504 in OpenAI's shape.
 #[tokio::test]
-async fn the_first_byte_has_a_limit() {
+async fn the_first_byte_of_a_stream_has_a_limit() {
     let openai = FakeProvider::answering(Reply::silence()).await;
     let (gateway, key) = limited(&openai, "first_byte_ms", 200).await;
-    for request in [Request::hello(&key, "gpt-4o-mini"), Request::streamed_hello(&key, "gpt-4o-mini")] {
-        let answer = gateway.ask(request).await.expect(504).json();
+    let answer = gateway.ask(Request::streamed_hello(&key, "gpt-4o-mini")).await.expect(504).json();
+    assert_eq!(answer["error"]["type"], "timeout_error");
+    openai.request(1).await.abandoned().await;
+}
+
+/// time-limits: the head of a whole answer comes when all of it is made, so that the limit of the first byte is none for
+/// it; neither is it for one JSON text that answers a streamed request.
+#[tokio::test]
+async fn a_whole_answer_may_take_its_total_limit() {
+    let gate = Gate::new();
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = limited(&openai, "first_byte_ms", 50).await;
+    openai.once(openai::answer("at last").after(&gate));
+    let pending = Request::hello(&key, "gpt-4o-mini").send(gateway.address).await;
+    openai.request(1).await;
+    // The pause is what is tested here: well over the limit of the first byte.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    gate.open();
+    assert_eq!(pending.answer().await.expect(200).content(), "at last");
+
+    let head = Reply::stream("application/json").wait(&gate).then(&openai::completion("at last").to_string());
+    openai.once(head);
+    let pending = Request::streamed_hello(&key, "gpt-4o-mini").send(gateway.address).await;
+    openai.request(2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    gate.open();
+    let events = pending.stream().await.rest().await;
+    assert_eq!((events.text().as_str(), events.is_done()), ("at last", true), "{events:?}");
+}
+
+/// time-limits: a whole answer has the total limit, which counts against the provider. Each try is billed, so that only
+/// a config that names 504 has another.
+#[tokio::test]
+async fn a_whole_answer_has_a_total_limit() {
+    let openai = FakeProvider::answering(Reply::silence()).await;
+    let (gateway, key) = limited(&openai, "total_ms", 200).await;
+    for (retry, attempts) in [
+        (json!({ "attempts": 2, "base_delay_ms": 1 }), 1),
+        (json!({ "attempts": 2, "base_delay_ms": 1, "on_status_codes": [504] }), 3),
+    ] {
+        let before = openai.count();
+        let config = json!({ "provider": "openai", "retry": retry });
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(504).json();
         assert_eq!(answer["error"]["type"], "timeout_error");
+        assert_eq!(openai.count() - before, attempts, "{retry}");
     }
-    openai.request(2).await.abandoned().await;
+    openai.request(4).await.abandoned().await;
+    let state = gateway.actor("provider:openai").await["state"].clone();
+    assert_eq!(state["window"]["failures"], 4, "{state}");
 }
 
 /// A stream whose head came, but no content, is held to the limit of the first byte.

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::failure::FailureKind;
 use crate::secret::Secret;
 use crate::upstream::ConnectCause;
 use crate::wire::ErrorBody;
 
-/// A provider's error without the credential that it got, which some repeat (H1), and with a type.
+/// A provider's error without the credential that it got, which some repeat (H1), and with a message and a type.
 pub fn redacted(mut error: ErrorBody, credential: Option<&Secret>) -> ErrorBody {
     if let Some(credential) = credential.map(Secret::expose).filter(|text| !text.is_empty()) {
         let hide = |text: &mut String| *text = text.replace(credential, "***");
@@ -15,11 +17,31 @@ pub fn redacted(mut error: ErrorBody, credential: Option<&Secret>) -> ErrorBody 
         hide(&mut error.kind);
         error.code.as_mut().map(hide);
         error.param.as_mut().map(hide);
+        if let Some(told) = &mut error.told {
+            hide_in(&mut told.fields, credential);
+        }
+    }
+    if error.message.is_empty() {
+        "The provider told an error without a message.".clone_into(&mut error.message);
     }
     if error.kind.is_empty() {
         error.kind = "api_error".to_owned();
     }
     error
+}
+
+fn hide_in(fields: &mut Map<String, Value>, credential: &str) {
+    fields.retain(|name, _| !name.contains(credential));
+    fields.values_mut().for_each(|value| hide_in_value(value, credential));
+}
+
+fn hide_in_value(value: &mut Value, credential: &str) {
+    match value {
+        Value::String(text) if text.contains(credential) => *text = text.replace(credential, "***"),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_in_value(item, credential)),
+        Value::Object(fields) => hide_in(fields, credential),
+        _ => {}
+    }
 }
 
 /// What a client is told of a failure that came without a message of the provider's.
@@ -64,7 +86,7 @@ pub fn explain(kind: FailureKind, provider: &str, request_timeout: Option<Durati
         (_, 408 | 504) => "timeout_error",
         _ => "api_error",
     };
-    ErrorBody { message, kind: kind.to_owned(), param: None, code: Some(code.to_owned()) }
+    ErrorBody::new(kind, code, message)
 }
 
 /// The message and code of a connection that does not stand.

@@ -26,16 +26,33 @@ pub fn apply(body: &JsonObject, target: &Target) -> Result<Applied, BadRequest> 
     // A default for what is overridden as well would be set twice.
     let defaults = defaults.filter(|(name, _)| !target.override_params.contains_key(*name));
     let params = defaults.chain(&target.override_params).filter(|(name, _)| *name != "model");
-    let mut set: Vec<(String, String)> = params.map(|(name, value)| (name.clone(), value.to_string())).collect();
+    let set: Vec<(String, String)> = params.map(|(name, value)| (name.clone(), value.to_string())).collect();
+    let set: Vec<(&str, &str)> = set
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, value)| body.get(name) != Some(*value))
+        .collect();
+    if set.is_empty() {
+        return without(body, &target.drop_params);
+    }
+    without(&body.with(&set, &[]), &target.drop_params)
+}
+
+/// The body without what some paths of `drop_params` name.
+///
+/// # Errors
+/// Those of [`apply`].
+pub fn without(body: &JsonObject, drop_params: &[String]) -> Result<Applied, BadRequest> {
+    let mut set: Vec<(String, String)> = Vec::new();
     let mut removed: Vec<String> = Vec::new();
     let mut dropped = Vec::new();
-    for item in &target.drop_params {
+    for item in drop_params {
         let Some(path) = drop_path::segments(item) else { continue };
         let Some((name, rest)) = path.split_first() else { continue };
         let new = set.iter().position(|(other, _)| other == name);
         if rest.is_empty() {
             new.map(|at| set.swap_remove(at));
-            if body.get(name).is_some() || new.is_some() {
+            if body.get(name).is_some() {
                 dropped.push(item.clone());
             }
             removed.push(name.clone());
@@ -52,8 +69,7 @@ pub fn apply(body: &JsonObject, target: &Target) -> Result<Applied, BadRequest> 
             set.push((name.clone(), tree.to_string()));
         }
     }
-    let changes = set.iter().filter(|(name, value)| body.get(name) != Some(value));
-    let set: Vec<(&str, &str)> = changes.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
     Ok(Applied { body: body.edited(&set, &removed), dropped })
 }

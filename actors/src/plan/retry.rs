@@ -22,13 +22,16 @@ const MOST_ATTEMPTS: u32 = 5;
 /// Where Portkey stops to wait: for one wait and for all of a target together.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// What may pass by itself, as the vendors' own clients see it; 520 to 524 are Cloudflare's, 529 is Anthropic's.
+pub const PASSING_STATUSES: [u16; 13] = [408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529];
+
 /// When and how a target is tried again. The default is not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Retries after the first attempt.
     pub attempts: u32,
-    /// Statuses that are tried again.
-    pub on_status_codes: Vec<u16>,
+    /// Statuses that are tried again; those of [`PASSING_STATUSES`] where absent.
+    pub on_status_codes: Option<Vec<u16>>,
     /// Whether waits double and are spread by chance; else they are all `base_delay`.
     pub exponential: bool,
     /// Whether the provider's `Retry-After` is heeded.
@@ -41,7 +44,7 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             attempts: 0,
-            on_status_codes: vec![429, 500, 502, 503, 504],
+            on_status_codes: None,
             exponential: true,
             use_retry_after: true,
             base_delay: Duration::from_secs(1),
@@ -51,10 +54,11 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// How long to wait before retry number `retries_done + 1`, or `None` where there is to be none: too many were
-    /// made, the status is not among those tried again, or the wait would be too long. `waited` is the sum of the waits
+    /// made, the failure is not one that is tried again, or the wait would be too long. `waited` is the sum of the waits
     /// so far, `random` is uniform in 0..1.
     pub fn wait(&self, retries_done: u32, waited: Duration, failure: &Failure, random: f64) -> Option<Duration> {
-        if retries_done >= self.attempts || !self.on_status_codes.contains(&failure.kind.status()) {
+        let again = failure.should_retry().unwrap_or_else(|| self.repeats(failure.kind));
+        if retries_done >= self.attempts || !again {
             return None;
         }
         let wait = match self.asked_by_provider(failure) {
@@ -70,14 +74,24 @@ impl RetryPolicy {
         (waited.saturating_add(wait) <= LONGEST_WAIT).then_some(wait)
     }
 
-    /// `Retry-After` has a meaning with 429 and 503 alone (RFC 6585 and 9110).
+    fn repeats(&self, kind: FailureKind) -> bool {
+        match &self.on_status_codes {
+            Some(codes) => codes.contains(&kind.status()),
+            // The one is a limit that was asked for; the other would be billed each time.
+            None if matches!(kind, FailureKind::RequestTimeout | FailureKind::TotalTimeout) => false,
+            None => PASSING_STATUSES.contains(&kind.status()),
+        }
+    }
+
+    /// `Retry-After` has a meaning with 429 and 503 alone (RFC 6585 and 9110), and with Anthropic's 529.
     fn asked_by_provider(&self, failure: &Failure) -> Option<Duration> {
-        let has_meaning = matches!(failure.kind, FailureKind::Status(429 | 503));
+        let has_meaning = matches!(failure.kind, FailureKind::Status(429 | 503 | 529));
         failure.retry_after.filter(|_| self.use_retry_after && has_meaning)
     }
 
     pub(super) fn to_json(&self) -> Value {
-        json!({"attempts": self.attempts, "on_status_codes": self.on_status_codes,
+        let statuses = self.on_status_codes.as_deref().unwrap_or(&PASSING_STATUSES);
+        json!({"attempts": self.attempts, "on_status_codes": statuses,
             "exponential_backoff": self.exponential, "use_retry_after_header": self.use_retry_after,
             "base_delay_ms": self.base_delay.as_millis() as u64})
     }
@@ -104,7 +118,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<RetryPol
     let other_name = retry.flag("use_retry_after_headers", found);
     Some(RetryPolicy {
         attempts: attempts.min(MOST_ATTEMPTS),
-        on_status_codes: retry.statuses("on_status_codes", found).unwrap_or(default.on_status_codes),
+        on_status_codes: retry.statuses("on_status_codes", found).or(default.on_status_codes),
         exponential: retry.flag("exponential_backoff", found).unwrap_or(default.exponential),
         use_retry_after: one_name.or(other_name).unwrap_or(default.use_retry_after),
         base_delay: retry.number("base_delay_ms", 1, 60_000, found).map_or(default.base_delay, Duration::from_millis),

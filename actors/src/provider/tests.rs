@@ -24,6 +24,7 @@ fn settings() -> ProviderSettings {
         cooldown_ms: 60_000,
     };
     ProviderSettings {
+        stream_options: true,
         dialect: Dialect::Simulator,
         base_url: String::new(),
         base_url_env: None,

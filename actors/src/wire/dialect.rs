@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::json_object::JsonObject;
+use super::openai::StreamOptions;
 use super::surrogates::replace_lone;
 use super::{
     BadRequest, ErrorBody, StreamDecoder, Usage, VendorRequest, WholeAnswer, anthropic, malformed, ollama, openai,
@@ -33,10 +34,10 @@ pub fn chat_request(
     dialect: Dialect,
     body: &JsonObject,
     model: &str,
-    stream: bool,
+    options: StreamOptions,
 ) -> Result<VendorRequest, BadRequest> {
     match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::chat_request(body, model, stream),
+        Dialect::OpenAi | Dialect::Simulator => openai::chat_request(body, model, options),
         Dialect::Anthropic => anthropic::chat_request(&tree(body)?, model),
         Dialect::Ollama => ollama::chat_request(&tree(body)?, model),
     }

@@ -35,8 +35,8 @@ fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 /// The error that stands in the place of an answer.
 fn error_in(answer: &Value) -> Option<ErrorBody> {
-    let error = answer.get("error").filter(|error| !error.is_null())?;
-    Some(openai::error_text(error.to_string().as_bytes()))
+    answer.get("error").filter(|error| !error.is_null())?;
+    Some(openai::error_text(answer.to_string().as_bytes()))
 }
 
 /// What a body counts, whether it is an answer or an error.

@@ -10,8 +10,8 @@ mod stream;
 
 pub use answer::{chat_answer, read_answer, usage_in, with_metadata};
 pub use cut::{cut_off, usage_chunk};
-pub use error::{error_body, error_event, error_text};
-pub use request::{chat_request, embeddings_request};
+pub use error::{error_body, error_event, error_text, is_bare_error};
+pub use request::{StreamOptions, chat_request, embeddings_request};
 pub use stream::ChatStream;
 
 /// Fields beside OpenAI's own that carry reasoning; removed from strict answers (I5).

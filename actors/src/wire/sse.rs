@@ -143,9 +143,9 @@ fn parse(raw: Bytes, out: &mut Vec<SseEvent>) {
     event.dispatch(out);
 }
 
-/// The length of the JSON object that a line begins with: no field of an event does.
+/// The length of the JSON object, or list, that a line begins with: no field of an event does.
 fn unframed(text: &[u8]) -> Option<usize> {
-    if !text.trim_ascii_start().starts_with(b"{") {
+    if !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
         return None;
     }
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();

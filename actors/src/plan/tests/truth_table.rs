@@ -3,10 +3,10 @@ use std::time::Duration;
 use super::*;
 use crate::failure::{Failure, FailureKind};
 use crate::upstream::ConnectCause;
-use crate::wire::ErrorBody;
+use crate::wire::{ErrorBody, openai};
 
 fn failure(kind: FailureKind) -> Failure {
-    let error = ErrorBody { message: "it failed".into(), kind: "api_error".into(), param: None, code: None };
+    let error = ErrorBody { code: None, ..ErrorBody::new("api_error", "", "it failed") };
     Failure { kind, error, retry_after: None }
 }
 
@@ -110,6 +110,63 @@ fn e2_every_combination_leads_where_it_says() {
         }
     }
     assert_eq!(combinations, 5 * 5 * 8 * KINDS.len());
+}
+
+/// retry-codes: what may pass is tried again where no codes are given, and nothing else.
+#[test]
+fn e2_what_may_pass_is_retried_by_default() {
+    let chain = chain(json!({"provider": "a", "retry": {"attempts": 1, "base_delay_ms": 1}}));
+    let retried = |kind| matches!(chain.next_step(0, 0, Duration::ZERO, &failure(kind), 0.5), NextStep::Retry { .. });
+    for status in 400..600 {
+        let passes = matches!(status, 408 | 409 | 429 | 500 | 502..=504 | 520..=524 | 529);
+        assert_eq!(retried(FailureKind::Status(status)), passes, "{status}");
+    }
+    use FailureKind::{Broken, Connect, ConnectTimeout, FirstByteTimeout, IdleTimeout, RequestTimeout, TotalTimeout};
+    for kind in [Broken, Connect(ConnectCause::Refused), ConnectTimeout, FirstByteTimeout, IdleTimeout] {
+        assert!(retried(kind), "{kind:?}");
+    }
+    // The one is the limit that was asked for; the other would be billed each time.
+    assert!(!retried(RequestTimeout) && !retried(TotalTimeout));
+}
+
+/// retry-hopeless: a quota that is used up is never tried again, and the vendor's word goes before the codes; the way to
+/// the next target stays open.
+#[test]
+fn e2_the_vendors_word_goes_before_the_codes() {
+    let with_codes = json!({"attempts": 1, "on_status_codes": [400, 429], "base_delay_ms": 1});
+    let told = |status: u16, should_retry: Option<bool>, body: Value| {
+        let mut error = openai::error_body(status, body.to_string().as_bytes());
+        if should_retry.is_some() {
+            error.told.get_or_insert_default().should_retry = should_retry;
+        }
+        Failure { kind: FailureKind::Status(status), error, retry_after: None }
+    };
+    let plain = || json!({"error": {"message": "slow down"}});
+    let of = |field: &str, word: &str| json!({"error": {"message": "no", field: word}});
+    let says = |message: &str| json!({"error": {"message": message}});
+    for retry in [json!({"attempts": 1, "base_delay_ms": 1}), with_codes] {
+        let chain = chain(json!({"strategy": "fallback", "targets": [
+            {"provider": "a", "retry": retry}, {"provider": "b"}]}));
+        let next = |failure: &Failure| chain.next_step(0, 0, Duration::ZERO, failure, 0.5);
+        let is_retried = |failure: &Failure| matches!(next(failure), NextStep::Retry { .. });
+        assert!(is_retried(&told(429, None, plain())));
+        assert!(is_retried(&told(418, Some(true), plain())));
+        for hopeless in [
+            told(429, Some(false), plain()),
+            told(503, Some(false), plain()),
+            told(429, None, of("code", "insufficient_quota")),
+            told(429, None, of("type", "insufficient_quota")),
+            told(429, Some(true), of("code", "billing_hard_limit_reached")),
+            told(400, None, says("Your credit balance is too low to access the Anthropic API.")),
+            told(429, None, says("Insufficient Balance")),
+            told(429, None, says("You exceeded your current quota, please check your plan and billing details.")),
+        ] {
+            assert_eq!(next(&hopeless), NextStep::Fallback { to: 1 }, "{hopeless:?}");
+        }
+        let passing =
+            says("You exceeded your current quota, please check your plan and billing details. Please retry in 7.2s.");
+        assert!(is_retried(&told(429, None, passing)), "a limit by the minute");
+    }
 }
 
 /// The literal meaning: a 429 of the second target does not reach the third.

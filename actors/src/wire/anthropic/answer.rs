@@ -8,7 +8,7 @@ use super::error::error_body;
 use super::usage::{usage_json, usage_of};
 use super::{finish_reason, service_tier};
 use crate::wire::surrogates::replace_lone;
-use crate::wire::{ErrorBody, WholeAnswer, malformed};
+use crate::wire::{ErrorBody, WholeAnswer, malformed, openai};
 
 /// Translates a whole answer; `created` is in seconds since 1970, `strict` leaves out what OpenAI's format does not
 /// have (I5).
@@ -21,7 +21,9 @@ pub fn chat_answer(body: &[u8], created: u64, strict: bool) -> Result<WholeAnswe
     if answer.get("error").is_some_and(|error| !error.is_null()) {
         return Err(error_body(200, body));
     }
-    let blocks = answer.get("content").and_then(Value::as_array).ok_or_else(malformed)?;
+    let is_bare = || answer.as_object().is_some_and(openai::is_bare_error);
+    let no_message = || if is_bare() { error_body(200, body) } else { malformed() };
+    let blocks = answer.get("content").and_then(Value::as_array).ok_or_else(no_message)?;
     let mut message = Message::default();
     for block in blocks {
         message.add(block);

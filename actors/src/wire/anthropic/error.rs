@@ -6,11 +6,6 @@ use crate::wire::{ErrorBody, openai};
 pub fn error_body(status: u16, body: &[u8]) -> ErrorBody {
     let kind = openai::error_text(body).kind;
     let mut error = openai::error_body(status, body);
-    if body.trim_ascii_start().starts_with(b"<") {
-        // A page of a proxy on the way; its markup helps nobody.
-        error.message = page(status, &error.message);
-        return error;
-    }
     let message = error.message.as_str();
     let (mapped, code) = match kind.as_str() {
         // No type was told, so none is added.
@@ -27,14 +22,6 @@ pub fn error_body(status: u16, body: &[u8]) -> ErrorBody {
     error.code.get_or_insert_with(|| code.to_owned());
     error.kind = mapped.to_owned();
     error
-}
-
-fn page(status: u16, text: &str) -> String {
-    let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    match title.map(|(title, _)| title.trim()).filter(|title| !title.is_empty()) {
-        Some(title) => format!("The provider answered with status {status} and a page instead of JSON: {title}"),
-        None => format!("The provider answered with status {status} and a page instead of JSON."),
-    }
 }
 
 #[cfg(test)]
@@ -68,6 +55,7 @@ mod tests {
             let error = error_body(400, body.to_string().as_bytes());
             assert_eq!((error.message.as_str(), error.kind.as_str()), (message, mapped), "{kind}");
             assert_eq!(error.code.as_deref(), Some(code), "{kind}");
+            assert_eq!(error.told.map(|told| told.fields["request_id"].clone()), Some("req_1".into()), "{kind}");
         }
     }
 

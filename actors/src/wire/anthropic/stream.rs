@@ -80,6 +80,10 @@ impl ChatStream {
             return;
         }
         let text = self.surrogates.repair(&event.data);
+        if event.name.as_deref() == Some("error") {
+            self.end(StreamEvent::Error(error_body(200, &text)), out);
+            return;
+        }
         let Ok(data) = serde_json::from_slice::<Event>(&text) else {
             let error = stream_error("The provider's stream is not in Anthropic's format.", "malformed_stream");
             self.end(StreamEvent::Error(error), out);

@@ -50,7 +50,7 @@ impl ChatStream {
             return;
         };
         if let Some(error) = error_in(&part) {
-            self.fail(stream_error(&error.message, error.code.as_deref().unwrap_or("provider_error")), out);
+            self.fail(error, out);
             return;
         }
         if let Some(model) = part["model"].as_str() {
@@ -110,13 +110,24 @@ impl ChatStream {
     }
 }
 
+/// Whether a JSON text goes on: one whole answer in a stream's place may be spread over lines.
+fn is_unfinished(text: &[u8]) -> bool {
+    let text = text.strip_prefix(sse::BOM).unwrap_or(text);
+    serde_json::from_slice::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
+}
+
 impl StreamDecoder for ChatStream {
     fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
         // Only what is new can hold the line's end.
         let mut from = self.buffer.len();
         self.buffer.extend_from_slice(&bytes);
         while let Some(end) = self.buffer.get(from..).and_then(|new| memchr(b'\n', new)) {
-            let line = self.buffer.split_to(from + end + 1);
+            let end = from + end + 1;
+            if !self.begun && self.buffer.get(..end).is_some_and(is_unfinished) {
+                from = end;
+                continue;
+            }
+            let line = self.buffer.split_to(end);
             self.take(&line, out);
             from = 0;
         }
@@ -128,8 +139,8 @@ impl StreamDecoder for ChatStream {
 
     fn finish(&mut self, out: &mut Vec<StreamEvent>) {
         let line = self.buffer.split();
-        // A last line may lack its line feed; what is no JSON there was cut, which is told below.
-        if serde_json::from_slice::<IgnoredAny>(&line).is_ok() {
+        // A last line may lack its line feed; what is no whole JSON there was cut, which is told below.
+        if !is_unfinished(&line) {
             self.take(&line, out);
         }
         self.broken(out);

@@ -300,3 +300,18 @@ fn embeddings_are_told_in_both_encodings() {
     assert_eq!(told(false)["data"][1]["embedding"].to_string(), "[0.1,2e-7]", "numbers stay as they came");
     assert_eq!(told(false)["usage"], json!({"prompt_tokens": 2, "total_tokens": 2}));
 }
+
+/// other-framing: one whole answer in a stream's place may be spread over lines, with a byte order mark before it.
+#[test]
+fn a_whole_answer_is_told_as_a_stream() {
+    let whole = json!({"model": "llama3:8b", "message": {"role": "assistant", "content": "good"}, "done": true,
+        "prompt_eval_count": 5, "eval_count": 2});
+    let pretty = format!("\u{feff}{whole:#}");
+    for text in [pretty.clone(), pretty + "\n", whole.to_string()] {
+        let events = decode(&text, 7);
+        assert_eq!(events.last(), Some(&StreamEvent::Done), "{text}: {events:?}");
+        assert_eq!(choices(&events)[1]["delta"]["content"], "good", "{text}");
+    }
+    let error = decode("{\n\"error\": \"xyzzy\"\n}", 7);
+    assert!(matches!(&error[..], [StreamEvent::Error(error)] if error.message == "xyzzy"), "{error:?}");
+}

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::wire::json_object::JsonObject;
-use crate::wire::openai::error::error_text;
+use crate::wire::openai::error::{error_text, is_bare_error};
 use crate::wire::openai::finish::corrected_whole;
 use crate::wire::openai::{may_reason, strip_reasoning};
 use crate::wire::splice::{Splices, present};
@@ -22,12 +22,23 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     // A list would pass for an object's values in their order.
     let object = Some(&body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
     let head: Option<Head<'_>> = object.and_then(|body| serde_json::from_slice(body).ok());
-    let head = head.ok_or_else(|| malformed("The provider answered with something that is not a JSON object."))?;
-    if let Some(error) = head.error.filter(|error| error.get() != "null") {
-        return Err(error_text(error.get().as_bytes()));
+    let not_object = || malformed("The provider answered with something that is not a JSON object.");
+    let Some(head) = head else { return Err(listed_error(&body).unwrap_or_else(not_object)) };
+    let is_answer =
+        || [&br#""choices""#[..], br#""data""#].iter().any(|name| memchr::memmem::find(&body, name).is_some());
+    let is_bare = || serde_json::from_slice(&body).is_ok_and(|object| is_bare_error(&object));
+    if head.error.is_some_and(|error| error.get() != "null") || (!is_answer() && is_bare()) {
+        return Err(error_text(&body));
     }
     let usage = head.usage();
     Ok(WholeAnswer { usage, body })
+}
+
+/// The error in a list, in which some vendors wrap it.
+pub(super) fn listed_error(text: &[u8]) -> Option<ErrorBody> {
+    let items: Vec<Map<String, Value>> = serde_json::from_slice(text).ok()?;
+    items.first()?.get("error").filter(|error| !error.is_null())?;
+    Some(error_text(text))
 }
 
 /// What a body counts that is no answer, such as an error's.
@@ -321,6 +332,12 @@ mod tests {
     fn d2_an_error_inside_a_whole_answer_is_no_answer() {
         let error = read_answer(Bytes::from_static(br#"{"error":{"message":"boom","code":42}}"#)).unwrap_err();
         assert_eq!(error.message, "boom");
+        for bare in
+            [r#"{"object":"error","message":"boom"}"#, r#"{"detail":"boom"}"#, r#"[{"error":{"message":"boom"}}]"#]
+        {
+            let error = chat_answer(Bytes::from_static(bare.as_bytes()), false).unwrap_err();
+            assert_eq!(error.message, "boom", "{bare}");
+        }
         for other in ["<html>", "[]", "[null]", "1", ""] {
             assert!(read_answer(Bytes::from_static(other.as_bytes())).is_err(), "{other}");
         }

@@ -11,14 +11,16 @@ use serde_json::Value;
 
 use self::calls::Calls;
 use self::head::{ChoiceHead, ChunkHead};
-use super::answer::{chat_answer, read_usage, service_tier};
-use super::error::error_text;
+use super::answer::{chat_answer, listed_error, read_usage, service_tier};
+use super::error::{error_text, is_bare_error};
 use super::finish::{corrected, is_reason};
 use super::{may_reason, strip_reasoning};
 use crate::wire::splice::Splices;
 use crate::wire::sse::{self, SseDecoder, SseEvent};
 use crate::wire::surrogates::SurrogateRepair;
-use crate::wire::{ServiceTier, StreamDecoder, StreamEvent, Usage, cut_short, framing, stream_error, too_long};
+use crate::wire::{
+    ErrorBody, ServiceTier, StreamDecoder, StreamEvent, Usage, cut_short, framing, stream_error, too_long,
+};
 
 /// A chat stream in OpenAI's format.
 #[derive(Debug, Default)]
@@ -63,32 +65,18 @@ impl ChatStream {
             return;
         }
         let repaired = self.surrogates.repair(&event.data);
-        // A list would pass for an object's values in their order.
-        let object = Some(&repaired).filter(|text| text.trim_ascii_start().starts_with(b"{"));
-        let head: ChunkHead<'_> = match object.and_then(|text| serde_json::from_slice(text).ok()) {
-            Some(head) => head,
-            None => {
-                let error = stream_error("The provider's stream is not in its format.", "malformed_stream");
-                self.end(StreamEvent::Error(error), out);
-                return;
-            }
+        let head = match read(event.name.as_deref(), &repaired) {
+            Ok(head) => head,
+            Err(error) => return self.end(StreamEvent::Error(error), out),
         };
-        if let Some(error) = head.error.filter(|error| error.get() != "null") {
-            let error = error_text(error.get().as_bytes());
-            self.end(StreamEvent::Error(error), out);
-            return;
-        }
-        if event.name.as_deref() == Some("error") {
-            let error = error_text(&repaired);
-            self.end(StreamEvent::Error(error), out);
-            return;
-        }
         // Any chunk may tell it, and not each has to.
         if let Some(raw) = head.service_tier {
             self.service_tier = service_tier(raw);
         }
         let choices = head.choices.unwrap_or_default();
-        if choices.iter().any(|choice| choice.message.is_some() && !choice.delta.content) {
+        // Some send the whole message beside each delta.
+        let is_whole = |choice: &ChoiceHead<'_>| choice.message.is_some() && choice.delta.is_none();
+        if self.choices.is_empty() && choices.iter().any(is_whole) {
             self.take_whole(&repaired, out);
             return;
         }
@@ -119,16 +107,17 @@ impl ChatStream {
     /// Takes in what a chunk adds to a choice; gives whether it is any part of the answer.
     fn grow(&mut self, text: &[u8], choice: &ChoiceHead<'_>, splices: &mut Splices) -> bool {
         let known = self.choices.entry(choice.index.0.unwrap_or(0)).or_default();
-        if let Some(calls) = choice.delta.tool_calls {
+        if let Some(calls) = choice.delta.as_ref().and_then(|delta| delta.tool_calls) {
             known.calls.take(text, calls, splices);
         }
-        let Some(reason) = choice.finish_reason else { return choice.delta.content };
+        let content = choice.delta.as_ref().is_some_and(|delta| delta.content);
+        let Some(reason) = choice.finish_reason else { return content };
         if let Some(right) = corrected(reason, known.calls.any()) {
             splices.replace(text, reason, right);
         }
         // What some vendors send for a choice after its end opens it no more.
         known.finished |= is_reason(reason);
-        is_reason(reason) || choice.delta.content
+        is_reason(reason) || content
     }
 
     /// Takes a whole answer in the place of a stream's chunks.
@@ -193,6 +182,28 @@ impl StreamDecoder for ChatStream {
     fn is_complete(&self) -> bool {
         self.has_finished() && self.choices.len() as u64 >= self.asked
     }
+}
+
+/// What is read of an event.
+///
+/// # Errors
+/// The error that it tells, or that it is no chunk.
+fn read<'a>(name: Option<&str>, text: &'a [u8]) -> Result<ChunkHead<'a>, ErrorBody> {
+    if name == Some("error") {
+        return Err(error_text(text));
+    }
+    // A list would pass for an object's values in their order.
+    let object = Some(text).filter(|text| text.trim_ascii_start().starts_with(b"{"));
+    let Some(head) = object.and_then(|text| serde_json::from_slice::<ChunkHead<'_>>(text).ok()) else {
+        let malformed = || stream_error("The provider's stream is not in its format.", "malformed_stream");
+        return Err(listed_error(text).unwrap_or_else(malformed));
+    };
+    let is_bare = || serde_json::from_slice(text).is_ok_and(|object| is_bare_error(&object));
+    let is_error = head.error.is_some_and(|error| error.get() != "null");
+    if is_error || (head.choices.is_none() && head.usage.is_none() && is_bare()) {
+        return Err(error_text(text));
+    }
+    Ok(head)
 }
 
 /// The chunk without usage, and without reasoning where `strict`.

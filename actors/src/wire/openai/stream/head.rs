@@ -27,7 +27,7 @@ pub(super) struct ChoiceHead<'a> {
     #[serde(default)]
     pub index: Count,
     #[serde(borrow, default)]
-    pub delta: DeltaHead<'a>,
+    pub delta: Option<DeltaHead<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Option<&'a RawValue>,
     /// What a whole answer has in the place of a delta.
@@ -49,11 +49,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
             type Value = DeltaHead<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a delta object or null")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(DeltaHead::default())
+                f.write_str("a delta object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -70,7 +66,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
                 Ok(delta)
             }
         }
-        deserializer.deserialize_any(Delta)
+        deserializer.deserialize_map(Delta)
     }
 }
 
