@@ -15,6 +15,9 @@ use crate::state::Shared;
 /// How long after the drain time the process may still end what it has cut.
 const CUT_TIME: Duration = Duration::from_secs(1);
 
+/// The time in which the last rows may be written, however long the drain took.
+const LEAST_CLOSE_TIME: Duration = Duration::from_secs(5);
+
 /// What the process is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -67,7 +70,8 @@ impl Signals {
     }
 }
 
-/// Waits for a signal, or the end of an actor without which nothing works, then drains; a second signal forces the end. Gives the process' exit code.
+/// Waits for a signal, or the end of an actor without which nothing works, then drains; a second signal forces the end.
+/// Gives the process' exit code.
 pub async fn on_signal(
     mut signals: Signals,
     server: ServerHandle,
@@ -84,8 +88,8 @@ pub async fn on_signal(
     phase.send_replace(Phase::Draining);
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
-        () = drain(&server, &phase, &shared) => {
-            close_ledger(&shared).await;
+        last = drain(&server, &phase, &shared) => {
+            close_ledger(&shared, last).await;
             if let Some(meanings) = &shared.routing.cache.meanings {
                 meanings.pool.close().await;
             }
@@ -107,16 +111,19 @@ pub async fn on_signal(
     }
 }
 
-/// Writes the usage rows that wait; what the store does not take stays in the journal for the next start.
-async fn close_ledger(shared: &Shared) {
-    match shared.routing.treasury.mailbox.ask(Close).await {
+/// Writes the usage rows that wait, within what is left of the drain time; what the store does not take by then stays in
+/// the journal for the next start.
+async fn close_ledger(shared: &Shared, last: Instant) {
+    let left = last.saturating_duration_since(Instant::now()).max(LEAST_CLOSE_TIME);
+    match shared.routing.treasury.mailbox.within(left).ask(Close).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::warn!("usage rows stay in the journal: {error}"),
         Err(error) => log::warn!("usage rows stay in the journal: {error}"),
     }
 }
 
-async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Shared) {
+/// Waits for what is under way; gives when the drain time ends.
+async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Shared) -> Instant {
     let settings = &shared.config.server;
     // Load balancers see the readiness before the listener closes.
     sleep(Duration::from_millis(settings.drain_delay_ms)).await;
@@ -138,4 +145,5 @@ async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Sha
     if timeout_at(last + CUT_TIME, stopping).await.is_err() {
         log::warn!(in_flight = shared.in_flight.count(); "requests were still under way at the end of the drain time");
     }
+    last
 }

@@ -117,3 +117,17 @@ impl ResponseError for AdminError {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An admin that is not answered learns whom it was that did not answer.
+    #[test]
+    fn an_error_names_the_actor_that_was_asked() {
+        let text = |kind| AdminError::from(AskError { actor: "budget_ledger".into(), kind }).to_string();
+        assert_eq!(text(AskErrorKind::Full), "The budget ledger is busy and nothing was changed: try again.");
+        assert!(text(AskErrorKind::Timeout).starts_with("The budget ledger did not answer in time"));
+        assert_eq!(text(AskErrorKind::Closed), "The budget ledger has stopped: restart the gateway.");
+    }
+}

@@ -125,3 +125,45 @@ async fn j17_a_redis_that_refuses_is_degraded_by_name_and_told_once() {
     redis.cli("replicaof no one");
     degraded(&gateway, "redis", false).await;
 }
+
+/// J 28, E6: a process that was stopped for a while, in the middle of its questions, does not take that for an outage of
+/// Redis and count by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn j28_a_process_that_slept_lets_no_more_through() {
+    const LIMIT: u64 = 40;
+    let redis = block_in_place(TestRedis::start);
+    let database = block_in_place(|| TestPostgres::shared().database());
+    let master_key = TempDir::new();
+    let setup = || {
+        let setup = Setup::new().env("DATABASE_URL", &database).env("REDIS_URL", &redis.url());
+        setup.set("security.master_key_file", master_key.path().join("master.key").display())
+    };
+    let (awake, sleeper) = (setup().start().await, setup().start().await);
+    let key = awake.new_key(json!({ "rate_limit": LIMIT })).await;
+    let knows = async { while sleeper.ask(Request::get("/v1/models").key(&key)).await.status != 200 {} };
+    in_time("the other gateway knows the key", knows).await;
+    let begun = Instant::now();
+    let mut served = 0;
+    for round in 0..4 {
+        let asks = |gateway: &Gateway| {
+            let (address, request) = (gateway.address, Request::hello(&key, "sim-text"));
+            (0..8).map(move |_| {
+                let request = request.clone();
+                tokio::spawn(async move { request.send(address).await.answer().await.status })
+            })
+        };
+        let pending: Vec<_> = asks(&sleeper).collect();
+        sleeper.signal("STOP").await;
+        for ask in asks(&awake).collect::<Vec<_>>() {
+            served += u64::from(ask.await.unwrap() == 200);
+        }
+        tokio::time::sleep(Duration::from_millis(600 * (round + 1))).await;
+        sleeper.signal("CONT").await;
+        for ask in pending.into_iter().chain(asks(&sleeper)) {
+            served += u64::from(ask.await.unwrap() == 200);
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(60), "all of it is in one window");
+    assert!(served <= LIMIT, "{served} of {LIMIT}");
+    assert!(served > LIMIT / 2, "{served} of {LIMIT}");
+}
