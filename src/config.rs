@@ -6,6 +6,7 @@ mod check;
 mod layers;
 mod log_file;
 mod mask;
+mod outbound;
 pub mod proxies;
 mod semantic;
 
@@ -17,12 +18,14 @@ use gateway_actors::catalogue::Catalogue;
 use gateway_actors::money::PerMillion;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::ProviderSettings;
+use gateway_actors::upstream::ProxyRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::body_budget::BodyBudget;
 use crate::memory_limit::memory_limit;
 pub use layers::load;
+pub use outbound::ProxySettings;
 use proxies::TrustedProxies;
 
 /// The whole configuration. `config/gateway.toml` lists every key with its default.
@@ -39,6 +42,8 @@ pub struct Config {
     pub configs: BTreeMap<String, Value>,
     /// Providers: overrides of, and additions to, the built-in catalogue.
     pub providers: BTreeMap<String, ProviderSettings>,
+    /// The proxy that leads out.
+    pub proxy: ProxySettings,
     /// The database.
     pub store: StoreSettings,
     /// The memory that a fleet shares.
@@ -66,6 +71,9 @@ pub struct Config {
     /// `GATEWAY_ALERT_WEBHOOK_TOKEN`: the bearer token for `alerts.webhook_url`.
     #[serde(skip)]
     pub alert_webhook_token: Option<Secret>,
+    /// The proxies in force.
+    #[serde(skip)]
+    pub proxies: ProxyRules,
     /// The environment variables that providers read, as far as they are set.
     #[serde(skip)]
     pub provider_variables: HashMap<String, Secret>,
@@ -354,6 +362,9 @@ pub struct SemanticSettings {
     pub shadow_agreement: f64,
     /// The part of compared answers that must agree; where fewer do, the threshold of their namespace rises.
     pub target_precision: f64,
+    /// The proxies in force.
+    #[serde(skip)]
+    pub proxies: ProxyRules,
 }
 
 impl Default for SemanticSettings {
@@ -374,6 +385,7 @@ impl Default for SemanticSettings {
             shadow_percent: 0.0,
             shadow_agreement: 0.0,
             target_precision: 0.95,
+            proxies: ProxyRules::default(),
         }
     }
 }

@@ -34,4 +34,5 @@ mod sse_body;
 mod starting;
 mod state;
 mod trace;
+mod ways_out;
 mod whole_body;

@@ -17,7 +17,7 @@ const SENTENCE: &str = "What is the capital of France?";
 /// Where it cannot be had; the text says why.
 pub fn pull(settings: &SemanticSettings, model: &Model) -> Result<(), String> {
     let places = settings.places(model);
-    let found = places.obtain(model, true, &|bundle, into| sources::fetch(places.hub.as_ref(), bundle, into, true));
+    let found = places.obtain(model, true, &|bundle, into| sources::fetch(&places, bundle, into, true));
     let found = found.map_err(|why| format!("{}: {why}", model.id))?;
     println!("{}: {}\nONNX Runtime: {}", model.id, found.folder.display(), found.runtime.display());
     Ok(())

@@ -38,7 +38,7 @@ use gateway_actors::redis_link::RedisLink;
 use gateway_actors::router::{RouterActor, Routing};
 use gateway_actors::sealing::MasterKey;
 use gateway_actors::secret::Secret;
-use gateway_actors::upstream;
+use gateway_actors::upstream::Outbound;
 use tokio::sync::watch;
 
 use crate::admin::{AdminAuth, AdminState};
@@ -52,6 +52,7 @@ use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
 use crate::starting;
 use crate::state::{Shared, Worker};
+use crate::ways_out;
 
 /// Serves until a signal ends the process; gives its exit code.
 ///
@@ -118,7 +119,7 @@ async fn assemble(
     ledger: Arc<Ledger>,
     metrics: Arc<Metrics>,
 ) -> Result<Shared, Box<dyn Error>> {
-    let tls = upstream::tls_config()?;
+    let out = Outbound::new(config.proxies.clone())?;
     let master_key = match &config.master_key {
         Some(key) => MasterKey::from_hex_or_base64(key.expose())?,
         None => MasterKey::load_or_create(config.security.master_key_file.as_ref())?,
@@ -148,7 +149,7 @@ async fn assemble(
         master_key,
         key_stats: key_stats.clone(),
         ledger: ledger.clone(),
-        settings: ledger_settings(&config, &tls),
+        settings: ledger_settings(&config, &out),
         ledger_stats: ledger_stats.clone(),
         redis,
         limit_stats: limit_stats.clone(),
@@ -196,6 +197,7 @@ async fn assemble(
     actors.extend(cache.meanings.as_ref().map(|meanings| meanings.pool.stats().clone()));
 
     let catalogue = config.catalogue();
+    let outbound = ways_out::to_providers(&catalogue, &out, &config.proxies)?;
     let mut providers = HashMap::new();
     for entry in catalogue.entries() {
         let ActorSettings { mailbox, ask_timeout_ms } = config.actors.provider;
@@ -210,7 +212,7 @@ async fn assemble(
         treasury,
         cache: Arc::new(cache),
         max_total_attempts: config.routing.max_total_attempts,
-        tls,
+        outbound,
     });
     let in_flight = InFlight::new(config.server.max_in_flight);
 
@@ -273,12 +275,12 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
     Ok(Arc::new(ledger))
 }
 
-fn ledger_settings(config: &Config, tls: &Arc<rustls::ClientConfig>) -> LedgerSettings {
+fn ledger_settings(config: &Config, out: &Outbound) -> LedgerSettings {
     let settings = &config.budgets;
     let webhook = Webhook {
         url: Secret::new(&config.alerts.webhook_url),
         token: config.alert_webhook_token.clone(),
-        tls: tls.clone(),
+        outbound: out.clone(),
     };
     LedgerSettings {
         journal: settings.journal.clone().into(),

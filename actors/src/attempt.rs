@@ -121,6 +121,9 @@ impl Attempt<'_> {
         let answer = sent.map_err(|kind| self.failure(kind))?;
         let id = ["x-request-id", "request-id", "apim-request-id"].iter().find_map(|name| answer.header(name));
         noted.request_id = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
+        if let (200..300, Some(coding)) = (answer.status, &answer.unknown_coding) {
+            return Err(self.broken(unreadable(self.provider, coding)));
+        }
         match answer.status {
             200..300 => {}
             300..400 => return Err(self.redirected(&answer)),
@@ -235,6 +238,9 @@ impl Attempt<'_> {
             Some("false") => Some(false),
             _ => None,
         };
+        if let Some(coding) = &answer.unknown_coding {
+            error.message = format!("{} (status {})", unreadable(self.provider, coding).message, answer.status);
+        }
         if should_retry.is_some() {
             error.told.get_or_insert_default().should_retry = should_retry;
         }
@@ -301,6 +307,15 @@ impl Opening {
             _ => None,
         })
     }
+}
+
+/// What is told of an answer in a coding that nobody asked for.
+fn unreadable(provider: &str, coding: &str) -> ErrorBody {
+    ErrorBody::new(
+        "api_error",
+        "unknown_content_encoding",
+        format!("The answer of the provider '{provider}' has the content-encoding '{coding}', which is not known."),
+    )
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -316,6 +316,7 @@ impl Call {
         match result {
             Ok(answered) => Ok(Success { answered, permit, metering }),
             Err(failure) => {
+                request.record.line.cause = Some(outcome);
                 match noted.usage.filter(|usage| usage.total_tokens() > 0) {
                     Some(usage) => request.record.metered(&usage, metering.settle(&usage, "error")),
                     None => metering.release(),
@@ -383,6 +384,7 @@ impl Call {
                 metering.settle_by_count("error");
                 permit.failed(kind);
                 record.metrics().attempt(&resolved.provider, kind.label());
+                record.line.cause = Some(kind.label());
                 record.finish(200, error.code.as_deref().or(Some("stream_broken")));
             }
             // The permit, the record and the metering know by their own `Drop` that nobody waits any more.

@@ -79,6 +79,9 @@ pub struct RequestLine {
     /// The exact cost of all attempts in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Box<RawValue>>,
+    /// What went wrong with the newest attempt that failed, in one of the words of `llm_upstream_attempts_total`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
     /// The code of the error, if it ended in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

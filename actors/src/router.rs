@@ -29,7 +29,7 @@ use crate::provider::ProviderHandle;
 use crate::record::RequestRecord;
 use crate::resolve::{Hints, resolve};
 use crate::settings::Dialect;
-use crate::upstream::Upstream;
+use crate::upstream::{Outbound, Upstream};
 use crate::virtual_key::VirtualKey;
 use crate::wire::BadRequest;
 use crate::wire::json_object::JsonObject;
@@ -49,8 +49,8 @@ pub struct Routing {
     pub cache: Arc<AnswerCache>,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
-    /// TLS settings of all upstream connections.
-    pub tls: Arc<rustls::ClientConfig>,
+    /// The way to each provider, by name.
+    pub outbound: HashMap<String, Outbound>,
 }
 
 /// One client request, admitted and parsed.
@@ -176,9 +176,10 @@ impl RouterActor {
     pub fn new(routing: Arc<Routing>, stats: Arc<ActorStats>) -> Self {
         let entries = routing.catalogue.entries().filter(|entry| entry.settings.dialect != Dialect::Simulator);
         let upstream = |entry: &crate::catalogue::ProviderEntry| {
-            (entry.name.clone(), Rc::new(Upstream::new(&entry.settings, routing.tls.clone())))
+            let outbound = routing.outbound.get(&entry.name)?;
+            Some((entry.name.clone(), Rc::new(Upstream::new(&entry.settings, outbound))))
         };
-        let upstreams = entries.map(upstream).collect();
+        let upstreams = entries.filter_map(upstream).collect();
         Self { routing, upstreams, stats }
     }
 

@@ -66,6 +66,16 @@ pub struct ProviderSettings {
     /// sent: the vendor refuses it.
     #[serde(default = "default_stream_options")]
     pub stream_options: bool,
+    /// `http://USER:PASSWORD@HOST:PORT` or `https://…` of a proxy that leads to this provider, or `direct` for none; absent
+    /// for what `[proxy]` and the environment say.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// A PEM file with certificate authorities that are trusted beside the system's and Mozilla's.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// How long an idle connection is kept, in milliseconds; shorter than the provider keeps it. 0 uses none again.
+    #[serde(default = "default_keep_alive_ms")]
+    pub keep_alive_ms: u64,
     /// Time limits of one attempt.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -90,6 +100,10 @@ fn default_auth_prefix() -> String {
 
 fn default_stream_options() -> bool {
     true
+}
+
+fn default_keep_alive_ms() -> u64 {
+    50_000
 }
 
 fn default_max_in_flight() -> usize {

@@ -5,20 +5,24 @@ mod address;
 mod body;
 mod cause;
 mod connection;
+mod decoding;
 mod dial;
+mod outbound;
 mod pool;
+mod proxies;
+mod proxy;
 mod simulated;
 mod socket;
 mod stream;
-mod tls;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, LOCATION, USER_AGENT};
+use futures_util::stream::empty;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -34,9 +38,11 @@ pub use body::{BrokenBody, UpstreamBody};
 pub use cause::ConnectCause;
 use connection::{Connection, RequestBody, Unanswered};
 use dial::Dialler;
+pub use outbound::Outbound;
 use pool::Pool;
+pub use proxies::{NoProxy, ProxyRules};
+pub use proxy::Proxy;
 pub use simulated::simulate;
-pub use tls::tls_config;
 
 /// How long an idle connection is kept where nobody says otherwise.
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
@@ -52,8 +58,8 @@ pub struct UpstreamAnswer {
     pub status: u16,
     /// How long the provider asks to wait, in any of the three forms (E4).
     pub retry_after: Option<Duration>,
-    /// Where a redirect leads, which is not followed (H2).
-    pub location: Option<String>,
+    /// The coding of a body that cannot be read, and is therefore not there.
+    pub unknown_coding: Option<String>,
     /// The headers, of which [`UpstreamAnswer::header`] reads one.
     headers: HeaderMap,
     /// The body.
@@ -102,10 +108,11 @@ struct Outgoing {
 }
 
 impl Upstream {
-    /// A client for one provider; `tls` is shared by all, since it holds the root certificates.
-    pub fn new(settings: &ProviderSettings, tls: Arc<rustls::ClientConfig>) -> Self {
+    /// A client for one provider.
+    pub fn new(settings: &ProviderSettings, outbound: &Outbound) -> Self {
         let within = millis_or_day(settings.timeouts.connect_ms);
-        let mut upstream = Self::connecting_within(within, tls);
+        let mut upstream = Self::connecting_within(within, outbound);
+        upstream.pool = Rc::new(Pool::new(Duration::from_millis(settings.keep_alive_ms)));
         upstream.base = Origin::split(&settings.base_url).map(|(origin, address)| (Rc::new(origin), address));
         upstream.auth_header = settings.auth_header.parse().unwrap_or(AUTHORIZATION);
         upstream.auth_prefix.clone_from(&settings.auth_prefix);
@@ -115,15 +122,15 @@ impl Upstream {
     }
 
     /// A client for requests whose path is a whole address and whose credential is a bearer token.
-    pub fn anywhere(tls: Arc<rustls::ClientConfig>) -> Self {
-        Self::connecting_within(Duration::from_secs(5), tls)
+    pub fn anywhere(outbound: &Outbound) -> Self {
+        Self::connecting_within(Duration::from_secs(5), outbound)
     }
 
     /// The same, with a limit for the time that a connection takes.
-    pub fn connecting_within(timeout: Duration, tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn connecting_within(timeout: Duration, outbound: &Outbound) -> Self {
         let headers = [(USER_AGENT, AGENT), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
         Self {
-            dialler: Dialler::new(tls, timeout),
+            dialler: Dialler::new(outbound.clone(), timeout),
             pool: Rc::new(Pool::new(KEEP_ALIVE)),
             looked: Cell::new(Instant::now()),
             told: Cell::new(None),
@@ -146,10 +153,12 @@ impl Upstream {
     /// Where no head came; the text says why.
     pub async fn get(&self, address: &str) -> Result<Fetched, String> {
         let (origin, path) = whole_address(address).ok_or("no http or https address")?;
-        let headers = self.headers.clone();
+        let mut headers = self.headers.clone();
+        headers.insert(HOST, origin.header.clone());
         let outgoing = Outgoing { method: Method::GET, origin, path, headers, body: None };
-        let answer = self.exchange(outgoing).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
-        Ok(Fetched { status: answer.status, headers: answer.headers, body: answer.body })
+        let (head, body) =
+            self.exchange(outgoing).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
+        Ok(Fetched { status: head.status.as_u16(), headers: head.headers, body })
     }
 
     /// Sends a request and waits for the head of the answer; dropping the future closes the connection.
@@ -168,6 +177,7 @@ impl Upstream {
         };
         let (origin, path) = to.ok_or(FailureKind::NotReady)?;
         let mut headers = self.headers.clone();
+        headers.insert(HOST, origin.header.clone());
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
         set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -177,12 +187,24 @@ impl Upstream {
             headers.insert(self.auth_header.clone(), value);
         }
         let body = Some(request.body.clone());
-        self.exchange(Outgoing { method: Method::POST, origin, path, headers, body }).await
+        let (head, body) = self.exchange(Outgoing { method: Method::POST, origin, path, headers, body }).await?;
+        let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
+            Ok(body) => (body, None),
+            Err(coding) => (Box::pin(empty()) as UpstreamBody, Some(coding)),
+        };
+        Ok(UpstreamAnswer {
+            status: head.status.as_u16(),
+            // Good answers, the most by far, ask for no wait.
+            retry_after: if head.status.is_success() { None } else { wait_asked(&head.headers) },
+            unknown_coding,
+            headers: head.headers,
+            body,
+        })
     }
 
     /// Sends a request on a connection that is idle, or on a new one. What an idle one does not answer is sent once more
     /// on a new one: its server may have closed it at the same moment (J 7).
-    async fn exchange(&self, outgoing: Outgoing) -> Result<UpstreamAnswer, FailureKind> {
+    async fn exchange(&self, outgoing: Outgoing) -> Result<(Parts, UpstreamBody), FailureKind> {
         let mut may_reuse = true;
         loop {
             let idle = if may_reuse { self.pool.take(&outgoing.origin, Instant::now()) } else { None };
@@ -217,18 +239,16 @@ impl Upstream {
         Err(failed.kind)
     }
 
-    fn answer(&self, response: Response<Incoming>, connection: Box<Connection>, origin: Rc<Origin>) -> UpstreamAnswer {
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Box<Connection>,
+        origin: Rc<Origin>,
+    ) -> (Parts, UpstreamBody) {
         let (head, incoming) = response.into_parts();
         let keep_alive = keep_alive_told(&head.headers);
         let live = Live { incoming, connection, pool: self.pool.clone(), origin, keep_alive };
-        UpstreamAnswer {
-            status: head.status.as_u16(),
-            // Good answers, the most by far, ask for no wait.
-            retry_after: if head.status.is_success() { None } else { wait_asked(&head.headers) },
-            location: head.headers.get(LOCATION).and_then(|value| Some(value.to_str().ok()?.to_owned())),
-            headers: head.headers,
-            body: Box::pin(AnswerBody::new(live)),
-        }
+        (head, Box::pin(AnswerBody::new(live)))
     }
 }
 
@@ -238,7 +258,6 @@ impl Outgoing {
         *message.method_mut() = self.method.clone();
         *message.uri_mut() = Uri::from(self.path.clone());
         *message.headers_mut() = self.headers.clone();
-        message.headers_mut().insert(HOST, self.origin.header.clone());
         message
     }
 }

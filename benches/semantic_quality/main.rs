@@ -70,7 +70,8 @@ async fn ready(model: &'static Model) -> Option<EmbedPool> {
     let e5 = std::env::var_os("GATEWAY_E5_PATH").map(PathBuf::from);
     let model_path = e5.filter(|_| model.skeleton.is_none());
     let cache = CacheFolder(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/models")));
-    let places = Places { model_path, runtime_path: None, cache, hub: None, offline: false };
+    let places =
+        Places { model_path, runtime_path: None, cache, hub: None, proxies: Default::default(), offline: false };
     let patience = Duration::from_secs(60);
     let (threshold, english_only) = (model.threshold()?, model.english_only?);
     let settings =

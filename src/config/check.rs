@@ -12,6 +12,7 @@ use gateway_actors::redis_link::RedisLink;
 use gateway_actors::sealing::MasterKey;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::{Dialect, ProviderSettings};
+use gateway_actors::upstream::Outbound;
 use log::LevelFilter;
 
 use super::base_url::{self, is_http_url};
@@ -295,6 +296,9 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
     let is_absent = settings.base_url.is_empty() && may_be_empty;
     if let Some(problem) = base_url::problem(&settings.base_url).filter(|_| !is_absent) {
         wrong(&path("base_url"), problem);
+    }
+    if let Err((key, why)) = Outbound::check(settings) {
+        wrong(&path(key), why);
     }
     if settings.auth_header.parse::<HeaderName>().is_err() {
         wrong(&path("auth_header"), format!("'{}' is no header name", settings.auth_header));

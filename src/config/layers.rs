@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gateway_actors::secret::Secret;
 use toml::{Table, Value};
 
-use super::{Config, Problem, check};
+use super::{Config, Problem, check, outbound};
 
 /// The providers that come with the gateway.
 const PROVIDERS: &str = include_str!("../../config/providers.toml");
@@ -65,6 +65,8 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     let settings = config.providers.values();
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();
+    config.proxies = outbound::rules(&config.proxy, environment, &mut problems);
+    config.cache.semantic.proxies = config.proxies.clone();
     check::check(&config, &mut problems);
     check::warn(&mut config);
     if problems.is_empty() { Ok(config) } else { Err(problems) }

@@ -62,6 +62,7 @@ impl SemanticSettings {
             runtime_path: path(&self.runtime_path),
             cache: CacheFolder(path(&self.cache_path).unwrap_or_else(users_cache)),
             hub: (!endpoint.is_empty()).then_some(hub),
+            proxies: self.proxies.clone(),
             offline: self.offline,
         }
     }

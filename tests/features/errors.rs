@@ -139,7 +139,8 @@ async fn errors_carry_portkeys_headers() {
     assert_eq!(elsewhere.header("x-portkey-trace-id"), None);
 }
 
-/// A redirect is no answer and is not followed (H2): it is a 502 that tells the operator what to correct.
+/// A redirect is no answer and is not followed (H2): it is a 502 that tells the operator what to correct. Where it leads is
+/// for the log, without what may be a signature (L-8).
 #[tokio::test]
 async fn h2_a_redirect_is_told_and_not_followed() {
     let openai = FakeProvider::start().await;

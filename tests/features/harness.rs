@@ -2,6 +2,7 @@
 
 pub mod bodies;
 pub mod client;
+pub mod connect_proxy;
 pub mod deaf_proxy;
 pub mod fake_hub;
 pub mod fake_provider;
@@ -13,6 +14,7 @@ pub mod money;
 #[path = "../../actors/src/test_postgres.rs"]
 #[allow(dead_code, reason = "the actors' own tests use more of it")]
 pub mod postgres;
+pub mod raw_provider;
 #[path = "../../actors/src/test_redis.rs"]
 #[allow(dead_code, reason = "the actors' own tests use more of it")]
 pub mod redis;
@@ -21,6 +23,7 @@ pub mod slow_proxy;
 pub mod temp_dir;
 #[path = "../../actors/src/test_keeper.rs"]
 mod test_keeper;
+pub mod tls_front;
 
 use std::future::Future;
 use std::time::Duration;

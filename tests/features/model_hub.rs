@@ -8,6 +8,7 @@ use gateway_actors::embed::manifest::Manifest;
 use gateway_actors::embed::model::{MODELS, Model, RUNTIME};
 use serde_json::Value;
 
+use crate::harness::connect_proxy::{ConnectProxy, Manner as ProxyManner};
 use crate::harness::fake_hub::{COMMIT, FakeHub, Manner};
 use crate::harness::models::{FETCHED, run, skipped, with_model};
 use crate::harness::temp_dir::TempDir;
@@ -76,6 +77,21 @@ async fn the_default_model_comes_from_the_hub() {
     assert!(line.ends_with(" ms to 384 numbers (configured)"), "{line}");
     assert_eq!(pull(&setup(), &folder, MINILM).await.0, Some(0));
     assert_eq!(hub.asked().len(), 5, "nothing is fetched again");
+}
+
+/// K22: the hub, and what it stores elsewhere, are reached through the proxy.
+#[tokio::test]
+async fn k22_the_hub_is_reached_through_the_proxy() {
+    let (hub, folder) = (with_bge().await, TempDir::new());
+    let proxy = ConnectProxy::start(ProxyManner::Leads).await;
+    let named = hub.origin().replace("127.0.0.1", "hub.test");
+    let setup = asking(&hub, &no_runtime(&folder), &folder).env("HF_ENDPOINT", &named);
+    let setup = setup.env("HTTP_PROXY", &proxy.place());
+    let setup = setup.set("cache.semantic.threshold", 0.9).set("cache.semantic.languages", "english");
+    let (code, text) = pull(&setup, &folder, BGE).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(proxy.asked().iter().any(|asked| asked.starts_with("hub.test:")), "{:?}", proxy.asked());
+    assert!(proxy.asked().iter().any(|asked| asked.starts_with("127.0.0.1:")), "{:?}", proxy.asked());
 }
 
 /// What is not what it must be is refused, and the package index is asked.

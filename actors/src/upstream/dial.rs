@@ -1,11 +1,11 @@
 //! From an origin to a connection that stands: a name's addresses, TCP, TLS.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -18,6 +18,8 @@ use tokio_rustls::TlsConnector;
 use super::address::Origin;
 use super::cause::ConnectCause;
 use super::connection::Connection;
+use super::outbound::Outbound;
+use super::proxy::Proxy;
 use super::socket::{Progress, Socket};
 use super::stream::Way;
 use crate::failure::FailureKind;
@@ -27,7 +29,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Makes connections.
 pub(super) struct Dialler {
-    tls: TlsConnector,
+    outbound: Outbound,
     within: Duration,
 }
 
@@ -52,42 +54,77 @@ impl Failed {
     fn tls(error: &io::Error) -> Self {
         Self { cause: ConnectCause::of_tls(error), detail: error.to_string() }
     }
+
+    /// The same on the way to a proxy.
+    fn of_proxy(self) -> Self {
+        let cause = if self.cause.is_own_fault() { self.cause } else { ConnectCause::ProxyUnreachable };
+        Self { cause, detail: format!("the proxy: {}", self.detail) }
+    }
 }
 
 impl Dialler {
-    /// `within` is the limit for all of it, TLS included.
-    pub(super) fn new(tls: Arc<rustls::ClientConfig>, within: Duration) -> Self {
-        Self { tls: TlsConnector::from(tls), within }
+    /// `within` is the limit for all of it, proxy and TLS included.
+    pub(super) fn new(outbound: Outbound, within: Duration) -> Self {
+        Self { outbound, within }
     }
 
     /// A new connection to an origin.
     pub(super) async fn connect(&self, origin: &Origin) -> Result<Box<Connection>, NotConnected> {
-        match timeout(self.within, self.dial(origin)).await {
+        let is_at_proxy = Cell::new(false);
+        match timeout(self.within, self.dial(origin, &is_at_proxy)).await {
             Ok(Ok(connection)) => Ok(Box::new(connection)),
             Ok(Err(Failed { cause, detail })) => Err(NotConnected { kind: FailureKind::Connect(cause), detail }),
             Err(_) => {
                 let detail = format!("not within {} ms", self.within.as_millis());
-                Err(NotConnected { kind: FailureKind::ConnectTimeout, detail })
+                let kind = match is_at_proxy.get() {
+                    true => FailureKind::Connect(ConnectCause::ProxyUnreachable),
+                    false => FailureKind::ConnectTimeout,
+                };
+                Err(NotConnected { kind, detail })
             }
         }
     }
 
-    async fn dial(&self, origin: &Origin) -> Result<Connection, Failed> {
+    async fn dial(&self, origin: &Origin, is_at_proxy: &Cell<bool>) -> Result<Connection, Failed> {
         let progress = Rc::<Progress>::default();
-        let tcp = tcp(&origin.host, origin.port).await?;
-        let mut way = Way::Plain(Socket::new(tcp, progress.clone()));
+        let mut way = match self.outbound.proxies.to(origin) {
+            None => plain(origin, &progress).await?,
+            Some(proxy) => {
+                is_at_proxy.set(true);
+                let way = self.through(proxy, origin, &progress).await?;
+                is_at_proxy.set(false);
+                way
+            }
+        };
         if origin.tls {
             way = self.encrypted(way, &origin.host).await?;
         }
         Connection::open(way, progress).await.map_err(|error| Failed::tcp(&error))
     }
 
+    /// A way to an origin through a proxy.
+    async fn through(&self, proxy: &Proxy, origin: &Origin, progress: &Rc<Progress>) -> Result<Way, Failed> {
+        let mut way = plain(&proxy.origin, progress).await.map_err(Failed::of_proxy)?;
+        if proxy.origin.tls {
+            way = self.encrypted(way, &proxy.origin.host).await.map_err(Failed::of_proxy)?;
+        }
+        proxy.tunnel(&mut way, origin).await.map_err(|(cause, detail)| Failed { cause, detail })?;
+        Ok(way)
+    }
+
     async fn encrypted(&self, way: Way, host: &str) -> Result<Way, Failed> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| Failed { cause: ConnectCause::Dns, detail: error.to_string() })?;
-        let tls = self.tls.connect(name, way).await.map_err(|error| Failed::tls(&error))?;
+        let tls = TlsConnector::from(self.outbound.tls.clone())
+            .connect(name, way)
+            .await
+            .map_err(|error| Failed::tls(&error))?;
         Ok(Way::Tls(Box::new(tls)))
     }
+}
+
+async fn plain(origin: &Origin, progress: &Rc<Progress>) -> Result<Way, Failed> {
+    Ok(Way::Plain(Socket::new(tcp(&origin.host, origin.port).await?, progress.clone())))
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failed> {

@@ -37,5 +37,5 @@ pub async fn simulate(script: Simulated) -> UpstreamAnswer {
         Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
     };
     let headers = script.headers.into_iter().filter_map(own).collect();
-    UpstreamAnswer { status: script.status, retry_after, location: None, headers, body: Box::pin(body) }
+    UpstreamAnswer { status: script.status, retry_after, unknown_coding: None, headers, body: Box::pin(body.fuse()) }
 }

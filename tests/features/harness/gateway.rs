@@ -318,6 +318,18 @@ impl Gateway {
         std::fs::write(self.proc("clear_refs"), "5").unwrap();
     }
 
+    /// How many descriptors the process has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    /// Lets the process open no more descriptors than so many.
+    pub async fn limit_descriptors(&self, most: usize) {
+        let pid = self.process.id().expect("the gateway runs");
+        let (pid, limit) = (format!("--pid={pid}"), format!("--nofile={most}:"));
+        assert!(Command::new("prlimit").args([pid, limit]).status().await.unwrap().success());
+    }
+
     fn proc(&self, file: &str) -> String {
         format!("/proc/{}/{file}", self.process.id().expect("the gateway runs"))
     }

@@ -8,12 +8,13 @@ use crate::embed::cache_folder::CacheFolder;
 use crate::embed::model::{Bundle, MODELS, Model, TOKENIZER_FILES};
 use crate::embed::places::Places;
 use crate::embed::sources;
+use crate::upstream::ProxyRules;
 
 fn places(folder: &TestDir, model_path: Option<PathBuf>) -> Places {
     let runtime = folder.path().join("libonnxruntime.so");
     fs::write(&runtime, "no library").unwrap();
     let cache = CacheFolder(folder.path().join("models"));
-    Places { model_path, runtime_path: Some(runtime), cache, hub: None, offline: false }
+    Places { model_path, runtime_path: Some(runtime), cache, hub: None, proxies: ProxyRules::default(), offline: false }
 }
 
 fn never(_: &Bundle, _: &Path) -> Result<(), String> {
@@ -51,7 +52,7 @@ fn what_is_missing_is_told() {
     let folder = TestDir::new();
     let mut places = places(&folder, None);
     let e5 = Model::named("multilingual-e5-small").unwrap();
-    let why = places.obtain(e5, false, &|bundle, into| sources::fetch(None, bundle, into, false)).unwrap_err();
+    let why = places.obtain(e5, false, &|bundle, into| sources::fetch(&places, bundle, into, false)).unwrap_err();
     assert!(why.contains("cache.semantic.hub is empty"), "{why}");
     assert!(places.here(&MODELS[0]).unwrap_err().contains("gateway models pull"));
     assert_eq!(places.obtain(&MODELS[0], false, &|_, _| Err("away".to_owned())).unwrap_err(), "away");

@@ -14,13 +14,14 @@ use crate::embed::places::Places;
 use crate::embed::pool::{EmbedPool, EmbedSettings, PoolState};
 use crate::embed::refusal::NotEmbedded;
 use crate::embed::sources;
+use crate::upstream::ProxyRules;
 
 const PASSWORD: &str = "How do I reset my password?";
 const QUESTION: &str = "Quy trình mua sắm tài sản là gì?";
 
 fn places() -> Places {
     let cache = CacheFolder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/models"));
-    Places { model_path: None, runtime_path: None, cache, hub: None, offline: false }
+    Places { model_path: None, runtime_path: None, cache, hub: None, proxies: ProxyRules::default(), offline: false }
 }
 
 pub(crate) fn settings(model: &'static Model, places: Places) -> EmbedSettings {
@@ -43,7 +44,7 @@ fn skipped(why: &str) {
 /// The places of MiniLM once it is there, or nothing where it cannot be had.
 pub(crate) fn minilm() -> Option<Places> {
     let places = places();
-    let found = places.obtain(&MODELS[0], false, &|bundle, into| sources::fetch(None, bundle, into, false));
+    let found = places.obtain(&MODELS[0], false, &|bundle, into| sources::fetch(&places, bundle, into, false));
     found.inspect_err(|why| skipped(why)).ok().map(|_| places)
 }
 
