@@ -12,12 +12,14 @@ mod semantic;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::time::Duration;
 
 use gateway_actors::afford::HiddenInput;
 use gateway_actors::catalogue::Catalogue;
 use gateway_actors::money::PerMillion;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::ProviderSettings;
+use gateway_actors::tokens::CounterSettings;
 use gateway_actors::upstream::ProxyRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -185,6 +187,8 @@ pub struct ActorsSettings {
     pub cache: CacheActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
+    /// Who counts tokens where the vendor tells none.
+    pub token_counter: TokenCounterSettings,
 }
 
 /// One kind of actor.
@@ -229,6 +233,32 @@ impl Default for CacheActorSettings {
     fn default() -> Self {
         let ActorSettings { mailbox, ask_timeout_ms } = ActorSettings::default();
         Self { mailbox, ask_timeout_ms, embed_workers: 1, embed_queue: 64 }
+    }
+}
+
+/// `[actors.token_counter]`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenCounterSettings {
+    /// Counts that may wait in each of the two queues; one more is estimated by its bytes.
+    pub mailbox: usize,
+    /// How long an answer waits for its count, in milliseconds.
+    pub ask_timeout_ms: u64,
+    /// Threads of each queue.
+    pub workers: usize,
+}
+
+impl TokenCounterSettings {
+    /// What the pool is started with.
+    pub fn pool(self) -> CounterSettings {
+        let Self { mailbox, ask_timeout_ms, workers } = self;
+        CounterSettings { workers, queue: mailbox, patience: Duration::from_millis(ask_timeout_ms) }
+    }
+}
+
+impl Default for TokenCounterSettings {
+    fn default() -> Self {
+        Self { mailbox: 1024, ask_timeout_ms: 1_000, workers: 1 }
     }
 }
 

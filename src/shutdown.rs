@@ -18,6 +18,9 @@ const CUT_TIME: Duration = Duration::from_secs(1);
 /// The time in which the last rows may be written, however long the drain took.
 const LEAST_CLOSE_TIME: Duration = Duration::from_secs(5);
 
+/// How long counts of tokens may take at the end; then they are estimated.
+const LAST_COUNTS: Duration = Duration::from_secs(1);
+
 /// What the process is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -89,6 +92,7 @@ pub async fn on_signal(
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
         last = drain(&server, &phase, &shared) => {
+            shared.routing.treasury.ledger.counter.finish(LAST_COUNTS).await;
             close_ledger(&shared, last).await;
             if let Some(meanings) = &shared.routing.cache.meanings {
                 meanings.pool.close().await;

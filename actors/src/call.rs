@@ -98,6 +98,8 @@ impl Call {
                 () = reply.closed() => return,
             };
             let waited = looked.elapsed();
+            let request_id = &self.request.record.line.request_id;
+            log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
             if let Some(recalled) = found.and_then(|found| self.recall(&found)) {
                 return self.deliver(reply, Ok(recalled));
             }
@@ -131,8 +133,11 @@ impl Call {
         }
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
-            Ok(Success { answered: Answered::Whole(answer), permit, metering }) => {
+            Ok(Success { answered: Answered::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
+                if answer.usage.is_none() {
+                    head.cost = Box::pin(self.count_whole(&answer, &mut metering)).await;
+                }
                 let body = self.finish_whole(answer, metering, at, &mut head);
                 self.request.record.finish(200, None);
                 self.deliver(reply, Ok(Reply::Whole { head, body }));
@@ -188,7 +193,9 @@ impl Call {
             }
             let Some(resolved) = self.targets.get(at) else { return Walked { head, at, result: Err(failure) } };
             let metrics = self.request.record.metrics();
-            match self.chain.next_step(at, retries, waited, &failure, rand::random()) {
+            let next = self.chain.next_step(at, retries, waited, &failure, rand::random());
+            log::debug!(request_id = self.request.record.line.request_id, next = format!("{next:?}"); "an attempt failed");
+            match next {
                 NextStep::Retry { after }
                     if self.leaves_time_for(after)
                         && !resolved.handle.is_open(&resolved.model, Instant::now() + after)
@@ -313,6 +320,11 @@ impl Call {
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
         let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
+        log::debug!(
+            request_id = request.record.line.request_id, provider = &*resolved.provider, model = resolved.model,
+            attempt = request.record.line.attempts, outcome = outcome, duration_ms = begun.elapsed().as_millis() as u64;
+            "attempt"
+        );
         match result {
             Ok(answered) => Ok(Success { answered, permit, metering }),
             Err(failure) => {
@@ -327,18 +339,20 @@ impl Call {
         }
     }
 
+    /// Counts a whole answer of which the vendor told no usage: before it goes out, so that it tells what is booked.
+    async fn count_whole(&mut self, answer: &WholeAnswer, metering: &mut Metering) -> Option<PicoUsd> {
+        metering.saw(&answer.body);
+        let (usage, cost) = metering.settle_counted("success").await?;
+        self.request.record.metered(&usage, cost);
+        cost
+    }
+
     /// Meters a whole answer and adds the gateway's metadata to it.
     fn finish_whole(&mut self, answer: WholeAnswer, mut metering: Metering, at: usize, head: &mut ReplyHead) -> Bytes {
         let Some(resolved) = self.targets.get(at) else { return answer.body };
-        match &answer.usage {
-            Some(usage) => {
-                head.cost = metering.settle(usage, "success");
-                self.request.record.metered(usage, head.cost);
-            }
-            None => {
-                metering.saw(&answer.body);
-                metering.settle_by_count("success");
-            }
+        if let Some(usage) = &answer.usage {
+            head.cost = metering.settle(usage, "success");
+            self.request.record.metered(usage, head.cost);
         }
         if let Some(lookup) = self.lookup.take()
             && lookup.wish.writes
@@ -373,16 +387,20 @@ impl Call {
         record.upstream_us += begun.elapsed().as_micros() as u64;
         match end {
             StreamEnd::Complete => {
-                metering.settle_by_count("success");
                 permit.succeeded();
+                if let Some((usage, counted)) = metering.settle_counted("success").await {
+                    record.metered(&usage, counted);
+                }
                 record.finish(200, None);
                 if let (Some(lookup), Some(said)) = (self.lookup.take(), recorder.and_then(Recorder::said)) {
                     self.routing.cache.keep(*lookup, made(resolved, cost, said));
                 }
             }
             StreamEnd::Broken(kind, error) => {
-                metering.settle_by_count("error");
                 permit.failed(kind);
+                if let Some((usage, counted)) = metering.settle_counted("error").await {
+                    record.metered(&usage, counted);
+                }
                 record.metrics().attempt(&resolved.provider, kind.label());
                 record.line.cause = Some(kind.label());
                 record.finish(200, error.code.as_deref().or(Some("stream_broken")));

@@ -18,6 +18,7 @@ use crate::outbox::{Counts, Outbox, Waiting};
 use crate::prices::{ModelTable, Price, PriceTable};
 use crate::store_health::StoreHealth;
 use crate::throttle::Throttle;
+use crate::tokens::CounterPool;
 use crate::usage_row::UsageRow;
 
 /// What the ledger shares with all threads. It writes prices and limits, requests reserve, settle and book.
@@ -38,6 +39,8 @@ pub struct Ledger {
     pub store: Arc<StoreHealth>,
     /// What a model without a price costs; none where it cannot be used with a budget (C1).
     pub ceiling: Option<Price>,
+    /// Who counts the tokens that a vendor does not tell.
+    pub counter: CounterPool,
     journal: Journal,
     outbox: Mutex<Outbox>,
     complaints: Throttle,
@@ -88,6 +91,7 @@ impl Ledger {
             models: ModelTable::default(),
             store: Arc::new(StoreHealth::new(Instant::now())),
             ceiling: None,
+            counter: CounterPool::default(),
             journal,
             outbox: Mutex::default(),
             complaints: Throttle::default(),
@@ -113,6 +117,14 @@ impl Ledger {
         if !self.outbox().add(Waiting { row, written }) {
             log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
         }
+    }
+
+    /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
+    /// keeps the last line of an id: this one, if nobody came to [`book`](Self::book) the counted row.
+    pub fn book_provisionally(&self, row: &UsageRow) -> Option<Written> {
+        let line = serde_json::to_string(row).map_err(std::io::Error::other);
+        let written = line.and_then(|line| self.journal.append(&line));
+        written.inspect_err(|error| self.complain(error)).ok()
     }
 
     /// Rows that are not in the store yet.

@@ -1,5 +1,7 @@
 //! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
 
+mod uncounted;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,11 +14,12 @@ use crate::budget::reservation::Reservation;
 use crate::ledger::{OpenAttempt, SharedLedger};
 use crate::limits::admission::TokenHold;
 use crate::money::PicoUsd;
-use crate::tokens::{self, GeneratedText};
+use crate::tokens::{GeneratedText, Texts};
 use crate::usage_row::UsageRow;
 use crate::virtual_key::VirtualKey;
 use crate::wire::Usage;
 use crate::wire::json_object::JsonObject;
+use uncounted::Uncounted;
 
 /// What is known of an attempt before it is sent.
 pub struct Draft {
@@ -88,7 +91,7 @@ impl Metering {
             return false;
         }
         let text = self.generated.take_uncounted();
-        tokens::counted(move || text.count()).await.is_some_and(|tokens| limit.is_passed(tokens))
+        limit.is_passed(self.open.ledger().counter.count_output(&text).await)
     }
 
     /// The choices that the request asks for.
@@ -111,29 +114,32 @@ impl Metering {
 
     /// Books what the vendor counted of an answer that broke off, or more output where more came than it had counted.
     pub async fn settle_at_least(&mut self, told: &Usage, status: &'static str) -> (Usage, Option<PicoUsd>) {
-        let generated = self.generated.clone();
-        let came = tokens::counted(move || generated.count()).await.unwrap_or(0);
+        let came = self.open.ledger().counter.count_output(&self.generated).await;
         let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..*told };
         (usage, self.book(&usage, status, came > told.completion_tokens))
     }
 
-    /// Books what the gateway counts itself, off this thread; the vendor told nothing.
+    /// Books what the gateway counts itself, without waiting for it; the vendor told nothing.
     pub fn settle_by_count(&mut self, status: &'static str) {
         let Some(draft) = self.draft.take() else { return };
-        let (open, reservation) = (OpenAttempt::of(self.open.ledger()), self.reservation.take());
         let generated = std::mem::take(&mut self.generated);
-        let now = self.priced_at;
-        let count = move || {
-            let usage = count(&draft.body, &generated);
-            book(open.ledger(), *draft, &usage, now, status, true, reservation);
-        };
-        tokens::later(Box::new(count));
+        let texts = Texts { body: draft.body.clone(), generated };
+        let (counter, open) = (&self.open.ledger().counter, OpenAttempt::of(self.open.ledger()));
+        let small = counter.count_small(&texts);
+        let estimate = small.unwrap_or_else(|| texts.estimate());
+        let reservation = self.reservation.take();
+        let mut uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, reservation);
+        if small.is_none() {
+            uncounted.note();
+            counter.count_later(texts, move |usage| uncounted.settle(usage));
+        }
     }
 
-    /// The same, and waits for it.
+    /// Books what the gateway counts itself, and waits for it a little: an estimate where it takes too long.
     pub async fn settle_counted(&mut self, status: &'static str) -> Option<(Usage, Option<PicoUsd>)> {
-        let (body, generated) = (self.draft.as_ref()?.body.clone(), self.generated.clone());
-        let usage = tokens::counted(move || count(&body, &generated)).await?;
+        let texts = Texts { body: self.draft.as_ref()?.body.clone(), generated: self.generated.clone() };
+        let estimate = texts.estimate();
+        let usage = self.open.ledger().counter.count(texts).await.unwrap_or(estimate);
         Some((usage, self.book(&usage, status, true)))
     }
 
@@ -141,11 +147,6 @@ impl Metering {
         let draft = self.draft.take()?;
         book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, self.reservation.take())
     }
-}
-
-/// What the gateway counts itself.
-fn count(body: &[u8], generated: &GeneratedText) -> Usage {
-    Usage { prompt_tokens: tokens::count_input(body), completion_tokens: generated.count(), ..Usage::default() }
 }
 
 impl Drop for Metering {
@@ -157,40 +158,23 @@ impl Drop for Metering {
 /// Books some usage, and gives what it costs: by the model's own price, else by the ceiling, where one is set (C1).
 fn book(
     ledger: &SharedLedger,
-    draft: Draft,
+    mut draft: Draft,
     usage: &Usage,
     now: DateTime<Utc>,
     status: &'static str,
     estimated: bool,
     reservation: Option<Reservation>,
 ) -> Option<PicoUsd> {
-    let Draft { mut row, begun, model_is_proven, tokens, asked, .. } = draft;
+    let (cost, is_priced) = fill(ledger, &mut draft, usage, now, status, estimated);
+    ledger.metrics.price_lookup(is_priced);
+    let Draft { row, model_is_proven, tokens, .. } = draft;
     if let Some(tokens) = tokens {
         tokens.used(usage.total_tokens());
     }
-    // What the answer does not tell of the vendor's options is as it was asked for.
-    let usage = &Usage {
-        is_fast: usage.is_fast.or(row.usage.is_fast),
-        is_in_us: usage.is_in_us.or(row.usage.is_in_us),
-        ..*usage
-    };
-    let prices = ledger.prices.load();
-    let own = prices.find(&row.provider, &row.model, usage.service_tier, now);
-    ledger.metrics.price_lookup(own.is_some());
-    let factor = ledger.models.factor(&row.provider, &row.model, usage);
-    let cost = own.or(ledger.ceiling.as_ref()).map(|price| factor.of(price.cost(usage)));
-    let asked = asked.filter(|_| status == "success");
-    let baseline = asked.and_then(|asked| prices.cost(&asked.provider, &asked.model, usage, now));
     let target = ledger.metrics.target(&row.provider, &row.model, model_is_proven);
     target.prompt_tokens.inc_by(usage.prompt_tokens);
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
-    row.usage = *usage;
-    row.cost = cost.map(picos);
-    row.baseline_cost = baseline.map(picos);
-    row.estimated = estimated;
-    row.status = status.into();
-    row.duration_ms = millis(begun);
     // First the journal: what is settled is never forgotten.
     if ledger.log_all || reservation.is_some() {
         ledger.book(row);
@@ -199,6 +183,37 @@ fn book(
         reservation.settle(cost.unwrap_or_default());
     }
     cost
+}
+
+/// Completes a row; gives what the usage costs, and whether the model has a price of its own.
+fn fill(
+    ledger: &SharedLedger,
+    draft: &mut Draft,
+    usage: &Usage,
+    now: DateTime<Utc>,
+    status: &'static str,
+    estimated: bool,
+) -> (Option<PicoUsd>, bool) {
+    let row = &mut draft.row;
+    // What the answer does not tell of the vendor's options is as it was asked for.
+    let usage = &Usage {
+        is_fast: usage.is_fast.or(row.usage.is_fast),
+        is_in_us: usage.is_in_us.or(row.usage.is_in_us),
+        ..*usage
+    };
+    let prices = ledger.prices.load();
+    let own = prices.find(&row.provider, &row.model, usage.service_tier, now);
+    let factor = ledger.models.factor(&row.provider, &row.model, usage);
+    let cost = own.or(ledger.ceiling.as_ref()).map(|price| factor.of(price.cost(usage)));
+    let asked = draft.asked.as_ref().filter(|_| status == "success");
+    let baseline = asked.and_then(|asked| prices.cost(&asked.provider, &asked.model, usage, now));
+    row.usage = *usage;
+    row.cost = cost.map(picos);
+    row.baseline_cost = baseline.map(picos);
+    row.estimated = estimated;
+    row.status = status.into();
+    row.duration_ms = millis(draft.begun);
+    (cost, own.is_some())
 }
 
 fn picos(cost: PicoUsd) -> i64 {

@@ -54,6 +54,7 @@ pub struct Metrics {
     cache_bytes: IntGauge,
     cache_evictions: IntGauge,
     alert_webhooks: IntCounterVec,
+    token_counts: IntCounterVec,
     breaker: GaugeVec,
     provider_in_flight: GaugeVec,
     actor_mailbox: GaugeVec,
@@ -67,6 +68,34 @@ pub struct Metrics {
     cutting: AtomicBool,
     targets: RwLock<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
     models: RwLock<HashSet<(String, String)>>,
+}
+
+/// What became of a count of tokens that a vendor did not tell; all but the first are estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenCount {
+    /// It was made.
+    Counted,
+    /// The queue was full.
+    Full,
+    /// Nobody could wait for it any longer.
+    Late,
+    /// The encoding could not bear the text.
+    Panicked,
+    /// The process ends.
+    Closing,
+}
+
+impl TokenCount {
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counted => "counted",
+            Self::Full => "full",
+            Self::Late => "late",
+            Self::Panicked => "panicked",
+            Self::Closing => "closing",
+        }
+    }
 }
 
 /// The counters of one provider and model, looked up once.
@@ -156,6 +185,11 @@ impl Metrics {
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
+            token_counts: counters(
+                "gateway_token_counts_total",
+                "Counts of tokens that a vendor did not tell, by result; all but `counted` are estimates by bytes",
+                &["result"],
+            )?,
             cache_requests: counters("cache_requests_total", "Requests that wanted the cache, by result", &["result"])?,
             semantic_skipped: counters(
                 "semantic_cache_skipped_total",
@@ -316,6 +350,11 @@ impl Metrics {
         self.alert_webhooks.with_label_values(&[result]).inc();
     }
 
+    /// Counts what became of a count of tokens.
+    pub fn token_count(&self, result: TokenCount) {
+        self.token_counts.with_label_values(&[result.as_str()]).inc();
+    }
+
     /// Counts what became of a request that wanted the cache.
     pub fn cache_request(&self, status: CacheStatus) {
         self.cache_requests.with_label_values(&[status.label()]).inc();
@@ -416,6 +455,14 @@ impl Metrics {
         let gauge = Gauge::new(name, help)?;
         self.registry.register(Box::new(gauge.clone()))?;
         Ok(gauge)
+    }
+
+    /// Adds a counter that somebody else counts with.
+    ///
+    /// # Errors
+    /// Where the name is taken.
+    pub fn add_counter(&self, counter: &IntCounter) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(counter.clone()))
     }
 
     /// Everything in Prometheus' text format.

@@ -49,6 +49,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("cache.max_entry_bytes", config.cache.max_entry_bytes),
         ("actors.cache.embed_workers", config.actors.cache.embed_workers),
         ("actors.cache.embed_queue", config.actors.cache.embed_queue),
+        ("actors.token_counter.mailbox", config.actors.token_counter.mailbox),
+        ("actors.token_counter.workers", config.actors.token_counter.workers),
         ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
         ("cache.semantic.hub_patience_ms", config.cache.semantic.hub_patience_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
@@ -61,6 +63,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong("actors.cache.embed_workers", "at most 64: each has its own copy of the model".to_owned());
     }
     actors::check(&config.actors, &mut wrong);
+    if config.actors.token_counter.workers > 64 {
+        wrong("actors.token_counter.workers", "at most 64: each of two queues has as many threads".to_owned());
+    }
     check_semantic(&config.cache.semantic, &mut wrong);
     if (1..server.max_body_bytes as u64).contains(&server.max_bodies_bytes) {
         wrong("server.max_bodies_bytes", "must be at least server.max_body_bytes, or 0".to_owned());

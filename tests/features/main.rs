@@ -19,6 +19,7 @@ mod cli;
 mod client_bodies;
 mod conditional;
 mod config_header;
+mod counting;
 mod deploy;
 mod disk;
 mod embedding_models;

@@ -57,6 +57,7 @@ impl Book {
                 self.ledger.put_back(waiting);
                 return Err(error);
             }
+            log::debug!(rows = rows.len(); "usage rows are stored");
             // At once, so that no lease is granted in between with a spend that is then counted twice.
             self.note_written(&rows);
             self.ledger.stored(std::mem::replace(&mut waiting, rest));

@@ -29,6 +29,7 @@ impl Book {
     /// Each step by itself: what one of them cannot do keeps no other from its work.
     pub(super) async fn keep_house(&self) {
         let Ok(_alone) = self.housekeeping.try_lock() else { return };
+        log::trace!("the ledger keeps house");
         self.note("limits and prices", self.refresh().await);
         self.note("idle slices", self.return_idle().await);
         self.note("doubtful leases", self.settle_doubts().await);

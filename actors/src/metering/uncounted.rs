@@ -1,0 +1,61 @@
+//! An attempt that is over and not booked yet, as its tokens are being counted: whatever happens, it becomes a row.
+
+use chrono::{DateTime, Utc};
+
+use super::{Draft, book, fill};
+use crate::budget::reservation::Reservation;
+use crate::journal::Written;
+use crate::ledger::OpenAttempt;
+use crate::wire::Usage;
+
+/// An ended attempt whose tokens are still to be counted. Dropped before, it books the estimate.
+pub(super) struct Uncounted {
+    open: OpenAttempt,
+    draft: Option<Box<Draft>>,
+    priced_at: DateTime<Utc>,
+    status: &'static str,
+    estimate: Usage,
+    reservation: Option<Reservation>,
+    /// The estimate's line in the journal.
+    noted: Option<Written>,
+}
+
+impl Uncounted {
+    pub(super) fn new(
+        open: OpenAttempt,
+        draft: Box<Draft>,
+        priced_at: DateTime<Utc>,
+        status: &'static str,
+        estimate: Usage,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        Self { open, draft: Some(draft), priced_at, status, estimate, reservation, noted: None }
+    }
+
+    /// Writes the estimate to the journal: a process that is killed before the count leaves this row.
+    pub(super) fn note(&mut self) {
+        let ledger = self.open.ledger();
+        let Some(draft) = self.draft.as_mut().filter(|_| ledger.log_all || self.reservation.is_some()) else { return };
+        fill(ledger, draft, &self.estimate, self.priced_at, self.status, true);
+        self.noted = ledger.book_provisionally(&draft.row);
+    }
+
+    pub(super) fn settle(mut self, usage: Usage) {
+        self.book(&usage);
+    }
+
+    fn book(&mut self, usage: &Usage) {
+        let Some(draft) = self.draft.take() else { return };
+        book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, self.reservation.take());
+        if let Some(noted) = self.noted.take() {
+            noted.stored();
+        }
+    }
+}
+
+impl Drop for Uncounted {
+    fn drop(&mut self) {
+        let estimate = self.estimate;
+        self.book(&estimate);
+    }
+}
