@@ -249,6 +249,12 @@ pub struct TokenCounterSettings {
 }
 
 impl TokenCounterSettings {
+    /// Those that every actor has.
+    pub fn actor(self) -> ActorSettings {
+        let Self { mailbox, ask_timeout_ms, .. } = self;
+        ActorSettings { mailbox, ask_timeout_ms }
+    }
+
     /// What the pool is started with.
     pub fn pool(self) -> CounterSettings {
         let Self { mailbox, ask_timeout_ms, workers } = self;

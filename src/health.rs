@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::completion::WorkerData;
 use crate::error::{ApiError, Code};
+use crate::logging;
 use crate::shutdown::Phase;
 use crate::state::Shared;
 
@@ -119,6 +120,9 @@ fn degraded_redis(shared: &Shared, limits: &RedisState, answers: &RedisState) ->
 
 async fn metrics(worker: WorkerData) -> HttpResponse {
     let actors = worker.shared.actors();
+    if let Some(lines) = logging::lines() {
+        lines.show_depth();
+    }
     let shared = &worker.shared;
     let actor = shared.metrics_actor.within(SCRAPE_TIMEOUT);
     let text = match actor.ask(Scrape { actors: actors.clone() }).await {

@@ -1,7 +1,7 @@
 //! JSON logs: one object a line.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use chrono::{SecondsFormat, Utc};
 use env_logger::fmt::Formatter;
@@ -12,7 +12,9 @@ use log::{LevelFilter, Record};
 use serde_json::{Map, json};
 
 use crate::config::LogSettings;
-use crate::log_writer::LogWriter;
+use crate::log_writer::{Lines, LogWriter, Output};
+
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// Starts the process' log; what it gives must be kept to the end, and writes the last lines when it is dropped.
 ///
@@ -32,12 +34,25 @@ pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
     }
     builder.format(write_line);
     let writer = LogWriter::start(match settings.file.as_str() {
-        "" => Box::new(io::stdout()),
-        path => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+        "" => Output::stdout()?,
+        path => Output::file(path)?,
     })?;
     builder.target(Target::Pipe(Box::new(writer.lines.clone())));
     builder.try_init().map_err(io::Error::other)?;
+    LINES.get_or_init(|| writer.lines.clone());
     Ok(writer)
+}
+
+/// Where the lines of the process' log go in; nowhere before it is started.
+pub fn lines() -> Option<&'static Lines> {
+    LINES.get()
+}
+
+/// Has the log file opened anew before the next line, for example because it was renamed (F03). Standard output stays.
+pub fn reopen() {
+    if let Some(lines) = lines() {
+        lines.reopen();
+    }
 }
 
 fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

@@ -38,6 +38,7 @@ use gateway_actors::redis_link::RedisLink;
 use gateway_actors::router::{RouterActor, Routing};
 use gateway_actors::sealing::MasterKey;
 use gateway_actors::secret::Secret;
+use gateway_actors::tokens::CounterPool;
 use gateway_actors::upstream::Outbound;
 use tokio::sync::watch;
 
@@ -46,6 +47,7 @@ use crate::config::{ActorSettings, BudgetSettings, Config};
 use crate::config_cache::ConfigCache;
 use crate::first_start;
 use crate::http_server;
+use crate::logging;
 use crate::manners::manners;
 use crate::pulse::{self, Pulses};
 use crate::routes;
@@ -65,7 +67,8 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let listeners = starting::listen(&listen).await.map_err(|error| format!("server.listen: {listen}: {error}"))?;
     let control = Arbiter::new();
     let metrics = Arc::new(Metrics::new()?);
-    let ledger = open_ledger(&config.budgets, metrics.clone())?;
+    let counter = CounterPool::start(config.actors.token_counter.pool(), metrics.clone());
+    let ledger = open_ledger(&config.budgets, metrics.clone(), counter)?;
     let assembled = tokio::select! {
         assembled = starting::answering(&listeners, assemble(config, &control, phase_seen, ledger.clone(), metrics)) => assembled,
         () = signals.next() => {
@@ -170,6 +173,7 @@ async fn assemble(
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
+    actors.extend(treasury.ledger.counter.stats());
     let doorkeeper = Doorkeeper {
         keeper: limit_keeper.map(|keeper| mailbox(keeper, limit_stats.clone(), &config.actors.limit_keeper)),
         refuse_when_away: config.limits.refuse_without_redis,
@@ -228,6 +232,11 @@ async fn assemble(
     };
     actors.push(metrics_stats.clone());
 
+    if let Some(lines) = logging::lines() {
+        metrics.add_counter(lines.dropped())?;
+        actors.push(lines.stats().clone());
+    }
+
     let plans = saved_plans(&config)?;
     let default_plan = plans.get(&config.routing.default_config).cloned().unwrap_or_default();
     Ok(Shared {
@@ -259,7 +268,11 @@ fn address_limit(per_minute: u32) -> Option<KeyedRateLimiter> {
 }
 
 /// Opens the usage journal of this process.
-fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<Ledger>, Box<dyn Error>> {
+fn open_ledger(
+    settings: &BudgetSettings,
+    metrics: Arc<Metrics>,
+    counter: CounterPool,
+) -> Result<Arc<Ledger>, Box<dyn Error>> {
     let replica = uuid::Uuid::now_v7().to_string();
     let zone = settings.time_zone.parse::<chrono_tz::Tz>().map_err(|error| format!("budgets.time_zone: {error}"))?;
     let folder = Path::new(&settings.journal);
@@ -267,6 +280,7 @@ fn open_ledger(settings: &BudgetSettings, metrics: Arc<Metrics>) -> Result<Arc<L
         .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
     ledger.models = ModelTable::built_in()?;
     ledger.log_all = settings.log_all;
+    ledger.counter = counter;
     ledger.ceiling = settings.ceiling_price.map(|ceiling| Price {
         input: ceiling.input,
         output: ceiling.output,

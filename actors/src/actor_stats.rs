@@ -89,6 +89,11 @@ impl ActorStats {
         self.queued.load(Ordering::Relaxed)
     }
 
+    /// Shows how many messages wait, of an actor with a queue of its own.
+    pub fn set_depth(&self, waiting: usize) {
+        self.queued.store(waiting, Ordering::Relaxed);
+    }
+
     /// Starts the clock for one message: hold the guard until its handling has ended, over awaits too.
     pub fn handling(self: &Arc<Self>) -> Handling {
         Handling { stats: self.clone(), started: Instant::now() }

@@ -8,6 +8,8 @@ use gateway_actors::actor_stats::{ActorReport, ActorStats};
 use gateway_actors::money::PicoUsd;
 use serde_json::json;
 
+use crate::log_writer::Lines;
+use crate::logging;
 use crate::state::{Shared, Worker};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -36,7 +38,11 @@ async fn report(shared: &Shared, stats: &Arc<ActorStats>) -> ActorReport {
             Some(meanings) => meanings.pool.report(),
             None => stats.report(),
         },
+        ("log_writer", _) => logging::lines().map_or_else(|| stats.report(), Lines::report),
         ("metrics", _) => shared.metrics_actor.report(),
+        (name @ ("token_counter" | "token_counter:abandoned"), _) => {
+            shared.routing.treasury.ledger.counter.report(name).unwrap_or_else(|| stats.report())
+        }
         _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
     }
 }

@@ -15,6 +15,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("limit_keeper", actors.limit_keeper),
         ("cache", actors.cache.actor()),
         ("metrics", actors.metrics),
+        ("token_counter", actors.token_counter.actor()),
     ] {
         if settings.ask_timeout_ms == 0 {
             wrong(

@@ -49,7 +49,6 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("cache.max_entry_bytes", config.cache.max_entry_bytes),
         ("actors.cache.embed_workers", config.actors.cache.embed_workers),
         ("actors.cache.embed_queue", config.actors.cache.embed_queue),
-        ("actors.token_counter.mailbox", config.actors.token_counter.mailbox),
         ("actors.token_counter.workers", config.actors.token_counter.workers),
         ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
         ("cache.semantic.hub_patience_ms", config.cache.semantic.hub_patience_ms as usize),

@@ -1,9 +1,12 @@
 //! The log: JSON, one line a request, filterable as the quick reference shows, and silent about what was said.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
-use crate::harness::{FakeProvider, Gateway, Request, Setup};
+use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
 
 /// One line a request with everything that an operator asks, and nothing of the conversation (H1).
 #[tokio::test]
@@ -66,5 +69,77 @@ async fn levels_tell_errors_from_refusals() {
         gateway.ask(request.header("x-portkey-trace-id", trace)).await.expect(status);
         let line = gateway.request_log(trace).await;
         assert_eq!((&line["level"], &line["status"]), (&json!(level), &json!(status)), "{line}");
+    }
+}
+
+/// A gateway whose log nobody reads, and a key whose requests make lines of some kilobytes.
+async fn unread() -> (Gateway, String) {
+    let gateway = Setup::new().set("log.level", "debug").start_unread().await;
+    let name = "🙂".repeat(200);
+    let key = gateway.new_key(json!({ "provider": "simulator", "user_id": name, "team_id": name })).await;
+    (gateway, key)
+}
+
+/// Asks until the log has dropped some lines.
+async fn flood(gateway: &Gateway, key: &str) {
+    let unknown = Request::hello(key, &format!("sim-text-{}", "🙂".repeat(200)));
+    let asked = async {
+        while gateway.scrape().await.sum("gateway_log_lines_dropped_total", &[]) < 10.0 {
+            join_all((0..50).map(|_| gateway.ask(unknown.clone()))).await;
+            gateway.ask(Request::hello(key, "sim-text")).await.expect(200);
+            gateway.ask(Request::get("/health/live")).await.expect(200);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), asked).await.expect("the log is full");
+}
+
+/// H-6, J 1, G5: nobody reads standard output. Requests and probes are answered all the same, what does not fit is counted,
+/// and when somebody reads on, lines are whole and the log says what is missing.
+#[tokio::test]
+async fn h6_a_log_that_nobody_reads_stops_nothing() {
+    let (gateway, key) = unread().await;
+    flood(&gateway, &key).await;
+    let writer = gateway.actor("log_writer").await;
+    assert!(writer["mailbox_depth"].as_u64() > Some(50), "{writer}");
+    assert!(writer["state"]["dropped_lines"].as_u64() >= Some(10), "{writer}");
+    gateway.read_log();
+    let missing =
+        |line: &Value| line["message"].as_str().is_some_and(|text| text.starts_with("log lines were dropped"));
+    let told = gateway.wait_for_log("what is missing is told", missing).await;
+    assert!(told["lines"].as_u64() >= Some(10) && told["level"] == "warn", "{told}");
+    for line in gateway.stdout() {
+        assert!(serde_json::from_str::<Value>(&line).is_ok(), "no JSON: {line:.200}");
+    }
+    let emptied = async {
+        while gateway.actor("log_writer").await["mailbox_depth"] != 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time("the log is written", emptied).await;
+}
+
+/// H-6, D10: SIGTERM ends a gateway whose log nobody reads.
+#[tokio::test]
+async fn h6_a_log_that_nobody_reads_does_not_hold_the_end_up() {
+    let (mut gateway, key) = unread().await;
+    flood(&gateway, &key).await;
+    let asked = Instant::now();
+    gateway.terminate().await;
+    assert_eq!(gateway.exit().await.code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+/// J 29: `log.level` down to trace tells more than info, of the gateway alone.
+#[tokio::test]
+async fn j29_finer_levels_tell_more() {
+    let openai = FakeProvider::answering(openai::error(500)).await;
+    let gateway = Setup::new().openai(&openai).set("log.level", "trace").start().await;
+    let key = gateway.new_key(json!({})).await;
+    let config = json!({ "provider": "openai", "retry": { "attempts": 1, "base_delay_ms": 1 } });
+    gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(500);
+    for (level, message) in [("debug", "attempt"), ("debug", "an attempt failed"), ("trace", "the ledger keeps house")]
+    {
+        let line = gateway.wait_for_log(message, |line| line["level"] == level && line["message"] == message).await;
+        assert!(line["target"].as_str().unwrap().starts_with("gateway"), "{line}");
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::client::{Answer, Request};
 use super::fake_provider::FakeProvider;
 use super::metrics::Scrape;
+use super::reply::Gate;
 use super::temp_dir::TempDir;
 use super::{PATIENCE, in_time};
 
@@ -97,15 +98,24 @@ impl Setup {
         self.start_until("starting", folder).await
     }
 
+    /// Starts the gateway, and reads no more of its log once it listens until [`Gateway::read_log`].
+    pub async fn start_unread(self) -> Gateway {
+        self.start_reading("listening", TempDir::new(), Some(Gate::new())).await
+    }
+
     async fn start_until(self, message: &str, folder: TempDir) -> Gateway {
+        self.start_reading(message, folder, None).await
+    }
+
+    async fn start_reading(self, message: &str, folder: TempDir, unread: Option<Gate>) -> Gateway {
         std::fs::write(folder.path().join("gateway.toml"), &self.toml).unwrap();
         let mut process = self.command(folder.path());
         let mut process = process.args(["serve", "--config", "gateway.toml"]).spawn().expect("the gateway starts");
-        let out = collect(process.stdout.take().unwrap());
-        let err = collect(process.stderr.take().unwrap());
+        let out = collect(process.stdout.take().unwrap(), unread.clone());
+        let err = collect(process.stderr.take().unwrap(), None);
         let address = SocketAddr::from(([0; 4], 0));
         let secrets = Mutex::new(self.secrets());
-        let mut gateway = Gateway { folder: Some(folder), process, out, err, address, secrets };
+        let mut gateway = Gateway { folder: Some(folder), process, out, err, unread, address, secrets };
         let listening =
             gateway.wait_for_log(&format!("the gateway is {message}"), |line| line["message"] == message).await;
         gateway.address = listening["address"].as_str().and_then(|address| address.parse().ok()).expect("an address");
@@ -139,12 +149,17 @@ impl Setup {
     }
 }
 
-fn collect(source: impl AsyncRead + Unpin + Send + 'static) -> watch::Receiver<Vec<String>> {
+/// Reads lines; with a gate, those after the one that tells the address only once it opens.
+fn collect(source: impl AsyncRead + Unpin + Send + 'static, unread: Option<Gate>) -> watch::Receiver<Vec<String>> {
     let (lines, seen) = watch::channel(Vec::new());
     tokio::spawn(async move {
         let mut source = BufReader::new(source).lines();
         while let Ok(Some(line)) = source.next_line().await {
+            let gate = unread.as_ref().filter(|_| line.contains(r#""listening""#));
             lines.send_modify(|all| all.push(line));
+            if let Some(gate) = gate {
+                gate.pass().await;
+            }
         }
     });
     seen
@@ -157,6 +172,7 @@ pub struct Gateway {
     process: Child,
     out: watch::Receiver<Vec<String>>,
     err: watch::Receiver<Vec<String>>,
+    unread: Option<Gate>,
     secrets: Mutex<Vec<String>>,
 }
 
@@ -292,6 +308,11 @@ impl Gateway {
     pub async fn request_log(&self, trace_id: &str) -> Value {
         let is_it = |line: &Value| line["message"] == "request" && line["trace_id"] == trace_id;
         self.wait_for_log(&format!("the request with the trace id {trace_id}"), is_it).await
+    }
+
+    /// Reads the log on, which was left unread.
+    pub fn read_log(&self) {
+        self.unread.as_ref().expect("started unread").open();
     }
 
     pub fn stdout(&self) -> Vec<String> {

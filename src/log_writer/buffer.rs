@@ -1,0 +1,110 @@
+//! Lines that wait to be written.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes from which the writer is woken before its time.
+const MANY: usize = 256 << 10;
+
+/// A buffer that many fill and one empties; its lock is held for a copy, never for a system call.
+pub(super) struct Buffer {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+    emptied: Condvar,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    lines: usize,
+    /// What the writer gave back, to be filled again.
+    spare: Vec<u8>,
+    is_woken: bool,
+    writing_since: Option<Instant>,
+}
+
+impl Buffer {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { waiting: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new(), max_bytes }
+    }
+
+    /// Takes a line in, where there is room.
+    pub(super) fn push(&self, line: &[u8]) -> bool {
+        let mut waiting = self.lock();
+        if waiting.bytes.len() + line.len() > self.max_bytes {
+            return false;
+        }
+        let was_empty = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        waiting.lines += 1;
+        let now_many = waiting.bytes.len() >= MANY && waiting.bytes.len() - line.len() < MANY;
+        drop(waiting);
+        if was_empty || now_many {
+            self.filled.notify_one();
+        }
+        true
+    }
+
+    /// Waits for lines, `idle` at most, and for more of them `longest_wait`; takes them all. Nothing where there are none
+    /// in time, or the writer was woken for something else.
+    pub(super) fn take(&self, idle: Duration, longest_wait: Duration) -> Vec<u8> {
+        let none = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.is_woken;
+        let waited = self.filled.wait_timeout_while(self.lock(), idle, none).unwrap_or_else(PoisonError::into_inner);
+        let few = |waiting: &mut Waiting| (1..MANY).contains(&waiting.bytes.len()) && !waiting.is_woken;
+        let waited =
+            self.filled.wait_timeout_while(waited.0, longest_wait, few).unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = waited.0;
+        waiting.is_woken = false;
+        waiting.lines = 0;
+        waiting.writing_since = Some(Instant::now());
+        let spare = std::mem::take(&mut waiting.spare);
+        std::mem::replace(&mut waiting.bytes, spare)
+    }
+
+    /// What was taken is written, or lost.
+    pub(super) fn written(&self, mut lines: Vec<u8>) {
+        let mut waiting = self.lock();
+        waiting.writing_since = None;
+        // What a flood took is not kept.
+        if lines.capacity() <= 2 * MANY {
+            lines.clear();
+            waiting.spare = lines;
+        }
+        self.emptied.notify_all();
+    }
+
+    /// Wakes the writer.
+    pub(super) fn wake(&self) {
+        self.lock().is_woken = true;
+        self.filled.notify_one();
+    }
+
+    /// Waits until every line is written, but not longer than this.
+    pub(super) fn wait_until_written(&self, longest: Duration) {
+        self.wake();
+        let busy = |waiting: &mut Waiting| !waiting.bytes.is_empty() || waiting.writing_since.is_some();
+        let waited = self.emptied.wait_timeout_while(self.lock(), longest, busy);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether at least half of the buffer is free.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().bytes.len() <= self.max_bytes / 2
+    }
+
+    /// Lines and bytes that wait.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let waiting = self.lock();
+        (waiting.lines, waiting.bytes.len())
+    }
+
+    /// Since when the writer writes what it took.
+    pub(super) fn writing_since(&self) -> Option<Instant> {
+        self.lock().writing_since
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
