@@ -11,29 +11,38 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use gateway_actors::metrics::Metrics;
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep, timeout};
 
 /// A TCP connection of a client.
 pub struct ClientConnection {
-    stream: TcpStream,
+    /// None once it is dropped.
+    stream: Option<TcpStream>,
     /// How long nothing may be taken of what is written; zero for ever.
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     /// What is written instead of so many bytes of the server's.
     instead: Option<(usize, Bytes)>,
+    /// Whether the server refused what it could not read.
+    was_refused: bool,
     metrics: Arc<Metrics>,
 }
 
 impl ClientConnection {
     /// A connection that was accepted.
     pub fn new(stream: TcpStream, write_timeout: Duration, metrics: Arc<Metrics>) -> Self {
-        Self { stream, write_timeout, stalled: None, instead: None, metrics }
+        let stream = Some(stream);
+        Self { stream, write_timeout, stalled: None, instead: None, was_refused: false, metrics }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, bytes) {
+        if let Poll::Ready(written) = self.stream()?.poll_write(cx, bytes) {
             self.stalled = None;
             return Poll::Ready(written);
         }
@@ -45,7 +54,7 @@ impl ClientConnection {
         ready!(stalled.as_mut().poll(cx));
         self.metrics.client_stalled();
         // Reset, so that the system keeps nothing of the answer either.
-        if let Err(error) = self.stream.set_zero_linger() {
+        if let Some(Err(error)) = self.stream.as_ref().map(TcpStream::set_zero_linger) {
             log::debug!("a connection could not be reset: {error}");
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -54,7 +63,7 @@ impl ClientConnection {
 
 impl AsyncRead for ClientConnection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        self.get_mut().stream()?.poll_read(cx, buffer)
     }
 }
 
@@ -65,6 +74,7 @@ impl AsyncWrite for ClientConnection {
             && let Some((length, refusal, code)) = with_body(bytes)
         {
             this.metrics.refused(code);
+            this.was_refused = true;
             this.instead = Some((length, refusal));
         }
         while let Some((length, mut refusal)) = this.instead.take() {
@@ -82,12 +92,33 @@ impl AsyncWrite for ClientConnection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        self.get_mut().stream()?.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        self.get_mut().stream()?.poll_shutdown(cx)
     }
+}
+
+impl Drop for ClientConnection {
+    /// The server closes at once what it refused. Closed with bytes unread, a connection is reset, and the client may lose
+    /// the refusal: so the rest is read for a moment.
+    fn drop(&mut self) {
+        if let (true, Some(stream), Ok(runtime)) = (self.was_refused, self.stream.take(), Handle::try_current()) {
+            runtime.spawn(timeout(LINGER_TIME, read_rest(stream)));
+        }
+    }
+}
+
+/// How long the rest of what was refused is read.
+const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// How much of it is read, in bytes.
+const MAX_REST: u64 = 1 << 20;
+
+async fn read_rest(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    tokio::io::copy(&mut stream.take(MAX_REST), &mut tokio::io::sink()).await.map(|_| ())
 }
 
 /// The statuses that the server answers by itself, without a body: what it could not read as HTTP.
