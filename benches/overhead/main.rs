@@ -1,7 +1,7 @@
 //! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
 //!
 //! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]
-//! [-- --distinct 1000000]`
+//! [-- --distinct 1000000] [-- --soak MINUTES]`
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 )]
 
 mod load;
+mod mixed;
 #[path = "../../actors/src/test_postgres.rs"]
 #[allow(dead_code, reason = "tests use more of it")]
 mod postgres;
@@ -25,6 +26,8 @@ mod test_keeper;
 mod upstream;
 mod usage;
 
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use load::{Kind, Measured};
@@ -49,35 +52,48 @@ struct Subject {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let after = |name: &str| {
-        let at = args.iter().position(|arg| arg == name)?;
-        Some(args.get(at + 1).expect("the option has a value").parse::<usize>().expect("a number"))
-    };
     if let Some(at) = args.iter().position(|arg| arg == "--upstream") {
-        return upstream::serve(args[at + 1].parse().unwrap()).await;
+        upstream::serve(args[at + 1].parse().unwrap()).await;
+        return ExitCode::SUCCESS;
     }
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start(&folder.path().join("plain"), upstream.port, false, &[]).await;
+    if let Some(minutes) = after(&args, "--soak") {
+        let gateway = Gateway::start(&folder.path().join("mixed"), upstream.port, true, &mixed::settings()).await;
+        return mixed::run(&gateway, minutes).await;
+    }
+    measure(&args, &upstream, folder.path()).await;
+    ExitCode::SUCCESS
+}
+
+/// The number that stands behind an option.
+fn after(args: &[String], name: &str) -> Option<usize> {
+    let at = args.iter().position(|arg| arg == name)?;
+    Some(args.get(at + 1).expect("the option has a value").parse().expect("a number"))
+}
+
+async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
+    let after = |name| after(args, name);
+    let gateway = Gateway::start(&folder.join("plain"), upstream.port, false, &[]).await;
     if let Some(count) = after("--streams") {
-        return soak::streams(&gateway, &upstream, count).await;
+        return soak::streams(&gateway, upstream, count).await;
     }
     if let Some(count) = after("--aborts") {
-        return soak::aborts(&gateway, &upstream, count).await;
+        return soak::aborts(&gateway, upstream, count).await;
     }
     if let Some(count) = after("--distinct") {
         let modest = [("GATEWAY_CACHE__MAX_BYTES", soak::CACHE.to_string())];
-        let gateway = Gateway::start(&folder.path().join("distinct"), upstream.port, false, &modest).await;
+        let gateway = Gateway::start(&folder.join("distinct"), upstream.port, false, &modest).await;
         return soak::distinct(&gateway, count).await;
     }
-    let accounting = Gateway::start(&folder.path().join("accounting"), upstream.port, true, &[]).await;
+    let accounting = Gateway::start(&folder.join("accounting"), upstream.port, true, &[]).await;
     let (postgres, redis) = (TestPostgres::start(), TestRedis::start());
     let stores = [("DATABASE_URL", postgres.database()), ("REDIS_URL", redis.url())];
-    let fleet = Gateway::start(&folder.path().join("fleet"), upstream.port, true, &stores).await;
-    let nginx = Nginx::start(folder.path(), upstream.port).await;
-    let by_meaning = Gateway::by_meaning(&folder.path().join("meaning"), upstream.port).await;
+    let fleet = Gateway::start(&folder.join("fleet"), upstream.port, true, &stores).await;
+    let nginx = Nginx::start(folder, upstream.port).await;
+    let by_meaning = Gateway::by_meaning(&folder.join("meaning"), upstream.port).await;
     let mut subjects = vec![
         Subject {
             name: "no proxy",

@@ -200,6 +200,12 @@ impl Gateway {
         panic!("the model is not ready");
     }
 
+    /// A new key with a budget, which is spent by the day.
+    pub async fn new_budgeted_key(&self) -> String {
+        let fields = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000,"budget_period":"day"}"#;
+        new_key(self.port, fields).await
+    }
+
     pub fn process(&self) -> u32 {
         self.process.0.id()
     }

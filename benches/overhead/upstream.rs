@@ -10,6 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Events of a stream before its end.
 pub const EVENTS: usize = 50;
 
+/// What is answered to whoever asks for a failure.
+const FAILURE: &[u8] = b"HTTP/1.1 500 Broken\r\ncontent-type: application/json\r\ncontent-length: 29\r\n\r\n{\"error\":{\"message\":\"sorry\"}}";
+
 /// Serves until the process is killed.
 pub async fn serve(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
@@ -53,6 +56,8 @@ async fn connection(mut socket: TcpStream, open: &Cell<usize>) -> std::io::Resul
         } else if contains(&buffer[body_at..], b"\"stream\":true") {
             let body = &buffer[body_at..];
             stream(&mut socket, contains(body, b"slow"), contains(body, b"include_usage")).await?;
+        } else if contains(&buffer[body_at..], b"please fail") {
+            socket.write_all(FAILURE).await?;
         } else {
             socket.write_all(&whole).await?;
         }

@@ -43,3 +43,8 @@ pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
         Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
     }
 }
+
+/// How many seeds a test of chance takes: few in each run, many at night (`scripts/test --long`).
+pub fn seeds(few: u64, many: u64) -> std::ops::Range<u64> {
+    0..if std::env::var_os("GATEWAY_LONG_TESTS").is_some() { many } else { few }
+}

@@ -41,6 +41,7 @@ mod manners;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;
+mod mixed_endings;
 mod model_hub;
 mod one_reading;
 mod outages;

@@ -23,9 +23,13 @@ pub struct FakeProvider {
     listening: JoinHandle<()>,
 }
 
+/// Chooses a reply by the request's body.
+type Choice = Box<dyn Fn(&Value) -> Reply + Send>;
+
 struct Shared {
     once: Mutex<VecDeque<Reply>>,
     always: Mutex<Option<Reply>>,
+    by_body: Mutex<Option<Choice>>,
     seen: watch::Sender<Vec<Seen>>,
     connections: watch::Sender<usize>,
 }
@@ -63,6 +67,7 @@ impl FakeProvider {
         let shared = Arc::new(Shared {
             once: Mutex::default(),
             always: Mutex::default(),
+            by_body: Mutex::default(),
             seen: watch::Sender::default(),
             connections: watch::Sender::default(),
         });
@@ -96,6 +101,12 @@ impl FakeProvider {
     /// The reply to every request that has none of its own.
     pub fn always(&self, reply: Reply) -> &Self {
         *self.shared.always.lock().unwrap() = Some(reply);
+        self
+    }
+
+    /// Chooses the replies to requests that have none of their own by their bodies.
+    pub fn by_body(&self, choice: impl Fn(&Value) -> Reply + Send + 'static) -> &Self {
+        *self.shared.by_body.lock().unwrap() = Some(Box::new(choice));
         self
     }
 
@@ -175,7 +186,9 @@ async fn serve(stream: TcpStream, shared: &Shared) {
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let seen = Seen { path, head, body, at: Instant::now(), left: left_seen };
         // The reply is chosen before the test can see the request, so that their order is the same.
-        let reply = shared.once.lock().unwrap().pop_front().or_else(|| shared.always.lock().unwrap().clone());
+        let chosen = || shared.by_body.lock().unwrap().as_ref().map(|choice| choice(&seen.body));
+        let reply = shared.once.lock().unwrap().pop_front().or_else(chosen);
+        let reply = reply.or_else(|| shared.always.lock().unwrap().clone());
         shared.seen.send_modify(|all| all.push(seen));
         let reply = reply.unwrap_or_else(|| Reply::text(500, "text/plain", "the test scripted no reply"));
         let sent = tokio::select! {

@@ -355,6 +355,11 @@ impl Gateway {
         format!("/proc/{}/{file}", self.process.id().expect("the gateway runs"))
     }
 
+    /// The process' id.
+    pub fn pid(&self) -> u32 {
+        self.process.id().expect("the gateway runs")
+    }
+
     /// Sends SIGTERM.
     pub async fn terminate(&self) {
         self.signal("TERM").await;
