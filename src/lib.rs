@@ -27,7 +27,7 @@ pub mod model_files;
 mod models;
 mod pulse;
 mod reply;
-mod routes;
+pub mod routes;
 pub mod server;
 mod shutdown;
 mod sse_body;

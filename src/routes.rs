@@ -1,18 +1,43 @@
 //! Every route of the gateway.
 
-use actix_web::web;
+use actix_web::{Resource, web};
 
 use crate::{admin, chat, embeddings, error, health, models};
 
+/// A route of the API that clients use.
+pub struct Route {
+    /// The path; `{…}` stands for any text.
+    pub path: &'static str,
+    /// Whether what it does may cost money, so that it must keep to budgets.
+    pub is_billable: bool,
+    handlers: fn(Resource) -> Resource,
+}
+
+/// Every route of the API that clients use. No other one is registered below `/v1`.
+pub const ROUTES: [Route; 4] = [
+    Route {
+        path: "/v1/chat/completions",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(chat::chat)),
+    },
+    Route {
+        path: "/v1/embeddings",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(embeddings::embeddings)),
+    },
+    Route { path: "/v1/models", is_billable: false, handlers: |resource| resource.route(web::get().to(models::list)) },
+    Route {
+        path: "/v1/models/{model:.*}",
+        is_billable: false,
+        handlers: |resource| resource.route(web::get().to(models::show)),
+    },
+];
+
 /// Registers the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
-    let other = || web::route().to(error::method_not_allowed);
-    config
-        .service(web::resource("/v1/chat/completions").route(web::post().to(chat::chat)).default_service(other()))
-        .service(web::resource("/v1/embeddings").route(web::post().to(embeddings::embeddings)).default_service(other()))
-        .service(web::resource("/v1/models").route(web::get().to(models::list)).default_service(other()))
-        .service(web::resource("/v1/models/{model:.*}").route(web::get().to(models::show)).default_service(other()))
-        .configure(admin::configure)
-        .configure(health::configure)
-        .default_service(web::route().to(error::not_found));
+    for route in &ROUTES {
+        let resource = (route.handlers)(web::resource(route.path));
+        config.service(resource.default_service(web::route().to(error::method_not_allowed)));
+    }
+    config.configure(admin::configure).configure(health::configure).default_service(web::route().to(error::not_found));
 }

@@ -59,21 +59,36 @@ async fn b1_b2_two_hundred_requests_at_once_never_exceed_the_budget() {
     assert!((served + more) as i128 * COST <= 1_000_000_000);
 }
 
-/// B5: a key without money is refused on every route that costs any, whole and streamed.
+/// What is asked of a route that costs money: every route of the gateway must be known here.
+fn questions(path: &str) -> Vec<Value> {
+    let mut streamed = hello("gpt-4o-mini");
+    streamed["stream"] = json!(true);
+    match path {
+        "/v1/chat/completions" => vec![hello("gpt-4o-mini"), streamed],
+        "/v1/embeddings" => vec![json!({ "model": "text-embedding-3-small", "input": "hello ".repeat(1000) })],
+        "/v1/models" | "/v1/models/{model:.*}" => Vec::new(),
+        _ => panic!("say what {path} is asked, or that it costs nothing"),
+    }
+}
+
+/// B4, B5: on every route that costs money a key without any is refused, and so is one with less than the question may
+/// cost: something is reserved everywhere. The routes are the program's own list.
 #[tokio::test]
-async fn b5_an_exhausted_key_is_refused_on_every_route() {
+async fn b4_b5_an_exhausted_key_is_refused_on_every_route() {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let gateway = Setup::new().openai(&openai).start().await;
-    let key = gateway.new_key(json!({ "budget_limit_usd": 0, "budget_period": "day" })).await;
-    let embed = json!({ "model": "text-embedding-3-small", "input": "hello" });
-    let requests = [
-        Request::hello(&key, "gpt-4o-mini"),
-        Request::streamed_hello(&key, "gpt-4o-mini"),
-        Request::new("POST", "/v1/embeddings").key(&key).json(&embed),
-    ];
-    for request in requests {
-        let answer = gateway.ask(request).await.expect(429);
-        is_over_budget(&answer, "Daily budget limit $0 exceeded");
+    let gateway = Setup::new().openai(&openai).set("budgets.shorten", false).start().await;
+    for (limit, message) in
+        [(json!(0), "Daily budget limit $0 exceeded"), (json!(0.0001), "Daily budget limit $0.0001 exceeded")]
+    {
+        let key = gateway.new_key(json!({ "budget_limit_usd": limit, "budget_period": "day" })).await;
+        for route in &gateway::routes::ROUTES {
+            let questions = questions(route.path);
+            assert_eq!(questions.is_empty(), !route.is_billable, "{}", route.path);
+            for question in questions {
+                let answer = gateway.ask(Request::new("POST", route.path).key(&key).json(&question)).await.expect(429);
+                is_over_budget(&answer, message);
+            }
+        }
     }
     assert_eq!(openai.count(), 0);
 }
