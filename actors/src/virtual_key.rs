@@ -250,4 +250,4 @@ impl KeyChange {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

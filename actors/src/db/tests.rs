@@ -4,6 +4,7 @@ mod budgets;
 mod changes;
 mod keys;
 mod leases;
+mod month_end;
 mod postgres;
 mod prices;
 pub(crate) mod sql;

@@ -7,7 +7,7 @@ fn now() -> DateTime<Utc> {
     "2025-01-15T10:00:00Z".parse().unwrap()
 }
 
-fn key() -> VirtualKey {
+pub(crate) fn key() -> VirtualKey {
     VirtualKey {
         id: Uuid::nil(),
         id_text: Uuid::nil().to_string().into(),
