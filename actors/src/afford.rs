@@ -126,7 +126,7 @@ impl Treasury {
         let estimate = self.estimate(wish, &table, prices.iter().flatten().next().copied(), options, facts)?;
         let factor = options.factor(&facts.multipliers);
         let cost = |output: u64| {
-            let output = output.saturating_mul(estimate.choices);
+            let output = output.saturating_add(estimate.rejected_tokens).saturating_mul(estimate.choices);
             let each = prices.iter().flatten().map(|price| price.estimate(estimate.input_tokens, output));
             factor.of(each.max().unwrap_or_default())
         };

@@ -14,6 +14,7 @@ use crate::budget::estimate::LIMIT_FIELDS;
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
+use crate::cache::wish::CacheStatus;
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
@@ -131,14 +132,16 @@ impl Call {
                 self.routing.cache.count(lookup.status);
             }
         }
+        if at > 0 && result.is_ok() && self.lookup.take().is_some() {
+            // Kept under the plan's key, it would stand for the first choice until it expires (M-9).
+            head.cache = CacheStatus::Bypass;
+        }
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
             Ok(Success { answered: Answered::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
-                if answer.usage.is_none() {
-                    head.cost = Box::pin(self.count_whole(&answer, &mut metering)).await;
-                }
-                let body = self.finish_whole(answer, metering, at, &mut head);
+                head.cost = Box::pin(self.settle_whole(&answer, &mut metering)).await;
+                let body = self.finish_whole(answer, at, &mut head);
                 self.request.record.finish(200, None);
                 self.deliver(reply, Ok(Reply::Whole { head, body }));
             }
@@ -330,7 +333,10 @@ impl Call {
             Err(failure) => {
                 request.record.line.cause = Some(outcome);
                 match noted.usage.filter(|usage| usage.total_tokens() > 0) {
-                    Some(usage) => request.record.metered(&usage, metering.settle(&usage, "error")),
+                    Some(usage) => {
+                        let (usage, cost) = Box::pin(metering.settle_told(&usage, None, "error")).await;
+                        request.record.metered(&usage, cost);
+                    }
                     None => metering.release(),
                 }
                 permit.failed(failure.kind);
@@ -339,21 +345,23 @@ impl Call {
         }
     }
 
-    /// Counts a whole answer of which the vendor told no usage: before it goes out, so that it tells what is booked.
-    async fn count_whole(&mut self, answer: &WholeAnswer, metering: &mut Metering) -> Option<PicoUsd> {
-        metering.saw(&answer.body);
-        let (usage, cost) = metering.settle_counted("success").await?;
+    /// Meters a whole answer before it goes out, so that it tells what is booked.
+    async fn settle_whole(&mut self, answer: &WholeAnswer, metering: &mut Metering) -> Option<PicoUsd> {
+        let settled = match &answer.usage {
+            Some(usage) => Some(metering.settle_told(usage, Some(&answer.body), "success").await),
+            None => {
+                metering.saw(&answer.body);
+                metering.settle_counted("success").await
+            }
+        };
+        let (usage, cost) = settled?;
         self.request.record.metered(&usage, cost);
         cost
     }
 
-    /// Meters a whole answer and adds the gateway's metadata to it.
-    fn finish_whole(&mut self, answer: WholeAnswer, mut metering: Metering, at: usize, head: &mut ReplyHead) -> Bytes {
+    /// Stores a whole answer, if it may be, and adds the gateway's metadata to it.
+    fn finish_whole(&mut self, answer: WholeAnswer, at: usize, head: &mut ReplyHead) -> Bytes {
         let Some(resolved) = self.targets.get(at) else { return answer.body };
-        if let Some(usage) = &answer.usage {
-            head.cost = metering.settle(usage, "success");
-            self.request.record.metered(usage, head.cost);
-        }
         if let Some(lookup) = self.lookup.take()
             && lookup.wish.writes
             && head.shortened_to.is_none()
@@ -444,7 +452,7 @@ impl Meter for StreamMeter<'_> {
 
     async fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> Option<Bytes> {
         let (usage, cost) = match is_whole {
-            true => (*usage, self.metering.settle(usage, "success")),
+            true => self.metering.settle_told(usage, None, "success").await,
             false => self.metering.settle_at_least(usage, "error").await,
         };
         self.record.metered(&usage, cost);

@@ -1,5 +1,6 @@
 //! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
 
+mod told;
 mod uncounted;
 
 use std::sync::Arc;
@@ -107,16 +108,12 @@ impl Metering {
         }
     }
 
-    /// Books what the vendor counted, and gives the cost; none where the model has no price.
-    pub fn settle(&mut self, usage: &Usage, status: &'static str) -> Option<PicoUsd> {
-        self.book(usage, status, false)
-    }
-
     /// Books what the vendor counted of an answer that broke off, or more output where more came than it had counted.
     pub async fn settle_at_least(&mut self, told: &Usage, status: &'static str) -> (Usage, Option<PicoUsd>) {
         let came = self.open.ledger().counter.count_output(&self.generated).await;
-        let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..*told };
-        (usage, self.book(&usage, status, came > told.completion_tokens))
+        let (told, is_estimated) = self.checked(told, None).await;
+        let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..told };
+        (usage, self.book(&usage, status, is_estimated || came > told.completion_tokens))
     }
 
     /// Books what the gateway counts itself, without waiting for it; the vendor told nothing.
@@ -137,10 +134,15 @@ impl Metering {
 
     /// Books what the gateway counts itself, and waits for it a little: an estimate where it takes too long.
     pub async fn settle_counted(&mut self, status: &'static str) -> Option<(Usage, Option<PicoUsd>)> {
+        let usage = self.own_count().await?;
+        Some((usage, self.book(&usage, status, true)))
+    }
+
+    /// What the gateway counts itself, or estimates where that takes too long.
+    async fn own_count(&self) -> Option<Usage> {
         let texts = Texts { body: self.draft.as_ref()?.body.clone(), generated: self.generated.clone() };
         let estimate = texts.estimate();
-        let usage = self.open.ledger().counter.count(texts).await.unwrap_or(estimate);
-        Some((usage, self.book(&usage, status, true)))
+        Some(self.open.ledger().counter.count(texts).await.unwrap_or(estimate))
     }
 
     fn book(&mut self, usage: &Usage, status: &'static str, estimated: bool) -> Option<PicoUsd> {

@@ -38,6 +38,7 @@ pub struct Metrics {
     refused: IntCounterVec,
     stalled_clients: IntCounter,
     price_lookups: IntCounterVec,
+    usage_rejected: IntCounterVec,
     budget_alerts: IntCounterVec,
     cache_requests: IntCounterVec,
     cache_hit_rate: Gauge,
@@ -183,6 +184,11 @@ impl Metrics {
             },
             refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
             price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
+            usage_rejected: counters(
+                "llm_usage_rejected_total",
+                "Answers whose token counts were replaced by the gateway's own, by reason",
+                &["provider", "reason"],
+            )?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
             token_counts: counters(
@@ -338,6 +344,11 @@ impl Metrics {
     /// Counts a price look-up (C1).
     pub fn price_lookup(&self, hit: bool) {
         self.price_lookups.with_label_values(&[if hit { "hit" } else { "miss" }]).inc();
+    }
+
+    /// Counts an answer whose token counts were not believed: `zero`, `sum` or `implausible`.
+    pub fn usage_rejected(&self, provider: &str, reason: &str) {
+        self.usage_rejected.with_label_values(&[provider, reason]).inc();
     }
 
     /// Counts a budget that reached an alert threshold (B8); `scope` is `key`, `user` or `team`.

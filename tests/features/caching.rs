@@ -137,6 +137,37 @@ async fn f4_streams_and_whole_answers_stand_for_each_other() {
     assert_eq!((hit.as_str(), streamed.text().as_str(), streamed.is_done()), ("HIT", "whole", true));
 }
 
+/// M-9: the answer of another target than the first choice is not kept, whole or streamed: once the first choice is well
+/// again, it is asked.
+#[tokio::test]
+async fn m9_a_fallbacks_answer_is_not_kept() {
+    let first = FakeProvider::start().await;
+    let second = FakeProvider::start().await;
+    let setup = Setup::new().openai(&first).set("providers.groq.base_url", second.origin() + "/v1");
+    let setup = setup.env("GROQ_API_KEY", "gsk").set("providers.openai.breaker.failure_threshold", 0);
+    let (gateway, key) = setup.start().await.with_key().await;
+    let mut config = simple();
+    config["strategy"] = json!({ "mode": "fallback" });
+    config["targets"] = json!([{ "provider": "openai" }, { "provider": "groq", "override_params": { "model": "m" } }]);
+    for stream in [false, true] {
+        let mut body = hello("gpt-4o-mini");
+        body["stream"] = json!(stream);
+        let ask = async || {
+            let answer = gateway.ask(Request::chat(&key, &body).config(&config)).await.expect(200);
+            (answer.header("x-portkey-provider").unwrap().to_owned(), status(&answer).to_owned())
+        };
+        let reply = |text| if stream { openai::stream(&[text]) } else { openai::answer(text) };
+        first.once(openai::error(500));
+        second.once(reply("second"));
+        let answered = |provider: &str, status: &str| (provider.to_owned(), status.to_owned());
+        assert_eq!(ask().await, answered("groq", "BYPASS"));
+        first.once(reply("first"));
+        assert_eq!(ask().await, answered("openai", "MISS"));
+        assert_eq!(ask().await, answered("openai", "HIT"));
+        gateway.admin("DELETE", "/admin/cache?all=true", None).await.expect(200);
+    }
+}
+
 /// F6: errors, cut, shortened and filtered answers are not kept.
 #[tokio::test]
 async fn f6_only_good_answers_are_kept() {

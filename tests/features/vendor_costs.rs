@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::{anthropic, openai};
 use crate::harness::client::hello;
-use crate::harness::money::{picos, settled, usage};
+use crate::harness::money::{log_rows, picos, settled, usage};
 use crate::harness::{FakeProvider, Reply, Request, Setup};
 
 /// An answer of Anthropic's with this usage.
@@ -176,5 +176,73 @@ async fn the_field_of_the_output_limit_is_the_providers_own() {
         let sent = fake.request(at + 1).await.body;
         let limits = ["max_completion_tokens", "max_tokens"].map(|name| sent[name].is_number());
         assert_eq!(limits, ["max_completion_tokens", "max_tokens"].map(|name| name == *field), "{sent}");
+    }
+}
+
+/// Fifteen tokens of text with this usage, whole and as a stream.
+fn told(usage: &Value) -> (Reply, Reply) {
+    let mut whole = openai::completion(&" the".repeat(15));
+    whole["usage"] = usage.clone();
+    let mut end: Value = serde_json::from_str(openai::usage().trim_start_matches("data: ").trim()).unwrap();
+    end["usage"] = usage.clone();
+    let mut events = openai::stream_of(&[" the"; 15]);
+    events.retain(|event| !event.contains("\"usage\""));
+    let done = events.pop().unwrap();
+    events.extend([openai::event(&end), done]);
+    (Reply::json(200, &whole), Reply::events(events))
+}
+
+/// M-5, J 25, B08, B12: figures that cannot be are replaced by the gateway's own, whole and streamed, as are zeros where
+/// something was generated; the answer tells what is booked, and a metric why.
+#[tokio::test]
+async fn m5_j25_figures_that_cannot_be_are_replaced() {
+    let openai = FakeProvider::start().await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
+    let cases = [
+        (json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 }), None, None),
+        (json!({ "prompt_tokens": 34, "completion_tokens": 0 }), Some(34), None),
+        (json!({ "prompt_tokens": 9_223_372_036_854_775_807_u64, "completion_tokens": 15 }), None, Some(15)),
+        (json!({ "prompt_tokens": 34, "completion_tokens": u64::MAX }), Some(34), None),
+        (json!({ "prompt_tokens": 300_000, "completion_tokens": 15 }), None, Some(15)),
+        (json!({ "total_tokens": 49 }), None, None),
+        // None of these is a count at all.
+        (json!({ "prompt_tokens": -34, "completion_tokens": 15 }), None, None),
+        (json!({ "prompt_tokens": "34", "completion_tokens": 15 }), None, None),
+        (json!({ "prompt_tokens": 34.5, "completion_tokens": 15 }), None, None),
+    ];
+    for (at, (usage, prompt, completion)) in cases.into_iter().enumerate() {
+        let (whole, stream) = told(&usage);
+        openai.once(whole).once(stream);
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(200);
+        assert!(gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await.rest().await.is_done());
+        let rows = log_rows(&gateway, 2 * (at as i64 + 1)).await;
+        for row in &rows[2 * at..] {
+            let tokens = |name: &str| row[name].as_i64().unwrap();
+            let (input, output) = (tokens("prompt_tokens"), tokens("completion_tokens"));
+            // Its own counts: of "Xin chào!" and what stands around it, and of fifteen words; 49 less these.
+            assert!(prompt.map_or((5..40).contains(&input), |prompt| prompt == input), "{usage}: {row}");
+            assert!(
+                completion.map_or((15..=16).contains(&output), |completion| completion == output),
+                "{usage}: {row}"
+            );
+            assert_eq!((&row["estimated"], tokens("cost")), (&json!(1), input * 150_000 + output * 600_000), "{usage}");
+        }
+        let cost = PicoText(rows[2 * at]["cost"].as_i64().unwrap()).to_string();
+        assert_eq!(answer.header("x-gateway-cost-usd"), Some(cost.as_str()), "{usage}");
+        assert!(answer.text().contains(&format!(r#""cost_usd":{cost}"#)), "{usage}");
+    }
+    for (reason, count) in [("zero", 4.0), ("implausible", 6.0), ("sum", 2.0)] {
+        let labels = [("provider", "openai"), ("reason", reason)];
+        gateway.wait_for_metric("llm_usage_rejected_total", &labels, count).await;
+    }
+}
+
+/// Pico-dollars as a decimal text.
+struct PicoText(i64);
+
+impl std::fmt::Display for PicoText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(format!("0.{:012}", self.0).trim_end_matches('0'))
     }
 }

@@ -28,6 +28,8 @@ pub struct Estimate {
     pub output_tokens: u64,
     /// Choices (`n`).
     pub choices: u64,
+    /// Output tokens that each choice may cost beyond its limit: of a prediction, what the model does not take over.
+    pub rejected_tokens: u64,
     /// The fields in which the client itself limits the answer, and whether they agree.
     pub limited_by: LimitedBy,
     /// The field, as a path, that makes the vendor add input which the request does not show.
@@ -70,7 +72,8 @@ impl Estimate {
         let input_tokens = input_tokens(body, &contents, model);
         let added_by = contents.added_by.or_else(|| model.adds_input.then(|| "model".to_owned()));
         if endpoint != Endpoint::Chat {
-            return Ok(Self { input_tokens, output_tokens: 0, choices: 1, limited_by: LimitedBy::Nothing, added_by });
+            let limited_by = LimitedBy::Nothing;
+            return Ok(Self { input_tokens, output_tokens: 0, choices: 1, rejected_tokens: 0, limited_by, added_by });
         }
         let number = |name: &'static str| {
             let wrong = |_| BadRequest::new(name, format!("'{name}' must be a whole number."));
@@ -86,7 +89,8 @@ impl Estimate {
         let choices = number("n")?.unwrap_or(1).max(1);
         let most = model.max_output.unwrap_or(u64::MAX);
         let output_tokens = limit.unwrap_or(model.default_output).min(most);
-        Ok(Self { input_tokens, output_tokens, choices, limited_by, added_by })
+        let rejected_tokens = body.get("prediction").map_or(0, |prediction| prediction.len() as u64);
+        Ok(Self { input_tokens, output_tokens, choices, rejected_tokens, limited_by, added_by })
     }
 
     /// Output tokens of all choices.
@@ -126,6 +130,7 @@ mod tests {
         let plain = estimate(r#"{"model":"m","messages":[]}"#);
         assert_eq!((plain.input_tokens, plain.output_tokens, plain.limited_by), (27, 4_096, LimitedBy::Nothing));
         assert_eq!(estimate(r#"{"max_tokens":100,"n":3}"#).all_output_tokens(), 300);
+        assert_eq!(estimate(r#"{"prediction":{"content":"abc"}}"#).rejected_tokens, 17);
         let both = estimate(r#"{"max_tokens":100,"max_completion_tokens":50}"#);
         assert_eq!((both.output_tokens, both.limited_by), (100, LimitedBy::Both), "the vendor may heed either");
         assert_eq!(estimate(r#"{"max_tokens":99999999}"#).output_tokens, 16_384);

@@ -89,7 +89,7 @@ pub enum CacheStatus {
     SemanticMiss,
     /// It was to be replaced.
     Refresh,
-    /// It is too large to be stored.
+    /// It was not stored: it is too large, or not the first choice's.
     Bypass,
 }
 

@@ -1,8 +1,7 @@
 //! How many tokens a request will probably use, told before it is sent.
 
-use memchr::{memchr, memmem};
-
 use crate::attempt::Endpoint;
+use crate::budget::contents::Contents;
 use crate::budget::estimate::LIMIT_FIELDS;
 use crate::wire::json_object::JsonObject;
 
@@ -15,14 +14,10 @@ const TOKENS_PER_MEDIUM: u64 = 1_000;
 /// The tokens that a request will probably use: unlike a budget's estimate it is no upper bound, since what is used
 /// beyond it counts afterwards. A request that does not limit its answer is taken to get `default_output` tokens.
 pub fn expected_tokens(body: &JsonObject, endpoint: Endpoint, default_output: u64) -> u64 {
-    let text = body.text();
-    let (mut media, mut media_bytes) = (0, 0);
-    for start in memmem::find_iter(text, b"\"data:") {
-        media += 1;
-        let rest = text.get(start + 1..).unwrap_or_default();
-        media_bytes += memchr(b'"', rest).unwrap_or(rest.len()) as u64;
-    }
-    let input = (text.len() as u64).saturating_sub(media_bytes).div_ceil(BYTES_PER_TOKEN) + media * TOKENS_PER_MEDIUM;
+    let contents = Contents::of(body);
+    let text = (body.text().len() as u64).saturating_sub(contents.media_bytes);
+    let media = contents.pictures.saturating_add(contents.sounds).saturating_add(contents.documents);
+    let input = text.div_ceil(BYTES_PER_TOKEN).saturating_add(media.saturating_mul(TOKENS_PER_MEDIUM));
     if endpoint != Endpoint::Chat {
         return input;
     }
@@ -53,7 +48,9 @@ mod tests {
     /// A picture inside the request is not read as text.
     #[test]
     fn media_count_by_their_number() {
-        let text = format!(r#"{{"max_tokens":0,"url":"data:image/png;base64,{}"}}"#, "A".repeat(400_000));
-        assert!((1_000..1_020).contains(&expected(&text)), "{}", expected(&text));
+        let part = r#"{"type":"im\u0061ge_url","image_url":{"url":"data:image/png;base64,DATA"}}"#;
+        let part = part.replace("DATA", &"A".repeat(400_000));
+        let text = format!(r#"{{"max_tokens":0,"messages":[{{"content":[{part}]}}]}}"#);
+        assert!((1_000..1_050).contains(&expected(&text)), "{}", expected(&text));
     }
 }

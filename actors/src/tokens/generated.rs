@@ -52,6 +52,11 @@ impl GeneratedText {
         }
     }
 
+    /// Whether nothing was generated.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// What was not handed out before, for counting it.
     pub fn take_uncounted(&mut self) -> Self {
         let text = self.text.get(self.counted..).unwrap_or_default().to_owned();
