@@ -240,7 +240,7 @@ async fn j15_a_want_of_descriptors_blames_no_provider() {
     let lacking = async {
         loop {
             // Enough for the connection of a client and for nothing else, once those of earlier clients are closed.
-            gateway.limit_descriptors(gateway.descriptors() + 1).await;
+            gateway.limit_descriptors(gateway.next_descriptor() + 1).await;
             if ask(&gateway, &key).await.status == 503 {
                 return;
             }

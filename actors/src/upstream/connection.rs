@@ -24,7 +24,7 @@ const MAX_AGE: Duration = Duration::from_secs(600);
 const MAX_HEADERS: usize = 1024;
 
 /// The most bytes of an answer's head; also of one read of its body.
-const MAX_HEAD_BYTES: usize = 256 << 10;
+const MAX_HEAD_BYTES: usize = 128 << 10;
 
 /// A request's body, in one piece.
 pub(super) struct RequestBody(pub(super) Option<Bytes>);

@@ -339,12 +339,14 @@ impl Gateway {
         std::fs::write(self.proc("clear_refs"), "5").unwrap();
     }
 
-    /// How many descriptors the process has open.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    /// The number that the process' next descriptor gets.
+    pub fn next_descriptor(&self) -> usize {
+        let open: Vec<_> =
+            std::fs::read_dir(self.proc("fd")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        (0..).find(|number: &usize| !open.iter().any(|name| *name == *number.to_string())).unwrap()
     }
 
-    /// Lets the process open no more descriptors than so many.
+    /// Lets the process open no more descriptors than those below so many.
     pub async fn limit_descriptors(&self, most: usize) {
         let pid = self.process.id().expect("the gateway runs");
         let (pid, limit) = (format!("--pid={pid}"), format!("--nofile={most}:"));
