@@ -149,6 +149,8 @@ fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
     let again = match failure.kind {
         _ if never => Some(false),
         FailureKind::BudgetUnknown => Some(true),
+        // It would be made, and billed, all over again.
+        FailureKind::TotalTimeout => Some(false),
         _ => failure.should_retry(),
     };
     if let Some(again) = again {

@@ -21,7 +21,7 @@ use crate::wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, W
 pub use words::{explain, redacted};
 
 /// The largest error answer that is read.
-const LARGEST_ERROR: usize = 64 << 10;
+const LARGEST_ERROR: usize = 256 << 10;
 
 /// The most events of a stream that may come before its first content.
 const MOST_OPENING_EVENTS: usize = 10_000;
@@ -135,9 +135,10 @@ impl Attempt<'_> {
             return read.map_err(|_| self.failure(last.kind))?.map(Answered::Whole);
         }
         // One JSON text is an answer as a whole, whatever was asked for.
-        let open_by = if read::is_json(answer.header("content-type")) { last } else { head };
+        let is_json = read::is_json(answer.header("content-type"));
+        let (open_by, idle_ms) = if is_json { (last, self.timeouts.idle_ms) } else { (head, 0) };
         let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
-        let open = timeout_at(open_by.at, self.first_content(answer.body.fuse(), &mut opening)).await;
+        let open = timeout_at(open_by.at, self.first_content(answer.body.fuse(), idle_ms, &mut opening)).await;
         match open.map_err(|_| self.failure(open_by.kind)).flatten() {
             Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
             Err(failure) => {
@@ -190,17 +191,19 @@ impl Attempt<'_> {
         }
     }
 
-    /// Reads a stream up to its first content, so that another target can still take over before it (D1).
+    /// Reads a stream up to its first content, so that another target can still take over before it (D1). `idle_ms` is
+    /// the longest silence; 0 for none.
     async fn first_content(
         &self,
         mut body: Fuse<UpstreamBody>,
+        idle_ms: u64,
         opening: &mut Opening,
     ) -> Result<Fuse<UpstreamBody>, Failure> {
         let Opening { decoder, events } = opening;
         let mut read = 0;
         loop {
             let known = events.len();
-            match body.next().await {
+            match self.next(&mut body, idle_ms).await? {
                 Some(Ok(bytes)) => {
                     read += bytes.len();
                     decoder.push(bytes, events);

@@ -168,6 +168,12 @@ async fn a_stream_to_a_whole_request_is_gathered() {
     let cut = [openai::role(), openai::text("half")];
     fake.once(Reply::events(cut.iter()));
     gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(502);
+    fake.once(Reply::events([openai::DONE]));
+    gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(502);
+    // sse-end: it is not waited for either, once it is complete.
+    let finished = [openai::role(), openai::text("good"), openai::finish("stop"), openai::usage()];
+    fake.once(Reply::events(finished).stall());
+    assert_eq!(gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(200).content(), "good");
 }
 
 /// other-framing: an error in a 200 is an error with the provider's words, in whichever framing and place it comes, and

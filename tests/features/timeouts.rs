@@ -123,8 +123,9 @@ async fn a_whole_answer_has_a_total_limit() {
     ] {
         let before = openai.count();
         let config = json!({ "provider": "openai", "retry": retry });
-        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(504).json();
-        assert_eq!(answer["error"]["type"], "timeout_error");
+        let answer = gateway.ask(Request::hello(&key, "gpt-4o-mini").config(&config)).await.expect(504);
+        assert_eq!(answer.json()["error"]["type"], "timeout_error");
+        assert_eq!(answer.header("x-should-retry"), Some("false"), "clients are not to make it anew by themselves");
         assert_eq!(openai.count() - before, attempts, "{retry}");
     }
     openai.request(4).await.abandoned().await;
@@ -147,6 +148,8 @@ async fn a_whole_answer_has_an_idle_limit() {
     let (gateway, key) = limited(&openai, "idle_ms", 200).await;
     gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(504);
     openai.request(1).await.abandoned().await;
+    gateway.ask(Request::streamed_hello(&key, "gpt-4o-mini")).await.expect(504);
+    openai.request(2).await.abandoned().await;
 }
 
 /// The total limit ends a stream that never falls silent.

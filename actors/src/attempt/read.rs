@@ -42,6 +42,18 @@ impl Attempt<'_> {
         })
     }
 
+    /// The next bytes of a body, within a limit for its silence.
+    pub(super) async fn next(
+        &self,
+        body: &mut (impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin),
+        idle_ms: u64,
+    ) -> Result<Option<Result<Bytes, BrokenBody>>, Failure> {
+        match after(Instant::now(), idle_ms) {
+            Some(at) => timeout_at(at, body.next()).await.map_err(|_| self.failure(FailureKind::IdleTimeout)),
+            None => Ok(body.next().await),
+        }
+    }
+
     async fn read_whole(
         &self,
         body: &mut (impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin),
@@ -49,12 +61,7 @@ impl Attempt<'_> {
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
         loop {
-            let idle = after(Instant::now(), self.timeouts.idle_ms);
-            let next = match idle {
-                Some(at) => timeout_at(at, body.next()).await.map_err(|_| self.failure(FailureKind::IdleTimeout))?,
-                None => body.next().await,
-            };
-            match next {
+            match self.next(body, self.timeouts.idle_ms).await? {
                 None => {
                     let whole = if rest.is_empty() { first } else { rest.freeze() };
                     return Ok(if whole.starts_with(sse::BOM) { whole.slice(sse::BOM.len()..) } else { whole });
@@ -108,7 +115,7 @@ impl Attempt<'_> {
             }
             for event in events.drain(..) {
                 match gathered.push(event) {
-                    Ok(true) => return Ok(gathered.whole()),
+                    Ok(true) => return gathered.whole().map_err(|error| self.broken(error)),
                     Ok(false) => {}
                     Err(error) => {
                         noted.usage = gathered.usage();

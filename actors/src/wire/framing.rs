@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::replay::{self, Joined};
-use super::{ErrorBody, StreamEvent, Usage, WholeAnswer, malformed};
+use super::{ErrorBody, StreamEvent, Usage, WholeAnswer, cut_short, malformed};
 
 /// Tells a whole answer as the events of a stream, its end included.
 ///
@@ -61,12 +61,18 @@ impl Gathered {
     }
 
     /// The whole answer.
-    pub fn whole(self) -> WholeAnswer {
+    ///
+    /// # Errors
+    /// Where the stream had no choice at all.
+    pub fn whole(self) -> Result<WholeAnswer, ErrorBody> {
         let mut whole = self.joined.whole();
+        if whole.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+            return Err(cut_short());
+        }
         let usage = self.usage.map(|(usage, told)| {
             whole.insert("usage".to_owned(), told);
             usage
         });
-        WholeAnswer { body: Bytes::from(Value::Object(whole).to_string()), usage }
+        Ok(WholeAnswer { body: Bytes::from(Value::Object(whole).to_string()), usage })
     }
 }

@@ -35,7 +35,7 @@ pub fn error_body(status: u16, body: &[u8]) -> ErrorBody {
     if error.kind.is_empty() {
         error.kind = kind_of(status).to_owned();
     }
-    if error.message.is_empty() {
+    if error.message.is_empty() && status >= 300 {
         error.message = format!("The provider answered with status {status}.");
     }
     error
