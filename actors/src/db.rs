@@ -118,12 +118,24 @@ impl Store {
         }
     }
 
+    /// The same for a question that only reads: SQLite answers it while nothing can be written.
+    fn heard_read<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match (&self.backend, &outcome) {
+            // Whether it can be written is then tried until it can.
+            (Backend::Sqlite(sqlite), Ok(_)) if sqlite.is_watched() => outcome,
+            _ => self.heard(outcome),
+        }
+    }
+
     /// Notes what became of a question, and tells where a time of failures begins and ends.
     fn heard<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         match &outcome {
             Err(error) if error.is_failure() => {
                 if self.health.failed() {
                     log::warn!("the store fails: {error}");
+                }
+                if let Backend::Sqlite(sqlite) = &self.backend {
+                    sqlite.watch(self.health.clone());
                 }
             }
             _ => {

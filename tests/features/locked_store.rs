@@ -86,7 +86,9 @@ async fn h5_a_locked_file_stops_only_what_needs_it() {
         at_once(&gateway, "liveness", Request::get("/health/live")).await.expect(200);
         at_once(&gateway, "readiness", Request::get("/health/ready")).await.expect(200);
         at_once(&gateway, "the metrics", Request::get("/metrics")).await.expect(200);
-        at_once(&gateway, "the actors", admin("/admin/actors")).await.expect(200);
+        for path in ["/admin/actors", "/admin/virtual-keys", "/admin/budgets", "/admin/audit"] {
+            at_once(&gateway, path, admin(path)).await.expect(200);
+        }
         let refused = at_once(&gateway, "a budget without a slice", bounded(&unfunded)).await.expect(429);
         assert_eq!(refused.json()["error"]["code"], "budget_unknown");
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -102,6 +104,11 @@ async fn h5_a_locked_file_stops_only_what_needs_it() {
         }
     };
     in_time("the budget is leased after all", funded).await;
+    // It was told, and that it is over, and not again and again; a slow disk may be told too.
+    for message in ["the store fails", "the store answers again"] {
+        let told = gateway.stdout().iter().filter(|line| line.contains(message)).count();
+        assert!((1..=3).contains(&told), "{message}: {:?}", gateway.stdout());
+    }
     // Each answer is there once; the failures cost nothing.
     usage(&gateway, "key", answered + 1).await;
 }

@@ -86,7 +86,7 @@ impl Store {
             .filter(audit_log::timestamp.lt(before))
             .order((audit_log::timestamp.desc(), audit_log::id.desc()))
             .limit(i64::from(most));
-        let rows: Vec<Row> = again!(self, c => newest.load(c))?;
+        let rows: Vec<Row> = read!(self, c => newest.load(c))?;
         let Found { rows, bad } = Found::sort(rows.into_iter().map(entry));
         self.bad_rows().read_all("audit_log", bad);
         Ok(rows)

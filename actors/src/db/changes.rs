@@ -94,7 +94,7 @@ impl Store {
             Backend::Postgres(_) => POSTGRES,
             Backend::Sqlite(_) => SQLITE,
         };
-        let rows: Vec<Row> = again!(self, c => diesel::sql_query(sql).bind::<Nullable<Text>, _>(&seen).get_results(c))?;
+        let rows: Vec<Row> = read!(self, c => diesel::sql_query(sql).bind::<Nullable<Text>, _>(&seen).get_results(c))?;
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Log) };
         let now = Mark { server: first.server.clone(), seen: first.seen.clone(), at };
         let is_good = mark.is_some_and(|mark| mark.leads_to(&now)) && rows.len() <= MOST;

@@ -11,10 +11,10 @@ pub(super) enum Backend {
     Sqlite(Sqlite),
 }
 
-/// Runs a query, given as the future that it is.
-macro_rules! on {
-    ($store:expr, $c:ident => $query:expr) => {{
-        let work = async {
+/// Runs a query, given as the future that it is, on one of SQLite's connections.
+macro_rules! run {
+    ($store:expr, $lane:ident, $c:ident => $query:expr) => {
+        async {
             match &$store.backend {
                 $crate::db::conn::Backend::Postgres(postgres) => {
                     let held = postgres.shared().await?;
@@ -25,7 +25,7 @@ macro_rules! on {
                     postgres.judge(&held, outcome).await
                 }
                 $crate::db::conn::Backend::Sqlite(sqlite) => {
-                    let mut held = sqlite.hold().await?;
+                    let mut held = sqlite.$lane.hold().await?;
                     let outcome = {
                         let $c = &mut *held.connection;
                         tokio::time::timeout($crate::db::sqlite::STATEMENT, $query).await
@@ -33,12 +33,20 @@ macro_rules! on {
                     held.judge(outcome, $crate::db::sqlite::STATEMENT)
                 }
             }
-        };
+        }
+    };
+}
+
+/// Runs a query that may write.
+macro_rules! on {
+    ($store:expr, $c:ident => $query:expr) => {{
+        let work = run!($store, writer, $c => $query);
         $store.heard(work.await)
     }};
 }
 
-/// Runs a query that does no harm when it runs twice: once more where a restart of the server had cut the connection.
+/// Runs a query that may write and does no harm when it runs twice: once more where a restart of the server had cut the
+/// connection.
 macro_rules! again {
     ($store:expr, $c:ident => $query:expr) => {
         match on!($store, $c => $query) {
@@ -46,6 +54,20 @@ macro_rules! again {
             result => result,
         }
     };
+}
+
+/// Runs a query that only reads: on SQLite it never waits behind a write that waits for another process' lock.
+macro_rules! read {
+    ($store:expr, $c:ident => $query:expr) => {{
+        let work = run!($store, reader, $c => $query);
+        match $store.heard_read(work.await) {
+            Err(error) if error.is_lost() => {
+                let work = run!($store, reader, $c => $query);
+                $store.heard_read(work.await)
+            }
+            result => result,
+        }
+    }};
 }
 
 /// Runs queries that take effect together or not at all. The block ends with an `Ok` whose error type is diesel's.
@@ -79,7 +101,7 @@ macro_rules! tx {
                     $crate::db::postgres::flat(outcome, $crate::db::postgres::TRANSACTION)
                 }
                 $crate::db::conn::Backend::Sqlite(sqlite) => {
-                    let mut held = sqlite.hold().await?;
+                    let mut held = sqlite.writer.hold().await?;
                     let own = &mut *held.connection;
                     let outcome = tokio::time::timeout($crate::db::sqlite::TRANSACTION, async {
                         $crate::db::sqlite::begin(own).await?;

@@ -278,7 +278,7 @@ impl Store {
     /// Where the database fails.
     pub async fn expired_replicas(&self, ago: Duration) -> Result<Vec<String>, StoreError> {
         let expired = budget_leases::table.filter(budget_leases::expires_at.lt(FromNow::before(ago)));
-        again!(self, c => expired.select(budget_leases::replica).distinct().load(c))
+        read!(self, c => expired.select(budget_leases::replica).distinct().load(c))
     }
 
     /// Every budget that was spent from or is leased, in all periods, at one moment. What leases hold that ended longer
@@ -295,7 +295,7 @@ impl Store {
              FROM budget_leases"
         );
         let micros = FromNow::before(abandoned).micros();
-        let rows = again!(self, c => diesel::sql_query(&statement).bind::<BigInt, _>(micros).load(c))?;
+        let rows = read!(self, c => diesel::sql_query(&statement).bind::<BigInt, _>(micros).load(c))?;
         Ok(figures::join(rows))
     }
 
@@ -305,7 +305,7 @@ impl Store {
     /// Where the database fails.
     pub async fn all_spend(&self, periods: &[&str]) -> Result<Vec<BudgetFigures>, StoreError> {
         let rows: Vec<(String, String, String, Picos)> =
-            again!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
+            read!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
         let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, kind: SPENT };
         Ok(figures::join(rows.into_iter().map(figure).collect()))
     }
@@ -349,7 +349,7 @@ impl Store {
     /// Where the database fails.
     pub async fn spent(&self, scope: &Scope, period: &str) -> Result<PicoUsd, StoreError> {
         let row = budget_spend::table.find((scope.kind.word(), &*scope.id, period)).select(budget_spend::spent);
-        let spent = again!(self, c => async { row.first::<Picos>(c).await.optional() })?;
+        let spent = read!(self, c => async { row.first::<Picos>(c).await.optional() })?;
         Ok(spent.unwrap_or_default().0)
     }
 }

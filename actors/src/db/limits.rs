@@ -55,11 +55,11 @@ macro_rules! read_limits {
         let all = $table::table.select(($table::$id, $table::monthly_limit_usd));
         let mut read = ReadLimits::default();
         match $which {
-            Which::All => read.add(stringify!($table), again!($store, c => all.load(c))?),
+            Which::All => read.add(stringify!($table), read!($store, c => all.load(c))?),
             Which::Some(ids) => {
                 for ids in ids.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
                     let some = all.filter($table::$id.eq_any(ids.iter().copied()));
-                    read.add(stringify!($table), again!($store, c => some.clone().load(c))?);
+                    read.add(stringify!($table), read!($store, c => some.clone().load(c))?);
                 }
             }
         }

@@ -49,7 +49,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn read_prices(&self) -> Result<Found<Price>, StoreError> {
-        let rows: Vec<PriceRow> = match again!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c)) {
+        let rows: Vec<PriceRow> = match read!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c)) {
             Err(error) if error.is_unreadable() => return self.prices_by_model().await,
             rows => rows?,
         };
@@ -60,12 +60,12 @@ impl Store {
     async fn prices_by_model(&self) -> Result<Found<Price>, StoreError> {
         use pricing_config::{model, provider, table};
         let models: Vec<(Lenient<String>, Lenient<String>)> =
-            again!(self, c => table.select((provider, model)).distinct().load(c))?;
+            read!(self, c => table.select((provider, model)).distinct().load(c))?;
         let mut found = Found::default();
         for (of_provider, of_model) in models {
             let (of_provider, of_model) = (of_provider.or_unnamed(), of_model.or_unnamed());
             let rows = table.filter(provider.eq(&of_provider)).filter(model.eq(&of_model));
-            match again!(self, c => rows.select(PriceRow::as_select()).load(c)) {
+            match read!(self, c => rows.select(PriceRow::as_select()).load(c)) {
                 Ok(rows) if rows.is_empty() => found.bad.push(bad_price(&of_provider, &of_model, "a name is no text")),
                 Ok(rows) => {
                     let some = Found::sort(rows.into_iter().map(PriceRow::price));
@@ -92,7 +92,7 @@ impl Store {
     pub async fn seed_prices(&self, prices: &[Price]) -> Result<(), StoreError> {
         use pricing_config::{effective_from, model, provider, service_tier, table};
         let keys = table.select((provider, model, service_tier, effective_from));
-        let known: Vec<Key> = again!(self, c => keys.load(c))?;
+        let known: Vec<Key> = read!(self, c => keys.load(c))?;
         // A row whose key cannot be read is no row of this list.
         let known: HashSet<_> = known.into_iter().filter_map(readable).collect();
         let rows: Vec<PriceRow> = prices.iter().map(PriceRow::of).collect::<Result<_, _>>()?;

@@ -66,13 +66,13 @@ impl Store {
         let mut read = ReadScopeLimits::default();
         match which {
             Which::All => {
-                let rows: Vec<Row> = again!(self, c => all.load(c))?;
+                let rows: Vec<Row> = read!(self, c => all.load(c))?;
                 rows.into_iter().for_each(|row| read.add(row));
             }
             Which::Some(ids) => {
                 for (scope, id) in ids.iter().filter_map(|id| id.split_once('/')) {
                     let one = all.filter(scope_limits::scope.eq(scope)).filter(scope_limits::scope_id.eq(id));
-                    let rows: Vec<Row> = again!(self, c => one.load(c))?;
+                    let rows: Vec<Row> = read!(self, c => one.load(c))?;
                     rows.into_iter().for_each(|row| read.add(row));
                 }
             }

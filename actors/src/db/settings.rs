@@ -15,7 +15,7 @@ impl Store {
     /// Where the database fails.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let query = settings::table.filter(settings::name.eq(name)).select(settings::value);
-        let value: Option<Lenient<String>> = again!(self, c => async { query.first(c).await.optional() })?;
+        let value: Option<Lenient<String>> = read!(self, c => async { query.first(c).await.optional() })?;
         let bad = value.as_ref().and_then(|value| value.0.as_ref().err());
         let bad = bad.map(|problem| BadRow::new("settings", name, problem)).into_iter().collect();
         self.bad_rows().read_some("settings", [name], bad);

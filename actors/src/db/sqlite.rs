@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection};
@@ -20,6 +22,7 @@ use super::postgres::is_gone;
 use super::sqlite_thread::SqliteThread;
 use super::{StoreError, migrate};
 use crate::sealing::create_parent;
+use crate::store_health::StoreHealth;
 
 /// How long a statement waits for another process' lock; others wait behind it for their turn.
 const BUSY: Duration = Duration::from_secs(2);
@@ -31,6 +34,9 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PR
 /// How long one statement may take: longer than [`BUSY`], so that the wait for another process' lock has a sure end.
 pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 
+/// How often a file that could not be written is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+
 /// How long a transaction may take.
 pub(super) const TRANSACTION: Duration = Duration::from_secs(10);
 
@@ -39,8 +45,18 @@ pub(super) type Lite = SyncConnectionWrapper<SqliteConnection, SqliteThread>;
 
 type Manager = <Lite as AsyncConnection>::TransactionManager;
 
-/// The file, the one connection to it, and the thread that its statements run on.
+/// The file, with one connection that writes and one that reads, so that nobody who reads waits behind a write that waits
+/// for another process' lock. A second writer here would wait for the first.
 pub(super) struct Sqlite {
+    path: PathBuf,
+    pub(super) writer: Rc<Lane>,
+    pub(super) reader: Lane,
+    /// Whether somebody tries whether the file can be written again.
+    watched: Rc<Cell<bool>>,
+}
+
+/// One connection, and the thread that its statements run on.
+pub(super) struct Lane {
     path: PathBuf,
     thread: SqliteThread,
     connection: Mutex<Lite>,
@@ -63,17 +79,16 @@ impl Held<'_> {
     }
 }
 
-impl Sqlite {
-    /// Opens the file and brings its schema up to date, on the new thread.
-    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+impl Lane {
+    /// A connection that `open` makes on the new thread.
+    async fn new(
+        path: &Path,
+        open: impl FnOnce(&Path) -> Result<SqliteConnection, StoreError> + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let file = path.to_owned();
         let thread = SqliteThread::start().map_err(|source| StoreError::File { path: file.clone(), source })?;
-        let opened = thread.run(move || {
-            let mut connection = connect(&file)?;
-            migrate::sqlite(&mut connection)?;
-            Ok::<_, StoreError>(connection)
-        });
-        let connection = opened.await.map_err(|error| StoreError::Migrate(error.to_string()))??;
+        let opened = thread.run(move || open(&file)).await;
+        let connection = opened.map_err(|error| StoreError::Migrate(error.to_string()))??;
         let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, thread.clone()));
         Ok(Self { path: path.to_owned(), thread, connection, left_open: Cell::new(false) })
     }
@@ -100,6 +115,54 @@ impl Sqlite {
         let path = self.path.clone();
         let connected = self.thread.run(move || connect(&path)).await.map_err(|_ended| StoreError::Away)?;
         Ok(SyncConnectionWrapper::with_runtime(connected?, self.thread.clone()))
+    }
+
+    /// Whether the file can be written now: no other process has locked it, and the disk takes it.
+    async fn takes_writes(&self) -> bool {
+        let Ok(mut held) = self.hold().await else { return false };
+        let outcome = timeout(TRANSACTION, async {
+            begin(&mut held.connection).await?;
+            end(&mut held.connection, Ok(())).await
+        });
+        let outcome = outcome.await;
+        held.judge(outcome, TRANSACTION).is_ok()
+    }
+}
+
+impl Sqlite {
+    /// Opens the file and brings its schema up to date.
+    pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let migrated = |path: &Path| {
+            let mut connection = connect(path)?;
+            migrate::sqlite(&mut connection)?;
+            Ok(connection)
+        };
+        let writer = Rc::new(Lane::new(path, migrated).await?);
+        let reader = Lane::new(path, connect).await?;
+        Ok(Self { path: path.to_owned(), writer, reader, watched: Rc::default() })
+    }
+
+    /// Whether somebody tries whether the file can be written again.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.get()
+    }
+
+    /// Tries now and then whether the file can be written again, and notes it: nobody may have anything to write.
+    pub(super) fn watch(&self, health: Arc<StoreHealth>) {
+        if self.watched.replace(true) {
+            return;
+        }
+        let (writer, watched) = (Rc::downgrade(&self.writer), self.watched.clone());
+        actix_rt::spawn(async move {
+            while health.fails() {
+                tokio::time::sleep(TRY_AGAIN).await;
+                let Some(writer) = writer.upgrade() else { return };
+                if writer.takes_writes().await && health.answered(Instant::now()) {
+                    log::info!("the store answers again");
+                }
+            }
+            watched.set(false);
+        });
     }
 
     /// Runs a query that may take long on a thread and a connection of its own.

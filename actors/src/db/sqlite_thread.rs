@@ -1,4 +1,4 @@
-//! The one thread that statements of SQLite's run on: a lock that another process holds, or a slow disk, stops it alone.
+//! A thread that statements of SQLite's run on: a lock that another process holds, or a slow disk, stops it alone.
 
 use std::any::Any;
 use std::error::Error;

@@ -114,7 +114,7 @@ impl Store {
     pub async fn has_sealed_credentials(&self) -> Result<bool, StoreError> {
         let sealed = virtual_keys::table.filter(virtual_keys::real_api_key.is_not_null());
         let one = sealed.select(virtual_keys::id).limit(1);
-        let found: Vec<String> = again!(self, c => one.load(c))?;
+        let found: Vec<String> = read!(self, c => one.load(c))?;
         Ok(!found.is_empty())
     }
 
@@ -133,7 +133,7 @@ impl Store {
     pub async fn read_keys(&self, which: &Which) -> Result<Found<KeyRow>, StoreError> {
         match which {
             Which::Some(ids) => self.keys_of(ids.iter().cloned().collect()).await,
-            Which::All => match again!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c)) {
+            Which::All => match read!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c)) {
                 Err(error) if error.is_unreadable() => self.keys_one_by_one().await,
                 rows => Ok(Found { rows: rows?, bad: Vec::new() }),
             },
@@ -142,7 +142,7 @@ impl Store {
 
     /// All keys, where one of them cannot be read.
     async fn keys_one_by_one(&self) -> Result<Found<KeyRow>, StoreError> {
-        let ids: Vec<Lenient<String>> = again!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))?;
+        let ids: Vec<Lenient<String>> = read!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))?;
         let (ids, unnamed): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.0.is_ok());
         let mut found = self.keys_of(ids.into_iter().map(Lenient::or_unnamed).collect()).await?;
         found.bad.extend(unnamed.into_iter().map(|id| bad(&id.or_unnamed(), "column id cannot be read")));
@@ -153,7 +153,7 @@ impl Store {
         let mut found = Found::default();
         for ids in ids.chunks(AT_ONCE) {
             let some = virtual_keys::table.filter(virtual_keys::id.eq_any(ids));
-            match again!(self, c => some.clone().select(KeyRow::as_select()).load(c)) {
+            match read!(self, c => some.clone().select(KeyRow::as_select()).load(c)) {
                 Ok(rows) => found.rows.extend(rows),
                 Err(error) if error.is_unreadable() => {
                     for id in ids {
@@ -168,7 +168,7 @@ impl Store {
 
     async fn key_of(&self, id: &str, found: &mut Found<KeyRow>) -> Result<(), StoreError> {
         let one = virtual_keys::table.filter(virtual_keys::id.eq(id));
-        match again!(self, c => one.select(KeyRow::as_select()).load(c)) {
+        match read!(self, c => one.select(KeyRow::as_select()).load(c)) {
             Ok(rows) => found.rows.extend(rows),
             Err(error) if error.is_unreadable() => found.bad.push(bad(id, "a column cannot be read")),
             Err(error) => return Err(error),

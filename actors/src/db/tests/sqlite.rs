@@ -105,7 +105,23 @@ async fn h5_a_lock_that_lasts_is_an_outage_with_a_sure_end() {
     let error = store.record_usage(&[&row]).await.unwrap_err();
     assert!(error.is_away() && error.did_nothing(), "{error}");
     assert_eq!(rows(&store).await, 0, "reading needs no lock");
+    // Nor does it wait behind a write that does, or end the outage.
+    let waiting = [&row];
+    let mut waits = Box::pin(store.record_usage(&waiting));
+    assert!(timeout(Duration::from_millis(20), &mut waits).await.is_err());
+    let begun = Instant::now();
+    store.list_audit(crate::db::At(i64::MAX), 10).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(store.health.fails());
+    drop(waits);
     other.batch_execute("COMMIT").unwrap();
+    // It is noticed that the lock is gone, though nobody writes.
+    let noticed = async {
+        while store.health.fails() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), noticed).await.unwrap();
     store.record_usage(&[&row]).await.unwrap();
     assert_eq!(rows(&store).await, 1);
 }
