@@ -22,6 +22,7 @@ mod http_server;
 mod log_writer;
 pub mod logging;
 mod manners;
+mod memory;
 mod memory_limit;
 pub mod model_files;
 mod models;

@@ -49,6 +49,7 @@ use crate::first_start;
 use crate::http_server;
 use crate::logging;
 use crate::manners::manners;
+use crate::memory;
 use crate::pulse::{self, Pulses};
 use crate::routes;
 use crate::shutdown::{self, Phase, Signals};
@@ -101,6 +102,7 @@ pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     actix_rt::spawn(forget_what_is_over(shared.clone()));
+    actix_rt::spawn(give_memory_back());
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let server = http_server::build(listeners, &shared.config.server, &shared.metrics, factory)?;
     let handle = server.handle();
@@ -348,6 +350,15 @@ fn worker_of_this_thread(shared: &Arc<Shared>) -> Arc<Worker> {
         };
         worker.get_or_init(start).clone()
     })
+}
+
+/// Gives the memory of bursts back, now and then.
+async fn give_memory_back() {
+    let mut interval = tokio::time::interval(memory::GIVE_BACK);
+    loop {
+        interval.tick().await;
+        memory::give_back();
+    }
 }
 
 /// Drops the limits of addresses that have not been seen for a while, and questions whose answers have expired.

@@ -119,3 +119,26 @@ async fn g4_requests_leave_nothing_behind() {
     let after = ask(4_000..8_000).await;
     assert!(after < before + 2 * MIB, "{} KiB more", (after - before) / 1024);
 }
+
+/// J 30: the memory of a burst is given back though nothing follows it.
+#[tokio::test]
+async fn j30_memory_of_a_burst_is_given_back() {
+    let openai = FakeProvider::answering(openai::answer("short")).await;
+    let (gateway, key) = Setup::new().openai(&openai).start().await.with_key().await;
+    gateway.ask(Request::hello(&key, "gpt-4o-mini")).await.expect(200);
+    gateway.forget_peak();
+    let before = gateway.memory("VmRSS");
+    let mut body = hello("gpt-4o-mini");
+    body["messages"][0]["content"] = json!("a".repeat(8 * MIB as usize));
+    let burst = join_all((0..6).map(|_| gateway.ask(Request::chat(&key, &body)))).await;
+    let statuses: Vec<u16> = burst.iter().map(|answer| answer.status).collect();
+    let taken = gateway.memory("VmHWM") - before;
+    assert!(taken > 24 * MIB, "{} MiB for {statuses:?}", taken / MIB);
+    let given_back = async {
+        while gateway.memory("VmRSS") > before + taken / 3 {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(90), given_back).await;
+    assert!(waited.is_ok(), "{} MiB of {}", (gateway.memory("VmRSS") - before) / MIB, taken / MIB);
+}
