@@ -11,8 +11,10 @@ mod insight;
 mod key_request;
 mod key_view;
 mod limits;
+mod page;
 mod pricing;
 mod savings;
+mod text;
 mod usage;
 mod virtual_keys;
 

@@ -40,6 +40,8 @@ pub enum Code {
     NotFound,
     /// The route exists, with another method.
     MethodNotAllowed,
+    /// Somebody else was first.
+    Conflict,
     /// The body did not come in time.
     RequestTimeout,
     /// The body is too large.
@@ -73,6 +75,7 @@ impl Code {
             Self::ModelNotFound => (404, "invalid_request_error", "model_not_found"),
             Self::NotFound => (404, "invalid_request_error", "not_found"),
             Self::MethodNotAllowed => (405, "invalid_request_error", "method_not_allowed"),
+            Self::Conflict => (409, "invalid_request_error", "conflict"),
             Self::RequestTimeout => (408, "timeout_error", "request_timeout"),
             Self::BodyTooLarge => (413, "invalid_request_error", "body_too_large"),
             Self::UnsupportedEncoding => (415, "invalid_request_error", "unsupported_content_encoding"),

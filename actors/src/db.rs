@@ -11,6 +11,7 @@ mod changes;
 mod connect;
 mod error;
 mod figures;
+mod file_identity;
 mod from_now;
 mod leases;
 mod lenient;
@@ -50,7 +51,7 @@ pub use savings::{Saved, Savings};
 pub use scope_limits::{ReadScopeLimits, scope_of};
 pub use types::{At, Nanos};
 pub use usage_report::{UsageGroup, UsageSum};
-pub use virtual_keys::{KeyReissue, KeyRow, KeyRowChange};
+pub use virtual_keys::{Believed, KeyReissue, KeyRow, KeyRowChange};
 
 use std::sync::Arc;
 use std::time::Instant;

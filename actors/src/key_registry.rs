@@ -40,6 +40,9 @@ pub enum KeyError {
     /// The provider is to change and the credential of the former one would go along.
     #[error("the stored real_api_key belongs to the former provider: send the new provider's, or null to remove it")]
     CredentialOfAnotherProvider,
+    /// Another process changed the provider or its credential before this edit.
+    #[error("the key was changed meanwhile: look at it and try again")]
+    ChangedMeanwhile,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,7 +96,13 @@ trait Fault: std::fmt::Display {
 
 impl Fault for KeyError {
     fn is_fault(&self) -> bool {
-        !matches!(self, Self::NotFound | Self::CredentialWithoutProvider | Self::CredentialOfAnotherProvider)
+        !matches!(
+            self,
+            Self::NotFound
+                | Self::CredentialWithoutProvider
+                | Self::CredentialOfAnotherProvider
+                | Self::ChangedMeanwhile
+        )
     }
 }
 

@@ -18,6 +18,7 @@ pub mod catalogue;
 pub mod changes;
 pub mod control;
 pub mod db;
+mod decimal;
 pub mod embed;
 pub mod failure;
 pub mod in_flight;

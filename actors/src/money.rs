@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::decimal;
+
 const PICOS_PER_USD: i128 = 1_000_000_000_000;
 /// The same, as the fraction of an amount is found by it.
 const FRACTIONS: u64 = 1_000_000_000_000;
@@ -91,12 +93,7 @@ impl FromStr for PerMillion {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is no price: write US dollars with at most six decimals, such as \"0.15\"");
-        let (dollars, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if dollars.is_empty() || fraction.len() > 6 || !digits(dollars) || !digits(fraction) {
-            return Err(wrong());
-        }
-        format!("{dollars}{fraction:0<6}").parse().map(Self).map_err(|_| wrong())
+        decimal::units(text, 6).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -175,15 +172,23 @@ mod tests {
     fn prices_are_read_exactly_or_not_at_all() {
         assert_eq!("0.0375".parse::<PerMillion>().unwrap().times(2), PicoUsd::from_picos(75_000));
         assert_eq!("15".parse::<PerMillion>().unwrap().times(1), PicoUsd::from_picos(15_000_000));
-        for text in ["", ".5", "-1", "1e3", "0.0000001", "1,5", "99999999999999999999"] {
+        for text in ["", ".5", "-1", "1e-7", "0.0000001", "1,5", "99999999999999999999"] {
             assert!(text.parse::<PerMillion>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn prices_travel_as_text_and_may_come_as_numbers() {
-        for (json, text) in [("0.15", "0.15"), ("\"0.150\"", "0.15"), ("3", "3"), ("0.000001", "0.000001"), ("0", "0")]
-        {
+        for (json, text) in [
+            ("0.15", "0.15"),
+            ("\"0.150\"", "0.15"),
+            ("5E2", "500"),
+            ("1e-05", "0.00001"),
+            ("\"1e-05\"", "0.00001"),
+            ("3", "3"),
+            ("0.000001", "0.000001"),
+            ("0", "0"),
+        ] {
             let price: PerMillion = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&price).unwrap(), format!("\"{text}\""), "{json}");
         }

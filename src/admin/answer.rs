@@ -46,6 +46,12 @@ impl AdminError {
         Self::new(Code::StoreUnavailable, "Redis is away: this process has forgotten, Redis has not. Try again.")
     }
 
+    /// 400: a rule of the tables.
+    fn refused_by_database() -> Self {
+        let message = "The database refuses a value, and nothing was changed; the gateway's log tells why.";
+        Self::new(Code::InvalidRequest, message)
+    }
+
     /// 413.
     pub(super) fn too_large(limit: usize) -> Self {
         Self::new(Code::BodyTooLarge, format!("The body must not be longer than {limit} bytes."))
@@ -77,6 +83,11 @@ impl From<KeyError> for AdminError {
                 "real_api_key",
                 "must be sent when provider changes, as the stored one belongs to the former provider; null removes it",
             ),
+            KeyError::ChangedMeanwhile => Self::new(
+                Code::Conflict,
+                "Another process has changed the key's provider or credential meanwhile: look at the key and try again.",
+            ),
+            KeyError::Store(error) if error.is_refusal() => Self::refused_by_database(),
             KeyError::Store(_) | KeyError::NoArbiter => {
                 Self::new(Code::StoreUnavailable, "The database did not take the change; the gateway's log tells why.")
             }
@@ -93,6 +104,9 @@ impl From<KeyError> for AdminError {
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         log::error!("admin: {error}");
+        if error.is_refusal() {
+            return Self::refused_by_database();
+        }
         Self::new(Code::StoreUnavailable, "The database failed; the gateway's log tells why.")
     }
 }

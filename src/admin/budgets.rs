@@ -4,6 +4,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
 use gateway_actors::budget::scope::ScopeKind;
 use gateway_actors::budget_ledger::{LimitOf, ListBudgets, SetLimit};
+use gateway_actors::db::BudgetFigures;
 use gateway_actors::money::PicoUsd;
 use gateway_actors::virtual_key::{KeyRef, Usd};
 use serde::Serialize;
@@ -12,6 +13,8 @@ use serde_json::json;
 use super::AdminError;
 use super::body::{Fields, whole};
 use super::key_request::usd;
+use super::page::Page;
+use super::text::check_text;
 use crate::error::method_not_allowed;
 use crate::state::{Shared, Worker};
 
@@ -30,12 +33,14 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 
 async fn set_user(worker: web::Data<Worker>, id: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
     let id = id.into_inner();
+    check_text("user_id", &id)?;
     let limit = set(&worker, LimitOf::User(id.clone()), body).await?;
     Ok(HttpResponse::Ok().json(json!({ "user_id": id, "monthly_limit_usd": limit })))
 }
 
 async fn set_team(worker: web::Data<Worker>, id: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
     let id = id.into_inner();
+    check_text("team_id", &id)?;
     let limit = set(&worker, LimitOf::Team(id.clone()), body).await?;
     Ok(HttpResponse::Ok().json(json!({ "team_id": id, "monthly_limit_usd": limit })))
 }
@@ -67,27 +72,29 @@ struct View {
     remaining_usd: Option<String>,
 }
 
-async fn list(worker: web::Data<Worker>) -> Answer {
+async fn list(worker: web::Data<Worker>, page: web::Query<Page>) -> Answer {
     let shared = &worker.shared;
-    let treasury = &shared.routing.treasury;
-    let figures = treasury.mailbox.ask(ListBudgets).await??;
-    let views = figures.into_iter().map(|figures| {
-        let account = treasury.ledger.accounts.find(&figures.scope, &figures.period.as_str().into());
-        let reserved = account.map(|account| account.balance().reserved).unwrap_or_default();
-        let limit = limit_of(shared, figures.scope.kind, &figures.scope.id);
-        View {
-            scope: figures.scope.kind.word(),
-            id: figures.scope.id.to_string(),
-            period: figures.period,
-            limit_usd: limit.map(|limit| limit.to_string()),
-            spent_usd: figures.spent.to_string(),
-            reserved_usd: reserved.to_string(),
-            leased_usd: figures.leased.to_string(),
-            presumed_usd: figures.presumed.to_string(),
-            remaining_usd: limit.map(|limit| limit.minus(figures.spent).minus(figures.presumed).to_string()),
-        }
-    });
-    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views.collect::<Vec<_>>() })))
+    let figures = shared.routing.treasury.mailbox.ask(ListBudgets).await??;
+    let id = |figures: &BudgetFigures| format!("{}/{}/{}", figures.scope.kind.word(), figures.scope.id, figures.period);
+    Ok(HttpResponse::Ok().json(page.of(&figures, id, |figures| json!(view(shared, figures)))?))
+}
+
+fn view(shared: &Shared, figures: &BudgetFigures) -> View {
+    let accounts = &shared.routing.treasury.ledger.accounts;
+    let account = accounts.find(&figures.scope, &figures.period.as_str().into());
+    let reserved = account.map(|account| account.balance().reserved).unwrap_or_default();
+    let limit = limit_of(shared, figures.scope.kind, &figures.scope.id);
+    View {
+        scope: figures.scope.kind.word(),
+        id: figures.scope.id.to_string(),
+        period: figures.period.clone(),
+        limit_usd: limit.map(|limit| limit.to_string()),
+        spent_usd: figures.spent.to_string(),
+        reserved_usd: reserved.to_string(),
+        leased_usd: figures.leased.to_string(),
+        presumed_usd: figures.presumed.to_string(),
+        remaining_usd: limit.map(|limit| limit.minus(figures.spent).minus(figures.presumed).to_string()),
+    }
 }
 
 fn limit_of(shared: &Shared, kind: ScopeKind, id: &str) -> Option<PicoUsd> {

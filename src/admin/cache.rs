@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::AdminError;
 use super::body::{Fields, whole};
+use super::text::check_remark;
 use crate::error::method_not_allowed;
 use crate::state::Worker;
 
@@ -40,7 +41,10 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
         Query { key: Some(_), namespace: None, all: None } => {
             return Err(AdminError::bad_field("key", "must be the 64 hexadecimal digits of x-gateway-cache-key"));
         }
-        Query { key: None, namespace: Some(namespace), all: None } => Forget::Namespace(namespace),
+        Query { key: None, namespace: Some(namespace), all: None } => {
+            check_remark("namespace", &namespace)?;
+            Forget::Namespace(namespace)
+        }
         Query { key: None, namespace: None, all: Some(true) } => Forget::All,
         _ => {
             return Err(AdminError::bad_field(

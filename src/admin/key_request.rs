@@ -8,9 +8,9 @@ use gateway_actors::virtual_key::{KeyChange, NewKey, Usd};
 use serde::de::DeserializeOwned;
 
 use super::body::Fields;
+use super::text::check_text;
 use super::{AdminError, AdminState};
 
-const MAX_CHARS: usize = 200;
 const MAX_ITEMS: usize = 200;
 /// How long a former text works on where the request does not say, in seconds.
 const GRACE: u32 = 3_600;
@@ -138,20 +138,8 @@ fn text(fields: &mut Fields, name: &str) -> Result<Option<Option<String>>, Admin
     Ok(said)
 }
 
-fn check_text(name: &str, text: &str) -> Result<(), AdminError> {
-    let problem = if text.trim().is_empty() {
-        "must not be empty".to_owned()
-    } else if text.chars().count() > MAX_CHARS {
-        format!("must not be longer than {MAX_CHARS} characters")
-    } else if text.chars().any(char::is_control) {
-        "must not contain control characters".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(AdminError::bad_field(name, problem))
-}
-
-fn check_known<'a>(
+/// Refuses names that the configuration does not have.
+pub(super) fn check_known<'a>(
     field: &str,
     what: &str,
     mut names: impl Iterator<Item = &'a String>,

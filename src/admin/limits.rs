@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::AdminError;
 use super::body::{Fields, whole};
 use super::key_request::limit;
+use super::text::check_text;
 use crate::error::method_not_allowed;
 use crate::state::Worker;
 
@@ -29,10 +30,12 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn set_user(worker: web::Data<Worker>, id: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
+    check_text("user_id", &id)?;
     set(&worker, Scope::new(ScopeKind::User, id.into_inner()), body).await
 }
 
 async fn set_team(worker: web::Data<Worker>, id: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
+    check_text("team_id", &id)?;
     set(&worker, Scope::new(ScopeKind::Team, id.into_inner()), body).await
 }
 

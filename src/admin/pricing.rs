@@ -7,8 +7,10 @@ use gateway_actors::prices::Price;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::AdminError;
 use super::body::whole;
+use super::key_request::check_known;
+use super::text::{check_remark, check_text};
+use super::{AdminError, AdminState};
 use crate::error::method_not_allowed;
 use crate::state::Worker;
 
@@ -35,10 +37,15 @@ async fn list(worker: web::Data<Worker>, filter: web::Query<Filter>) -> Answer {
 }
 
 /// One row, as `GET` shows it; it replaces the row of the same provider, model, service tier and date.
-async fn set(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answer {
+async fn set(worker: web::Data<Worker>, state: web::Data<AdminState>, body: Result<Bytes, Error>) -> Answer {
     let price: Price = serde_json::from_slice(&whole(body)?)
         .map_err(|error| AdminError::bad_json(format!("The body must be one price: {error}.")))?;
     price.validate().map_err(|wrong| AdminError::bad_field(&wrong.field, wrong.problem))?;
+    check_text("provider", &price.provider)?;
+    check_text("model", &price.model)?;
+    check_remark("source", &price.source)?;
+    // Such a price would never apply; the models of a provider are its own affair.
+    check_known("provider", "provider", [&price.provider].into_iter(), |name| state.providers.contains(name))?;
     worker.shared.routing.treasury.mailbox.ask(SetPrice(price.clone())).await??;
     log::info!("admin: the price of {} {} was set", price.provider, price.model);
     Ok(HttpResponse::Ok().json(price))

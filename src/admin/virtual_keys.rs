@@ -1,5 +1,7 @@
 //! `/admin/virtual-keys`. A key is named by its id or its text; the id is better, as addresses end up in logs.
 
+use std::sync::Arc;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
@@ -12,6 +14,7 @@ use serde_json::json;
 use super::body::whole;
 use super::key_request::{grace, key_change, new_credential, new_key};
 use super::key_view::KeyView;
+use super::page::Page;
 use super::{AdminError, AdminState};
 use crate::error::method_not_allowed;
 
@@ -40,10 +43,10 @@ async fn create(state: State, body: Result<Bytes, Error>) -> Answer {
     Ok(shown_once(&created))
 }
 
-async fn list(state: State) -> Answer {
+async fn list(state: State, page: web::Query<Page>) -> Answer {
     let keys = state.keys.ask(ListKeys).await?;
-    let views: Vec<_> = keys.iter().map(|key| KeyView::masked(key)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views })))
+    let view = |key: &Arc<VirtualKey>| json!(KeyView::masked(key));
+    Ok(HttpResponse::Ok().json(page.of(&keys, |key| key.id.to_string(), view)?))
 }
 
 async fn show(state: State, vk: web::Path<String>) -> Answer {

@@ -169,3 +169,55 @@ async fn until_status(gateway: &Gateway, key: &str, status: u16) {
     })
     .await;
 }
+
+/// A05, J 26: no admin route takes a control character, or more than fits, in an id or a name; and a value that the store
+/// refuses is no outage of it.
+async fn texts_are_checked_at_every_door(postgres: bool) {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let store = Written::on(postgres);
+    let gateway = store.setup(&openai).start().await;
+    let long = "a".repeat(201);
+    let price = |field: &str, text: &str| {
+        let mut price = json!({ "provider": "openai", "model": "m", "input": "1", "output": "1", "source": "test" });
+        price[field] = json!(text);
+        price
+    };
+    for (escaped, plain) in [("a%00b", "a\0b"), ("a%0Ab", "a\nb"), ("a%7F", "a\u{7f}"), (long.as_str(), long.as_str())]
+    {
+        for (route, body) in [("budgets", json!({ "monthly_limit_usd": 1 })), ("limits", json!({ "max_parallel": 1 }))]
+        {
+            for (who, field) in [("user", "user_id"), ("team", "team_id")] {
+                let path = format!("/admin/{who}-{route}/{escaped}");
+                let refused = gateway.admin("PUT", &path, Some(body.clone())).await.expect(400).json();
+                assert_eq!(refused["error"]["param"], field, "{refused}");
+            }
+        }
+        for field in ["provider", "model"] {
+            gateway.admin("PUT", "/admin/pricing", Some(price(field, plain))).await.expect(400);
+        }
+        for field in ["name", "user_id", "team_id"] {
+            let mut key = json!({ "name": "x" });
+            key[field] = json!(plain);
+            gateway.admin("POST", "/admin/virtual-keys", Some(key)).await.expect(400);
+        }
+    }
+    gateway.admin("PUT", "/admin/pricing", Some(price("source", "a\0b"))).await.expect(400);
+    gateway.admin("DELETE", "/admin/cache?namespace=a%00b", None).await.expect(400);
+    let unknown = gateway.admin("PUT", "/admin/pricing", Some(price("provider", "opnai"))).await.expect(400).json();
+    assert_eq!(unknown["error"]["param"], "provider", "F09: a price that could never apply");
+    assert_eq!(degraded(&gateway).await, [""; 0]);
+    gateway
+        .admin("PUT", "/admin/user-budgets/%E1%BA%A1nh", Some(json!({ "monthly_limit_usd": 1e-5 })))
+        .await
+        .expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a05_texts_are_checked_at_every_door_on_sqlite() {
+    texts_are_checked_at_every_door(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a05_texts_are_checked_at_every_door_on_postgresql() {
+    texts_are_checked_at_every_door(true).await;
+}

@@ -50,7 +50,8 @@ impl Store {
             at: At(Utc::now().timestamp_micros()),
             actor: "admin".to_owned(),
             action: action.to_owned(),
-            subject: subject.to_owned(),
+            // Which PostgreSQL's texts cannot hold.
+            subject: subject.replace('\0', "\u{fffd}"),
             detail: detail.to_string(),
         };
         if let Err(error) = self.insert_audit(&entry).await {

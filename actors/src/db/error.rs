@@ -6,6 +6,25 @@ use std::time::Duration;
 
 use super::postgres;
 
+/// What the databases say of a value that cannot be; diesel tells these errors from outages by nothing else.
+const REFUSALS: [&str; 12] = [
+    // PostgreSQL's class 22.
+    "invalid byte sequence",
+    "invalid input syntax",
+    "value too long",
+    "out of range",
+    "field overflow",
+    "unsupported Unicode",
+    "division by zero",
+    // SQLite's.
+    "integer overflow",
+    "cannot store",
+    "too big",
+    "datatype mismatch",
+    // The gateway's own triggers.
+    "refused by the gateway",
+];
+
 /// A failure of the store. None of them carries a credential.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +41,12 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The path of the database leads to another file than the one that was opened, or to none.
+    #[error(
+        "database file {}: it was deleted or replaced while the gateway runs; put it back, or restart the gateway with the \
+         file that it is to use", .0.display()
+    )]
+    Replaced(PathBuf),
     /// The database could not be opened.
     #[error("database file {}: {source}", path.display())]
     Connect {
@@ -91,14 +116,28 @@ impl StoreError {
         matches!(self, Self::Query(Error::DatabaseError(_, information)) if information.message() == "database is locked")
     }
 
-    /// Whether the database failed, rather than that it refused what was asked.
+    /// Whether the database refused what it was asked for what it holds, such as a value that a column cannot take.
+    pub fn is_refusal(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        let Self::Query(Error::DatabaseError(kind, information)) = self else { return false };
+        match kind {
+            Kind::UniqueViolation
+            | Kind::ForeignKeyViolation
+            | Kind::NotNullViolation
+            | Kind::CheckViolation
+            | Kind::RestrictViolation
+            | Kind::ExclusionViolation => true,
+            Kind::Unknown => REFUSALS.iter().any(|words| information.message().contains(words)),
+            _ => false,
+        }
+    }
+
+    /// Whether the database failed, rather than that it refused what was asked or that another transaction came first.
     pub(super) fn is_failure(&self) -> bool {
         use diesel::result::{DatabaseErrorKind as Kind, Error};
         match self {
-            Self::Query(Error::DatabaseError(kind, _)) => !matches!(
-                kind,
-                Kind::UniqueViolation | Kind::ForeignKeyViolation | Kind::NotNullViolation | Kind::CheckViolation
-            ),
+            Self::Query(Error::DatabaseError(Kind::SerializationFailure, _)) => false,
+            Self::Query(Error::DatabaseError(..)) => !self.is_refusal(),
             Self::Query(error) => postgres::is_gone(error),
             Self::Price(_) | Self::Journal(_) => false,
             _ => true,
@@ -127,7 +166,22 @@ fn without_password(url: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use diesel::result::{DatabaseErrorKind, Error};
+
     use super::*;
+
+    /// J 26: a value that cannot be stored is no outage, and an outage is none of a value.
+    #[test]
+    fn j_26_a_refused_value_is_no_failure_of_the_store() {
+        let error =
+            |text: &str| StoreError::Query(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned())));
+        for text in ["invalid byte sequence for encoding \"UTF8\": 0x00", "bigint out of range", "integer overflow"] {
+            assert!(error(text).is_refusal() && !error(text).is_failure(), "{text}");
+        }
+        for text in ["could not extend file: No space left on device", "database is locked", "disk I/O error"] {
+            assert!(!error(text).is_refusal() && error(text).is_failure(), "{text}");
+        }
+    }
 
     /// H1: a password of the store's address is in no error.
     #[test]

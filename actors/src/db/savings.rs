@@ -4,7 +4,7 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
 
 use super::types::{Picos, sql};
-use super::usage_report::PICOS;
+use super::usage_report::{Sum, cost_on_postgres, on_sqlite, sum_of};
 use super::{Store, StoreError};
 use crate::money::PicoUsd;
 
@@ -50,30 +50,17 @@ struct Row {
     #[diesel(sql_type = BigInt)]
     requests: i64,
     #[diesel(sql_type = sql::Picos)]
-    cost_micros: Picos,
+    cost_high: Picos,
     #[diesel(sql_type = sql::Picos)]
-    cost_picos: Picos,
+    cost_low: Picos,
     #[diesel(sql_type = sql::Picos)]
-    baseline_micros: Picos,
+    baseline_high: Picos,
     #[diesel(sql_type = sql::Picos)]
-    baseline_picos: Picos,
+    baseline_low: Picos,
 }
 
 /// What a request without a price cost, and so what it saved, is not known: it counts as nothing on both sides.
 const BASELINE: &str = "CASE WHEN cost IS NULL THEN 0 ELSE coalesce(baseline_cost, cost) END";
-
-/// A sum in two columns, as SQLite's integers may be too small for one.
-type Sum = fn(amount: &str, name: &str) -> String;
-
-fn on_postgres(amount: &str, name: &str) -> String {
-    format!("0::numeric AS {name}_micros, coalesce(sum({amount}), 0) AS {name}_picos")
-}
-
-fn on_sqlite(amount: &str, name: &str) -> String {
-    format!(
-        "coalesce(sum(({amount}) / {PICOS}), 0) AS {name}_micros, coalesce(sum(({amount}) % {PICOS}), 0) AS {name}_picos"
-    )
-}
 
 fn query(sum: Sum) -> String {
     format!(
@@ -93,12 +80,11 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn savings(&self, from: i64, to: i64) -> Result<Savings, StoreError> {
-        let rows: Vec<Row> = self.report(query(on_postgres), query(on_sqlite), from, to).await?;
+        let rows: Vec<Row> = self.report(query(cost_on_postgres), query(on_sqlite), from, to).await?;
         let mut savings = Savings::default();
         for row in rows {
-            let sum = |micros: Picos, picos: Picos| PicoUsd::from_picos(micros.0.picos() * PICOS).plus(picos.0);
-            let cost = sum(row.cost_micros, row.cost_picos);
-            let baseline = sum(row.baseline_micros, row.baseline_picos);
+            let cost = sum_of(row.cost_high, row.cost_low);
+            let baseline = sum_of(row.baseline_high, row.baseline_low);
             savings.requests += row.requests;
             savings.cost = savings.cost.plus(cost);
             savings.baseline = savings.baseline.plus(baseline);

@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+use super::file_identity::FileIdentity;
 use super::postgres::is_gone;
 use super::sqlite_thread::SqliteThread;
 use super::{StoreError, migrate};
@@ -58,6 +59,7 @@ pub(super) struct Sqlite {
 /// One connection, and the thread that its statements run on.
 pub(super) struct Lane {
     path: PathBuf,
+    file: FileIdentity,
     thread: SqliteThread,
     connection: Mutex<Lite>,
     /// Whether somebody gave up in the middle: a statement may still run, and a transaction be open.
@@ -90,13 +92,15 @@ impl Lane {
         let opened = thread.run(move || open(&file)).await;
         let connection = opened.map_err(|error| StoreError::Migrate(error.to_string()))??;
         let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, thread.clone()));
-        Ok(Self { path: path.to_owned(), thread, connection, left_open: Cell::new(false) })
+        let file = FileIdentity::of(path)?;
+        Ok(Self { path: path.to_owned(), file, thread, connection, left_open: Cell::new(false) })
     }
 
     /// The connection, for one caller at a time. Until its work is judged it counts as left open, for a caller that is
     /// dropped says nothing.
     pub(super) async fn hold(&self) -> Result<Held<'_>, StoreError> {
         let mut connection = self.connection.lock().await;
+        self.file.check()?;
         if self.left_open.get() {
             // Not the connection itself, whose lock the running statement holds: to wait for it would block this thread.
             let idle = timeout(STATEMENT, self.thread.run(|| ())).await;
@@ -170,6 +174,8 @@ impl Sqlite {
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // Else the connection would make an empty file.
+        self.reader.file.check()?;
         let path = self.path.clone();
         let report = tokio::task::spawn_blocking(move || Ok(query(&mut connect(&path)?)?));
         report.await.map_err(|_ended| StoreError::Away)?

@@ -82,14 +82,18 @@ struct Row {
     label: String,
     #[diesel(sql_type = BigInt)]
     requests: i64,
-    #[diesel(sql_type = BigInt)]
-    prompt_tokens: i64,
-    #[diesel(sql_type = BigInt)]
-    completion_tokens: i64,
     #[diesel(sql_type = sql::Picos)]
-    micros: Picos,
+    prompt_high: Picos,
     #[diesel(sql_type = sql::Picos)]
-    picos: Picos,
+    prompt_low: Picos,
+    #[diesel(sql_type = sql::Picos)]
+    completion_high: Picos,
+    #[diesel(sql_type = sql::Picos)]
+    completion_low: Picos,
+    #[diesel(sql_type = sql::Picos)]
+    cost_high: Picos,
+    #[diesel(sql_type = sql::Picos)]
+    cost_low: Picos,
     #[diesel(sql_type = BigInt)]
     estimated: i64,
 }
@@ -97,33 +101,63 @@ struct Row {
 /// What differs between the databases.
 struct Dialect {
     day: &'static str,
-    /// The cost in two sums. SQLite's is an integer of pico-dollars that may be too large for one.
-    cost: &'static str,
+    tokens: Sum,
+    cost: Sum,
     estimated: &'static str,
+}
+
+/// The SQL of a sum in two columns. SQLite's sums fail beyond 64 bits, so there it is the sum of the upper halves and that
+/// of the lower ones: no figure in a row spoils the report of all.
+pub(super) type Sum = fn(amount: &str, name: &str) -> String;
+
+/// A sum on PostgreSQL, whose sums are as long as they must be; what is no number counts as nothing.
+pub(super) fn cost_on_postgres(amount: &str, name: &str) -> String {
+    format!("0::numeric AS {name}_high, coalesce(sum(nullif({amount}, 'NaN'::numeric)), 0) AS {name}_low")
+}
+
+/// A sum of whole numbers on PostgreSQL, told as if they were pico-dollars.
+fn tokens_on_postgres(amount: &str, name: &str) -> String {
+    format!("0::numeric AS {name}_high, coalesce(sum({amount}), 0) * 0.000000000001 AS {name}_low")
+}
+
+/// A sum on SQLite.
+pub(super) fn on_sqlite(amount: &str, name: &str) -> String {
+    format!(
+        "coalesce(sum(({amount}) >> 32), 0) AS {name}_high, coalesce(sum(({amount}) & 4294967295), 0) AS {name}_low"
+    )
+}
+
+/// The sum that two columns tell.
+pub(super) fn sum_of(high: Picos, low: Picos) -> PicoUsd {
+    PicoUsd::from_picos(high.0.picos().saturating_mul(1 << 32)).plus(low.0)
+}
+
+/// Tokens as a report tells them: no more than 64 bits.
+fn tokens_of(high: Picos, low: Picos) -> i64 {
+    i64::try_from(sum_of(high, low).picos()).unwrap_or(i64::MAX)
 }
 
 const POSTGRES: Dialect = Dialect {
     day: "to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
-    cost: "0::numeric AS micros, coalesce(sum(cost), 0) AS picos",
+    tokens: tokens_on_postgres,
+    cost: cost_on_postgres,
     estimated: "count(*) FILTER (WHERE estimated)",
 };
 
 const SQLITE: Dialect = Dialect {
     day: "date(timestamp / 1000000, 'unixepoch')",
-    cost: "coalesce(sum(cost / 1000000), 0) AS micros, coalesce(sum(cost % 1000000), 0) AS picos",
+    tokens: on_sqlite,
+    cost: on_sqlite,
     estimated: "sum(estimated)",
 };
 
-/// A sum of whole micro-dollars, of which there are so many pico-dollars.
-pub(super) const PICOS: i128 = 1_000_000;
-
 fn query(group: UsageGroup, dialect: &Dialect) -> String {
-    let Dialect { day, cost, estimated } = dialect;
-    let label = group.sql(day);
-    // Casts, since PostgreSQL adds BIGINTs up to a NUMERIC.
+    let label = group.sql(dialect.day);
+    let (prompt, completion) =
+        ((dialect.tokens)("prompt_tokens", "prompt"), (dialect.tokens)("completion_tokens", "completion"));
+    let (cost, estimated) = ((dialect.cost)("cost", "cost"), dialect.estimated);
     format!(
-        "SELECT {label} AS label, count(*) AS requests, CAST(sum(prompt_tokens) AS BIGINT) AS prompt_tokens, \
-         CAST(sum(completion_tokens) AS BIGINT) AS completion_tokens, {cost}, {estimated} AS estimated \
+        "SELECT {label} AS label, count(*) AS requests, {prompt}, {completion}, {cost}, {estimated} AS estimated \
          FROM llm_usage_log WHERE timestamp >= $1 AND timestamp < $2 GROUP BY 1 ORDER BY 1"
     )
 }
@@ -138,9 +172,9 @@ impl Store {
         let sum = |row: Row| UsageSum {
             group: row.label,
             requests: row.requests,
-            prompt_tokens: row.prompt_tokens,
-            completion_tokens: row.completion_tokens,
-            cost_usd: PicoUsd::from_picos(row.micros.0.picos() * PICOS).plus(row.picos.0).to_string(),
+            prompt_tokens: tokens_of(row.prompt_high, row.prompt_low),
+            completion_tokens: tokens_of(row.completion_high, row.completion_low),
+            cost_usd: sum_of(row.cost_high, row.cost_low).to_string(),
             estimated: row.estimated,
         };
         Ok(rows.into_iter().map(sum).collect())

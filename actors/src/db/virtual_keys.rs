@@ -3,6 +3,7 @@
 use std::fmt;
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 use super::changes::Which;
@@ -96,6 +97,16 @@ pub struct KeyRowChange {
     pub updated_at: At,
 }
 
+/// What an edit of a provider or its credential goes out from. Another process may have changed it meanwhile, and a
+/// credential must not end with a provider that it was not given for.
+#[derive(Clone, Debug)]
+pub struct Believed {
+    /// The provider.
+    pub provider: Option<String>,
+    /// Whether there is no credential.
+    pub is_without_credential: bool,
+}
+
 /// The new text of a key; see [`KeyRow`] for what the columns mean.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns are documented on KeyRow")]
@@ -176,13 +187,27 @@ impl Store {
         Ok(())
     }
 
-    /// Changes one key and returns it as it now is; none if there is no such id.
+    /// Changes one key and returns it as it now is; none if there is no such id, or if the key is not as it was `believed`
+    /// to be.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn update_key(&self, id: &str, change: KeyRowChange) -> Result<Option<KeyRow>, StoreError> {
+    pub async fn update_key(
+        &self,
+        id: &str,
+        believed: Option<&Believed>,
+        change: KeyRowChange,
+    ) -> Result<Option<KeyRow>, StoreError> {
+        let provider = believed.and_then(|believed| believed.provider.as_deref()).unwrap_or_default();
+        let may_have_none = believed.is_none_or(|believed| believed.provider.is_none());
+        let may_have_credential = believed.is_none_or(|believed| !believed.is_without_credential);
         on!(self, c => async {
-            let updated = diesel::update(virtual_keys::table.filter(virtual_keys::id.eq(id))).set(change);
+            let is_believed = virtual_keys::provider.eq(provider).or(believed.is_none().into_sql::<Bool>());
+            let key = virtual_keys::table
+                .filter(virtual_keys::id.eq(id))
+                .filter(is_believed.or(virtual_keys::provider.is_null().and(may_have_none.into_sql::<Bool>())))
+                .filter(virtual_keys::real_api_key.is_null().or(may_have_credential.into_sql::<Bool>()));
+            let updated = diesel::update(key).set(change);
             updated.returning(KeyRow::as_returning()).get_result(c).await.optional()
         })
     }

@@ -15,7 +15,7 @@ use super::{CreatedKey, KeyError};
 use crate::bad_rows::BadRow;
 use crate::budget::scope::Scope;
 use crate::changes::{Announcer, Change};
-use crate::db::{Found, KeyReissue, KeyRow, Mark, Store, StoreError, Which, scope_of};
+use crate::db::{Believed, Found, KeyReissue, KeyRow, Mark, Store, StoreError, Which, scope_of};
 use crate::key_table::SharedKeyTable;
 use crate::limits::Limits;
 use crate::limits::book::SharedLimitBook;
@@ -111,8 +111,14 @@ impl KeyBook {
         let current = self.table.load().get(key).ok_or(KeyError::NotFound)?;
         check_credential(&current, &change)?;
         let fields = change.fields();
+        let believed = believed(&current, &change);
         let change = row_change(change, current.id, now, &self.master_key)?;
-        let row = self.store.update_key(&current.id.to_string(), change).await?.ok_or(KeyError::NotFound)?;
+        let Some(row) = self.store.update_key(&current.id_text, believed.as_ref(), change).await? else {
+            // Deleted by somebody, or changed in what the edit goes out from: this process learns which.
+            self.read_keys(Which::Some(BTreeSet::from([current.id_text.to_string()]))).await?;
+            let is_there = self.table.load().get(&KeyRef::Id(current.id)).is_some();
+            return Err(if is_there { KeyError::ChangedMeanwhile } else { KeyError::NotFound });
+        };
         let key = self.publish(key_of(row, &self.master_key)?)?;
         self.store.audit("key.change", &key.id_text, json!({ "fields": fields, "is_active": key.is_active })).await;
         Ok(key)
@@ -234,6 +240,16 @@ impl KeyBook {
         self.announcer.announce(Change::Keys);
         Ok(published)
     }
+}
+
+/// What an edit of the provider or the credential goes out from; another edit goes out from nothing.
+fn believed(current: &VirtualKey, change: &KeyChange) -> Option<Believed> {
+    let moves = change.provider.as_ref().is_some_and(|provider| *provider != current.provider);
+    if !moves && !matches!(change.real_api_key, Some(Some(_))) {
+        return None;
+    }
+    let is_without_credential = moves && change.real_api_key.is_none();
+    Some(Believed { provider: current.provider.clone(), is_without_credential })
 }
 
 /// A credential is only ever sent to the provider it was given for.

@@ -271,6 +271,42 @@ async fn h1_a_credential_does_not_follow_a_change_of_provider() {
     registry.stop();
 }
 
+/// L-7: of two processes that edit provider and credential at once, the later one is refused: no credential ends with a
+/// provider that it was not given for.
+#[actix_rt::test]
+async fn l_7_an_edit_goes_out_from_the_provider_that_the_store_has() {
+    let dir = TestDir::new();
+    let book = async || {
+        let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
+        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+    };
+    let (one, now) = (book().await, Utc::now());
+    let id = KeyRef::Id(one.create(new_key(), now, &mut SysRng).await.unwrap().key.id);
+    let credential = |text: &str| Some(Some(Secret::new(text)));
+    let other = book().await;
+    let moved = KeyChange {
+        provider: Some(Some("anthropic".to_owned())),
+        real_api_key: credential("sk-ant"),
+        ..KeyChange::default()
+    };
+    one.update(&id, moved, now).await.unwrap();
+    let rotated = KeyChange { real_api_key: credential("sk-openai"), ..KeyChange::default() };
+    let refused = other.update(&id, rotated.clone(), now).await.err().unwrap();
+    assert!(matches!(refused, KeyError::ChangedMeanwhile), "{refused}");
+    let key = other.table().load().get(&id).unwrap();
+    assert_eq!(key.provider.as_deref(), Some("anthropic"), "it looked");
+    assert_eq!(key.real_api_key.as_ref().unwrap().expose(), "sk-ant");
+
+    // One believes that there is no credential that could go along; the other gives one.
+    one.update(&id, KeyChange { real_api_key: Some(None), ..KeyChange::default() }, now).await.unwrap();
+    other.update(&id, rotated, now).await.unwrap();
+    let moved = KeyChange { provider: Some(Some("openai".to_owned())), ..KeyChange::default() };
+    let refused = one.update(&id, moved, now).await.err().unwrap();
+    assert!(matches!(refused, KeyError::ChangedMeanwhile), "{refused}");
+    let renamed = KeyChange { name: Some("new".to_owned()), ..KeyChange::default() };
+    assert_eq!(one.update(&id, renamed, now).await.unwrap().name, "new");
+}
+
 #[actix_rt::test]
 async fn keys_are_listed_in_the_order_they_were_made() {
     let dir = TestDir::new();

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::decimal;
 use crate::money::PicoUsd;
 
 /// Billionths of a dollar in a dollar.
@@ -19,7 +20,7 @@ pub struct Usd {
 
 /// A text that is no amount of dollars from 0 to 9,223,372,036 with at most nine decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an amount from 0 to 9223372036 with at most 9 decimals, written without an exponent")]
+#[error("must be an amount from 0 to 9223372036 with at most 9 decimals")]
 pub struct BadUsd;
 
 impl Usd {
@@ -43,17 +44,9 @@ impl From<Usd> for PicoUsd {
 impl FromStr for Usd {
     type Err = BadUsd;
 
-    /// Reads digits as they stand (`500`, `0.000001`), never through a float.
+    /// Reads any spelling of a number (`500`, `0.000001`, `1e-6`), never through a float.
     fn from_str(text: &str) -> Result<Self, BadUsd> {
-        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(decimals) || decimals.len() > 9 {
-            return Err(BadUsd);
-        }
-        let whole: i64 = whole.parse().map_err(|_too_large| BadUsd)?;
-        let decimals: i64 = format!("{decimals:0<9}").parse().map_err(|_unreachable| BadUsd)?;
-        let nanos = whole.checked_mul(NANOS as i64).and_then(|nanos| nanos.checked_add(decimals)).ok_or(BadUsd)?;
-        Ok(Self { nanos })
+        decimal::units(text, 9).map(Self::from_nanos).ok_or(BadUsd)
     }
 }
 
@@ -93,6 +86,7 @@ mod tests {
             assert_eq!(usd.nanos(), nanos, "{text}");
             assert_eq!(serde_json::to_string(&usd).unwrap(), text);
         }
+        assert_eq!("1e-05".parse::<Usd>().unwrap().to_string(), "0.00001");
         assert_eq!("500.00".parse::<Usd>().unwrap().to_string(), "500");
         assert_eq!(Usd::from_nanos(-1_500_000_000).to_string(), "-1.5");
         assert_eq!(Usd::from_nanos(i64::MIN).to_string(), "-9223372036.854775808");
@@ -101,7 +95,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for text in
-            ["", ".5", "5.", "-1", "+1", "1e3", "0.0000000001", "9223372036.854775808", "99999999999999999999", "a"]
+            ["", ".5", "5.", "-1", "+1", "1e10", "0.0000000001", "9223372036.854775808", "99999999999999999999", "a"]
         {
             assert_eq!(text.parse::<Usd>(), Err(BadUsd), "{text}");
         }

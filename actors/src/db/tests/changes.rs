@@ -80,7 +80,7 @@ on_both_stores! {
         store.forget_changes(&mark).await.unwrap();
         assert_eq!(sql.count("SELECT count(*) AS count FROM change_log"), 0);
         let revoke = KeyRowChange { is_active: Some(false), ..KeyRowChange::default() };
-        store.update_key("a", revoke).await.unwrap();
+        store.update_key("a", None, revoke).await.unwrap();
         assert_eq!(since(&store, &mark).await.of("virtual_keys"), some(&["a"]));
     }
 }
@@ -146,4 +146,20 @@ async fn after_a_restart_of_the_server_everything_is_read_again() {
     server.stop();
     server.start_again();
     assert_eq!(since(&store, &mark).await.of("virtual_keys"), Some(Which::All));
+}
+
+/// What REPLACE takes away is seen, though SQLite tells no trigger of it.
+#[actix_rt::test]
+async fn a_replaced_row_is_seen() {
+    let place = Place::sqlite();
+    let (store, sql) = (place.store().await, Sql::of(&place));
+    store.insert_key(&row("a")).await.unwrap();
+    let mark = store.changes_since(None).await.unwrap().mark;
+    sql.run(
+        "INSERT OR REPLACE INTO virtual_keys (id, virtual_key, hint, name, created_at, updated_at) \
+         SELECT 'b', virtual_key, hint, name, 1, 1 FROM virtual_keys",
+    );
+    assert_eq!(since(&store, &mark).await.of("virtual_keys"), some(&["a", "b"]));
+    let found = store.read_keys(&since(&store, &mark).await.of("virtual_keys").unwrap()).await.unwrap();
+    assert_eq!(found.rows.len(), 1);
 }

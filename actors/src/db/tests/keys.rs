@@ -51,14 +51,14 @@ on_both_stores! {
         one.insert_key(&row("b")).await.unwrap();
 
         let revoke = KeyRowChange { is_active: Some(false), updated_at: At(4), ..KeyRowChange::default() };
-        one.update_key("a", revoke).await.unwrap();
+        one.update_key("a", None, revoke).await.unwrap();
         let rename = KeyRowChange {
             name: Some("new".to_owned()),
             real_api_key: Some(None),
             updated_at: At(5),
             ..KeyRowChange::default()
         };
-        let renamed = other.update_key("a", rename.clone()).await.unwrap();
+        let renamed = other.update_key("a", None, rename.clone()).await.unwrap();
         let expected = KeyRow {
             name: "new".to_owned(),
             real_api_key: None,
@@ -70,7 +70,7 @@ on_both_stores! {
         let mut rows = one.list_keys().await.unwrap();
         rows.sort_by(|one, other| one.id.cmp(&other.id));
         assert_eq!(rows, [expected, row("b")]);
-        assert_eq!(one.update_key("c", rename).await.unwrap(), None);
+        assert_eq!(one.update_key("c", None, rename).await.unwrap(), None);
     }
 
     /// H5: the text that a key has in the store becomes its former one; all else stays.

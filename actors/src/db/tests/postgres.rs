@@ -151,7 +151,7 @@ async fn g2_a_server_that_hangs_is_given_up() {
     assert_eq!(other.spent(&key, "2026-11").await.unwrap().picos(), 5);
     assert!(other.list_keys().await.unwrap().is_empty());
     let nothing = KeyRowChange { updated_at: At(1), ..KeyRowChange::default() };
-    assert_eq!(recovered(|| store.update_key("a", nothing.clone())).await, None);
+    assert_eq!(recovered(|| store.update_key("a", None, nothing.clone())).await, None);
 }
 
 /// The way is encrypted as `sslmode` says; a certificate that does not fit, or a server without one, is a mistake.

@@ -152,3 +152,28 @@ async fn h5_a_transaction_that_is_given_up_takes_nothing_with_it() {
     drop(store);
     assert_eq!(rows(&Store::open(&dir.url()).await.unwrap()).await, kept);
 }
+
+/// J 23: a file that is deleted or replaced under the process takes nothing more, and says so; the same file put back does.
+#[actix_rt::test]
+async fn j_23_a_replaced_file_is_noticed() {
+    let dir = TestDir::new();
+    let health = std::sync::Arc::new(crate::store_health::StoreHealth::new(std::time::Instant::now()));
+    let store = Store::open(&dir.url()).await.unwrap().noting(health.clone());
+    store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
+    let (path, away) = (dir.path().join("gateway.db"), dir.path().join("away.db"));
+    fs::rename(&path, &away).unwrap();
+    for is_replaced in [false, true] {
+        if is_replaced {
+            fs::write(&path, "").unwrap();
+        }
+        let error = store.record_usage(&[&usage("one", 1, &[])]).await.unwrap_err();
+        assert!(error.to_string().contains("deleted or replaced"), "{error}");
+        assert!(store.usage_report(UsageGroup::Day, 0, i64::MAX / 2).await.is_err());
+        assert!(store.changes_since(None).await.is_err() && health.fails());
+        assert_eq!(fs::exists(&path).unwrap(), is_replaced, "no empty file is made");
+    }
+    fs::rename(&away, &path).unwrap();
+    store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
+    assert!(!health.fails());
+    assert_eq!(store.usage_report(UsageGroup::Day, 0, i64::MAX / 2).await.unwrap()[0].requests, 2);
+}

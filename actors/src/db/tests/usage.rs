@@ -6,6 +6,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::leases::{lease, scope};
+use super::sql::Sql;
 use crate::budget::accounts::Charge;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::db::test_place::{Place, on_both_stores};
@@ -155,6 +156,28 @@ on_both_stores! {
         assert_eq!(all, [expected]);
         assert_eq!(store.usage_report(UsageGroup::Key, NOON, NOON).await.unwrap(), []);
         assert_eq!(store.usage_report(UsageGroup::Key, NOON, NOON + 1).await.unwrap()[0].requests, 1_099);
+    }
+
+    /// B08: no figure in a row keeps the report of all from being made; a sum beyond 64 bits is told as the largest.
+    async fn b08_absurd_figures_spoil_no_report(place) {
+        let (store, sql) = (place.store().await, Sql::of(&place));
+        let mut rows: Vec<_> = (0..4).map(|_| usage("one", i64::MAX, &[])).collect();
+        for row in &mut rows[1..] {
+            row.usage.prompt_tokens = u64::MAX;
+            row.usage.completion_tokens = 1 << 33;
+        }
+        store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
+        if !place.url.starts_with("sqlite:") {
+            sql.run("UPDATE llm_usage_log SET cost = 'NaN', baseline_cost = 'NaN' WHERE prompt_tokens = 10");
+        }
+        for group in [UsageGroup::Day, UsageGroup::Key, UsageGroup::Model] {
+            let sums = store.usage_report(group, 0, i64::MAX / 2).await.unwrap();
+            assert_eq!((sums[0].requests, sums[0].prompt_tokens), (4, i64::MAX));
+            assert_eq!(sums[0].completion_tokens, 3 * (1 << 33) + 15);
+            let costs = if place.url.starts_with("sqlite:") { "36893488.147419103228" } else { "27670116.110564327421" };
+            assert_eq!(sums[0].cost_usd, costs);
+        }
+        assert_eq!(store.savings(0, i64::MAX / 2).await.unwrap().requests, 4);
     }
 
     /// G7: a row has at most 4 KB, whatever the names in it.

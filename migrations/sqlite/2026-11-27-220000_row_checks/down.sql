@@ -1,0 +1,5 @@
+DROP TRIGGER virtual_keys_log_replaced;
+DROP TRIGGER virtual_keys_check_insert;
+DROP TRIGGER virtual_keys_check_update;
+DROP TRIGGER pricing_config_check_insert;
+DROP TRIGGER pricing_config_check_update;
