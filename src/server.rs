@@ -62,7 +62,7 @@ use crate::ways_out;
 /// # Errors
 /// Where a part cannot start; the text says which and why.
 pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
-    let mut signals = Signals::listen(|| log::info!("SIGHUP"))?;
+    let mut signals = Signals::listen(logging::reopen)?;
     let (phase, phase_seen) = watch::channel(Phase::Serving);
     let listen = config.server.listen.clone();
     let listeners = starting::listen(&listen).await.map_err(|error| format!("server.listen: {listen}: {error}"))?;

@@ -143,3 +143,31 @@ async fn j29_finer_levels_tell_more() {
         assert!(line["target"].as_str().unwrap().starts_with("gateway"), "{line}");
     }
 }
+
+/// F03: SIGHUP opens the log file anew, so that it can be moved away while the gateway runs.
+#[tokio::test]
+async fn f03_a_moved_log_file_is_made_anew() {
+    let folder = TempDir::new();
+    let (now, moved) = (folder.path().join("gateway.log"), folder.path().join("gateway.log.1"));
+    // The log does not tell where the gateway listens.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let setup = Setup::new().set("log.file", now.display()).set("server.listen", address);
+    let process = setup.command(folder.path()).arg("serve").spawn().unwrap();
+    let has = async |file: &std::path::Path, word: &str| {
+        in_time("the log file has its lines", async {
+            while !std::fs::read_to_string(file).is_ok_and(|text| text.contains(word)) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    };
+    has(&now, "listening").await;
+    std::fs::rename(&now, &moved).unwrap();
+    let pid = process.id().unwrap();
+    let sent = std::process::Command::new("kill").args(["-HUP", &pid.to_string()]).status().unwrap();
+    assert!(sent.success());
+    let refused = Request::hello("vk-unknown", "sim-text").send(address).await.answer().await;
+    assert_eq!(refused.status, 401);
+    has(&now, "/v1/chat/completions").await;
+    assert!(!std::fs::read_to_string(&moved).unwrap().contains("/v1/chat/completions"));
+}
