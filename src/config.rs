@@ -2,6 +2,7 @@
 
 mod actors;
 mod base_url;
+mod budgets;
 mod check;
 mod layers;
 mod log_file;
@@ -9,6 +10,7 @@ mod mask;
 mod outbound;
 pub mod proxies;
 mod semantic;
+mod server;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -26,7 +28,9 @@ use serde_json::Value;
 
 use crate::body_budget::BodyBudget;
 use crate::memory_limit::memory_limit;
+pub use budgets::{BudgetSettings, CeilingPrice};
 pub use layers::load;
+pub use server::ServerSettings;
 pub use outbound::ProxySettings;
 use proxies::TrustedProxies;
 
@@ -82,91 +86,6 @@ pub struct Config {
     /// What an operator should know of this configuration, though it is no mistake.
     #[serde(skip)]
     pub warnings: Vec<String>,
-}
-
-/// `[server]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerSettings {
-    /// Address and port to listen on; port 0 takes any free one.
-    pub listen: String,
-    /// Worker threads; 0 for one per core.
-    pub workers: usize,
-    /// Client requests under way at once; one more is answered 503.
-    pub max_in_flight: usize,
-    /// The largest request body, in bytes; a larger one is answered 413.
-    pub max_body_bytes: usize,
-    /// The silence after which a stream gets a comment, in milliseconds; 0 for never.
-    pub keepalive_ms: u64,
-    /// How long a client may take to send the head of its request, in milliseconds.
-    pub header_timeout_ms: u64,
-    /// How long a client may take to send the body of its request, in milliseconds; a slower one is answered 408.
-    pub body_timeout_ms: u64,
-    /// The least rate of a body after its first seconds, in bytes a second; a slower one is answered 408. 0 for none.
-    pub min_body_rate: u64,
-    /// Bytes of all request bodies under way, at most; one more is answered 503. 0 for a quarter of the memory.
-    pub max_bodies_bytes: u64,
-    /// How long a client may take nothing of its answer, in milliseconds, until its connection is reset; 0 for ever.
-    pub write_timeout_ms: u64,
-    /// How long the listener stays open after SIGTERM, for load balancers to see the readiness, in milliseconds.
-    pub drain_delay_ms: u64,
-    /// How long requests under way may go on after that, in milliseconds.
-    pub drain_timeout_ms: u64,
-    /// Requests per minute of one client address; 0 for no limit.
-    pub ip_rate_limit_per_minute: u32,
-    /// Wrong admin tokens per minute of one client address; 0 for no limit.
-    pub admin_guesses_per_minute: u32,
-    /// Origins of pages that may use the API in a browser (`https://app.example`, or `*`); empty for none.
-    pub cors: Vec<String>,
-    /// Addresses or networks (`10.0.0.0/8`) of proxies whose `x-forwarded-for` is believed.
-    pub trusted_proxies: Vec<String>,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8000".to_owned(),
-            workers: 0,
-            max_in_flight: 4096,
-            max_body_bytes: 20 << 20,
-            keepalive_ms: 15_000,
-            header_timeout_ms: 10_000,
-            body_timeout_ms: 60_000,
-            min_body_rate: 1_000,
-            max_bodies_bytes: 0,
-            write_timeout_ms: 30_000,
-            drain_delay_ms: 0,
-            drain_timeout_ms: 60_000,
-            ip_rate_limit_per_minute: 0,
-            admin_guesses_per_minute: 30,
-            cors: Vec::new(),
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
-
-impl ServerSettings {
-    /// How many worker threads to start.
-    pub fn worker_threads(&self) -> usize {
-        match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            workers => workers,
-        }
-    }
-
-    /// The bound of all request bodies under way.
-    pub fn bodies(&self) -> BodyBudget {
-        let max_bytes = match self.max_bodies_bytes {
-            0 => memory_limit() / 4,
-            bytes => bytes,
-        };
-        BodyBudget::new(usize::try_from(max_bytes).unwrap_or(usize::MAX), self.max_body_bytes)
-    }
-
-    /// The trusted proxies; malformed ones are left out, which the check of the configuration refuses beforehand.
-    pub fn proxies(&self) -> TrustedProxies {
-        TrustedProxies::new(self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect())
-    }
 }
 
 /// `[actors.*]`.
@@ -426,68 +345,6 @@ impl Default for SemanticSettings {
     }
 }
 
-/// `[budgets]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BudgetSettings {
-    /// The IANA name of the time zone whose midnight begins days, weeks and months.
-    pub time_zone: String,
-    /// The folder of the usage journal; processes that share it take up what one of them leaves when it is killed.
-    pub journal: String,
-    /// Whether requests of keys without a budget are in the usage log too.
-    pub log_all: bool,
-    /// Days that rows of the usage log are kept; 0 for ever.
-    pub usage_retention_days: u32,
-    /// Output tokens that a request with a budget may use where it sets no limit of its own.
-    pub default_output_tokens: u64,
-    /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
-    pub shorten: bool,
-    /// The shortest answer that is worth a request, in tokens.
-    pub least_output_tokens: u64,
-    /// Whether a request to which the vendor adds input of its own is reserved for in full, or refused.
-    pub hidden_input: HiddenInput,
-    /// Input tokens that such a request counts as; 0 for the most that the model takes.
-    pub hidden_input_tokens: u64,
-    /// What a model without a price is reserved, charged and logged at; none refuses it to keys with a budget.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ceiling_price: Option<CeilingPrice>,
-    /// Parts of a limit, in hundredths, that are told once when they are spent.
-    pub alert_percent: Vec<u32>,
-    /// How often usage rows are written to the store, in milliseconds.
-    pub flush_ms: u64,
-    /// How often limits and prices are read from the store, in milliseconds.
-    pub refresh_ms: u64,
-    /// How long nobody may use a leased slice before it goes back to the store, in milliseconds.
-    pub idle_ms: u64,
-    /// How long a lease stands without being renewed, in milliseconds.
-    pub lease_ms: u64,
-    /// How long after that a process counts as gone, in milliseconds; what it had leased then counts as spent.
-    pub abandon_ms: u64,
-}
-
-impl Default for BudgetSettings {
-    fn default() -> Self {
-        Self {
-            time_zone: "UTC".to_owned(),
-            journal: "data/journal".to_owned(),
-            log_all: true,
-            usage_retention_days: 0,
-            default_output_tokens: 16_384,
-            shorten: true,
-            least_output_tokens: 64,
-            hidden_input: HiddenInput::Reserve,
-            hidden_input_tokens: 0,
-            ceiling_price: None,
-            alert_percent: vec![80],
-            flush_ms: 200,
-            refresh_ms: 2_000,
-            idle_ms: 5_000,
-            lease_ms: 30_000,
-            abandon_ms: 3_600_000,
-        }
-    }
-}
-
 /// `[alerts]`.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -501,16 +358,6 @@ impl fmt::Debug for AlertSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AlertSettings").field("webhook", &!self.webhook_url.is_empty()).finish_non_exhaustive()
     }
-}
-
-/// `[budgets.ceiling_price]`, in US dollars per million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct CeilingPrice {
-    /// Of the input.
-    pub input: PerMillion,
-    /// Of the output.
-    pub output: PerMillion,
 }
 
 /// `[compat]`.

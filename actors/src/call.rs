@@ -1,16 +1,18 @@
 //! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
 
+mod prepare;
+mod stream_meter;
+
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::afford::Wish;
-use crate::attempt::{Answered, Attempt, Endpoint, Limit, Noted, OpenStream, explain};
-use crate::budget::estimate::LIMIT_FIELDS;
+use crate::attempt::{Answered, Attempt, Limit, Noted, OpenStream, explain};
 use crate::cache::answers::{Lookup, Made};
 use crate::cache::entry::Said;
 use crate::cache::recorder::{Recorder, said_whole};
@@ -18,20 +20,19 @@ use crate::cache::wish::CacheStatus;
 use crate::failure::{Failure, FailureKind};
 use crate::metering::{Asked, Draft, Metering, Unfinished, unfinished};
 use crate::money::PicoUsd;
-use crate::plan::{Chain, NextStep, Target, apply, without};
+use crate::plan::{Chain, NextStep, Target};
 use crate::provider::{AttemptPermit, ProviderHandle, Refused};
-use crate::pump::{Meter, StreamEnd, pump};
-use crate::record::RequestRecord;
+use crate::pump::{StreamEnd, pump};
 use crate::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
 use crate::secret::Secret;
 use crate::settings::Dialect;
 use crate::upstream::Upstream;
 use crate::usage_row::UsageRow;
-use crate::wire::dialect::{self, AnswerStamp};
-use crate::wire::json_object::{JsonObject, json_string};
-use crate::wire::names;
-use crate::wire::openai::StreamOptions;
-use crate::wire::{BadRequest, ErrorBody, Usage, VendorRequest, WholeAnswer, openai, sse};
+use crate::wire::dialect::AnswerStamp;
+use crate::wire::json_object::json_string;
+use crate::wire::{BadRequest, ErrorBody, WholeAnswer, openai};
+use prepare::{applied, prepare, renamed_limit};
+use stream_meter::StreamMeter;
 
 /// Frames that may wait for a slow client before its provider is made to wait.
 const FRAMES_AHEAD: usize = 16;
@@ -417,111 +418,6 @@ impl Call {
             StreamEnd::ClientLeft => {}
         }
     }
-}
-
-/// Counts a stream as it passes.
-struct StreamMeter<'a> {
-    metering: Metering,
-    record: &'a mut RequestRecord,
-    provider: &'a str,
-    include_usage: bool,
-    recorder: Option<Recorder>,
-    cost: Option<PicoUsd>,
-}
-
-impl Meter for StreamMeter<'_> {
-    async fn chunk(&mut self, frame: &Bytes) -> Option<Bytes> {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.chunk(frame);
-        }
-        if !self.metering.is_used_up_by(frame).await {
-            return None;
-        }
-        self.recorder = None;
-        log::warn!("'{}' did not keep to max_tokens: a stream is cut where its reservation ends", self.provider);
-        let mut last = BytesMut::from(&*openai::cut_off(frame, self.metering.choices()));
-        if let Some((usage, cost)) = self.metering.settle_counted("success").await {
-            self.record.metered(&usage, cost);
-            if self.include_usage {
-                let chunk = openai::usage_chunk(frame, &usage);
-                last.extend_from_slice(&sse::frame(&openai::with_metadata(&chunk, &metadata(self.provider, cost))));
-            }
-        }
-        Some(last.freeze())
-    }
-
-    async fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> Option<Bytes> {
-        let (usage, cost) = match is_whole {
-            true => self.metering.settle_told(usage, None, "success").await,
-            false => self.metering.settle_at_least(usage, "error").await,
-        };
-        self.record.metered(&usage, cost);
-        self.cost = cost;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.usage(&chunk);
-        }
-        self.include_usage.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
-    }
-}
-
-/// The body with the target's own parameters, and what it drops.
-fn applied<'a>(body: &'a JsonObject, target: &Target) -> Result<(Cow<'a, JsonObject>, Vec<String>), BadRequest> {
-    let applied = apply(body, target)?;
-    let body = if applied.body == *body.text() {
-        Cow::Borrowed(body)
-    } else {
-        let body = JsonObject::parse(applied.body).map_err(unreadable)?;
-        // A config may set no more than a client may.
-        names::check_body(&body)?;
-        Cow::Owned(body)
-    };
-    Ok((body, applied.dropped))
-}
-
-/// The request as this target's provider takes it. `drop_params` has the last word, also over what the gateway adds; but
-/// what holds an answer to its budget stays.
-fn prepare(
-    request: &RouteRequest,
-    resolved: &ResolvedTarget,
-    body: &JsonObject,
-    is_limited: bool,
-) -> Result<VendorRequest, BadRequest> {
-    let settings = resolved.handle.settings();
-    let options = match (request.stream, settings.stream_options) {
-        (false, _) => StreamOptions::Kept,
-        (true, true) => StreamOptions::WithUsage,
-        (true, false) => StreamOptions::LeftOut,
-    };
-    let mut prepared = match request.endpoint {
-        Endpoint::Chat => dialect::chat_request(settings.dialect, body, &resolved.model, options)?,
-        Endpoint::Embeddings { .. } => dialect::embeddings_request(settings.dialect, body, &resolved.model)?,
-    };
-    let stays = |item: &&String| is_limited && LIMIT_FIELDS.contains(&item.as_str());
-    let drops: Vec<String> = resolved.target.drop_params.iter().filter(|item| !stays(item)).cloned().collect();
-    if settings.dialect == Dialect::OpenAi && !drops.is_empty() {
-        let body = JsonObject::parse(prepared.body).map_err(unreadable)?;
-        prepared.body = without(&body, &drops)?.body;
-    }
-    Ok(prepared)
-}
-
-/// The body with its limit of output in the other field, where the target drops the one that it is in.
-fn renamed_limit(body: JsonObject, drop_params: &[String]) -> JsonObject {
-    let is_dropped = |field: &str| drop_params.iter().any(|item| item == field);
-    let [newer, older] = LIMIT_FIELDS;
-    for (field, other) in [(newer, older), (older, newer)] {
-        if is_dropped(field)
-            && !is_dropped(other)
-            && let Some(limit) = body.get(field)
-        {
-            return body.with(&[(other, limit)], &[field]);
-        }
-    }
-    body
-}
-
-fn unreadable(error: serde_json::Error) -> BadRequest {
-    BadRequest { param: None, message: format!("The edited body is not JSON: {error}.") }
 }
 
 /// An answer to be stored.
