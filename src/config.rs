@@ -30,9 +30,9 @@ use crate::body_budget::BodyBudget;
 use crate::memory_limit::memory_limit;
 pub use budgets::{BudgetSettings, CeilingPrice};
 pub use layers::load;
-pub use server::ServerSettings;
 pub use outbound::ProxySettings;
 use proxies::TrustedProxies;
+pub use server::ServerSettings;
 
 /// The whole configuration. `config/gateway.toml` lists every key with its default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]

@@ -1,5 +1,7 @@
 //! What Prometheus sees. Label values come from bounded sets only (G8).
 
+mod token_count;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,6 +15,7 @@ use prometheus::{
 use crate::cache::shadow::{Precision, Verdict};
 use crate::cache::wish::CacheStatus;
 use crate::panics;
+pub use token_count::TokenCount;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
 const MOST_MODELS: usize = 100;
@@ -69,34 +72,6 @@ pub struct Metrics {
     cutting: AtomicBool,
     targets: RwLock<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
     models: RwLock<HashSet<(String, String)>>,
-}
-
-/// What became of a count of tokens that a vendor did not tell; all but the first are estimated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenCount {
-    /// It was made.
-    Counted,
-    /// The queue was full.
-    Full,
-    /// Nobody could wait for it any longer.
-    Late,
-    /// The encoding could not bear the text.
-    Panicked,
-    /// The process ends.
-    Closing,
-}
-
-impl TokenCount {
-    /// The label's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counted => "counted",
-            Self::Full => "full",
-            Self::Late => "late",
-            Self::Panicked => "panicked",
-            Self::Closing => "closing",
-        }
-    }
 }
 
 /// The counters of one provider and model, looked up once.

@@ -13,7 +13,10 @@ use crate::wire::openai::StreamOptions;
 use crate::wire::{BadRequest, VendorRequest, dialect, names};
 
 /// The body with the target's own parameters, and what it drops.
-pub(super) fn applied<'a>(body: &'a JsonObject, target: &Target) -> Result<(Cow<'a, JsonObject>, Vec<String>), BadRequest> {
+pub(super) fn applied<'a>(
+    body: &'a JsonObject,
+    target: &Target,
+) -> Result<(Cow<'a, JsonObject>, Vec<String>), BadRequest> {
     let applied = apply(body, target)?;
     let body = if applied.body == *body.text() {
         Cow::Borrowed(body)
