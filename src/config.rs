@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use gateway_actors::afford::HiddenInput;
 use gateway_actors::catalogue::Catalogue;
-use gateway_actors::money::PerMillion;
 use gateway_actors::secret::Secret;
 use gateway_actors::settings::ProviderSettings;
 use gateway_actors::tokens::CounterSettings;
@@ -26,12 +24,9 @@ use gateway_actors::upstream::ProxyRules;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::body_budget::BodyBudget;
-use crate::memory_limit::memory_limit;
 pub use budgets::{BudgetSettings, CeilingPrice};
 pub use layers::load;
 pub use outbound::ProxySettings;
-use proxies::TrustedProxies;
 pub use server::ServerSettings;
 
 /// The whole configuration. `config/gateway.toml` lists every key with its default.

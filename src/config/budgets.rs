@@ -1,5 +1,6 @@
 //! `[budgets]`: what requests may cost, and what is kept of them.
 
+use gateway_actors::afford::HiddenInput;
 use gateway_actors::money::PerMillion;
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::proxies::TrustedProxies;
+use crate::body_budget::BodyBudget;
+use crate::memory_limit::memory_limit;
 
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

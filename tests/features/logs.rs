@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
+use crate::harness::temp_dir::TempDir;
 use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
 
 /// One line a request with everything that an operator asks, and nothing of the conversation (H1).
