@@ -4,11 +4,14 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The most fields of an object.
+const MAX_FIELDS: usize = 65_536;
 
 /// A JSON object as text, with the places of its top-level values.
 #[derive(Clone, Debug)]
@@ -21,7 +24,7 @@ impl JsonObject {
     /// Reads the top level of an object; values are checked to be JSON but not built.
     ///
     /// # Errors
-    /// Where `text` is not one JSON object.
+    /// Where `text` is not one JSON object, or one with too many fields.
     pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
         // A byte order mark may be ignored (RFC 8259, 8.1), and is not sent on.
         let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text };
@@ -120,6 +123,9 @@ impl<'de> Visitor<'de> for Fields {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Vec::with_capacity(12);
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            if fields.len() == MAX_FIELDS {
+                return Err(A::Error::custom(format!("it has more than {MAX_FIELDS} fields")));
+            }
             // The raw value borrows from the text, so its address tells its place.
             let start = (value.get().as_ptr() as usize) - self.base;
             fields.push((name, start..start + value.get().len()));

@@ -63,6 +63,15 @@ const PART: &[&str] =
     &["type", "text", "content", "image_url", "video_url", "audio_url", "input_audio", "file", "file_id", "source"];
 const TOOL: &[&str] = &["type", "function", "name", "max_uses"];
 
+/// The most objects and arrays inside one another.
+const MAX_DEPTH: usize = 128;
+
+/// The most names of an object, with those of the objects around it.
+const MAX_NAMES: usize = 65_536;
+
+/// The longest path that an error tells, in bytes; a last name may stand beyond it.
+const MAX_PATH: usize = 300;
+
 /// Where a value stands, as far as the gateway looks for names of its own there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -115,7 +124,8 @@ impl Place {
 /// Checks a request's body.
 ///
 /// # Errors
-/// Where an object anywhere in it has a name twice, or a look-alike by case of a name that the gateway reads.
+/// Where an object anywhere in it has a name twice, or a look-alike by case of a name that the gateway reads; also where
+/// it is nested too deep or has too many names.
 pub fn check_body(body: &JsonObject) -> Result<(), BadRequest> {
     Scan::new(body.text(), Place::Body).run()
 }
@@ -123,7 +133,7 @@ pub fn check_body(body: &JsonObject) -> Result<(), BadRequest> {
 /// Checks any text that is JSON.
 ///
 /// # Errors
-/// Where an object anywhere in it has a name twice.
+/// Where an object anywhere in it has a name twice; also where it is nested too deep or has too many names.
 pub fn check_doubled(json: &[u8]) -> Result<(), BadRequest> {
     Scan::new(json, Place::Other).run()
 }
@@ -163,7 +173,7 @@ impl<'a> Scan<'a> {
                     self.string(at, end)?;
                     at = end;
                 }
-                b'{' | b'[' => self.enter(*byte == b'{'),
+                b'{' | b'[' => self.enter(*byte == b'{')?,
                 b'}' | b']' => self.leave()?,
                 b',' => {
                     if let Some(open) = self.open.last_mut() {
@@ -199,12 +209,18 @@ impl<'a> Scan<'a> {
             let message = format!("'{path}' is spelt like '{meant}', and some providers take it for that: rename it.");
             return Err(BadRequest::new(path, message));
         }
+        if self.names.len() == MAX_NAMES {
+            return Err(self.beyond(&format!("has more than {MAX_NAMES} names in one object")));
+        }
         open.name = name.clone();
         self.names.push(name);
         Ok(())
     }
 
-    fn enter(&mut self, is_object: bool) {
+    fn enter(&mut self, is_object: bool) -> Result<(), BadRequest> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(self.beyond(&format!("is nested deeper than {MAX_DEPTH} levels")));
+        }
         let place = match self.open.last() {
             None => self.start,
             Some(open) if open.is_object => open.place.of_field(&open.name),
@@ -212,6 +228,7 @@ impl<'a> Scan<'a> {
         };
         let first = self.names.len();
         self.open.push(Open { place, is_object, awaits_name: is_object, first, name: Cow::Borrowed(""), at: 0 });
+        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), BadRequest> {
@@ -232,19 +249,38 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    /// The complaint about a field of the outermost object that is larger than it may be.
+    fn beyond(&self, what: &str) -> BadRequest {
+        let field = self.open.first().map(|open| shown(&open.name)).unwrap_or_default();
+        let message = format!("'{field}' {what}: send less.");
+        BadRequest::new(field, message)
+    }
+
     /// The path of a name in the innermost object: `messages[0].content`.
     fn path(&self, name: &str) -> String {
         let mut path = String::new();
         let outer = self.open.len().saturating_sub(1);
         for open in self.open.iter().take(outer) {
-            match open.is_object {
-                true if path.is_empty() => path.push_str(&shown(&open.name)),
-                true => path = format!("{path}.{}", shown(&open.name)),
-                false => path = format!("{path}[{}]", open.at),
+            if path.len() > MAX_PATH {
+                path.push('…');
+                break;
+            }
+            if open.is_object {
+                push_name(&mut path, &open.name);
+            } else {
+                path.push_str(&format!("[{}]", open.at));
             }
         }
-        if path.is_empty() { shown(name) } else { format!("{path}.{}", shown(name)) }
+        push_name(&mut path, name);
+        path
     }
+}
+
+fn push_name(path: &mut String, name: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    path.push_str(&shown(name));
 }
 
 /// A name as it is told in an error.
@@ -290,6 +326,8 @@ fn folded(c: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use bytes::Bytes;
 
     use super::*;
@@ -363,5 +401,37 @@ mod tests {
         let names: Vec<String> = (0..50_000).map(|n| format!("\"n{n}\":{n}")).collect();
         assert_eq!(refused(&format!("{{{}}}", names.join(","))), None);
         assert_eq!(refused(&format!("{{{},\"n77\":1}}", names.join(","))).as_deref(), Some("n77"));
+    }
+
+    /// A body costs time and memory in proportion to its length, however deep it is.
+    #[test]
+    fn what_is_nested_too_deep_is_refused_at_once() {
+        let deep = |levels: usize| {
+            let (open, close) = (r#"{"a":"#.repeat(levels), "}".repeat(levels));
+            format!(r#"{{"x_own":{open}{{"b":1,"b":2}}{close}}}"#)
+        };
+        let begun = Instant::now();
+        for text in [deep(200_000), format!(r#"{{"x_own":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000))] {
+            let body = JsonObject::parse(Bytes::from(text)).unwrap();
+            let bad = check_body(&body).unwrap_err();
+            assert_eq!(bad.param.as_deref(), Some("x_own"));
+            assert!(bad.message.contains("deeper than 128 levels"), "{}", bad.message);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        let sound = deep(100).replace(r#","b":2"#, "");
+        assert_eq!(refused(&sound), None, "100 levels are fine");
+        assert!(check_doubled(sound.as_bytes()).is_ok());
+        let told = refused(&deep(120).replace("\"a\"", &format!("\"{}\"", "a".repeat(64)))).unwrap();
+        assert!(told.starts_with("x_own.aaa") && told.ends_with("….b") && told.len() < 500, "{told}");
+    }
+
+    #[test]
+    fn too_many_names_are_refused() {
+        let object =
+            |count: usize| format!("{{{}}}", (0..count).map(|n| format!("\"n{n}\":1")).collect::<Vec<_>>().join(","));
+        assert_eq!(refused(&format!(r#"{{"tools":{}}}"#, object(65_000))), None);
+        assert_eq!(refused(&format!(r#"{{"tools":{}}}"#, object(65_536))).as_deref(), Some("tools"));
+        let error = JsonObject::parse(Bytes::from(object(65_537))).unwrap_err().to_string();
+        assert!(error.contains("65536"), "{error}");
     }
 }
