@@ -18,13 +18,20 @@ use super::body::{BrokenBody, UpstreamBody};
 /// The most bytes that one piece may become.
 const MAX_PIECE: usize = 64 << 20;
 
+/// Codings over one another, at most.
+const MAX_CODINGS: usize = 3;
+
+/// The most that a zstd frame may have its reader remember, as a power of two: 8 MiB, which every reader must
+/// (RFC 8878, 3.1.1.1.2).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
 /// The longest name of a coding that is told.
 const MAX_NAME: usize = 40;
 
 /// The body without the codings that the headers tell.
 ///
 /// # Errors
-/// The name of a coding that is not known.
+/// The name of a coding that is not known, or the names where they are too many.
 pub(super) fn undo(body: UpstreamBody, headers: &HeaderMap) -> Result<UpstreamBody, String> {
     let told = headers.get_all(CONTENT_ENCODING).iter();
     let names: Vec<String> = told
@@ -34,6 +41,9 @@ pub(super) fn undo(body: UpstreamBody, headers: &HeaderMap) -> Result<UpstreamBo
     if names.is_empty() {
         return Ok(body);
     }
+    if names.len() > MAX_CODINGS {
+        return Err(names.join(", ").chars().take(MAX_NAME).collect());
+    }
     let decoded = Rc::<RefCell<Vec<u8>>>::default();
     let mut decoder: Box<dyn Write> = Box::new(Sink(decoded.clone()));
     for name in names {
@@ -41,7 +51,11 @@ pub(super) fn undo(body: UpstreamBody, headers: &HeaderMap) -> Result<UpstreamBo
             "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(decoder)),
             "deflate" => Box::new(Deflate::Unknown(Some(decoder))),
             "br" => Box::new(DecompressorWriter::new(decoder, 16 << 10)),
-            "zstd" => Box::new(zstd::stream::write::Decoder::new(decoder).map_err(|_| name.to_owned())?),
+            "zstd" => {
+                let mut zstd = zstd::stream::write::Decoder::new(decoder).map_err(|_| name.to_owned())?;
+                zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| name.to_owned())?;
+                Box::new(zstd)
+            }
             other => return Err(other.chars().take(MAX_NAME).collect()),
         };
     }
@@ -219,10 +233,27 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_coding_and_what_is_too_large_is_refused() {
         assert_eq!(undo(body(Vec::new()), &coded("gzip, rot13")).err().as_deref(), Some("rot13"));
+        let many = "gzip, gzip, gzip, gzip";
+        assert_eq!(undo(body(Vec::new()), &coded(many)).err().as_deref(), Some(many));
+        let endless = coded("br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br");
+        assert_eq!(undo(body(Vec::new()), &endless).err().map(|told| told.len()), Some(MAX_NAME));
         assert!(decoded("gzip", b"{\"not\":\"gzip\"}", 100).await.is_err());
         let mut bomb = zstd::encode_all(&*vec![0; MAX_PIECE / 2], 3).unwrap();
         bomb.extend(bomb.clone());
         bomb.extend(bomb.clone());
         assert!(decoded("zstd", &bomb, bomb.len()).await.is_err());
+    }
+
+    /// A frame that has its reader remember more than 8 MiB is broken, as one of a request is.
+    #[tokio::test]
+    async fn a_zstd_window_has_a_limit() {
+        for (log, is_read) in [(ZSTD_WINDOW_LOG, true), (ZSTD_WINDOW_LOG + 1, false)] {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(log).unwrap();
+            encoder.write_all(b"hello").unwrap();
+            encoder.flush().unwrap();
+            let bytes = encoder.finish().unwrap();
+            assert_eq!(decoded("zstd", &bytes, 100).await.is_ok(), is_read, "{log}");
+        }
     }
 }
