@@ -24,8 +24,9 @@ const MAX_REGEX_BYTES: usize = 512 << 10;
 /// The most memory that one of them may take for each thread that uses it, in bytes.
 const MAX_DFA_BYTES: usize = 64 << 10;
 
-/// The longest beginning of a text that a regular expression looks at, in bytes.
-const MAX_MATCHED: usize = 256 << 10;
+/// The longest beginning of a text that a regular expression looks at, in bytes: of a longer text it sees its first 8 KiB
+/// alone, where the text counts as ended. Matching runs on the thread that serves other requests.
+const MAX_MATCHED: usize = 8 << 10;
 
 /// The longest text that may be a number.
 const LONGEST_NUMBER: usize = 64;

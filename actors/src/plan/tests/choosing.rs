@@ -195,3 +195,16 @@ fn nested_strategies_become_one_chain() {
         ["config.targets[0].targets[1]", "config.targets[1].targets[0]", "config.targets[1].targets[1].targets[1]"]
     );
 }
+
+/// A `$regex` looks at no more than the first 8 KiB of a text, so that none holds its thread for long.
+#[test]
+fn a_regular_expression_looks_at_the_beginning_of_a_text() {
+    let plan = plan(json!({"strategy": {"mode": "conditional", "default": "no",
+            "conditions": [{"query": {"params.user": {"$regex": "needle"}}, "then": "yes"}]},
+        "targets": [{"name": "yes", "provider": "a"}, {"name": "no", "provider": "b"}]}));
+    for (before, provider) in [(8 * 1024 - 6, "a"), (8 * 1024 - 5, "b"), (100_000, "b")] {
+        let body = json!({ "user": format!("{}needle", "x".repeat(before)) }).to_string();
+        let chain = chain_for(&plan, json!({}), &body, &mut || 0.0).unwrap();
+        assert_eq!(chain.steps[0].target.provider.as_deref(), Some(provider), "{before}");
+    }
+}
