@@ -65,7 +65,7 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     let settings = config.providers.values();
     let named = settings.flat_map(|settings| [&settings.api_key_env, &settings.base_url_env]).flatten();
     config.provider_variables = named.filter_map(|name| Some((name.clone(), secret(name)?))).collect();
-    config.proxies = outbound::rules(&config.proxy, environment, &mut problems);
+    config.proxies = outbound::rules(&config.proxy, environment, &mut problems, &mut config.warnings);
     config.cache.semantic.proxies = config.proxies.clone();
     check::check(&config, &mut problems);
     check::warn(&mut config);

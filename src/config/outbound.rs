@@ -26,38 +26,52 @@ impl fmt::Debug for ProxySettings {
 }
 
 /// The proxies in force: the section wins over `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are read in
-/// lower case first.
+/// lower case first. `ALL_PROXY` and `NO_PROXY` are written for other programs too, so that what cannot be used of them is
+/// ignored with a warning.
 pub(super) fn rules(
     settings: &ProxySettings,
     environment: &HashMap<String, String>,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<String>,
 ) -> ProxyRules {
     let variable = |name: &'static str| {
         let lower = name.to_ascii_lowercase();
         let set = |name: &str| environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
         set(&lower).or_else(|| set(name)).map(|text| (name, text))
     };
-    let all = variable("ALL_PROXY");
+    let usable = |(name, text): (&str, &str)| match Proxy::parse(text) {
+        Ok(proxy) => Some(proxy),
+        Err(why) => {
+            warnings.push(format!("{name} is ignored: it {why}"));
+            None
+        }
+    };
+    let all = variable("ALL_PROXY").and_then(usable);
     let section = (!settings.url.is_empty()).then_some(("proxy.url", settings.url.as_str()));
     let mut proxy = |source: Option<(&str, &str)>| {
         let (name, text) = source?;
         Proxy::parse(text).inspect_err(|why| problems.push(Problem::new(name, *why))).ok()
     };
-    let https = proxy(section.or_else(|| variable("HTTPS_PROXY")).or(all));
-    let http = proxy(variable("HTTP_PROXY").or(all));
-    // Written for other programs too, it matters only where there is a proxy.
+    let https = proxy(section.or_else(|| variable("HTTPS_PROXY"))).or_else(|| all.clone());
+    let http = proxy(variable("HTTP_PROXY")).or(all);
+    // It matters only where there is a proxy.
     let no_proxy = variable("NO_PROXY").filter(|_| https.is_some() || http.is_some()).map_or("", |(_, text)| text);
-    let entries: Vec<(String, &str)> = match settings.no_proxy.as_slice() {
-        [] => {
-            let entries = no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty());
-            entries.map(|entry| ("NO_PROXY".to_owned(), entry)).collect()
+    let mut except = Vec::new();
+    for (at, entry) in settings.no_proxy.iter().enumerate() {
+        match NoProxy::parse(entry) {
+            Ok(entry) => except.push(entry),
+            Err(why) => problems.push(Problem::new(format!("proxy.no_proxy[{at}]"), why)),
         }
-        own => own.iter().enumerate().map(|(at, entry)| (format!("proxy.no_proxy[{at}]"), entry.as_str())).collect(),
-    };
-    let except = entries.into_iter().filter_map(|(name, entry)| {
-        NoProxy::parse(entry).inspect_err(|why| problems.push(Problem::new(name, why.clone()))).ok()
-    });
-    ProxyRules { https, http, except: except.collect() }
+    }
+    if settings.no_proxy.is_empty() {
+        for entry in no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()) {
+            match NoProxy::parse(entry) {
+                Ok(entry) => except.push(entry),
+                Err(why) => warnings.push(format!("an entry of NO_PROXY is ignored: {why}")),
+            }
+        }
+    }
+    ProxyRules { https, http, except }
 }
 
 #[cfg(test)]
@@ -67,7 +81,7 @@ mod tests {
     fn read(settings: ProxySettings, variables: &[(&str, &str)]) -> (ProxyRules, Vec<String>) {
         let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut problems = Vec::new();
-        let rules = rules(&settings, &environment, &mut problems);
+        let rules = rules(&settings, &environment, &mut problems, &mut Vec::new());
         (rules, problems.iter().map(ToString::to_string).collect())
     }
 
@@ -105,5 +119,23 @@ mod tests {
         assert!(problems[1].starts_with("HTTP_PROXY: must be"), "{problems:?}");
         assert!(problems[2].starts_with("proxy.no_proxy[0]: "), "{problems:?}");
         assert!(!problems.concat().contains("canary"));
+    }
+
+    /// K22: what other programs understand of the environment stops no start.
+    #[test]
+    fn k22_variables_of_other_programs_stop_no_start() {
+        let variables = [
+            ("ALL_PROXY", "socks5://user:canary@x:1080"),
+            ("HTTPS_PROXY", "http://proxy:3128"),
+            ("NO_PROXY", "localhost,[::1],[::1]:8080,10.*,192.168.*,http://host,a*b,<local>,host:http"),
+        ];
+        let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        let rules = rules(&ProxySettings::default(), &environment, &mut problems, &mut warnings);
+        assert_eq!(problems.len(), 0, "{problems:?}");
+        assert_eq!((places(&rules), rules.except.len()), ((at("proxy"), None), 7));
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(warnings[0].starts_with("ALL_PROXY is ignored: it must be") && !warnings[0].contains("canary"));
+        assert!(warnings[1].starts_with("an entry of NO_PROXY is ignored: 'a*b'"), "{warnings:?}");
     }
 }

@@ -43,19 +43,24 @@ enum Place {
 }
 
 impl NoProxy {
-    /// Reads an entry: `*`, `example.com`, `.example.com`, `10.0.0.0/8`, `::1`, each with `:PORT` where only that is meant.
+    /// Reads an entry: `*`, `example.com`, `.example.com`, `10.0.0.0/8`, `10.*`, `::1`, `[::1]`, each with `:PORT` where
+    /// only that is meant. Of a whole address, such as `http://example.com/`, the host and port count.
     ///
     /// # Errors
     /// Where it is none of these.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is no host, domain, address or network");
-        let entry = text.trim().to_ascii_lowercase();
-        if let Some(network) = network(&entry) {
+        let lower = text.trim().to_ascii_lowercase();
+        let entry = match lower.split_once("://") {
+            Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
+            None => lower.as_str(),
+        };
+        if let Some(network) = network(entry) {
             return Ok(Self { place: network, port: None });
         }
         let (host, port) = match entry.rsplit_once(':') {
-            Some((host, port)) => (host, Some(port.parse().map_err(|_| wrong())?)),
-            None => (entry.as_str(), None),
+            Some((host, port)) if !entry.ends_with(']') => (host, Some(port.parse().map_err(|_| wrong())?)),
+            _ => (entry, None),
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let place = match bare.trim_end_matches('.') {
@@ -90,6 +95,9 @@ impl NoProxy {
 }
 
 fn network(text: &str) -> Option<Place> {
+    if let Some(beginning) = text.strip_suffix(".*") {
+        return beginning_of_address(beginning);
+    }
     let (address, bits) = match text.split_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
         None => (text, None),
@@ -97,6 +105,17 @@ fn network(text: &str) -> Option<Place> {
     let address: IpAddr = address.parse().ok()?;
     let all = if address.is_ipv4() { 32 } else { 128 };
     Some(Place::Network(address, bits.unwrap_or(all))).filter(|_| bits.is_none_or(|bits| bits <= all))
+}
+
+/// The network of `10`, `192.168` or `192.168.*`, which stand for all addresses that begin so.
+fn beginning_of_address(text: &str) -> Option<Place> {
+    let known: Vec<&str> = text.trim_end_matches(".*").split('.').collect();
+    let mut octets = [0; 4];
+    for (at, part) in known.iter().enumerate() {
+        *octets.get_mut(at)? = part.parse::<u8>().ok()?;
+    }
+    let bits = u8::try_from(known.len() * 8).ok().filter(|bits| *bits < 32)?;
+    Some(Place::Network(IpAddr::from(octets), bits))
 }
 
 fn shares(network: IpAddr, address: IpAddr, bits: u8) -> bool {
@@ -139,13 +158,31 @@ mod tests {
                 &["http://localhost:1", "http://127.0.0.2", "http://a.b.svc"],
                 &["https://a"],
             ),
+            ("[::1]", &["http://[::1]", "http://[::1]:8001"], &["http://[::2]"]),
+            ("10.*", &["http://10.1.2.3"], &["http://11.0.0.1", "https://ten.example"]),
+            ("192.168.*:81,172.16.*.*", &["http://192.168.7.7:81", "http://172.16.1.1"], &["http://192.168.7.7"]),
+            ("http://host", &["http://host", "https://a.host:81"], &["http://other"]),
+            ("https://host:81/v1/", &["http://host:81"], &["http://host"]),
+            ("http://[::1]:81/", &["http://[::1]:81"], &["http://[::1]"]),
             ("*", &["https://anything.example", "http://10.0.0.1"], &[]),
             ("example.com.", &["https://example.com"], &["https://example.org"]),
         ] {
             covered.iter().for_each(|address| assert!(is_direct(list, address), "{list} covers {address}"));
             not_covered.iter().for_each(|address| assert!(!is_direct(list, address), "{list}: {address}"));
         }
-        for wrong in ["", "a b", "10.0.0.0/33", "host:port", "user@host", "a*b"] {
+        for wrong in [
+            "",
+            "a b",
+            "10.0.0.0/33",
+            "host:port",
+            "user@host",
+            "a*b",
+            "a.*",
+            "1.2.3.4.*",
+            "10.*.1",
+            "http://",
+            "[::1]x",
+        ] {
             assert!(NoProxy::parse(wrong).is_err(), "{wrong}");
         }
     }
