@@ -50,6 +50,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(50);
 /// How long after a line about a failed connection the next one is written.
 const TOLD_AGAIN: Duration = Duration::from_secs(10);
 
+/// How long after a request was sent on a used connection its close still means that the server had given it up before:
+/// what ends later may have been read, worked on and charged for.
+const RESEND_WITHIN: Duration = Duration::from_secs(1);
+
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION")));
 
 /// An answer's head, and its body as it comes.
@@ -98,15 +102,6 @@ pub struct Upstream {
     headers: HeaderMap,
 }
 
-/// A request before it has a connection.
-struct Outgoing {
-    method: Method,
-    origin: Rc<Origin>,
-    path: PathAndQuery,
-    headers: HeaderMap,
-    body: Option<Bytes>,
-}
-
 impl Upstream {
     /// A client for one provider.
     pub fn new(settings: &ProviderSettings, outbound: &Outbound) -> Self {
@@ -153,11 +148,13 @@ impl Upstream {
     /// Where no head came; the text says why.
     pub async fn get(&self, address: &str) -> Result<Fetched, String> {
         let (origin, path) = whole_address(address).ok_or("no http or https address")?;
-        let mut headers = self.headers.clone();
-        headers.insert(HOST, origin.header.clone());
-        let outgoing = Outgoing { method: Method::GET, origin, path, headers, body: None };
+        let message = || {
+            let mut headers = self.headers.clone();
+            headers.insert(HOST, origin.header.clone());
+            message(Method::GET, &path, headers, None)
+        };
         let (head, body) =
-            self.exchange(outgoing).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
+            self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
         Ok(Fetched { status: head.status.as_u16(), headers: head.headers, body })
     }
 
@@ -176,18 +173,25 @@ impl Upstream {
             None => whole_address(&request.path),
         };
         let (origin, path) = to.ok_or(FailureKind::NotReady)?;
-        let mut headers = self.headers.clone();
-        headers.insert(HOST, origin.header.clone());
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-        set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
-        set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        if let Some(credential) = credential {
-            let text = [self.auth_prefix.as_str(), credential.expose()].concat();
-            let value = HeaderValue::from_str(&text).map_err(|_| FailureKind::NotReady)?;
-            headers.insert(self.auth_header.clone(), value);
-        }
-        let body = Some(request.body.clone());
-        let (head, body) = self.exchange(Outgoing { method: Method::POST, origin, path, headers, body }).await?;
+        let credential = match credential {
+            Some(secret) => {
+                let text = [self.auth_prefix.as_str(), secret.expose()].concat();
+                Some(HeaderValue::from_str(&text).map_err(|_| FailureKind::NotReady)?)
+            }
+            None => None,
+        };
+        let message = || {
+            let mut headers = self.headers.clone();
+            headers.insert(HOST, origin.header.clone());
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+            set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            if let Some(credential) = &credential {
+                headers.insert(self.auth_header.clone(), credential.clone());
+            }
+            message(Method::POST, &path, headers, Some(request.body.clone()))
+        };
+        let (head, body) = self.exchange(&origin, message).await?;
         let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
             Ok(body) => (body, None),
             Err(coding) => (Box::pin(empty()) as UpstreamBody, Some(coding)),
@@ -202,22 +206,29 @@ impl Upstream {
         })
     }
 
-    /// Sends a request on a connection that is idle, or on a new one. What an idle one does not answer is sent once more
-    /// on a new one: its server may have closed it at the same moment (J 7).
-    async fn exchange(&self, outgoing: Outgoing) -> Result<(Parts, UpstreamBody), FailureKind> {
+    /// Sends a request on a connection that is idle, or on a new one. Where an idle one ends at once, the request is built
+    /// and sent once more on a new one: its server may have closed it at the same moment (J 7).
+    async fn exchange(
+        &self,
+        origin: &Rc<Origin>,
+        message: impl Fn() -> Request<RequestBody>,
+    ) -> Result<(Parts, UpstreamBody), FailureKind> {
         let mut may_reuse = true;
         loop {
-            let idle = if may_reuse { self.pool.take(&outgoing.origin, Instant::now()) } else { None };
+            let idle = if may_reuse { self.pool.take(origin, Instant::now()) } else { None };
             let is_reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.connect(&outgoing.origin).await?,
+                None => self.connect(origin).await?,
             };
-            match connection.exchange(outgoing.message()).await {
-                Ok(response) if is_reused && is_farewell(&response) => may_reuse = false,
-                Ok(response) => return Ok(self.answer(response, connection, outgoing.origin)),
+            let begun = Instant::now();
+            let exchanged = connection.exchange(message()).await;
+            let was_given_up = is_reused && begun.elapsed() < RESEND_WITHIN;
+            match exchanged {
+                Ok(response) if was_given_up && is_farewell(&response) => may_reuse = false,
+                Ok(response) => return Ok(self.answer(response, connection, origin.clone())),
                 Err(Unanswered::NotSent) if is_reused => {}
-                Err(Unanswered::Closed) if is_reused => may_reuse = false,
+                Err(Unanswered::Closed) if was_given_up => may_reuse = false,
                 Err(Unanswered::Broken) => return Err(FailureKind::Broken),
                 Err(_) => return Err(FailureKind::Connect(ConnectCause::ClosedBeforeAnswer)),
             }
@@ -252,14 +263,12 @@ impl Upstream {
     }
 }
 
-impl Outgoing {
-    fn message(&self) -> Request<RequestBody> {
-        let mut message = Request::new(RequestBody(self.body.clone()));
-        *message.method_mut() = self.method.clone();
-        *message.uri_mut() = Uri::from(self.path.clone());
-        *message.headers_mut() = self.headers.clone();
-        message
-    }
+fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Option<Bytes>) -> Request<RequestBody> {
+    let mut message = Request::new(RequestBody(body));
+    *message.method_mut() = method;
+    *message.uri_mut() = Uri::from(path.clone());
+    *message.headers_mut() = headers;
+    message
 }
 
 /// Whether an answer says that a server gave the connection up before it had a request (408, which Node, HAProxy and

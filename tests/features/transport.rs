@@ -1,6 +1,7 @@
 //! The way to a provider: connections that are used again, codings, limits, certificates, and why there is no connection.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -62,6 +63,22 @@ async fn j7_a_request_on_a_connection_that_closes_is_sent_once_more() {
     assert_eq!(gateway.request_log("j7").await["cause"], "closed_before_answer");
     assert_eq!((provider.connections(), provider.requests()), (21, 41), "once more, and not again");
     assert_eq!(gateway.actor("provider:openai").await["state"]["last_failure"], "closed_before_answer");
+}
+
+/// J 7: a request that a provider had for more than a second is not sent again, as it may have been charged for.
+#[tokio::test]
+async fn j7_a_request_that_a_provider_had_for_long_is_sent_once() {
+    let provider = RawProvider::start(|_, request| match request {
+        0 => Turn::write(hello_from("")),
+        _ => Turn::close("").after(Duration::from_millis(1200)),
+    })
+    .await;
+    let (gateway, key) = before(&provider).await;
+    assert_eq!(ask(&gateway, &key).await.expect(200).content(), "hello");
+    let error = ask(&gateway, &key).await.expect(503).json();
+    assert_eq!(error["error"]["code"], "provider_unreachable");
+    assert!(error["error"]["message"].as_str().unwrap().contains("closed the connection"), "{error}");
+    assert_eq!((provider.connections(), provider.requests()), (1, 2), "nothing is sent twice");
 }
 
 /// J 7: a connection is not used again when its server keeps it no longer: as it tells, or as it is configured.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -14,17 +15,24 @@ use super::http::Reader;
 pub struct Turn {
     pub bytes: Vec<u8>,
     pub close: bool,
+    /// How long the provider waits before it does so.
+    pub after: Duration,
 }
 
 impl Turn {
     /// These bytes, with the connection left open.
     pub fn write(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), close: false }
+        Self { bytes: bytes.into(), close: false, after: Duration::ZERO }
     }
 
     /// These bytes, and the end of the connection.
     pub fn close(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), close: true }
+        Self { bytes: bytes.into(), close: true, after: Duration::ZERO }
+    }
+
+    /// The same, some time later.
+    pub fn after(self, after: Duration) -> Self {
+        Self { after, ..self }
     }
 }
 
@@ -58,6 +66,7 @@ impl RawProvider {
                         reader.body().await;
                         requests.fetch_add(1, Ordering::Relaxed);
                         let turn = turn(connection, request);
+                        tokio::time::sleep(turn.after).await;
                         if write.write_all(&turn.bytes).await.is_err() || turn.close {
                             return;
                         }
