@@ -40,8 +40,8 @@ impl Written {
     /// Lets bad rows in, as those are that were there before the checks.
     async fn drop_checks(&self, gateway: &Gateway) {
         if self.url.is_some() {
-            self.sql(gateway, "ALTER TABLE pricing_config DROP CONSTRAINT IF EXISTS pricing_config_tier_known").await;
-            self.sql(gateway, "ALTER TABLE virtual_keys DROP CONSTRAINT IF EXISTS virtual_keys_lists").await;
+            self.sql(gateway, "ALTER TABLE pricing_config DISABLE TRIGGER pricing_config_checked").await;
+            self.sql(gateway, "ALTER TABLE virtual_keys DISABLE TRIGGER virtual_keys_checked").await;
         } else {
             self.sql(
                 gateway,

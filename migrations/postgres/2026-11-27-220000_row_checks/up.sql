@@ -1,4 +1,5 @@
--- Keep rows out that no version can read. NOT VALID: rows that are there already stay, and are named by the gateway.
+-- Keep rows out that no version can read. Rows that are there already stay, and are named by the gateway. Triggers that
+-- judge the columns that change, and no constraints: those judge every update of an old bad row, a revocation too.
 
 CREATE FUNCTION gateway_is_json_list(list TEXT, element TEXT) RETURNS BOOLEAN LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -7,20 +8,55 @@ EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END $$;
 
-ALTER TABLE virtual_keys
-    ADD CONSTRAINT virtual_keys_lists
-        CHECK (gateway_is_json_list(allowed_models, 'string') AND gateway_is_json_list(allowed_providers, 'string'))
-        NOT VALID,
-    ADD CONSTRAINT virtual_keys_times
-        CHECK (isfinite(created_at) AND isfinite(updated_at) AND isfinite(expires_at) AND isfinite(former_until))
-        NOT VALID;
+-- In both functions OLD is NULL for an insert.
+CREATE FUNCTION gateway_check_virtual_key() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    wrong TEXT;
+BEGIN
+    wrong := CASE
+        WHEN NEW.allowed_models IS DISTINCT FROM OLD.allowed_models
+            AND NOT gateway_is_json_list(NEW.allowed_models, 'string')
+            THEN 'allowed_models must be a JSON array of texts'
+        WHEN NEW.allowed_providers IS DISTINCT FROM OLD.allowed_providers
+            AND NOT gateway_is_json_list(NEW.allowed_providers, 'string')
+            THEN 'allowed_providers must be a JSON array of texts'
+        WHEN NEW.created_at IS DISTINCT FROM OLD.created_at AND NOT isfinite(NEW.created_at)
+            THEN 'created_at must be finite'
+        WHEN NEW.updated_at IS DISTINCT FROM OLD.updated_at AND NOT isfinite(NEW.updated_at)
+            THEN 'updated_at must be finite'
+        WHEN NEW.expires_at IS DISTINCT FROM OLD.expires_at AND NOT isfinite(NEW.expires_at)
+            THEN 'expires_at must be finite'
+        WHEN NEW.former_until IS DISTINCT FROM OLD.former_until AND NOT isfinite(NEW.former_until)
+            THEN 'former_until must be finite'
+    END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'refused by the gateway: %', wrong USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
 
-ALTER TABLE pricing_config
-    ADD CONSTRAINT pricing_config_tier_known
-        CHECK (service_tier IN ('', 'default', 'flex', 'priority', 'batch')) NOT VALID,
-    ADD CONSTRAINT pricing_config_day_finite CHECK (isfinite(effective_from)) NOT VALID,
-    ADD CONSTRAINT pricing_config_above_list CHECK (gateway_is_json_list(above, 'object')) NOT VALID;
+CREATE TRIGGER virtual_keys_checked
+    BEFORE INSERT OR UPDATE OF allowed_models, allowed_providers, created_at, updated_at, expires_at, former_until
+    ON virtual_keys FOR EACH ROW EXECUTE FUNCTION gateway_check_virtual_key();
 
--- NaN is a NUMERIC, and above every other.
-ALTER TABLE budget_spend ADD CONSTRAINT budget_spend_number CHECK (spent <> 'NaN') NOT VALID;
-ALTER TABLE budget_leases ADD CONSTRAINT budget_leases_number CHECK (granted <> 'NaN') NOT VALID;
+CREATE FUNCTION gateway_check_price() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    wrong TEXT;
+BEGIN
+    wrong := CASE
+        WHEN NEW.service_tier IS DISTINCT FROM OLD.service_tier
+            AND NEW.service_tier NOT IN ('', 'default', 'flex', 'priority', 'batch')
+            THEN 'service_tier must be empty, flex, priority or batch'
+        WHEN NEW.effective_from IS DISTINCT FROM OLD.effective_from AND NOT isfinite(NEW.effective_from)
+            THEN 'effective_from must be a day such as 2026-11-25'
+        WHEN NEW.above IS DISTINCT FROM OLD.above AND NOT gateway_is_json_list(NEW.above, 'object')
+            THEN 'above must be a JSON array of objects'
+    END;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION 'refused by the gateway: %', wrong USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER pricing_config_checked BEFORE INSERT OR UPDATE OF service_tier, effective_from, above
+    ON pricing_config FOR EACH ROW EXECUTE FUNCTION gateway_check_price();

@@ -1,3 +1,4 @@
+DROP TRIGGER virtual_keys_log_replaced_by_update;
 DROP TRIGGER virtual_keys_log_replaced;
 DROP TRIGGER virtual_keys_check_insert;
 DROP TRIGGER virtual_keys_check_update;

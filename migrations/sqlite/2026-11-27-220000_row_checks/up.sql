@@ -96,3 +96,10 @@ CREATE TRIGGER virtual_keys_log_replaced BEFORE INSERT ON virtual_keys BEGIN
     INSERT INTO change_log (table_name, row_id)
         SELECT 'virtual_keys', id FROM virtual_keys WHERE virtual_key = NEW.virtual_key AND id <> NEW.id;
 END;
+
+-- UPDATE OR REPLACE does so with the row whose id or virtual_key it takes.
+CREATE TRIGGER virtual_keys_log_replaced_by_update BEFORE UPDATE OF id, virtual_key ON virtual_keys BEGIN
+    INSERT INTO change_log (table_name, row_id)
+        SELECT 'virtual_keys', id FROM virtual_keys
+        WHERE (virtual_key = NEW.virtual_key OR id = NEW.id) AND id <> OLD.id;
+END;

@@ -163,3 +163,23 @@ async fn a_replaced_row_is_seen() {
     let found = store.read_keys(&since(&store, &mark).await.of("virtual_keys").unwrap()).await.unwrap();
     assert_eq!(found.rows.len(), 1);
 }
+
+/// H-4: nor does SQLite tell a trigger of what an UPDATE OR REPLACE takes away.
+#[actix_rt::test]
+async fn h_4_a_row_that_an_update_replaces_is_seen() {
+    let place = Place::sqlite();
+    let (store, sql) = (place.store().await, Sql::of(&place));
+    for id in ["a", "b", "c"] {
+        store.insert_key(&row(id)).await.unwrap();
+    }
+    let mark = store.changes_since(None).await.unwrap().mark;
+    sql.run(
+        "UPDATE OR REPLACE virtual_keys SET virtual_key = (SELECT virtual_key FROM virtual_keys WHERE id = 'a') \
+         WHERE id = 'b'",
+    );
+    let changes = since(&store, &mark).await;
+    assert_eq!(changes.of("virtual_keys"), some(&["a", "b"]));
+    sql.run("UPDATE OR REPLACE virtual_keys SET id = 'c' WHERE id = 'b'");
+    assert_eq!(since(&store, &changes.mark).await.of("virtual_keys"), some(&["b", "c"]));
+    assert_eq!(store.list_keys().await.unwrap().len(), 1);
+}
