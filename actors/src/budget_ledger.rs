@@ -84,13 +84,15 @@ struct Book {
     renewed: Cell<Option<Moment>>,
     /// Processes that are gone with their journals and were told.
     abandoned: RefCell<HashSet<String>>,
+    /// Processes that left rows which the store refuses; the next start tries them again.
+    refused: RefCell<HashSet<String>>,
     courier: Option<Courier>,
     /// Up to where changes of limits and prices were read; locked while they are.
     seen: tokio::sync::Mutex<Option<Mark>>,
     /// The same when old rows were last removed.
     seen_before: RefCell<Option<Mark>>,
     /// What was told last of what goes wrong, by the work that does.
-    told: RefCell<HashMap<&'static str, String>>,
+    told: RefCell<HashMap<String, String>>,
     announcer: Announcer,
 }
 
@@ -103,7 +105,7 @@ impl BudgetLedger {
     /// Takes up what gone processes left, reads limits and prices, and starts the actor on the current thread.
     ///
     /// # Errors
-    /// Where the store fails.
+    /// Where the store fails; what one left journal is refused for is noted.
     pub async fn start_here(
         ledger: SharedLedger,
         store: Rc<Store>,
@@ -124,13 +126,17 @@ impl BudgetLedger {
             doubts: RefCell::default(),
             renewed: Cell::default(),
             abandoned: RefCell::default(),
+            refused: RefCell::default(),
             seen: tokio::sync::Mutex::default(),
             seen_before: RefCell::default(),
             told: RefCell::default(),
             announcer,
         });
         book.seed_prices().await?;
-        book.take_up_orphans().await?;
+        match book.take_up_orphans().await {
+            Err(error) if error.is_away() => return Err(error),
+            taken => book.note("left journals", taken),
+        }
         book.refresh().await?;
         Ok(Self { book }.start())
     }
@@ -190,14 +196,14 @@ impl Handler<Refresh> for BudgetLedger {
 
 impl Book {
     /// Shows a failure in `GET /admin/actors`, and once in the log; that the store is away it tells by itself.
-    fn note<T>(&self, work: &'static str, result: Result<T, StoreError>) {
+    fn note<T>(&self, work: &str, result: Result<T, StoreError>) {
         let mut told = self.told.borrow_mut();
         let Err(error) = result else { return drop(told.remove(work)) };
         let text = error.to_string();
         self.stats.fail(&text);
         if !error.is_away() && told.get(work) != Some(&text) {
             log::warn!("budget ledger: {work}: {text}");
-            told.insert(work, text);
+            told.insert(work.to_owned(), text);
         }
     }
 }

@@ -58,7 +58,12 @@ impl Journal {
     /// # Errors
     /// Where the operating system refuses, for example because the disk is full.
     pub fn append(&self, line: &str) -> io::Result<Written> {
-        Segment::append(&self.current.load_full(), line)
+        loop {
+            // Who rotates puts the next file in place before the former one is sealed.
+            if let Some(written) = Segment::append(&self.current.load_full(), line)? {
+                return Ok(written);
+            }
+        }
     }
 
     /// Whether the disk did not take the last row.

@@ -109,11 +109,22 @@ impl Ledger {
 
     /// Writes a row to the journal and hands it to the ledger.
     pub fn book(&self, row: Box<UsageRow>) {
+        self.book_instead(row, None);
+    }
+
+    /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
+    pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<Written>) {
         let line = match serde_json::to_string(&row) {
             Ok(line) => line,
             Err(error) => return log::error!("usage row {}: {error}", row.id),
         };
-        let written = self.journal.append(&line).inspect_err(|error| self.complain(error)).ok();
+        let written = match (self.journal.append(&line).inspect_err(|error| self.complain(error)), provisional) {
+            (Ok(written), provisional) => {
+                provisional.into_iter().for_each(Written::stored);
+                Some(written)
+            }
+            (Err(_), provisional) => provisional,
+        };
         if !self.outbox().add(Waiting { row, written }) {
             log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
         }
@@ -134,7 +145,7 @@ impl Ledger {
 
     /// What of usage rows an operator should know of.
     pub fn troubles(&self) -> Vec<String> {
-        let Counts { in_memory, in_journal_only, lost } = self.waiting();
+        let Counts { in_memory, in_journal_only, refused, lost } = self.waiting();
         let mut troubles = Vec::new();
         if self.store.fails() {
             let rows = in_memory as u64 + in_journal_only;
@@ -148,6 +159,11 @@ impl Ledger {
         if self.journal.refuses() {
             troubles.push(format!(
                 "usage journal: the disk refuses rows; {in_memory} are in memory, some of them there alone"
+            ));
+        }
+        if refused > 0 {
+            troubles.push(format!(
+                "usage log: the store refuses {refused} rows, which stay in the journal; their budgets keep what was leased"
             ));
         }
         if lost > 0 {
@@ -189,7 +205,7 @@ impl Ledger {
     /// Reads some rows back that are in the journal alone; all that are in memory are older and must be taken before.
     ///
     /// # Errors
-    /// Where the journal cannot be read; nothing is then changed.
+    /// Where the journal cannot be read; those rows are then tried after all others.
     pub(crate) fn take_spilled(&self) -> std::io::Result<Option<Vec<Waiting>>> {
         let Some(spilled) = self.outbox().take_spilled() else { return Ok(None) };
         match spilled.read() {
@@ -221,6 +237,19 @@ impl Ledger {
             }
         }
         self.outbox().put_back(rows);
+    }
+
+    /// Sets a row aside that the store refuses: the journal keeps it for the next start.
+    pub(crate) fn set_aside(&self, waiting: Waiting) {
+        let Waiting { row, written } = waiting;
+        // What is not told to be stored keeps its file.
+        let is_kept = written.is_some() || self.book_provisionally(&row).is_some();
+        self.outbox().set_aside(is_kept);
+    }
+
+    /// How many pieces of the journal wait to be read back.
+    pub(crate) fn spilled_pieces(&self) -> usize {
+        self.outbox().spilled_pieces()
     }
 
     /// Notes that the store has some rows that were taken out.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::budget::accounts::Charge;
 use crate::budget::output_limit::OutputLimit;
 use crate::budget::reservation::Reservation;
+use crate::journal::Written;
 use crate::ledger::{OpenAttempt, SharedLedger};
 use crate::limits::admission::TokenHold;
 use crate::money::PicoUsd;
@@ -147,13 +148,26 @@ impl Metering {
 
     fn book(&mut self, usage: &Usage, status: &'static str, estimated: bool) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, self.reservation.take())
+        book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, self.reservation.take().into())
     }
 }
 
 impl Drop for Metering {
     fn drop(&mut self) {
         self.settle_by_count("cancelled");
+    }
+}
+
+/// What an attempt holds until it is booked.
+struct Held {
+    reservation: Option<Reservation>,
+    /// The provisional line in the journal.
+    noted: Option<Written>,
+}
+
+impl From<Option<Reservation>> for Held {
+    fn from(reservation: Option<Reservation>) -> Self {
+        Self { reservation, noted: None }
     }
 }
 
@@ -165,7 +179,7 @@ fn book(
     now: DateTime<Utc>,
     status: &'static str,
     estimated: bool,
-    reservation: Option<Reservation>,
+    Held { reservation, noted }: Held,
 ) -> Option<PicoUsd> {
     let (cost, is_priced) = fill(ledger, &mut draft, usage, now, status, estimated);
     ledger.metrics.price_lookup(is_priced);
@@ -179,7 +193,7 @@ fn book(
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     // First the journal: what is settled is never forgotten.
     if ledger.log_all || reservation.is_some() {
-        ledger.book(row);
+        ledger.book_instead(row, noted);
     }
     if let Some(reservation) = reservation {
         reservation.settle(cost.unwrap_or_default());

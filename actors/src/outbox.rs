@@ -27,6 +27,8 @@ pub struct Counts {
     pub in_memory: usize,
     /// In the journal alone; they are read back as soon as the store takes rows.
     pub in_journal_only: u64,
+    /// In the journal, as the store refuses them.
+    pub refused: u64,
     /// Lost, since the process began.
     pub lost: u64,
 }
@@ -39,6 +41,7 @@ pub struct Outbox {
     taken: usize,
     /// Rows in the journal alone; all of them are younger than those in memory.
     spilled: VecDeque<Spilled>,
+    refused: u64,
     lost: u64,
     max_in_memory: usize,
 }
@@ -46,7 +49,7 @@ pub struct Outbox {
 impl Default for Outbox {
     fn default() -> Self {
         let (rows, spilled) = (Vec::new(), VecDeque::new());
-        Self { rows, taken: 0, spilled, lost: 0, max_in_memory: MAX_IN_MEMORY }
+        Self { rows, taken: 0, spilled, refused: 0, lost: 0, max_in_memory: MAX_IN_MEMORY }
     }
 }
 
@@ -94,9 +97,14 @@ impl Outbox {
         self.lost += spilled.count.saturating_sub(rows as u64);
     }
 
-    /// Puts back what could not be read.
+    /// How many pieces are in the journal alone.
+    pub fn spilled_pieces(&self) -> usize {
+        self.spilled.len()
+    }
+
+    /// Puts back what could not be read, behind what may be.
     pub fn put_spilled_back(&mut self, spilled: Spilled) {
-        self.spilled.push_front(spilled);
+        self.spilled.push_back(spilled);
     }
 
     /// Puts rows back that the store did not take.
@@ -111,10 +119,16 @@ impl Outbox {
         self.taken = self.taken.saturating_sub(rows);
     }
 
+    /// One of the rows that were taken out is not tried again: the journal keeps it, or it is lost.
+    pub fn set_aside(&mut self, is_kept: bool) {
+        self.stored(1);
+        *(if is_kept { &mut self.refused } else { &mut self.lost }) += 1;
+    }
+
     /// How many there are.
     pub fn counts(&self) -> Counts {
         let in_journal_only = self.spilled.iter().map(|spilled| spilled.count).sum();
-        Counts { in_memory: self.rows.len() + self.taken, in_journal_only, lost: self.lost }
+        Counts { in_memory: self.rows.len() + self.taken, in_journal_only, refused: self.refused, lost: self.lost }
     }
 
     /// Gives memory less room.

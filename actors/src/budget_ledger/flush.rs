@@ -30,11 +30,13 @@ impl Book {
 
     pub(super) async fn flush_all(&self) -> Result<(), StoreError> {
         let mut result = self.write_out(self.ledger.take()).await;
-        // What memory had no room for comes back from the journal (J 6).
-        while result.is_ok()
-            && let Some(waiting) = self.ledger.take_spilled().map_err(StoreError::Journal)?
-        {
-            result = self.write_out(waiting).await;
+        // What memory had no room for comes back from the journal (J 6); a file that cannot be read holds no other back.
+        let mut unreadable = Vec::new();
+        while result.is_ok() && unreadable.len() < self.ledger.spilled_pieces() {
+            match self.ledger.take_spilled() {
+                Ok(waiting) => result = self.write_out(waiting.unwrap_or_default()).await,
+                Err(error) => unreadable.push(error),
+            }
         }
         // Where the disk was full, a file of stored rows makes room.
         let journal = self.ledger.journal();
@@ -44,7 +46,29 @@ impl Book {
             log::error!("usage journal: {error}");
         }
         result?;
-        self.alert().await
+        self.alert().await?;
+        unreadable.pop().map_or(Ok(()), |error| Err(StoreError::Journal(error)))
+    }
+
+    /// Writes rows, and gives the places of those that the store refuses. They are found by halving, so that they hold no
+    /// other row back.
+    pub(super) async fn record(&self, rows: &[&UsageRow]) -> Result<Vec<usize>, StoreError> {
+        let (mut refused, mut pieces) = (Vec::new(), vec![(0, rows)]);
+        while let Some((at, piece)) = pieces.pop() {
+            match (self.store.record_usage(piece).await, piece) {
+                (Err(error), [row]) if error.is_refusal() => {
+                    log::error!("the store refuses the usage row {}, which stays in the journal: {error}", row.id);
+                    self.stats.fail(&error.to_string());
+                    refused.push(at);
+                }
+                (Err(error), _) if error.is_refusal() => {
+                    let (first, second) = piece.split_at(piece.len() / 2);
+                    pieces.extend([(at + first.len(), second), (at, first)]);
+                }
+                (recorded, _) => recorded?,
+            }
+        }
+        Ok(refused)
     }
 
     /// Writes some rows; those that the store does not take wait on.
@@ -52,15 +76,22 @@ impl Book {
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(AT_ONCE));
             let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
-            if let Err(error) = self.store.record_usage(&rows).await {
-                waiting.extend(rest);
-                self.ledger.put_back(waiting);
-                return Err(error);
+            let refused = match self.record(&rows).await {
+                Ok(refused) => refused,
+                Err(error) => {
+                    waiting.extend(rest);
+                    self.ledger.put_back(waiting);
+                    return Err(error);
+                }
+            };
+            let mut stored = std::mem::replace(&mut waiting, rest);
+            for at in refused.into_iter().rev() {
+                self.ledger.set_aside(stored.remove(at));
             }
-            log::debug!(rows = rows.len(); "usage rows are stored");
+            log::debug!(rows = stored.len(); "usage rows are stored");
             // At once, so that no lease is granted in between with a spend that is then counted twice.
-            self.note_written(&rows);
-            self.ledger.stored(std::mem::replace(&mut waiting, rest));
+            self.note_written(&stored.iter().map(|waiting| &*waiting.row).collect::<Vec<_>>());
+            self.ledger.stored(stored);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::changes::Change;
 use crate::db::StoreError;
-use crate::journal::take_orphans;
+use crate::journal::{Orphan, take_orphans};
 use crate::outbox::Counts;
 
 /// How long the end of the process waits for attempts that are being cut or counted.
@@ -34,8 +34,12 @@ impl Book {
         self.note("idle slices", self.return_idle().await);
         self.note("doubtful leases", self.settle_doubts().await);
         self.note("left journals", self.take_up_orphans().await);
-        self.note("renewal of leases", self.renew_leases().await);
-        self.note("abandoned leases", self.tell_abandoned().await);
+        let renewed = self.renew_leases().await;
+        // All leases are read for it, so that it is done no more often than they are renewed.
+        if matches!(renewed, Ok(true)) {
+            self.note("abandoned leases", self.tell_abandoned().await);
+        }
+        self.note("renewal of leases", renewed);
     }
 
     pub(super) async fn seed_prices(&self) -> Result<(), StoreError> {
@@ -66,22 +70,46 @@ impl Book {
     }
 
     /// Writes the rows of processes that were killed, then gives back what they had leased (B2).
+    /// What one of them cannot do keeps no other from being taken up.
+    ///
+    /// # Errors
+    /// Where the store is away, or the folder cannot be read.
     pub(super) async fn take_up_orphans(&self) -> Result<(), StoreError> {
         for orphan in take_orphans(&self.settings.journal).map_err(StoreError::Journal)? {
-            let mut count = 0;
-            let read = orphan.read(AT_ONCE, async |rows| {
-                count += rows.len();
-                self.store.record_usage(&rows.iter().collect::<Vec<_>>()).await
-            });
-            let unreadable = read.await?;
-            if unreadable > 0 {
-                log::error!("{unreadable} pieces of the usage journal of {} are no rows", orphan.replica);
+            if self.refused.borrow().contains(&orphan.replica) {
+                continue;
             }
-            self.store.release_replica(&orphan.replica).await?;
-            log::info!("took up {count} usage rows that {} had left", orphan.replica);
-            orphan.remove().map_err(StoreError::Journal)?;
+            let work = format!("journal of {}", orphan.replica);
+            match self.take_up(orphan).await {
+                Err(error) if error.is_away() => return Err(error),
+                taken => self.note(&work, taken),
+            }
         }
         Ok(())
+    }
+
+    async fn take_up(&self, orphan: Orphan) -> Result<(), StoreError> {
+        let (mut count, mut refused) = (0, 0);
+        let read = orphan.read(AT_ONCE, async |rows| {
+            count += rows.len();
+            refused += self.record(&rows.iter().collect::<Vec<_>>()).await?.len();
+            Ok::<_, StoreError>(())
+        });
+        let unreadable = read.await?;
+        if unreadable > 0 {
+            log::error!("{unreadable} pieces of the usage journal of {} are no rows", orphan.replica);
+        }
+        if refused > 0 {
+            log::error!(
+                "the store refuses {refused} usage rows that {} had left: its journal stays, and its leases count as spent",
+                orphan.replica
+            );
+            self.refused.borrow_mut().insert(orphan.replica);
+            return Ok(());
+        }
+        self.store.release_replica(&orphan.replica).await?;
+        log::info!("took up {count} usage rows that {} had left", orphan.replica);
+        orphan.remove().map_err(StoreError::Journal)
     }
 
     pub(super) async fn set_limit(&self, set: SetLimit) -> Result<(), StoreError> {
@@ -118,7 +146,11 @@ impl Book {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let _alone = self.flushing.lock().await;
-        self.flush_all().await?;
+        let flushed = self.flush_all().await;
+        // A file that cannot be read stays for the next start, as does all that an attempt has still to write to.
+        if !matches!(flushed, Ok(()) | Err(StoreError::Journal(_))) || self.ledger.open_attempts() > 0 {
+            return flushed;
+        }
         // What a row costs that is in the journal alone stays leased until whoever takes the journal up has booked it (L-4).
         if self.ledger.waiting() == Counts::default()
             && !self.ledger.journal().has_rows().map_err(StoreError::Journal)?
@@ -126,6 +158,6 @@ impl Book {
             self.store.release_replica(&self.ledger.replica).await?;
         }
         self.ledger.journal().close();
-        Ok(())
+        flushed
     }
 }

@@ -45,12 +45,12 @@ impl Book {
         })
     }
 
-    /// Renews what this process holds, a few times in the time that a lease stands.
-    pub(super) async fn renew_leases(&self) -> Result<(), StoreError> {
+    /// Renews what this process holds, a few times in the time that a lease stands, and tells whether it was time to.
+    pub(super) async fn renew_leases(&self) -> Result<bool, StoreError> {
         let now = Moment::now();
         let since = self.renewed.get().map(|renewed| now.saturating_duration_since(renewed));
         if since.is_some_and(|since| since < self.settings.lease / RENEWALS) {
-            return Ok(());
+            return Ok(false);
         }
         let good_until = now + self.settings.good_for();
         let renewed = self.store.renew_leases(&self.ledger.replica, self.settings.lease).await?;
@@ -65,7 +65,7 @@ impl Book {
         }
         // What no budget in use holds was left by an answer that was lost, or by a request that cost more than was reserved.
         self.doubts.borrow_mut().extend(renewed);
-        Ok(())
+        Ok(true)
     }
 
     /// Tells once of each process that is gone with its journal: what it had leased counts as spent, as nobody knows

@@ -34,9 +34,24 @@ fn scope() -> Scope {
     Scope::new(ScopeKind::Key, "a")
 }
 
+fn charged(number: u128, scope: Scope) -> UsageRow {
+    let charges = vec![Charge { scope, period: PERIOD.into() }];
+    UsageRow { cost: Some(COST), charges, ..row(number) }
+}
+
+/// A row that the store refuses: no index holds the budget's name.
+fn refused(number: u128) -> UsageRow {
+    let name: String = (0..400).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+    charged(number, Scope::new(ScopeKind::Key, &*name))
+}
+
 impl Troubled {
     async fn start(flush: Duration) -> Self {
-        let (postgres, dir) = (TestPostgres::start(), TestDir::new());
+        Self::start_in(TestDir::new(), flush).await
+    }
+
+    async fn start_in(dir: TestDir, flush: Duration) -> Self {
+        let postgres = TestPostgres::start();
         let url = postgres.database();
         let metrics = Arc::new(Metrics::new().unwrap());
         let prices = PriceTable::new(Vec::new());
@@ -69,10 +84,7 @@ impl Troubled {
     }
 
     fn book(&self, numbers: std::ops::Range<u128>) {
-        for number in numbers {
-            let charges = vec![Charge { scope: scope(), period: PERIOD.into() }];
-            self.ledger.book(Box::new(UsageRow { cost: Some(COST), charges, ..row(number) }));
-        }
+        numbers.for_each(|number| self.ledger.book(Box::new(charged(number, scope()))));
     }
 
     async fn wait_for(&self, counts: Counts) {
@@ -96,7 +108,7 @@ impl Troubled {
 }
 
 fn counts(in_memory: usize, in_journal_only: u64) -> Counts {
-    Counts { in_memory, in_journal_only, lost: 0 }
+    Counts { in_memory, in_journal_only, ..Counts::default() }
 }
 
 /// J 6: rows for which memory had no room reach the store when it is back, once and without a restart; readiness tells
@@ -146,4 +158,62 @@ async fn l4_a_process_that_ends_frees_no_money_of_rows_that_are_in_its_journal()
     tokio::time::timeout(Duration::from_secs(30), closed).await.unwrap();
     assert_eq!(troubled.books().await, (50, 350, 0));
     assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 0);
+}
+
+/// J 26: a row that the store refuses holds no other back, stays in the journal, and frees no money.
+#[actix_rt::test]
+async fn j26_a_refused_row_holds_no_other_back() {
+    let troubled = Troubled::start(Duration::from_millis(20)).await;
+    troubled.book(0..3);
+    troubled.ledger.book(Box::new(refused(3)));
+    troubled.book(4..7);
+    troubled.wait_for(Counts { refused: 1, ..counts(0, 0) }).await;
+    troubled.book(7..10);
+    troubled.wait_for(Counts { refused: 1, ..counts(0, 0) }).await;
+    assert_eq!(troubled.books().await, (9, 63, 937));
+    let troubles = troubled.ledger.troubles().join("; ");
+    assert!(troubles.contains("the store refuses 1 rows"), "{troubles}");
+    troubled.actor.send(Close).await.unwrap().unwrap();
+    assert_eq!(troubled.books().await, (9, 63, 937), "the lease stays");
+    assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 2, "the journal and its lock");
+}
+
+/// J 26: a left journal with a row that the store refuses keeps no process from starting, and no other journal waiting.
+#[actix_rt::test]
+async fn j26_a_refused_row_of_a_left_journal_holds_no_start_back() {
+    let dir = TestDir::new();
+    for (name, rows) in [("a", [charged(0, scope()), refused(1)]), ("b", [2, 3].map(|n| charged(n, scope())))] {
+        let journal = crate::journal::Journal::open(dir.path(), name).unwrap();
+        rows.iter().for_each(|row| drop(journal.append(&serde_json::to_string(row).unwrap()).unwrap()));
+    }
+    let troubled = Troubled::start_in(dir, Duration::from_millis(20)).await;
+    assert_eq!(troubled.books().await.0, 3);
+    assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 4, "of the first one, and the own");
+}
+
+/// B2: the journal and the leases stay where an attempt has still to be booked when the process ends.
+#[actix_rt::test]
+async fn b2_a_process_that_ends_keeps_the_journal_of_open_attempts() {
+    let troubled = Troubled::start(Duration::from_millis(20)).await;
+    let open = crate::ledger::OpenAttempt::of(&troubled.ledger);
+    troubled.actor.send(Close).await.unwrap().unwrap();
+    assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 2, "the journal and its lock");
+    drop(open);
+    troubled.actor.send(Close).await.unwrap().unwrap();
+    assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 0);
+}
+
+/// J 6: a file that cannot be read holds no other rows back.
+#[actix_rt::test]
+async fn j6_an_unreadable_file_holds_no_other_rows_back() {
+    let troubled = Troubled::start(Duration::from_secs(3_600)).await;
+    troubled.book(0..30);
+    let hidden = troubled.dir.path().join("hidden");
+    std::fs::rename(troubled.dir.path().join("one.0.jsonl"), &hidden).unwrap();
+    troubled.ledger.journal().rotate().unwrap();
+    troubled.book(30..40);
+    assert_eq!(troubled.ledger.waiting(), counts(20, 20));
+    assert!(troubled.actor.send(Close).await.unwrap().is_err());
+    assert_eq!(troubled.ledger.waiting(), counts(0, 10));
+    assert_eq!(troubled.books().await.0, 30);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::postgres;
 
 /// What the databases say of a value that cannot be; diesel tells these errors from outages by nothing else.
-const REFUSALS: [&str; 12] = [
+const REFUSALS: [&str; 15] = [
     // PostgreSQL's class 22.
     "invalid byte sequence",
     "invalid input syntax",
@@ -16,6 +16,10 @@ const REFUSALS: [&str; 12] = [
     "field overflow",
     "unsupported Unicode",
     "division by zero",
+    "overflows numeric",
+    // Its class 54: a text that no index can hold.
+    "index row size",
+    "index row requires",
     // SQLite's.
     "integer overflow",
     "cannot store",
@@ -107,7 +111,17 @@ impl StoreError {
 
     /// Whether the database is away, rather than wrong: it may come.
     pub fn is_away(&self) -> bool {
-        matches!(self, Self::Postgres(_) | Self::Away | Self::Timeout(_)) || self.is_lost() || self.is_locked()
+        matches!(self, Self::Postgres(_) | Self::Away | Self::Timeout(_))
+            || self.is_lost()
+            || self.is_locked()
+            || self.is_canceled()
+    }
+
+    /// Whether PostgreSQL gave a statement up that took too long.
+    fn is_canceled(&self) -> bool {
+        use diesel::result::Error;
+        let Self::Query(Error::DatabaseError(_, information)) = self else { return false };
+        information.message().starts_with("canceling statement due to")
     }
 
     /// Whether another process holds the lock of SQLite's file.
@@ -175,12 +189,19 @@ mod tests {
     fn j_26_a_refused_value_is_no_failure_of_the_store() {
         let error =
             |text: &str| StoreError::Query(Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned())));
-        for text in ["invalid byte sequence for encoding \"UTF8\": 0x00", "bigint out of range", "integer overflow"] {
+        for text in [
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+            "bigint out of range",
+            "integer overflow",
+            "index row size 2800 exceeds btree version 4 maximum 2704",
+        ] {
             assert!(error(text).is_refusal() && !error(text).is_failure(), "{text}");
         }
         for text in ["could not extend file: No space left on device", "database is locked", "disk I/O error"] {
             assert!(!error(text).is_refusal() && error(text).is_failure(), "{text}");
         }
+        let slow = error("canceling statement due to statement timeout");
+        assert!(slow.is_away() && slow.is_failure() && !error("no such table").is_away());
     }
 
     /// H1: a password of the store's address is in no error.

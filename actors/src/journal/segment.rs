@@ -22,7 +22,8 @@ pub struct Segment {
 /// Where the next line begins.
 #[derive(Debug)]
 struct End {
-    file: File,
+    /// None once it is sealed: a file that is only waited for costs no descriptor.
+    file: Option<File>,
     at: u64,
     /// Whether half a line stands there, which could not be taken away.
     torn: bool,
@@ -39,14 +40,14 @@ pub struct Written {
 
 impl Segment {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         Ok(Self::of(path, file))
     }
 
     fn of(path: &Path, file: File) -> Self {
         Self {
             path: path.to_owned(),
-            end: Mutex::new(End { file, at: 0, torn: false }),
+            end: Mutex::new(End { file: Some(file), at: 0, torn: false }),
             bytes: AtomicU64::default(),
             waiting: AtomicU64::default(),
             sealed: AtomicBool::default(),
@@ -55,15 +56,15 @@ impl Segment {
     }
 
     /// Appends a line, one after the other: the operating system would let appends of several threads wait for each other
-    /// too. Half a line that a full disk leaves is taken away again.
-    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Written> {
+    /// too. Half a line that a full disk leaves is taken away again. Gives none where it is sealed.
+    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Option<Written>> {
         let mut end = segment.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = end.append(line);
+        let Some(written) = end.append(line) else { return Ok(None) };
         segment.refused.store(written.is_err(), Ordering::Relaxed);
         segment.bytes.store(end.at, Ordering::Relaxed);
         let line = written?;
         segment.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(Written { segment: segment.clone(), line })
+        Ok(Some(Written { segment: segment.clone(), line }))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -82,13 +83,15 @@ impl Segment {
 
     /// Reads some bytes of it.
     pub(super) fn read(&self, (at, length): (u64, u64)) -> io::Result<Vec<u8>> {
-        let file = self.end.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()?;
+        let file = File::open(&self.path)?;
         let mut text = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         file.read_exact_at(&mut text, at)?;
         Ok(text)
     }
 
+    /// Nothing is appended any more, and no file is kept open.
     pub(super) fn seal(&self) {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).file = None;
         self.sealed.store(true, Ordering::Relaxed);
     }
 
@@ -109,7 +112,8 @@ impl Segment {
 }
 
 impl End {
-    fn append(&mut self, line: &str) -> io::Result<(u64, u64)> {
+    fn append(&mut self, line: &str) -> Option<io::Result<(u64, u64)>> {
+        let file = self.file.as_mut()?;
         let mut text = String::with_capacity(line.len() + 2);
         if self.torn {
             text.push('\n');
@@ -117,16 +121,16 @@ impl End {
         let before = text.len();
         text.push_str(line);
         text.push('\n');
-        if let Err(error) = self.file.write_all(text.as_bytes()) {
-            self.torn = self.file.set_len(self.at).is_err();
+        if let Err(error) = file.write_all(text.as_bytes()) {
+            self.torn = file.set_len(self.at).is_err();
             if self.torn {
-                self.at = self.file.metadata().map_or(self.at, |file| file.len());
+                self.at = file.metadata().map_or(self.at, |file| file.len());
             }
-            return Err(error);
+            return Some(Err(error));
         }
         let at = self.at + before as u64;
         (self.at, self.torn) = (self.at + text.len() as u64, false);
-        Ok((at, (text.len() - before) as u64))
+        Some(Ok((at, (text.len() - before) as u64)))
     }
 }
 
@@ -162,10 +166,10 @@ mod tests {
         // Such a file cannot be cut, so that the next line begins anew.
         assert!(segment.end.lock().unwrap().torn);
         fs::write(&path, "{\"id").unwrap();
-        segment.end.lock().unwrap().file = OpenOptions::new().append(true).read(true).open(&path).unwrap();
+        segment.end.lock().unwrap().file = Some(OpenOptions::new().append(true).open(&path).unwrap());
         segment.end.lock().unwrap().at = 4;
-        let second = Segment::append(&segment, "{\"id\":2}").unwrap();
-        let third = Segment::append(&segment, "{\"id\":3}").unwrap();
+        let second = Segment::append(&segment, "{\"id\":2}").unwrap().unwrap();
+        let third = Segment::append(&segment, "{\"id\":3}").unwrap().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"id\n{\"id\":2}\n{\"id\":3}\n");
         assert_eq!(segment.read(second.line).unwrap(), b"{\"id\":2}\n");
         assert_eq!(segment.read(third.line).unwrap(), b"{\"id\":3}\n");

@@ -101,7 +101,7 @@ fn j6_spilled_rows_are_read_back_in_order() {
         let written = Some(append(&journal, number));
         assert!(outbox.add(Waiting { row: Box::new(row(number)), written }));
     };
-    let counts = |in_memory, in_journal_only| Counts { in_memory, in_journal_only, lost: 0 };
+    let counts = |in_memory, in_journal_only| Counts { in_memory, in_journal_only, ..Counts::default() };
     for number in 0..4 {
         add(&mut outbox, number);
     }
@@ -140,4 +140,27 @@ fn j6_spilled_rows_are_read_back_in_order() {
     assert!(!journal.has_rows().unwrap());
     add(&mut outbox, 8);
     assert_eq!(outbox.counts(), counts(1, 0));
+}
+
+/// J 6: however many files wait for a store that is away, none of them costs a descriptor.
+#[test]
+fn j6_sealed_files_cost_no_descriptors() {
+    let dir = TestDir::new();
+    let journal = Journal::open(dir.path(), "a").unwrap();
+    let open = || {
+        let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        files.filter(|file| fs::read_link(file.path()).is_ok_and(|path| path.starts_with(dir.path()))).count()
+    };
+    let before = open();
+    let mut all = Vec::new();
+    for number in 0..50 {
+        all.push(Spilled::of(append(&journal, number)));
+        let sealed = journal.current.load_full();
+        journal.rotate().unwrap();
+        assert!(Segment::append(&sealed, "{}").unwrap().is_none(), "it is sealed");
+    }
+    assert_eq!(open(), before);
+    for (number, spilled) in all.iter().enumerate() {
+        assert_eq!(spilled.read().unwrap().0[0].0, row(number as u128));
+    }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Draft, book, fill};
+use super::{Draft, Held, book, fill};
 use crate::budget::reservation::Reservation;
 use crate::journal::Written;
 use crate::ledger::OpenAttempt;
@@ -46,10 +46,8 @@ impl Uncounted {
 
     fn book(&mut self, usage: &Usage) {
         let Some(draft) = self.draft.take() else { return };
-        book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, self.reservation.take());
-        if let Some(noted) = self.noted.take() {
-            noted.stored();
-        }
+        let held = Held { reservation: self.reservation.take(), noted: self.noted.take() };
+        book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, held);
     }
 }
 
