@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::{load, soak, usage};
@@ -21,6 +22,25 @@ async fn listening(port: u16) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("nothing listens on {port}");
+}
+
+/// Waits until a gateway is ready: it listens, and answers 503 or closes, before its store is open.
+async fn ready(port: u16) {
+    for _ in 0..500 {
+        if is_ready(port).await.unwrap_or(false) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the gateway on {port} is not ready");
+}
+
+async fn is_ready(port: u16) -> std::io::Result<bool> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await?;
+    socket.write_all(b"GET /health/ready HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    Ok(answer.starts_with("HTTP/1.1 200"))
 }
 
 struct Process(Child);
@@ -161,6 +181,7 @@ impl Gateway {
         command.envs(stores.iter().map(|(name, value)| (name, value)));
         let process = Process(command.spawn().unwrap());
         listening(port).await;
+        ready(port).await;
         let key = new_key(port, r#"{"name":"bench","rate_limit":1000000000}"#).await;
         let budget = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
         let budgeted_key = new_key(port, budget).await;
