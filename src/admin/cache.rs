@@ -42,7 +42,10 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
             return Err(AdminError::bad_field("key", "must be the 64 hexadecimal digits of x-gateway-cache-key"));
         }
         Query { key: None, namespace: Some(namespace), all: None } => {
-            check_remark("namespace", &namespace)?;
+            // The empty one is that of requests that name none.
+            if !namespace.is_empty() {
+                check_remark("namespace", &namespace)?;
+            }
             Forget::Namespace(namespace)
         }
         Query { key: None, namespace: None, all: Some(true) } => Forget::All,
