@@ -397,7 +397,7 @@ impl Call {
         match end {
             StreamEnd::Complete => {
                 permit.succeeded();
-                if let Some((usage, counted)) = metering.settle_counted("success").await {
+                if let Some((usage, counted)) = metering.settle_ended("success", || drop(client)).await {
                     record.metered(&usage, counted);
                 }
                 record.finish(200, None);
@@ -407,7 +407,7 @@ impl Call {
             }
             StreamEnd::Broken(kind, error) => {
                 permit.failed(kind);
-                if let Some((usage, counted)) = metering.settle_counted("error").await {
+                if let Some((usage, counted)) = metering.settle_ended("error", || drop(client)).await {
                     record.metered(&usage, counted);
                 }
                 record.metrics().attempt(&resolved.provider, kind.label());

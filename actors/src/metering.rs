@@ -117,6 +117,27 @@ impl Metering {
         (usage, self.book(&usage, status, is_estimated || came > told.completion_tokens))
     }
 
+    /// Books what the gateway counts itself of a stream that is over. Its client does not wait for the count: `end` comes
+    /// as soon as a row, by an estimate where the count takes its time, is in the journal.
+    pub async fn settle_ended(&mut self, status: &'static str, end: impl FnOnce()) -> Option<(Usage, Option<PicoUsd>)> {
+        let draft = self.draft.take()?;
+        let texts = Texts { body: draft.body.clone(), generated: std::mem::take(&mut self.generated) };
+        let open = OpenAttempt::of(self.open.ledger());
+        let counter = &self.open.ledger().counter;
+        let small = counter.count_small(&texts);
+        let estimate = small.unwrap_or_else(|| texts.estimate());
+        let mut uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
+        let usage = match small {
+            Some(usage) => usage,
+            None => {
+                uncounted.note();
+                end();
+                counter.count(texts).await.unwrap_or(estimate)
+            }
+        };
+        Some((usage, uncounted.settle(usage)))
+    }
+
     /// Books what the gateway counts itself, without waiting for it; the vendor told nothing.
     pub fn settle_by_count(&mut self, status: &'static str) {
         let Some(draft) = self.draft.take() else { return };
@@ -129,7 +150,9 @@ impl Metering {
         let mut uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, reservation);
         if small.is_none() {
             uncounted.note();
-            counter.count_later(texts, move |usage| uncounted.settle(usage));
+            counter.count_later(texts, move |usage| {
+                uncounted.settle(usage);
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use super::{Draft, Held, book, fill};
 use crate::budget::reservation::Reservation;
 use crate::journal::Written;
 use crate::ledger::OpenAttempt;
+use crate::money::PicoUsd;
 use crate::wire::Usage;
 
 /// An ended attempt whose tokens are still to be counted. Dropped before, it books the estimate.
@@ -40,14 +41,14 @@ impl Uncounted {
         self.noted = ledger.book_provisionally(&draft.row);
     }
 
-    pub(super) fn settle(mut self, usage: Usage) {
-        self.book(&usage);
+    pub(super) fn settle(mut self, usage: Usage) -> Option<PicoUsd> {
+        self.book(&usage)
     }
 
-    fn book(&mut self, usage: &Usage) {
-        let Some(draft) = self.draft.take() else { return };
+    fn book(&mut self, usage: &Usage) -> Option<PicoUsd> {
+        let draft = self.draft.take()?;
         let held = Held { reservation: self.reservation.take(), noted: self.noted.take() };
-        book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, held);
+        book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, held)
     }
 }
 
