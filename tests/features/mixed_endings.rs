@@ -148,6 +148,8 @@ async fn storm(postgres: bool, seed: u64) {
             let timeout =
                 |setup: crate::harness::Setup, name| setup.set(&format!("providers.openai.timeouts.{name}"), 400);
             let setup = timeout(timeout(setup, "first_byte_ms"), "idle_ms");
+            // The limit of a whole answer that is never begun.
+            let setup = setup.set("providers.openai.timeouts.total_ms", 2000);
             setup.set("providers.openai.breaker.failure_threshold", 0)
         })
     };
