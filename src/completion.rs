@@ -18,7 +18,7 @@ use crate::admit::{Admitted, Permit, admit, count, take_place};
 use crate::client_headers::ClientHeaders;
 use crate::error::{ApiError, Code};
 use crate::reply::{self, Marks, StreamSettings};
-use crate::state::Worker;
+use crate::state::{Shared, Worker};
 use crate::{body, client_config, client_headers};
 
 /// What a route reads out of a body before it is routed.
@@ -149,13 +149,8 @@ async fn routed(
             });
         }
     };
-    let stream = StreamSettings {
-        keepalive: Duration::from_millis(shared.config.server.keepalive_ms),
-        phase: shared.phase.clone(),
-        budget_status: shared.config.compat.budget_status,
-    };
     let permit = Permit::new(place, share, admission);
-    await_outcome(outcome, question.stream, permit, stream).await
+    await_outcome(outcome, question.stream, permit, shared).await
 }
 
 /// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.
@@ -163,18 +158,19 @@ async fn await_outcome(
     mut outcome: Outcome,
     is_stream: bool,
     permit: Permit,
-    stream: StreamSettings,
+    shared: &Shared,
 ) -> Result<HttpResponse, ApiError> {
-    let reply = if is_stream && !stream.keepalive.is_zero() {
-        match tokio::time::timeout(stream.keepalive, &mut outcome).await {
+    let keepalive = Duration::from_millis(shared.config.server.keepalive_ms);
+    let reply = if is_stream && !keepalive.is_zero() {
+        match tokio::time::timeout(keepalive, &mut outcome).await {
             Ok(reply) => reply,
-            Err(_) => return Ok(reply::committed_stream(outcome, permit, stream)),
+            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::of(shared))),
         }
     } else {
         outcome.await
     };
     match reply {
-        Ok(reply) => Ok(reply::routed(reply, permit, stream)),
+        Ok(reply) => Ok(reply::routed(reply, permit, shared)),
         Err(_) => Err(ApiError::new(Code::Internal, LOST)),
     }
 }

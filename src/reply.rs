@@ -15,6 +15,7 @@ use crate::admit::Permit;
 use crate::error::{seconds_up, status_code};
 use crate::shutdown::Phase;
 use crate::sse_body::SseBody;
+use crate::state::Shared;
 use crate::trace;
 use crate::whole_body::{UnreadBody, WholeBody};
 
@@ -73,7 +74,7 @@ impl Marks {
 }
 
 /// Makes the answer of a request that was routed.
-pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSettings) -> HttpResponse {
+pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, shared: &Shared) -> HttpResponse {
     match reply {
         Ok(Reply::Whole { head, body }) => {
             let mut response = HttpResponse::Ok();
@@ -84,13 +85,13 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, stream: StreamSe
         Ok(Reply::Stream { head, frames }) => {
             let mut response = stream_head();
             tell(&mut response, &head);
-            response.streaming(SseBody::started(frames, permit, stream))
+            response.streaming(SseBody::started(frames, permit, StreamSettings::of(shared)))
         }
         Err(unanswered) => {
             if unanswered.attempts == 0 {
                 permit.undo();
             }
-            failed(&unanswered, stream.budget_status)
+            failed(&unanswered, shared.config.compat.budget_status)
         }
     }
 }
@@ -112,8 +113,13 @@ pub struct StreamSettings {
     pub keepalive: Duration,
     /// When to cut the stream for the process to end.
     pub phase: watch::Receiver<Phase>,
-    /// The status of an answer over budget: 429, or 412 for clients written for Portkey.
-    pub budget_status: u16,
+}
+
+impl StreamSettings {
+    /// Those in force. Made for streams alone: all threads count the receivers of the phase in one place.
+    pub fn of(shared: &Shared) -> Self {
+        Self { keepalive: Duration::from_millis(shared.config.server.keepalive_ms), phase: shared.phase.clone() }
+    }
 }
 
 fn stream_head() -> HttpResponseBuilder {
@@ -125,6 +131,7 @@ fn stream_head() -> HttpResponseBuilder {
     response
 }
 
+/// `budget_status` is that of an answer over budget: 429, or 412 for clients written for Portkey.
 fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
     let failure = &unanswered.failure;
     let over_budget = failure.kind == FailureKind::OverBudget;

@@ -62,7 +62,7 @@ impl SseBody {
     }
 
     fn new(source: Source, permit: Permit, settings: StreamSettings) -> Self {
-        let StreamSettings { keepalive, phase, .. } = settings;
+        let StreamSettings { keepalive, phase } = settings;
         let mut waiting = phase.clone();
         let cut = async move {
             if waiting.wait_for(|phase| *phase == Phase::Cut).await.is_err() {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use futures_util::stream::Fuse;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::{Failure, FailureKind};
@@ -90,8 +89,8 @@ pub enum Answered {
 
 /// A stream that has shown its first content (D1), or its end.
 pub struct OpenStream {
-    /// The rest of the provider's bytes. Fused, since it is asked on after its end.
-    pub body: Fuse<UpstreamBody>,
+    /// The rest of the provider's bytes.
+    pub body: UpstreamBody,
     /// What reads them.
     pub decoder: Box<dyn StreamDecoder>,
     /// What was read so far.
@@ -138,7 +137,7 @@ impl Attempt<'_> {
         let is_json = read::is_json(answer.header("content-type"));
         let (open_by, idle_ms) = if is_json { (last, self.timeouts.idle_ms) } else { (head, 0) };
         let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
-        let open = timeout_at(open_by.at, self.first_content(answer.body.fuse(), idle_ms, &mut opening)).await;
+        let open = timeout_at(open_by.at, self.first_content(answer.body, idle_ms, &mut opening)).await;
         match open.map_err(|_| self.failure(open_by.kind)).flatten() {
             Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
             Err(failure) => {
@@ -195,10 +194,10 @@ impl Attempt<'_> {
     /// the longest silence; 0 for none.
     async fn first_content(
         &self,
-        mut body: Fuse<UpstreamBody>,
+        mut body: UpstreamBody,
         idle_ms: u64,
         opening: &mut Opening,
-    ) -> Result<Fuse<UpstreamBody>, Failure> {
+    ) -> Result<UpstreamBody, Failure> {
         let Opening { decoder, events } = opening;
         let mut read = 0;
         loop {
@@ -297,7 +296,7 @@ struct Opening {
 }
 
 impl Opening {
-    fn goes_on(self, body: Fuse<UpstreamBody>, deadline: Option<Instant>, credential: Option<Secret>) -> OpenStream {
+    fn goes_on(self, body: UpstreamBody, deadline: Option<Instant>, credential: Option<Secret>) -> OpenStream {
         let Self { decoder, events } = self;
         OpenStream { body, decoder, events, deadline, credential }
     }

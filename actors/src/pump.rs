@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use futures_util::stream::Fuse;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -125,10 +124,14 @@ async fn reached(at: Option<Instant>) {
     }
 }
 
-/// What a stream comes to at a limit. Where every choice has finished it is complete; else an error ends it, after what
-/// was counted (B7).
+/// What a stream comes to at a limit. Where every choice that was asked for has finished it is complete; else an error
+/// ends it, after what was counted (B7).
 fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>) -> StreamEnd {
-    decoder.finish(events);
+    // Unlike a close, a limit says nothing of the choices that never began.
+    match decoder.is_complete() {
+        true => decoder.finish(events),
+        false => decoder.broken(events),
+    }
     if matches!(events.last(), Some(StreamEvent::Done)) {
         return StreamEnd::Complete;
     }
@@ -231,7 +234,7 @@ impl Joined {
 }
 
 /// Reads on to the end of the body, for a while: a connection dropped earlier cannot be used again.
-async fn drain(mut body: Fuse<UpstreamBody>) {
+async fn drain(mut body: UpstreamBody) {
     let read = async { while let Some(Ok(_)) = body.next().await {} };
     if timeout(DRAIN, read).await.is_err() {
         log::debug!("a provider kept its stream open after the end");
@@ -289,6 +292,40 @@ impl Patience {
                 Some(end) if end > Instant::now() => self.timer.as_mut().reset(end),
                 _ if self.is_overdue() => return Limit::Total,
                 _ => return Limit::Idle,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::openai::ChatStream;
+
+    /// How a stream of two choices ends at a limit after these chunks, and the last that its client gets.
+    fn end_after(chunks: &str, limit: Limit) -> (StreamEnd, Option<StreamEvent>) {
+        let mut decoder = ChatStream::new(false).of(2);
+        let mut events = Vec::new();
+        decoder.push(Bytes::copy_from_slice(chunks.as_bytes()), &mut events);
+        let end = ended_by(limit, "openai", &mut decoder, &mut events);
+        (end, events.pop())
+    }
+
+    /// D2, D3: a choice that was asked for and never came leaves a stream broken at its limits.
+    #[test]
+    fn a_limit_completes_only_what_has_all_its_choices() {
+        let finish = |index: u64| {
+            let choice = format!(r#"{{"index":{index},"delta":{{"content":"a"}},"finish_reason":"stop"}}"#);
+            format!("data: {{\"choices\":[{choice}]}}\n\n")
+        };
+        for (limit, kind) in [(Limit::Idle, FailureKind::IdleTimeout), (Limit::Total, FailureKind::RequestTimeout)] {
+            let (end, last) = end_after(&finish(0), limit);
+            assert!(matches!(end, StreamEnd::Broken(broken, _) if broken == kind), "{end:?}");
+            assert!(matches!(last, Some(StreamEvent::Error(_))), "{last:?}");
+            for whole in [finish(0) + &finish(1), finish(0) + "data: [DONE]"] {
+                let (end, last) = end_after(&whole, limit);
+                assert!(matches!(end, StreamEnd::Complete), "{end:?}");
+                assert_eq!(last, Some(StreamEvent::Done));
             }
         }
     }

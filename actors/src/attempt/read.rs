@@ -85,10 +85,9 @@ impl Attempt<'_> {
     /// Puts the events of a stream together to the answer that they make.
     async fn gather(
         &self,
-        body: impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin,
+        mut body: impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin,
         noted: &mut Noted,
     ) -> Result<WholeAnswer, Failure> {
-        let mut body = body.fuse();
         let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
         let (mut gathered, mut events, mut read) = (Gathered::default(), Vec::new(), 0);
         let mut grace = None;

@@ -76,9 +76,9 @@ impl Breakers {
         }
     }
 
-    /// Whether a request for a model would be refused now.
-    pub(super) fn refuses(&self, model: &str, now: Instant) -> bool {
-        self.find(model, now).is_some_and(|breaker| breaker.refuses(now))
+    /// Whether a request for a model would be refused at `at`, which may lie ahead: so nothing is forgotten by its time.
+    pub(super) fn refuses(&self, model: &str, at: Instant) -> bool {
+        self.known(model).is_some_and(|breaker| breaker.refuses(at))
     }
 
     /// The breaker of a model that has answered or failed.
@@ -136,13 +136,16 @@ impl Breakers {
 
     /// The model's own breaker, or that of the others where there is no room for one; none where it gets one later.
     fn find(&self, model: &str, now: Instant) -> Option<Arc<Breaker>> {
+        let known = self.known(model)?;
+        let is_own = !Arc::ptr_eq(&known, &self.others);
+        (is_own || !self.makes_room(now)).then_some(known)
+    }
+
+    /// The same, without looking for room.
+    fn known(&self, model: &str) -> Option<Arc<Breaker>> {
         let models = self.models.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = models.get(model) {
-            return Some(own.clone());
-        }
-        let is_full = models.len() >= MAX_MODELS;
-        drop(models);
-        (is_full && !self.makes_room(now)).then(|| self.others.clone())
+        let others = || (models.len() >= MAX_MODELS).then_some(&self.others);
+        models.get(model).or_else(others).cloned()
     }
 
     /// Forgets models that are closed and that nobody has asked for in a whole window.
@@ -158,5 +161,25 @@ impl Breakers {
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
         models.retain(|_, breaker| is_needed(breaker));
         models.len() < MAX_MODELS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// E1: a question about a time to come makes no room before that time has come.
+    #[test]
+    fn asking_about_the_future_forgets_no_model() {
+        let now = Instant::now();
+        let breakers = Breakers::new(BreakerSettings::default(), now);
+        for n in 0..MAX_MODELS {
+            breakers.ensure(&format!("model-{n}"), now);
+        }
+        assert!(!breakers.refuses("another", now + Duration::from_secs(3_600)));
+        assert_eq!(breakers.models(now).len(), MAX_MODELS);
+        assert_eq!(breakers.looked_ms.load(Ordering::Relaxed), 0);
+        let later = now + Duration::from_millis(LOOK_FOR_ROOM_MS);
+        assert!(matches!(breakers.admit("another", later), Ok(Passed::NoBreakerYet)), "room is looked for in time");
     }
 }

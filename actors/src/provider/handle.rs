@@ -89,9 +89,9 @@ impl ProviderHandle {
         Ok(AttemptPermit { shared, model, key, passed: Some(passed), _slot: slot })
     }
 
-    /// Whether the circuit breaker would refuse an attempt at a model now.
-    pub fn is_open(&self, model: &str, now: Instant) -> bool {
-        self.shared.breakers.refuses(model, now)
+    /// Whether the circuit breaker would refuse an attempt at a model at `at`, which may lie ahead.
+    pub fn is_open(&self, model: &str, at: Instant) -> bool {
+        self.shared.breakers.refuses(model, at)
     }
 
     /// What the least willing of the provider's circuit breakers lets through now.

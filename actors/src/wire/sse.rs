@@ -127,13 +127,20 @@ fn parse(raw: Bytes, out: &mut Vec<SseEvent>) {
     }
     let mut event = Event::default();
     let mut rest: &[u8] = &raw;
+    // Up to here nothing can be told without framing, so that no byte is read by more than two attempts.
+    let mut tried = 0;
     while !rest.is_empty() {
-        if let Some(length) = unframed(rest) {
-            event.dispatch(out);
-            let at = raw.len() - rest.len();
-            out.push(SseEvent { name: None, data: raw.slice(at..at + length), frame: None });
-            rest = rest.get(length..).unwrap_or_default();
-            continue;
+        let at = raw.len() - rest.len();
+        if at >= tried {
+            match unframed(rest) {
+                Ok(length) => {
+                    event.dispatch(out);
+                    out.push(SseEvent { name: None, data: raw.slice(at..at + length), frame: None });
+                    rest = rest.get(length..).unwrap_or_default();
+                    continue;
+                }
+                Err(read) => tried = at + read,
+            }
         }
         let end = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
         let (line, tail) = rest.split_at(end);
@@ -144,13 +151,26 @@ fn parse(raw: Bytes, out: &mut Vec<SseEvent>) {
 }
 
 /// The length of the JSON object, or list, that a line begins with: no field of an event does.
-fn unframed(text: &[u8]) -> Option<usize> {
-    if !matches!(text.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        return None;
+///
+/// # Errors
+/// How much of the text was read to know that it begins with none.
+fn unframed(text: &[u8]) -> Result<usize, usize> {
+    let json = text.trim_ascii_start();
+    if !matches!(json.first(), Some(b'{' | b'[')) {
+        return Err(text.len() - json.len());
     }
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    Some(values.byte_offset())
+    match values.next() {
+        Some(Ok(_)) => Ok(values.byte_offset()),
+        Some(Err(error)) if !error.is_eof() => Err(place_of(&error, text)),
+        _ => Err(text.len()),
+    }
+}
+
+/// Where in a text an error is.
+fn place_of(error: &serde_json::Error, text: &[u8]) -> usize {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    lines.map(<[u8]>::len).sum::<usize>() + error.column().saturating_sub(1)
 }
 
 /// An event as its lines are read.
@@ -317,6 +337,27 @@ mod tests {
         ] {
             let found: Vec<Bytes> = decode(text.as_bytes(), &[]).into_iter().map(|(_, data)| data).collect();
             assert_eq!(found, expected, "{text:?}");
+        }
+    }
+
+    /// G8: what looks like JSON at each of its lines, and is none, takes time in proportion to its length.
+    #[test]
+    fn a_hostile_event_is_read_once() {
+        let lines = LONGEST_EVENT / 64;
+        for (line, end) in [("[\n", ""), ("[\n", "x"), ("{\"a\":\n", ""), ("[\r", "x"), (" \n", ""), ("\t\n", "{")] {
+            let text = format!("{}{end}", line.repeat(lines));
+            let begun = std::time::Instant::now();
+            assert_eq!(decode(text.as_bytes(), &[]), [], "{line:?}");
+            // It takes minutes where each line reads the rest.
+            assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{line:?} took {:?}", begun.elapsed());
+        }
+    }
+
+    /// An attempt that failed hides nothing beyond the place where it did.
+    #[test]
+    fn an_object_after_broken_json_is_an_event() {
+        for text in ["[2026-01-01] busy\n{\"a\":1}\n\n", "{\n\"b\": x\n{\"a\":1}\n\n", "[\n1\nx\n{\"a\":1}\n\n"] {
+            assert_eq!(decode(text.as_bytes(), &[]), [(None, Bytes::from("{\"a\":1}"))], "{text:?}");
         }
     }
 

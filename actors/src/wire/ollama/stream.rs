@@ -1,10 +1,13 @@
 //! A streamed answer: one JSON object a line.
 
+mod nesting;
+
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use self::nesting::Nesting;
 use super::{error_in, finish_reason, logprobs, tool_call, usage_json, usage_of};
 use crate::wire::surrogates::SurrogateRepair;
 use crate::wire::{ErrorBody, LONGEST_EVENT, StreamDecoder, StreamEvent, cut_short, sse, stream_error, too_long};
@@ -13,6 +16,8 @@ use crate::wire::{ErrorBody, LONGEST_EVENT, StreamDecoder, StreamEvent, cut_shor
 #[derive(Debug)]
 pub struct ChatStream {
     buffer: BytesMut,
+    /// Of the lines in `buffer` that an answer is spread over.
+    nesting: Nesting,
     surrogates: SurrogateRepair,
     id: String,
     model: String,
@@ -28,6 +33,7 @@ impl ChatStream {
     pub fn new(id: &str, model: &str, created: u64, strict: bool) -> Self {
         Self {
             buffer: BytesMut::new(),
+            nesting: Nesting::default(),
             surrogates: SurrogateRepair::default(),
             id: id.to_owned(),
             model: model.to_owned(),
@@ -110,7 +116,7 @@ impl ChatStream {
     }
 }
 
-/// Whether a JSON text goes on: one whole answer in a stream's place may be spread over lines.
+/// Whether a JSON text goes on.
 fn is_unfinished(text: &[u8]) -> bool {
     let text = text.strip_prefix(sse::BOM).unwrap_or(text);
     serde_json::from_slice::<IgnoredAny>(text).is_err_and(|error| error.is_eof())
@@ -123,11 +129,14 @@ impl StreamDecoder for ChatStream {
         self.buffer.extend_from_slice(&bytes);
         while let Some(end) = self.buffer.get(from..).and_then(|new| memchr(b'\n', new)) {
             let end = from + end + 1;
-            if !self.begun && self.buffer.get(..end).is_some_and(is_unfinished) {
+            // One whole answer in a stream's place may be spread over lines.
+            let may_go_on = !self.begun && !self.ended;
+            if may_go_on && self.buffer.get(..end).is_some_and(|text| self.nesting.goes_on_after(text)) {
                 from = end;
                 continue;
             }
             let line = self.buffer.split_to(end);
+            self.nesting = Nesting::default();
             self.take(&line, out);
             from = 0;
         }

@@ -315,3 +315,15 @@ fn a_whole_answer_is_told_as_a_stream() {
     let error = decode("{\n\"error\": \"xyzzy\"\n}", 7);
     assert!(matches!(&error[..], [StreamEvent::Error(error)] if error.message == "xyzzy"), "{error:?}");
 }
+
+/// G8: an answer that is never whole takes time in proportion to its length, however many lines it has.
+#[test]
+fn a_hostile_answer_of_many_lines_is_read_once() {
+    let text = "[\n".repeat(1 << 20);
+    let begun = std::time::Instant::now();
+    let events = decode(&text, 1 << 16);
+    let StreamEvent::Error(error) = &events[0] else { panic!("{events:?}") };
+    assert_eq!((error.code.as_deref(), events.len()), (Some("stream_cut"), 1));
+    // It takes minutes where each line reads the whole.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "took {:?}", begun.elapsed());
+}
