@@ -47,6 +47,7 @@ impl BadRow {
             "pricing_config" => "the model has no price",
             "user_budgets" | "team_budgets" => "the budget is taken for 0",
             "scope_limits" => "nothing is let through",
+            "budget_spend" | "budget_leases" => "nothing more of the budget is granted",
             _ => "the row is passed over",
         }
     }

@@ -6,9 +6,11 @@ use diesel::sql_types::{Integer, Text};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::lenient::Lenient;
 use super::schema::{alert_outbox, settings};
 use super::types::{At, Id, sql};
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 
 /// An alert on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +26,21 @@ pub struct OutgoingAlert {
 #[derive(QueryableByName)]
 struct Claimed {
     #[diesel(sql_type = sql::Id)]
-    id: Id,
+    id: Lenient<Id>,
     #[diesel(sql_type = Text)]
-    event: String,
+    name: Lenient<String>,
+    #[diesel(sql_type = Text)]
+    event: Lenient<String>,
     #[diesel(sql_type = Integer)]
-    attempts: i32,
+    attempts: Lenient<i32>,
+}
+
+impl Claimed {
+    fn read(self) -> Result<OutgoingAlert, BadRow> {
+        let read = || Ok((self.id.0?.0, self.event.0?, self.attempts.0?));
+        let alert = read().map(|(id, event, attempts)| OutgoingAlert { id, event, attempts });
+        alert.map_err(|problem: String| BadRow::new("alert_outbox", self.name.or_unnamed(), problem))
+    }
 }
 
 impl Store {
@@ -67,12 +79,21 @@ impl Store {
     pub async fn claim_alert(&self, now: At, until: At) -> Result<Option<OutgoingAlert>, StoreError> {
         let claim = "UPDATE alert_outbox SET attempts = attempts + 1, due_at = $1 WHERE due_at <= $2 AND id = \
                      (SELECT id FROM alert_outbox WHERE due_at <= $2 ORDER BY due_at LIMIT 1) \
-                     RETURNING id, event, attempts";
-        let claimed: Option<Claimed> = on!(self, c => async {
-            let query = diesel::sql_query(claim).bind::<sql::Moment, _>(until).bind::<sql::Moment, _>(now);
-            query.get_result(c).await.optional()
-        })?;
-        Ok(claimed.map(|Claimed { id, event, attempts }| OutgoingAlert { id: id.0, event, attempts }))
+                     RETURNING id, CAST(id AS TEXT) AS name, event, attempts";
+        loop {
+            let claimed: Option<Claimed> = on!(self, c => async {
+                let query = diesel::sql_query(claim).bind::<sql::Moment, _>(until).bind::<sql::Moment, _>(now);
+                query.get_result(c).await.optional()
+            })?;
+            match claimed.map(Claimed::read).transpose() {
+                Ok(alert) => return Ok(alert),
+                // It is put off until then, and the next one takes its turn.
+                Err(bad) => self.bad_rows().read_some("alert_outbox", [], vec![bad]),
+            }
+            if until <= now {
+                return Ok(None);
+            }
+        }
     }
 
     /// Lets an alert be tried again from `until` on.

@@ -5,15 +5,16 @@
 //! a time, it is a number.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{Nullable, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
 use super::conn::Backend;
 use super::lenient::Lenient;
 use super::{Store, StoreError};
+use crate::moment::Moment;
 
 /// More changes than these are read as whole tables.
 const MOST: usize = 1_000;
@@ -21,13 +22,17 @@ const MOST: usize = 1_000;
 /// How long a mark can be used: what is older may have been removed from the log.
 const LASTS: Duration = Duration::from_secs(1_800);
 
+/// How many changes one statement removes: none of them may last longer than a statement may.
+const REMOVED_AT_ONCE: usize = 5_000;
+
 /// What a process has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The server that said so: after a restart or a failover its word is worth nothing.
     server: String,
     seen: String,
-    at: Instant,
+    /// By a clock that a suspension of the machine does not stop: others remove changes meanwhile.
+    at: Moment,
 }
 
 /// Which rows of a table are to be read.
@@ -82,13 +87,20 @@ const SQLITE: &str = "SELECT '' AS server, now.seen, change.table_name, change.r
     (SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'change_log'), 0) AS TEXT) AS seen) now \
     LEFT JOIN (SELECT table_name, row_id FROM change_log WHERE seq > CAST($1 AS INTEGER) LIMIT 1001) change ON true";
 
+/// Replicas that do this at the same time share the work, and never wait for each other.
+const POSTGRES_FORGET: &str = "DELETE FROM change_log WHERE ctid = ANY(ARRAY(SELECT ctid FROM change_log \
+    WHERE xid < pg_snapshot_xmin($1::pg_snapshot) ORDER BY xid LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+const SQLITE_FORGET: &str = "DELETE FROM change_log WHERE seq IN \
+    (SELECT seq FROM change_log WHERE seq <= CAST($1 AS INTEGER) ORDER BY seq LIMIT $2)";
+
 impl Store {
     /// What anybody has changed since `mark`; without one, everything.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn changes_since(&self, mark: Option<&Mark>) -> Result<Changes, StoreError> {
-        let at = Instant::now();
+        let at = Moment::now();
         let seen = mark.map(|mark| mark.seen.clone());
         let sql = match &self.backend {
             Backend::Postgres(_) => POSTGRES,
@@ -108,10 +120,19 @@ impl Store {
     /// Where the database fails.
     pub async fn forget_changes(&self, mark: &Mark) -> Result<usize, StoreError> {
         let sql = match &self.backend {
-            Backend::Postgres(_) => "DELETE FROM change_log WHERE xid < pg_snapshot_xmin($1::pg_snapshot)",
-            Backend::Sqlite(_) => "DELETE FROM change_log WHERE seq <= CAST($1 AS INTEGER)",
+            Backend::Postgres(_) => POSTGRES_FORGET,
+            Backend::Sqlite(_) => SQLITE_FORGET,
         };
-        again!(self, c => diesel::sql_query(sql).bind::<Text, _>(&mark.seen).execute(c))
+        let at_once = i64::try_from(REMOVED_AT_ONCE).unwrap_or(i64::MAX);
+        let mut all = 0;
+        loop {
+            let delete = || diesel::sql_query(sql).bind::<Text, _>(&mark.seen).bind::<BigInt, _>(at_once);
+            let removed = again!(self, c => delete().execute(c))?;
+            if removed == 0 {
+                return Ok(all);
+            }
+            all += removed;
+        }
     }
 }
 
@@ -144,4 +165,18 @@ fn by_table(rows: Vec<Row>) -> BTreeMap<String, Which> {
         }
     }
     tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H-4: a mark is too old after so much time by the clock that a suspension does not stop (L-5).
+    #[test]
+    fn h_4_a_mark_ages_while_the_machine_is_suspended() {
+        let at = |at: Moment| Mark { server: String::new(), seen: "1".to_owned(), at };
+        let then = Moment::now();
+        assert!(at(then).leads_to(&at(then + (LASTS - Duration::from_secs(1)))));
+        assert!(!at(then).leads_to(&at(then + LASTS)));
+    }
 }

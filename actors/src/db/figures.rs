@@ -6,7 +6,9 @@ use diesel::QueryableByName;
 use diesel::sql_types::{Integer, Text};
 
 use super::leases::BudgetFigures;
+use super::lenient::Lenient;
 use super::types::{Picos, sql};
+use crate::bad_rows::BadRow;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::money::PicoUsd;
 
@@ -29,26 +31,48 @@ pub(super) struct Figure {
     #[diesel(sql_type = Text)]
     pub(super) period: String,
     #[diesel(sql_type = sql::Picos)]
-    pub(super) amount: Picos,
+    pub(super) amount: Lenient<Picos>,
     #[diesel(sql_type = Integer)]
     pub(super) kind: i32,
 }
 
-/// Joins rows; a scope of another version's making is left out.
-pub(super) fn join(rows: Vec<Figure>) -> Vec<BudgetFigures> {
+impl Figure {
+    fn table(&self) -> &'static str {
+        if self.kind == SPENT { "budget_spend" } else { "budget_leases" }
+    }
+}
+
+/// A row of a budget whose amount is none.
+pub(super) fn bad_amount(table: &'static str, budget: (&str, &str, &str), problem: &str) -> BadRow {
+    let (scope, id, period) = budget;
+    BadRow::new(table, format!("{scope}/{id}/{period}"), problem)
+}
+
+/// Joins rows; a scope of another version's making is left out, and a row whose amount is none is passed over.
+pub(super) fn join(rows: Vec<Figure>) -> (Vec<BudgetFigures>, Vec<BadRow>) {
+    let mut bad = Vec::new();
     let mut joined: BTreeMap<(String, String, String), [PicoUsd; 3]> = BTreeMap::new();
-    for Figure { scope, scope_id, period, amount, kind } in rows {
+    for figure in rows {
+        let amount = match &figure.amount.0 {
+            Ok(amount) => amount.0,
+            Err(problem) => {
+                let budget = (&*figure.scope, &*figure.scope_id, &*figure.period);
+                bad.push(bad_amount(figure.table(), budget, problem));
+                continue;
+            }
+        };
+        let Figure { scope, scope_id, period, kind, .. } = figure;
         let [spent, leased, presumed] = joined.entry((scope, scope_id, period)).or_default();
         let sum = match kind {
             SPENT => spent,
             PRESUMED => presumed,
             _ => leased,
         };
-        *sum = sum.plus(amount.0);
+        *sum = sum.plus(amount);
     }
     let figures = joined.into_iter().filter_map(|((scope, id, period), [spent, leased, presumed])| {
         let scope = Scope::new(ScopeKind::of_word(&scope)?, id);
         Some(BudgetFigures { scope, period, spent, leased, presumed })
     });
-    figures.collect()
+    (figures.collect(), bad)
 }

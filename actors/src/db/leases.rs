@@ -11,11 +11,13 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::conn::Backend;
-use super::figures::{self, Figure, LEASED, PRESUMED, SPENT};
+use super::figures::{self, Figure, LEASED, PRESUMED, SPENT, bad_amount};
 use super::from_now::FromNow;
+use super::lenient::Lenient;
 use super::schema::{budget_leases, budget_spend};
 use super::types::{Picos, sql};
 use super::{Store, StoreError};
+use crate::bad_rows::BadRow;
 use crate::budget::accounts::BudgetName;
 use crate::budget::period::BudgetPeriod;
 use crate::budget::scope::{Scope, ScopeKind};
@@ -82,6 +84,19 @@ fn share(request: &LeaseRequest<'_>, free: i128) -> i128 {
     request.want.picos().min(request.at_least.picos().max(free / SHARE)).min(free).max(0)
 }
 
+/// The rows of a budget whose amounts are none, such as NaN.
+fn bad_amounts(
+    request: &LeaseRequest<'_>,
+    spent: &Lenient<Picos>,
+    granted: &[(String, Lenient<Picos>)],
+) -> Vec<BadRow> {
+    let budget = (request.scope.kind.word(), &*request.scope.id, request.period);
+    let leases = granted.iter().map(|(_, amount)| ("budget_leases", amount));
+    let amounts = std::iter::once(("budget_spend", spent)).chain(leases);
+    let bad = amounts.filter_map(|(table, amount)| Some((table, amount.0.as_ref().err()?)));
+    bad.map(|(table, problem)| bad_amount(table, budget, problem)).collect()
+}
+
 /// The days, weeks and months that a moment falls into: these have not ended before it.
 fn names_at(at: DateTime<Utc>) -> [String; 3] {
     [BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(|period| period.at(at, Tz::UTC).name.to_string())
@@ -98,6 +113,14 @@ impl Store {
         }
     }
 
+    /// Notes what was found bad when the rows of one budget were read.
+    fn note_budget(&self, request: &LeaseRequest<'_>, bad: Vec<BadRow>) {
+        let id = format!("{}/{}/{}", request.scope.kind.word(), request.scope.id, request.period);
+        let (spend, leases) = bad.into_iter().partition(|row| row.table == "budget_spend");
+        self.bad_rows().read_some("budget_spend", [id.as_str()], spend);
+        self.bad_rows().read_some("budget_leases", [id.as_str()], leases);
+    }
+
     /// Grants a replica a slice of what is free, as much of `want` as the limit leaves.
     ///
     /// # Errors
@@ -108,7 +131,7 @@ impl Store {
         let expires_at = FromNow::after(request.stands);
         tx!(self, c => {
             // The row of what is spent is the lock of the budget: an update that changes nothing holds it to the end.
-            let Picos(spent) = diesel::insert_into(budget_spend::table)
+            let spent: Lenient<Picos> = diesel::insert_into(budget_spend::table)
                 .values((
                     budget_spend::scope.eq(kind),
                     budget_spend::scope_id.eq(id),
@@ -119,22 +142,27 @@ impl Store {
                 .do_update()
                 .set(budget_spend::spent.eq(budget_spend::spent))
                 .returning(budget_spend::spent)
-                .get_result::<Picos>(&mut *c)
+                .get_result(&mut *c)
                 .await?;
-            let granted: Vec<(String, Picos)> = budget_leases::table
+            let granted: Vec<(String, Lenient<Picos>)> = budget_leases::table
                 .filter(budget_leases::scope.eq(kind))
                 .filter(budget_leases::scope_id.eq(id))
                 .filter(budget_leases::period.eq(period))
                 .select((budget_leases::replica, budget_leases::granted))
                 .load(&mut *c)
                 .await?;
+            let bad = bad_amounts(&request, &spent, &granted);
+            // Nobody knows what is left of a budget with such a row: nothing is granted.
+            let free_at_most = if bad.is_empty() { i128::MAX } else { 0 };
+            self.note_budget(&request, bad);
+            let spent = spent.0.map_or(request.limit, |spent| spent.0);
             let sum = |own: bool| {
                 let of = granted.iter().filter(|(of, _)| (of == replica) == own);
-                of.fold(PicoUsd::default(), |sum, (_, granted)| sum.plus(granted.0))
+                of.fold(PicoUsd::default(), |sum, (_, granted)| sum.plus(granted.0.as_ref().map(|granted| granted.0).unwrap_or_default()))
             };
             let (own, others) = (sum(true), sum(false));
             let free = request.limit.minus(spent).minus(own).minus(others);
-            let added = Picos::of(share(&request, free.picos()));
+            let added = Picos::of(share(&request, free.picos().min(free_at_most)));
             if added.0 == PicoUsd::default() {
                 return Ok(Lease { added: added.0, granted_total: own, spent, others });
             }
@@ -296,7 +324,11 @@ impl Store {
         );
         let micros = FromNow::before(abandoned).micros();
         let rows = read!(self, c => diesel::sql_query(&statement).bind::<BigInt, _>(micros).load(c))?;
-        Ok(figures::join(rows))
+        let (figures, bad) = figures::join(rows);
+        let (spend, leases) = bad.into_iter().partition(|row| row.table == "budget_spend");
+        self.bad_rows().read_all("budget_spend", spend);
+        self.bad_rows().read_all("budget_leases", leases);
+        Ok(figures)
     }
 
     /// What all budgets have spent in some periods, as far as the store knows.
@@ -304,10 +336,12 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn all_spend(&self, periods: &[&str]) -> Result<Vec<BudgetFigures>, StoreError> {
-        let rows: Vec<(String, String, String, Picos)> =
+        let rows: Vec<(String, String, String, Lenient<Picos>)> =
             read!(self, c => budget_spend::table.filter(budget_spend::period.eq_any(periods)).load(c))?;
         let figure = |(scope, scope_id, period, amount)| Figure { scope, scope_id, period, amount, kind: SPENT };
-        Ok(figures::join(rows.into_iter().map(figure).collect()))
+        let (figures, bad) = figures::join(rows.into_iter().map(figure).collect());
+        self.bad_rows().read_some("budget_spend", [], bad);
+        Ok(figures)
     }
 
     /// Removes what was spent in periods that ended before a moment; totals never end.

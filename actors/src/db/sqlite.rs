@@ -13,7 +13,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection};
 use diesel::result::Error;
 use diesel::{Connection, QueryResult, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, TransactionManager};
+use diesel_async::{AsyncConnection, RunQueryDsl, TransactionManager};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -37,6 +37,16 @@ pub(super) const STATEMENT: Duration = Duration::from_secs(5);
 
 /// How often a file that could not be written is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
+
+/// What tells whether the disk takes a write: a transaction that changes nothing touches no disk. The value is another
+/// one each time, for SQLite leaves a page alone that stays as it is.
+const PROBE: &str = "INSERT INTO settings (name, value) VALUES ('write_probe', strftime('%Y-%m-%d %H:%M:%f', 'now')) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// How long a start waits for another process that migrates.
+const MIGRATING: &str = "PRAGMA busy_timeout = 30000";
+
+const MIGRATED: &str = "PRAGMA busy_timeout = 2000";
 
 /// How long a transaction may take.
 pub(super) const TRANSACTION: Duration = Duration::from_secs(10);
@@ -122,11 +132,12 @@ impl Lane {
     }
 
     /// Whether the file can be written now: no other process has locked it, and the disk takes it.
-    async fn takes_writes(&self) -> bool {
+    pub(super) async fn takes_writes(&self) -> bool {
         let Ok(mut held) = self.hold().await else { return false };
         let outcome = timeout(TRANSACTION, async {
             begin(&mut held.connection).await?;
-            end(&mut held.connection, Ok(())).await
+            let written = diesel::sql_query(PROBE).execute(&mut *held.connection).await;
+            end(&mut held.connection, written).await
         });
         let outcome = outcome.await;
         held.judge(outcome, TRANSACTION).is_ok()
@@ -138,7 +149,9 @@ impl Sqlite {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         let migrated = |path: &Path| {
             let mut connection = connect(path)?;
+            connection.batch_execute(MIGRATING)?;
             migrate::sqlite(&mut connection)?;
+            connection.batch_execute(MIGRATED)?;
             Ok(connection)
         };
         let writer = Rc::new(Lane::new(path, migrated).await?);

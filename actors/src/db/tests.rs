@@ -8,7 +8,7 @@ mod month_end;
 mod postgres;
 mod prices;
 pub(crate) mod sql;
-mod sqlite;
+pub(crate) mod sqlite;
 mod usage;
 
 use super::{KeyRow, Store, StoreError, Which};

@@ -221,7 +221,11 @@ impl KeyBook {
         self.store.audit(&format!("{}_limits.set", scope.kind.word()), &scope.id, detail).await;
         self.announcer.announce(Change::Keys);
         let row = BTreeSet::from([format!("{}/{}", scope.kind.word(), scope.id)]);
-        self.read_limits(Which::Some(row)).await
+        // The edit is made: where it cannot be read again now, the next refresh does.
+        if let Err(error) = self.read_limits(Which::Some(row)).await {
+            log::warn!("new limits are not in force yet: {error}");
+        }
+        Ok(())
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -376,3 +376,17 @@ async fn settings_are_kept() {
     assert_eq!(registry.mailbox.ask(get()).await.unwrap().unwrap().as_deref(), Some("ab"));
     registry.stop();
 }
+
+/// J 26: an edit of limits that was made is no failure because it could not be read again.
+#[actix_rt::test]
+async fn j_26_limits_that_were_set_are_set_though_they_cannot_be_read_now() {
+    let place = Place::sqlite();
+    let store = std::rc::Rc::new(place.store().await);
+    let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
+    let book = key_book::KeyBook::open(store.clone(), master_key, Announcer::default()).await.unwrap();
+    crate::db::tests::sqlite::break_reads_of_limits(&store).await;
+    let scope = crate::budget::scope::Scope::new(crate::budget::scope::ScopeKind::Team, "red");
+    assert!(store.scope_limits(&crate::db::Which::All).await.is_err());
+    book.set_limits(&scope, Limits { max_parallel: Some(1), ..Limits::default() }).await.unwrap();
+    assert_eq!(Sql::of(&place).count("SELECT count(*) AS count FROM scope_limits"), 1);
+}

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::sql::Sql;
 use crate::db::test_place::{Place, on_both_stores};
 use crate::db::{At, OutgoingAlert};
 
@@ -46,4 +47,19 @@ on_both_stores! {
         taken.dedup_by_key(|alert| alert.id);
         assert_eq!(taken.len(), 30);
     }
+}
+
+/// H-3: an alert that cannot be read keeps no other from being sent. PostgreSQL takes no such id.
+#[actix_rt::test]
+async fn h_3_an_alert_that_cannot_be_read_is_passed_over() {
+    let place = Place::sqlite();
+    let (store, sql) = (place.store().await, Sql::of(&place));
+    sql.run("INSERT INTO alert_outbox (id, event, attempts, due_at) VALUES ('by hand', '{}', 0, 1)");
+    let id = Uuid::now_v7();
+    store.alert_once("alert:a", Some((id, "{}")), At(2)).await.unwrap();
+    let claimed = store.claim_alert(At(10), At(20)).await.unwrap();
+    assert_eq!(claimed.map(|alert| alert.id), Some(id));
+    assert_eq!(store.claim_alert(At(10), At(20)).await.unwrap(), None);
+    let bad: Vec<_> = store.bad_rows().all().into_iter().map(|row| (row.table, row.id)).collect();
+    assert_eq!(bad, [("alert_outbox", "by hand".to_owned())]);
 }

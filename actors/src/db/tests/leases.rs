@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt, SeedableRng};
 
+use super::sql::Sql;
 use super::usage::usage;
 use crate::budget::scope::{Scope, ScopeKind};
 use crate::db::test_place::{Place, on_both_stores};
@@ -263,4 +264,37 @@ async fn replica(url: &str, number: u64, limit: i128) {
         check(&store, key, limit).await;
     }
     store.release_replica(&name).await.unwrap();
+}
+
+/// H-3: a NaN is the fault of its budget alone: nothing more of that is granted, and what others spend is written.
+#[actix_rt::test]
+async fn h_3_an_amount_that_is_no_number_ends_its_budget_alone() {
+    let place = Place::postgres();
+    let (store, sql) = (place.store().await, Sql::of(&place));
+    let [spent, leased, good] = ["a", "b", "c"].map(scope);
+    for key in [&spent, &leased, &good] {
+        lease(&store, key, "one", 10, 100).await;
+        store.record_usage(&[&usage("one", 5, &[(key, PERIOD)])]).await.unwrap();
+    }
+    sql.run("UPDATE budget_spend SET spent = 'NaN' WHERE scope_id = 'a'");
+    sql.run("UPDATE budget_leases SET granted = 'NaN' WHERE scope_id = 'b'");
+    let row = usage("one", 3, &[(&spent, PERIOD), (&leased, PERIOD), (&good, PERIOD)]);
+    store.record_usage(&[&row]).await.unwrap();
+    for key in [&spent, &leased] {
+        assert_eq!(ask(&store, key, "two", 10, 1, 100).await.added, picos(0));
+    }
+    let own = ask(&store, &leased, "one", 10, 1, 100).await;
+    assert_eq!((own.added, own.granted_total), (picos(0), picos(0)));
+    let granted = ask(&store, &good, "two", 10, 1, 100).await;
+    assert_eq!((granted.added, granted.spent), (picos(10), picos(8)));
+    let bad = || store.bad_rows().all().into_iter().map(|row| (row.table, row.id)).collect::<Vec<_>>();
+    let both = [("budget_leases", "key/b/2026-11".to_owned()), ("budget_spend", "key/a/2026-11".to_owned())];
+    assert_eq!(bad(), both);
+    let figures = store.budget_figures(Duration::from_secs(3_600)).await.unwrap();
+    assert!(figures.iter().any(|figures| figures.scope == good && figures.spent == picos(8)));
+    assert!(store.all_spend(&[PERIOD]).await.unwrap().iter().all(|figures| figures.scope != spent));
+    assert_eq!(bad(), both);
+    sql.run("UPDATE budget_spend SET spent = 0; UPDATE budget_leases SET granted = 0");
+    store.budget_figures(Duration::from_secs(3_600)).await.unwrap();
+    assert_eq!(bad(), []);
 }

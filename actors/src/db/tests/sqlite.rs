@@ -9,6 +9,7 @@ use diesel::{Connection, SqliteConnection};
 use tokio::time::timeout;
 
 use super::usage::usage;
+use crate::db::conn::Backend;
 use crate::db::test_dir::TestDir;
 use crate::db::{Store, UsageGroup};
 
@@ -176,4 +177,52 @@ async fn j_23_a_replaced_file_is_noticed() {
     store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
     assert!(!health.fails());
     assert_eq!(store.usage_report(UsageGroup::Day, 0, i64::MAX / 2).await.unwrap()[0].requests, 2);
+}
+
+/// The connections of a store that is a file.
+fn connections(store: &Store) -> &crate::db::sqlite::Sqlite {
+    match &store.backend {
+        Backend::Sqlite(sqlite) => sqlite,
+        Backend::Postgres(_) => panic!("no file"),
+    }
+}
+
+/// Lets every question about limits of users and teams fail, and no edit of them.
+pub(crate) async fn break_reads_of_limits(store: &Store) {
+    let mut held = connections(store).reader.hold().await.unwrap();
+    let hide = diesel::sql_query("CREATE TEMP TABLE scope_limits (other)");
+    let hidden = diesel_async::RunQueryDsl::execute(hide, &mut *held.connection).await;
+    held.judge(Ok(hidden), Duration::ZERO).unwrap();
+}
+
+/// J 13: a file that takes no write is not taken for one that does because a lock can be had: a full disk is told by a
+/// write alone.
+#[actix_rt::test]
+async fn j_13_a_file_that_takes_no_write_stays_an_outage() {
+    let dir = TestDir::new();
+    let store = Store::open(&dir.url()).await.unwrap();
+    let writer = &connections(&store).writer;
+    assert!(writer.takes_writes().await && writer.takes_writes().await);
+    let mut other = SqliteConnection::establish(dir.path().join("gateway.db").to_str().unwrap()).unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON settings BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END";
+    other.batch_execute(full).unwrap();
+    assert!(!writer.takes_writes().await);
+    store.set_setting("a", "1").await.unwrap_err();
+    assert!(store.health.fails());
+    other.batch_execute("DROP TRIGGER full").unwrap();
+    assert!(writer.takes_writes().await);
+}
+
+/// B1: a start waits for another process that migrates, also where that takes longer than a statement waits.
+#[actix_rt::test]
+async fn a_start_waits_for_another_process_that_migrates() {
+    let dir = TestDir::new();
+    let mut other = SqliteConnection::establish(dir.path().join("gateway.db").to_str().unwrap()).unwrap();
+    other.batch_execute("PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE").unwrap();
+    let migrates = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(4));
+        other.batch_execute("COMMIT").unwrap();
+    });
+    Store::open(&dir.url()).await.map(drop).unwrap();
+    migrates.join().unwrap();
 }
