@@ -124,6 +124,10 @@ impl Store {
         match (&self.backend, &outcome) {
             // Whether it can be written is then tried until it can.
             (Backend::Sqlite(sqlite), Ok(_)) if sqlite.is_watched() => outcome,
+            (Backend::Sqlite(sqlite), Ok(_)) if self.health.fails() => {
+                sqlite.watch(self.health.clone());
+                outcome
+            }
             _ => self.heard(outcome),
         }
     }

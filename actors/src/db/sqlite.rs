@@ -44,7 +44,7 @@ const PROBE: &str = "INSERT INTO settings (name, value) VALUES ('write_probe', s
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /// How long a start waits for another process that migrates.
-const MIGRATING: &str = "PRAGMA busy_timeout = 30000";
+const MIGRATING: &str = "PRAGMA busy_timeout = 8000";
 
 const MIGRATED: &str = "PRAGMA busy_timeout = 2000";
 
