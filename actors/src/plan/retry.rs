@@ -30,7 +30,7 @@ pub const PASSING_STATUSES: [u16; 13] = [408, 409, 429, 500, 502, 503, 504, 520,
 pub struct RetryPolicy {
     /// Retries after the first attempt.
     pub attempts: u32,
-    /// Statuses that are tried again; those of [`PASSING_STATUSES`] where absent.
+    /// Statuses that are tried again; those of `PASSING_STATUSES` where absent.
     pub on_status_codes: Option<Vec<u16>>,
     /// Whether waits double and are spread by chance; else they are all `base_delay`.
     pub exponential: bool,
