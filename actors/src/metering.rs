@@ -120,19 +120,13 @@ impl Metering {
     /// Books what the gateway counts itself of a stream that is over. Its client does not wait for the count: `end` comes
     /// as soon as a row, by an estimate where the count takes its time, is in the journal.
     pub async fn settle_ended(&mut self, status: &'static str, end: impl FnOnce()) -> Option<(Usage, Option<PicoUsd>)> {
-        let draft = self.draft.take()?;
-        let texts = Texts { body: draft.body.clone(), generated: std::mem::take(&mut self.generated) };
-        let open = OpenAttempt::of(self.open.ledger());
-        let counter = &self.open.ledger().counter;
-        let small = counter.count_small(&texts);
-        let estimate = small.unwrap_or_else(|| texts.estimate());
-        let mut uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
+        let (mut uncounted, texts, small) = self.uncounted(status)?;
         let usage = match small {
             Some(usage) => usage,
             None => {
-                uncounted.note();
+                let estimate = uncounted.note();
                 end();
-                counter.count(texts).await.unwrap_or(estimate)
+                self.open.ledger().counter.count(texts).await.unwrap_or(estimate)
             }
         };
         Some((usage, uncounted.settle(usage)))
@@ -140,20 +134,26 @@ impl Metering {
 
     /// Books what the gateway counts itself, without waiting for it; the vendor told nothing.
     pub fn settle_by_count(&mut self, status: &'static str) {
-        let Some(draft) = self.draft.take() else { return };
-        let generated = std::mem::take(&mut self.generated);
-        let texts = Texts { body: draft.body.clone(), generated };
-        let (counter, open) = (&self.open.ledger().counter, OpenAttempt::of(self.open.ledger()));
-        let small = counter.count_small(&texts);
-        let estimate = small.unwrap_or_else(|| texts.estimate());
-        let reservation = self.reservation.take();
-        let mut uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, reservation);
+        let Some((mut uncounted, texts, small)) = self.uncounted(status) else { return };
+        // Dropped with a count, it books it.
         if small.is_none() {
             uncounted.note();
-            counter.count_later(texts, move |usage| {
+            self.open.ledger().counter.count_later(texts, move |usage| {
                 uncounted.settle(usage);
             });
         }
+    }
+
+    /// What is still to be booked, by its count where that is a matter of microseconds, else by an estimate; with the texts,
+    /// and that count.
+    fn uncounted(&mut self, status: &'static str) -> Option<(Uncounted, Texts, Option<Usage>)> {
+        let draft = self.draft.take()?;
+        let texts = Texts { body: draft.body.clone(), generated: std::mem::take(&mut self.generated) };
+        let small = self.open.ledger().counter.count_small(&texts);
+        let estimate = small.unwrap_or_else(|| texts.estimate());
+        let open = OpenAttempt::of(self.open.ledger());
+        let uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
+        Some((uncounted, texts, small))
     }
 
     /// Books what the gateway counts itself, and waits for it a little: an estimate where it takes too long.

@@ -33,12 +33,14 @@ impl Uncounted {
         Self { open, draft: Some(draft), priced_at, status, estimate, reservation, noted: None }
     }
 
-    /// Writes the estimate to the journal: a process that is killed before the count leaves this row.
-    pub(super) fn note(&mut self) {
+    /// Writes the estimate to the journal, and gives it: a process that is killed before the count leaves this row.
+    pub(super) fn note(&mut self) -> Usage {
         let ledger = self.open.ledger();
-        let Some(draft) = self.draft.as_mut().filter(|_| ledger.log_all || self.reservation.is_some()) else { return };
-        fill(ledger, draft, &self.estimate, self.priced_at, self.status, true);
-        self.noted = ledger.book_provisionally(&draft.row);
+        if let Some(draft) = self.draft.as_mut().filter(|_| ledger.log_all || self.reservation.is_some()) {
+            fill(ledger, draft, &self.estimate, self.priced_at, self.status, true);
+            self.noted = ledger.book_provisionally(&draft.row);
+        }
+        self.estimate
     }
 
     pub(super) fn settle(mut self, usage: Usage) -> Option<PicoUsd> {
