@@ -7,10 +7,11 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use gateway_actors::content_coding::Coding;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::body_budget::BodyShare;
-use crate::coding::{self, Coding, Undecoded};
+use crate::coding::{self, Undecoded};
 use crate::config::ServerSettings;
 use crate::error::{ApiError, Code};
 

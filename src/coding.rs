@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
 use brotli_decompressor::Decompressor;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use gateway_actors::content_coding::{self, Coding, MAX_CODINGS, Unsupported, ZSTD_WINDOW_LOG, has_zlib_header};
 
 use crate::body_budget::BodyShare;
 use crate::error::{ApiError, Code};
@@ -12,54 +13,18 @@ use crate::error::{ApiError, Code};
 /// The codings that are undone, as `Accept-Encoding` tells them.
 pub const KNOWN: &str = "gzip, deflate, br, zstd";
 
-/// Codings over one another, at most.
-const MAX_CODINGS: usize = 3;
-
-/// The most that a zstd frame may have its reader remember, as a power of two: 8 MiB, which every reader must
-/// (RFC 8878, 3.1.1.1.2).
-const ZSTD_WINDOW_LOG: u32 = 23;
-
 const PIECE: usize = 64 << 10;
-
-/// One coding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
-    /// `gzip` or `x-gzip`.
-    Gzip,
-    /// `deflate`, with zlib's header or without.
-    Deflate,
-    /// `br`.
-    Brotli,
-    /// `zstd`.
-    Zstd,
-}
 
 /// The codings of a body, in the order in which they were applied.
 ///
 /// # Errors
 /// 415 where one of them is not known, or they are too many.
 pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, ApiError> {
-    let mut codings = Vec::new();
-    for value in headers.get_all(CONTENT_ENCODING) {
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        for name in value.split(',').map(str::trim) {
-            codings.push(match name {
-                "" | "identity" => continue,
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "deflate" => Coding::Deflate,
-                "br" => Coding::Brotli,
-                "zstd" => Coding::Zstd,
-                _ => {
-                    let name: String = name.chars().take(40).filter(|c| !c.is_control()).collect();
-                    return Err(unsupported(&format!("The content encoding '{name}' is not supported")));
-                }
-            });
-        }
-    }
-    if codings.len() > MAX_CODINGS {
-        return Err(unsupported(&format!("More than {MAX_CODINGS} content encodings are not supported")));
-    }
-    Ok(codings)
+    let values = headers.get_all(CONTENT_ENCODING);
+    content_coding::codings(values.map(|value| value.as_bytes())).map_err(|error| match error {
+        Unsupported::Unknown(name) => unsupported(&format!("The content encoding '{name}' is not supported")),
+        Unsupported::TooMany(_) => unsupported(&format!("More than {MAX_CODINGS} content encodings are not supported")),
+    })
 }
 
 fn unsupported(what: &str) -> ApiError {
@@ -118,7 +83,7 @@ pub fn undo(body: &[u8], codings: &[Coding], limit: usize, share: &mut BodyShare
 fn deflate<'a>(mut reader: Box<dyn Read + 'a>) -> io::Result<Box<dyn Read + 'a>> {
     let mut first = [0];
     reader.read_exact(&mut first)?;
-    let has_header = first[0] & 0x0f == 8 && first[0] >> 4 <= 7;
+    let has_header = has_zlib_header(first[0]);
     let whole = io::Cursor::new(first).chain(reader);
     Ok(if has_header { Box::new(ZlibDecoder::new(whole)) } else { Box::new(DeflateDecoder::new(whole)) })
 }

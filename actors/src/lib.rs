@@ -16,6 +16,7 @@ pub mod cache_actor;
 pub mod call;
 pub mod catalogue;
 pub mod changes;
+pub mod content_coding;
 pub mod control;
 pub mod db;
 mod decimal;

@@ -14,56 +14,38 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::body::{BrokenBody, UpstreamBody};
+use crate::content_coding::{self, Coding, Unsupported, ZSTD_WINDOW_LOG, has_zlib_header};
 
 /// The most bytes that one piece may become.
 const MAX_PIECE: usize = 64 << 20;
-
-/// Codings over one another, at most.
-const MAX_CODINGS: usize = 3;
-
-/// The most that a zstd frame may have its reader remember, as a power of two: 8 MiB, which every reader must
-/// (RFC 8878, 3.1.1.1.2).
-const ZSTD_WINDOW_LOG: u32 = 23;
-
-/// The longest name of a coding that is told.
-const MAX_NAME: usize = 40;
 
 /// The body without the codings that the headers tell.
 ///
 /// # Errors
 /// The name of a coding that is not known, or the names where they are too many.
 pub(super) fn undo(body: UpstreamBody, headers: &HeaderMap) -> Result<UpstreamBody, String> {
-    let told = headers.get_all(CONTENT_ENCODING).iter();
-    let names: Vec<String> = told
-        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(',').map(name).collect::<Vec<_>>())
-        .collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !matches!(*name, "" | "identity")).collect();
-    if names.is_empty() {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let codings = content_coding::codings(values.map(|value| value.as_bytes()))
+        .map_err(|(Unsupported::Unknown(names) | Unsupported::TooMany(names))| names)?;
+    if codings.is_empty() {
         return Ok(body);
-    }
-    if names.len() > MAX_CODINGS {
-        return Err(names.join(", ").chars().take(MAX_NAME).collect());
     }
     let decoded = Rc::<RefCell<Vec<u8>>>::default();
     let mut decoder: Box<dyn Write> = Box::new(Sink(decoded.clone()));
-    for name in names {
-        decoder = match name {
-            "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(decoder)),
-            "deflate" => Box::new(Deflate::Unknown(Some(decoder))),
-            "br" => Box::new(DecompressorWriter::new(decoder, 16 << 10)),
-            "zstd" => {
-                let mut zstd = zstd::stream::write::Decoder::new(decoder).map_err(|_| name.to_owned())?;
-                zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| name.to_owned())?;
+    for coding in codings {
+        decoder = match coding {
+            Coding::Gzip => Box::new(MultiGzDecoder::new(decoder)),
+            Coding::Deflate => Box::new(Deflate::Unknown(Some(decoder))),
+            Coding::Brotli => Box::new(DecompressorWriter::new(decoder, 16 << 10)),
+            Coding::Zstd => {
+                let unusable = |_| "zstd".to_owned();
+                let mut zstd = zstd::stream::write::Decoder::new(decoder).map_err(unusable)?;
+                zstd.window_log_max(ZSTD_WINDOW_LOG).map_err(unusable)?;
                 Box::new(zstd)
             }
-            other => return Err(other.chars().take(MAX_NAME).collect()),
         };
     }
     Ok(Box::pin(Decoded { body, decoder: Some(decoder), decoded }))
-}
-
-fn name(text: &str) -> String {
-    text.trim().to_ascii_lowercase()
 }
 
 /// A body whose codings are undone. Whether it is whole its framing and format tell.
@@ -128,7 +110,7 @@ impl Write for Deflate {
         if let (Self::Unknown(to), Some(first)) = (&mut *self, bytes.first())
             && let Some(to) = to.take()
         {
-            let is_zlib = first & 0x0f == 8 && first >> 4 <= 7;
+            let is_zlib = has_zlib_header(*first);
             *self = if is_zlib { Self::Zlib(ZlibDecoder::new(to)) } else { Self::Bare(DeflateDecoder::new(to)) };
         }
         match self {
@@ -236,7 +218,7 @@ mod tests {
         let many = "gzip, gzip, gzip, gzip";
         assert_eq!(undo(body(Vec::new()), &coded(many)).err().as_deref(), Some(many));
         let endless = coded("br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br,br");
-        assert_eq!(undo(body(Vec::new()), &endless).err().map(|told| told.len()), Some(MAX_NAME));
+        assert_eq!(undo(body(Vec::new()), &endless).err().map(|told| told.len()), Some(40));
         assert!(decoded("gzip", b"{\"not\":\"gzip\"}", 100).await.is_err());
         let mut bomb = zstd::encode_all(&*vec![0; MAX_PIECE / 2], 3).unwrap();
         bomb.extend(bomb.clone());
