@@ -18,6 +18,21 @@ pub async fn cancelled_within_100_ms(what: &str, mut once: impl AsyncFnMut() -> 
     assert!(taken[2] <= Duration::from_millis(100), "{what}: cancelled after {taken:?}");
 }
 
+/// D6: a client that leaves a stream, which says one word and is silent then, ends the provider's call.
+pub async fn a_left_stream_is_cancelled(what: &str, gateway: &Gateway, key: &str, openai: &FakeProvider) {
+    cancelled_within_100_ms(what, async || {
+        let next = openai.count() + 1;
+        let mut stream = gateway.stream(Request::streamed_hello(key, "gpt-4o-mini")).await;
+        assert_eq!(stream.next_text().await, "one ");
+        let seen = openai.request(next).await;
+        let left = Instant::now();
+        drop(stream);
+        seen.abandoned().await - left
+    })
+    .await;
+    gateway.wait_until_idle().await;
+}
+
 /// D6: before the provider's head, whole and streamed.
 #[tokio::test]
 async fn d6_leaving_before_the_head_cancels_the_provider() {
@@ -45,17 +60,7 @@ async fn d6_leaving_before_the_head_cancels_the_provider() {
 async fn d6_leaving_a_stream_cancels_the_provider() {
     let openai = FakeProvider::answering(Reply::events([openai::role(), openai::text("one ")]).stall()).await;
     let (gateway, key) = Gateway::before(&openai).await;
-    cancelled_within_100_ms("in the middle of a stream", async || {
-        let next = openai.count() + 1;
-        let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
-        assert_eq!(stream.next_text().await, "one ");
-        let seen = openai.request(next).await;
-        let left = Instant::now();
-        drop(stream);
-        seen.abandoned().await - left
-    })
-    .await;
-    gateway.wait_until_idle().await;
+    a_left_stream_is_cancelled("in the middle of a stream", &gateway, &key, &openai).await;
 }
 
 /// D6: in the middle of a whole answer's body.

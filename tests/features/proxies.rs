@@ -1,7 +1,5 @@
 //! K22: the way out of a company's network.
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use crate::harness::bodies::openai;
@@ -91,17 +89,7 @@ async fn k22_what_happens_on_the_way_through_a_proxy_is_seen() {
 
     let proxy = ConnectProxy::start(Manner::Leads).await;
     let (gateway, key) = by_way_of(&proxy, "", &openai).await;
-    crate::cancel::cancelled_within_100_ms("through a proxy", async || {
-        let next = openai.count() + 1;
-        let mut stream = gateway.stream(Request::streamed_hello(&key, "gpt-4o-mini")).await;
-        assert_eq!(stream.next_text().await, "one ");
-        let seen = openai.request(next).await;
-        let left = Instant::now();
-        drop(stream);
-        seen.abandoned().await - left
-    })
-    .await;
-    gateway.wait_until_idle().await;
+    crate::cancel::a_left_stream_is_cancelled("through a proxy", &gateway, &key, &openai).await;
 }
 
 /// K22: alerts are posted by the same way.
