@@ -6,8 +6,9 @@ use std::time::Duration;
 /// How often memory is given back. What was freed less than ten seconds ago, the allocator keeps.
 pub const GIVE_BACK: Duration = Duration::from_secs(20);
 
-/// Bytes that no thread has at hand, so that the allocator looks for them in what is common to all.
-const BLOCK: usize = 32 << 20;
+/// More bytes than a thread has at hand (512 KiB at most), so that the allocator takes them from what is common to all.
+/// What the block takes is not given back, so it is as small as may be.
+const BLOCK: usize = 1 << 20;
 
 /// Has the allocator give back what was freed a while ago. It does so only where memory is freed to what all threads have
 /// in common: a process that is idle after a burst would keep it for good (J 30). The block is never touched.

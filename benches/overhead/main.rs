@@ -1,7 +1,9 @@
 //! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
 //!
 //! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]
-//! [-- --distinct 1000000] [-- --soak MINUTES]`
+//! [-- --distinct 1000000] [-- --soak MINUTES] [-- --former BINARY]`
+//!
+//! `--former` measures another build of the gateway in the same rounds.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +42,7 @@ const HELLO: &str = "Hello!";
 
 /// One column of the comparison.
 struct Subject {
-    name: &'static str,
+    name: String,
     whole_port: u16,
     stream_port: u16,
     /// The processes whose CPU counts; none for the way without a proxy.
@@ -49,6 +51,44 @@ struct Subject {
     question: &'static str,
     /// Whether streams are of interest.
     streams: bool,
+}
+
+/// One binary as it is used: without a usage log, with one, and as a replica of a fleet.
+struct Set {
+    plain: Gateway,
+    accounting: Gateway,
+    fleet: Gateway,
+}
+
+impl Set {
+    /// Starts this binary, or the one that was just built.
+    async fn start(binary: Option<&str>, folder: &Path, upstream: u16, stores: &[(&str, String)]) -> Self {
+        Self {
+            plain: Gateway::start(binary, &folder.join("plain"), upstream, false, &[]).await,
+            accounting: Gateway::start(binary, &folder.join("accounting"), upstream, true, &[]).await,
+            fleet: Gateway::start(binary, &folder.join("fleet"), upstream, true, stores).await,
+        }
+    }
+
+    fn subjects(&self, which: &str) -> Vec<Subject> {
+        let subject = |name: &str, gateway: &Gateway, key: &String, streams| Subject {
+            name: format!("{which}{name}"),
+            whole_port: gateway.port,
+            stream_port: gateway.port,
+            processes: vec![gateway.process()],
+            key: key.clone(),
+            question: HELLO,
+            streams,
+        };
+        let Self { plain, accounting, fleet } = self;
+        vec![
+            subject("gateway", plain, &plain.key, true),
+            subject("gateway, exact cache hit", plain, &plain.cached_key, false),
+            subject("gateway, usage log", accounting, &accounting.key, true),
+            subject("gateway, usage log and budget", accounting, &accounting.budgeted_key, true),
+            subject("gateway, the same on PostgreSQL and Redis", fleet, &fleet.budgeted_key, true),
+        ]
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -61,7 +101,7 @@ async fn main() -> ExitCode {
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().unwrap();
     if let Some(minutes) = after(&args, "--soak") {
-        let gateway = Gateway::start(&folder.path().join("mixed"), upstream.port, true, &mixed::settings()).await;
+        let gateway = Gateway::start(None, &folder.path().join("mixed"), upstream.port, true, &mixed::settings()).await;
         return mixed::run(&gateway, minutes).await;
     }
     measure(&args, &upstream, folder.path()).await;
@@ -76,27 +116,30 @@ fn after(args: &[String], name: &str) -> Option<usize> {
 
 async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
     let after = |name| after(args, name);
-    let gateway = Gateway::start(&folder.join("plain"), upstream.port, false, &[]).await;
+    let start =
+        async |name, settings: &[_]| Gateway::start(None, &folder.join(name), upstream.port, false, settings).await;
     if let Some(count) = after("--streams") {
-        return soak::streams(&gateway, upstream, count).await;
+        return soak::streams(&start("streams", &[]).await, upstream, count).await;
     }
     if let Some(count) = after("--aborts") {
-        return soak::aborts(&gateway, upstream, count).await;
+        return soak::aborts(&start("aborts", &[]).await, upstream, count).await;
     }
     if let Some(count) = after("--distinct") {
         let modest = [("GATEWAY_CACHE__MAX_BYTES", soak::CACHE.to_string())];
-        let gateway = Gateway::start(&folder.join("distinct"), upstream.port, false, &modest).await;
-        return soak::distinct(&gateway, count).await;
+        return soak::distinct(&start("distinct", &modest).await, count).await;
     }
-    let accounting = Gateway::start(&folder.join("accounting"), upstream.port, true, &[]).await;
     let (postgres, redis) = (TestPostgres::start(), TestRedis::start());
-    let stores = [("DATABASE_URL", postgres.database()), ("REDIS_URL", redis.url())];
-    let fleet = Gateway::start(&folder.join("fleet"), upstream.port, true, &stores).await;
+    let stores = || [("DATABASE_URL", postgres.database()), ("REDIS_URL", redis.url())];
+    let set = Set::start(None, folder, upstream.port, &stores()).await;
+    let former = match args.iter().position(|arg| arg == "--former") {
+        Some(at) => Some(Set::start(Some(&args[at + 1]), &folder.join("former"), upstream.port, &stores()).await),
+        None => None,
+    };
     let nginx = Nginx::start(folder, upstream.port).await;
     let by_meaning = Gateway::by_meaning(&folder.join("meaning"), upstream.port).await;
     let mut subjects = vec![
         Subject {
-            name: "no proxy",
+            name: "no proxy".to_owned(),
             whole_port: upstream.port,
             stream_port: upstream.port,
             processes: Vec::new(),
@@ -105,7 +148,7 @@ async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
             streams: true,
         },
         Subject {
-            name: "nginx",
+            name: "nginx".to_owned(),
             whole_port: nginx.buffered_port,
             stream_port: nginx.unbuffered_port,
             processes: nginx.processes(),
@@ -113,55 +156,16 @@ async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
             question: HELLO,
             streams: true,
         },
-        Subject {
-            name: "gateway",
-            whole_port: gateway.port,
-            stream_port: gateway.port,
-            processes: vec![gateway.process()],
-            key: gateway.key.clone(),
-            question: HELLO,
-            streams: true,
-        },
-        Subject {
-            name: "gateway, exact cache hit",
-            whole_port: gateway.port,
-            stream_port: gateway.port,
-            processes: vec![gateway.process()],
-            key: gateway.cached_key.clone(),
-            question: HELLO,
-            streams: false,
-        },
-        Subject {
-            name: "gateway, usage log",
-            whole_port: accounting.port,
-            stream_port: accounting.port,
-            processes: vec![accounting.process()],
-            key: accounting.key.clone(),
-            question: HELLO,
-            streams: true,
-        },
-        Subject {
-            name: "gateway, usage log and budget",
-            whole_port: accounting.port,
-            stream_port: accounting.port,
-            processes: vec![accounting.process()],
-            key: accounting.budgeted_key.clone(),
-            question: HELLO,
-            streams: true,
-        },
-        Subject {
-            name: "the same on PostgreSQL and Redis",
-            whole_port: fleet.port,
-            stream_port: fleet.port,
-            processes: vec![fleet.process()],
-            key: fleet.budgeted_key.clone(),
-            question: HELLO,
-            streams: true,
-        },
     ];
+    let [mut new, mut old] = [set.subjects(""), former.iter().flat_map(|set| set.subjects("former ")).collect()];
+    // Side by side, so that what else the machine does meets both.
+    while !new.is_empty() {
+        subjects.push(new.remove(0));
+        subjects.extend((!old.is_empty()).then(|| old.remove(0)));
+    }
     // The last, as it takes the longest by far.
     subjects.extend(by_meaning.as_ref().map(|(gateway, question)| Subject {
-        name: "gateway, semantic hit",
+        name: "gateway, semantic hit".to_owned(),
         whole_port: gateway.port,
         stream_port: gateway.port,
         processes: vec![gateway.process()],

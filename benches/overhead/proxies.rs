@@ -156,11 +156,17 @@ async fn new_key(port: u16, body: &str) -> String {
 
 impl Gateway {
     /// With the usage log for every key, or only for keys with a budget; on SQLite, or on the stores whose addresses are
-    /// given.
-    pub async fn start(folder: &Path, upstream: u16, log_all: bool, stores: &[(&str, String)]) -> Self {
+    /// given. `binary` is another build than the one of this run.
+    pub async fn start(
+        binary: Option<&str>,
+        folder: &Path,
+        upstream: u16,
+        log_all: bool,
+        stores: &[(&str, String)],
+    ) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let port = free_port();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_gateway")));
         command.current_dir(folder).env_clear().args(["serve"]);
         // For trying a setting: GATEWAY_LOG__REQUESTS=false cargo bench …
         command.envs(std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")));
@@ -206,7 +212,7 @@ impl Gateway {
             // All connections wait for one thread that embeds.
             ("GATEWAY_CACHE__SEMANTIC__PATIENCE_MS", "10000".to_owned()),
         ];
-        let gateway = Self::start(folder, upstream, false, &settings).await;
+        let gateway = Self::start(None, folder, upstream, false, &settings).await;
         let [asked_before, question] = MEANING;
         for _ in 0..1_000 {
             load::ask(gateway.port, &gateway.meaning_key, asked_before).await;
