@@ -43,7 +43,11 @@ async fn j11_a_full_disk_costs_no_row_that_is_written() {
     let postgres = block_in_place(TestPostgres::start);
     let url = block_in_place(|| postgres.database());
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let setup = || Setup::new().openai(&openai).env("DATABASE_URL", &url).set("budgets.refresh_ms", 200);
+    // A flush begins a new file, which has room again: here it does not come between the requests.
+    let setup = || {
+        let setup = Setup::new().openai(&openai).env("DATABASE_URL", &url);
+        setup.set("budgets.refresh_ms", 200).set("budgets.flush_ms", 4_000)
+    };
     let gateway = setup().files_up_to(8).start().await;
     let key = gateway.new_key(json!({})).await;
     block_in_place(|| postgres.stop());
