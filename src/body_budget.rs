@@ -1,8 +1,8 @@
 //! Bytes of request bodies under way: bounded for the process, and for each key so that others have room too.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::HashMap;
 use uuid::Uuid;
 
 /// The bound, and what is held of it.

@@ -1,9 +1,10 @@
 //! JSON logs: one object a line.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target};
 use gateway_actors::record;
@@ -55,6 +56,26 @@ pub fn reopen() {
     }
 }
 
+thread_local! {
+    static SECOND: RefCell<Second> = RefCell::default();
+}
+
+/// The second of this thread's last line, whose text is made once.
+#[derive(Default)]
+struct Second {
+    at: i64,
+    text: String,
+}
+
+impl Second {
+    fn text(&mut self, now: DateTime<Utc>) -> &str {
+        if self.at != now.timestamp() {
+            *self = Self { at: now.timestamp(), text: now.format("%Y-%m-%dT%H:%M:%S").to_string() };
+        }
+        &self.text
+    }
+}
+
 fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let level = match record.level() {
         log::Level::Error => "error",
@@ -63,11 +84,16 @@ fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         log::Level::Debug => "debug",
         log::Level::Trace => "trace",
     };
-    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let now = Utc::now();
     if record.target() == record::LOG_TARGET {
         // The message is the inside of a JSON object already.
-        return writeln!(out, r#"{{"timestamp":"{timestamp}","level":"{level}",{}"#, record.args());
+        return SECOND.with_borrow_mut(|second| {
+            let millis = now.timestamp_subsec_millis().min(999);
+            let begin = second.text(now);
+            writeln!(out, r#"{{"timestamp":"{begin}.{millis:03}Z","level":"{level}",{}"#, record.args())
+        });
     }
+    let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut line = Map::new();
     line.insert("timestamp".to_owned(), json!(timestamp));
     line.insert("level".to_owned(), json!(level));

@@ -45,9 +45,10 @@ impl Marks {
 
     /// Adds the headers to an answer.
     pub fn add_to(&self, response: &mut HttpResponse) {
+        let headers = response.headers_mut();
         let mut add = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+                headers.insert(HeaderName::from_static(name), value);
             }
         };
         add("x-portkey-trace-id", &self.trace_id);
@@ -66,8 +67,8 @@ impl Marks {
             add("x-gateway-config-warning", &header_text(&self.warnings.join("; ")));
         }
         for (name, value) in [(PROVIDER, ""), (OPTION_INDEX, ""), (RETRY_COUNT, "0"), (CACHE_STATUS, "DISABLED")] {
-            if !response.headers().contains_key(&name) {
-                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
             }
         }
     }

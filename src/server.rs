@@ -204,7 +204,7 @@ async fn assemble(
 
     let catalogue = config.catalogue();
     let outbound = ways_out::to_providers(&catalogue, &out, &config.proxies)?;
-    let mut providers = HashMap::new();
+    let mut providers = foldhash::HashMap::default();
     for entry in catalogue.entries() {
         let ActorSettings { mailbox, ask_timeout_ms } = config.actors.provider;
         let ask_timeout = Duration::from_millis(ask_timeout_ms);

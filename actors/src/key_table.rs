@@ -1,9 +1,9 @@
 //! All virtual keys in memory: what the hot path reads, and the only thing it reads.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 use uuid::Uuid;
 
 use crate::budget::scope::{Scope, ScopeKind};

@@ -56,14 +56,21 @@ impl fmt::Display for PicoUsd {
             Ok(picos) => (u128::from(picos / FRACTIONS), picos % FRACTIONS),
             Err(_) => (picos / u128::from(FRACTIONS), (picos % u128::from(FRACTIONS)) as u64),
         };
+        f.write_str(sign)?;
+        match dollars {
+            0 => f.write_str("0")?,
+            _ => dollars.fmt(f)?,
+        }
         if fraction == 0 {
-            return write!(f, "{sign}{dollars}");
+            return Ok(());
         }
-        let (mut fraction, mut places) = (fraction, 12);
-        while fraction % 10 == 0 {
-            (fraction, places) = (fraction / 10, places - 1);
+        let mut text = *b".000000000000";
+        let mut rest = fraction;
+        for digit in text.iter_mut().skip(1).rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
         }
-        write!(f, "{sign}{dollars}.{fraction:0places$}")
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default().trim_end_matches('0'))
     }
 }
 

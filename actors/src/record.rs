@@ -1,14 +1,16 @@
 //! The account of one client request: one log line and its metrics, on every ending.
 
+mod line;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::metrics::Metrics;
 use crate::money::PicoUsd;
 use crate::wire::Usage;
+use line::End;
 
 /// The log target of request lines; their message is a JSON object without its opening brace.
 pub const LOG_TARGET: &str = "request";
@@ -37,7 +39,7 @@ pub struct RequestRecord {
 }
 
 /// The fields of a request's log line, named with their units; never a prompt, never a credential (H1).
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub struct RequestLine {
     /// The caller's trace id, or one made here.
     pub trace_id: String,
@@ -46,44 +48,32 @@ pub struct RequestLine {
     /// The route, such as `/v1/chat/completions`.
     pub path: &'static str,
     /// The virtual key's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// The key's user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// The key's team.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub team_id: Option<String>,
     /// The provider that answered, or failed last.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<Arc<str>>,
     /// The model that answered, or failed last.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The provider's own id of the last attempt, for a word with the vendor.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_request_id: Option<String>,
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// Attempts at providers.
     pub attempts: u32,
     /// `HIT` for an answer from the cache.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<&'static str>,
     /// Input tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_tokens: Option<u64>,
     /// Output tokens.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens: Option<u64>,
     /// The exact cost of all attempts in US dollars.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Box<RawValue>>,
     /// What went wrong with the newest attempt that failed, in one of the words of `llm_upstream_attempts_total`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<&'static str>,
     /// The code of the error, if it ended in one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -164,19 +154,6 @@ impl RequestRecord {
     }
 }
 
-/// The log line as it is written: the fields known all along, and those of the end.
-#[derive(Serialize)]
-struct EndedLine<'a> {
-    message: &'static str,
-    #[serde(flatten)]
-    line: &'a RequestLine,
-    status: u16,
-    duration_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_to_first_token_ms: Option<f64>,
-    overhead_us: u64,
-}
-
 impl Drop for RequestRecord {
     fn drop(&mut self) {
         if self.finished.is_none() && self.metrics.is_cutting() {
@@ -188,13 +165,10 @@ impl Drop for RequestRecord {
         if !self.log {
             return;
         }
-        let first_token = self.first_token.map(|at| at.duration_since(self.started).as_micros() as f64 / 1e3);
-        let line = EndedLine {
-            message: "request",
-            line: &self.line,
+        let end = End {
             status,
-            duration_ms: elapsed_us as f64 / 1e3,
-            time_to_first_token_ms: first_token,
+            duration_us: elapsed_us,
+            first_token_us: self.first_token.map(|at| at.duration_since(self.started).as_micros() as u64),
             overhead_us: elapsed_us.saturating_sub(self.upstream_us),
         };
         let level = match status {
@@ -203,9 +177,6 @@ impl Drop for RequestRecord {
             400..=498 => log::Level::Warn,
             _ => log::Level::Info,
         };
-        match serde_json::to_string(&line) {
-            Ok(text) => log::log!(target: LOG_TARGET, level, "{}", text.get(1..).unwrap_or_default()),
-            Err(error) => log::error!("a request's log line could not be written: {error}"),
-        }
+        log::log!(target: LOG_TARGET, level, "{}", self.line.text(&end));
     }
 }

@@ -1,6 +1,5 @@
 //! `RouterActor`: one per HTTP worker thread; takes a request, chooses its chain, and sets the call going.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -50,7 +50,7 @@ pub struct Routing {
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// The way to each provider, by name.
-    pub outbound: HashMap<String, Outbound>,
+    pub outbound: std::collections::HashMap<String, Outbound>,
 }
 
 /// One client request, admitted and parsed.

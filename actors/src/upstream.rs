@@ -151,7 +151,7 @@ impl Upstream {
         let message = || {
             let mut headers = self.headers.clone();
             headers.insert(HOST, origin.header.clone());
-            message(Method::GET, &path, headers, None)
+            message(Method::GET, &path, headers, Bytes::new())
         };
         let (head, body) =
             self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
@@ -189,7 +189,7 @@ impl Upstream {
             if let Some(credential) = &credential {
                 headers.insert(self.auth_header.clone(), credential.clone());
             }
-            message(Method::POST, &path, headers, Some(request.body.clone()))
+            message(Method::POST, &path, headers, request.body.clone())
         };
         let (head, body) = self.exchange(&origin, message).await?;
         let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
@@ -263,7 +263,7 @@ impl Upstream {
     }
 }
 
-fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Option<Bytes>) -> Request<RequestBody> {
+fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Bytes) -> Request<RequestBody> {
     let mut message = Request::new(RequestBody(body));
     *message.method_mut() = method;
     *message.uri_mut() = Uri::from(path.clone());

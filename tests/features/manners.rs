@@ -148,7 +148,7 @@ async fn a04_private_answers_are_not_for_caches() {
 /// J 24: what is no HTTP is answered in OpenAI's shape, counted, and no error in the log.
 #[tokio::test]
 async fn j24_what_is_no_http_is_answered_and_counted() {
-    let setup = Setup::new().set("server.header_timeout_ms", 500);
+    let setup = Setup::new().set("server.header_timeout_ms", 5_000);
     let gateway = setup.start().await;
     let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "x".repeat(200_000));
     for (bytes, status, code) in [

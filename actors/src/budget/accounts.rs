@@ -1,12 +1,12 @@
 //! All budgets of the process, and the calendar that they count by.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use foldhash::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Terms};
@@ -30,9 +30,9 @@ pub struct Charge {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MonthlyLimits {
     /// `user_budgets`.
-    pub users: HashMap<String, PicoUsd>,
+    pub users: std::collections::HashMap<String, PicoUsd>,
     /// `team_budgets`.
-    pub teams: HashMap<String, PicoUsd>,
+    pub teams: std::collections::HashMap<String, PicoUsd>,
 }
 
 /// Whose budget, and the name of its stretch of time.

@@ -1,9 +1,9 @@
 //! The limits of users and teams, as the hot path reads them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::HashMap;
 
 use super::{Counters, Limits};
 use crate::budget::scope::Scope;

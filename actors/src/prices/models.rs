@@ -1,8 +1,8 @@
 //! What is known of models beside their prices: how much they take in, and what their vendor's options cost.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
+use foldhash::HashMap;
 use serde::Deserialize;
 
 use crate::money::{PerMillion, PicoUsd};

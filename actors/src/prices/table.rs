@@ -1,9 +1,9 @@
 //! Every known price, and the way to the row that holds.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use foldhash::HashMap;
 
 use super::price::Price;
 use crate::money::PicoUsd;

@@ -1,7 +1,7 @@
 //! The circuit breakers of one provider: one for each model that was asked for, so that a model that fails takes none of
 //! the others away.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ const LOOK_FOR_ROOM_MS: u64 = 1_000;
 pub(super) struct Breakers {
     settings: BreakerSettings,
     base: Instant,
-    models: RwLock<HashMap<Arc<str>, Arc<Breaker>>>,
+    models: RwLock<foldhash::HashMap<Arc<str>, Arc<Breaker>>>,
     /// That of models without one of their own.
     others: Arc<Breaker>,
     /// When room was last looked for, in milliseconds since `base`.

@@ -26,23 +26,31 @@ const MAX_HEADERS: usize = 1024;
 /// The most bytes of an answer's head; also of one read of its body.
 const MAX_HEAD_BYTES: usize = 128 << 10;
 
-/// A request's body, in one piece.
-pub(super) struct RequestBody(pub(super) Option<Bytes>);
+/// A piece of a request's body: hyper copies it behind what is not sent yet, so that head and body of a small request go
+/// out in one write, and a large body is never there twice.
+const PIECE: usize = 64 << 10;
+
+/// A request's body.
+pub(super) struct RequestBody(pub(super) Bytes);
 
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        if self.0.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = PIECE.min(self.0.len());
+        Poll::Ready(Some(Ok(Frame::data(self.0.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        SizeHint::with_exact(self.0.len() as u64)
     }
 }
 

@@ -106,19 +106,6 @@ impl AsyncWrite for Watched {
         self.noted(written)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.way).poll_write_vectored(cx, parts);
-        self.noted(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.way.is_write_vectored()
-    }
-
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.way).poll_flush(cx);
         // A flush follows once nothing is left to write.

@@ -100,12 +100,12 @@ impl Place {
     }
 
     /// Where the value of a field of an object here stands.
-    fn of_field(self, name: &str) -> Self {
+    fn of_field(self, name: &[u8]) -> Self {
         match (self, name) {
-            (Self::Body, "stream_options") => Self::StreamOptions,
-            (Self::Body, "messages") => Self::Messages,
-            (Self::Body, "tools") => Self::Tools,
-            (Self::Message | Self::Part, "content") => Self::Parts,
+            (Self::Body, b"stream_options") => Self::StreamOptions,
+            (Self::Body, b"messages") => Self::Messages,
+            (Self::Body, b"tools") => Self::Tools,
+            (Self::Message | Self::Part, b"content") => Self::Parts,
             _ => Self::Other,
         }
     }
@@ -147,7 +147,7 @@ struct Open<'a> {
     /// Its first name among those of all open objects.
     first: usize,
     /// The name, or the number of elements so far, that leads to what is open inside.
-    name: Cow<'a, str>,
+    name: Cow<'a, [u8]>,
     at: usize,
 }
 
@@ -156,12 +156,12 @@ struct Scan<'a> {
     text: &'a [u8],
     start: Place,
     open: Vec<Open<'a>>,
-    names: Vec<Cow<'a, str>>,
+    names: Vec<Cow<'a, [u8]>>,
 }
 
 impl<'a> Scan<'a> {
     fn new(text: &'a [u8], start: Place) -> Self {
-        Self { text, start, open: Vec::new(), names: Vec::new() }
+        Self { text, start, open: Vec::with_capacity(8), names: Vec::with_capacity(16) }
     }
 
     fn run(mut self) -> Result<(), BadRequest> {
@@ -204,7 +204,9 @@ impl<'a> Scan<'a> {
         let Some(open) = self.open.last_mut().filter(|open| open.awaits_name) else { return Ok(()) };
         open.awaits_name = false;
         let name = decoded(self.text.get(start..=end).unwrap_or_default());
-        if let Some(meant) = look_alike(&name, open.place.fields()) {
+        if !is_plain(&name)
+            && let Some(meant) = look_alike(&String::from_utf8_lossy(&name), open.place.fields())
+        {
             let path = self.path(&name);
             let message = format!("'{path}' is spelt like '{meant}', and some providers take it for that: rename it.");
             return Err(BadRequest::new(path, message));
@@ -227,18 +229,22 @@ impl<'a> Scan<'a> {
             Some(open) => open.place.of_element(),
         };
         let first = self.names.len();
-        self.open.push(Open { place, is_object, awaits_name: is_object, first, name: Cow::Borrowed(""), at: 0 });
+        self.open.push(Open { place, is_object, awaits_name: is_object, first, name: Cow::Borrowed(b""), at: 0 });
         Ok(())
     }
 
     fn leave(&mut self) -> Result<(), BadRequest> {
         let Some(first) = self.open.last().map(|open| open.first) else { return Ok(()) };
         let names = self.names.get_mut(first..).unwrap_or_default();
-        names.sort_unstable();
-        let doubled = names.windows(2).find_map(|pair| match pair {
-            [one, other] if one == other => Some(one.clone()),
-            _ => None,
-        });
+        let doubled = match names {
+            [] | [_] => None,
+            [one, other] => (one == other).then(|| one.clone()),
+            _ => {
+                names.sort_unstable();
+                let mut pairs = names.iter().zip(names.iter().skip(1));
+                pairs.find(|(one, other)| one == other).map(|(one, _)| one.clone())
+            }
+        };
         if let Some(name) = doubled {
             let path = self.path(&name);
             let message = format!("'{path}' is given twice, which providers read in different ways: give it once.");
@@ -257,7 +263,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The path of a name in the innermost object: `messages[0].content`.
-    fn path(&self, name: &str) -> String {
+    fn path(&self, name: &[u8]) -> String {
         let mut path = String::new();
         let outer = self.open.len().saturating_sub(1);
         for open in self.open.iter().take(outer) {
@@ -276,7 +282,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-fn push_name(path: &mut String, name: &str) {
+fn push_name(path: &mut String, name: &[u8]) {
     if !path.is_empty() {
         path.push('.');
     }
@@ -284,27 +290,28 @@ fn push_name(path: &mut String, name: &str) {
 }
 
 /// A name as it is told in an error.
-fn shown(name: &str) -> String {
-    name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The text that a JSON string stands for; what is no valid Unicode stays as it is written.
-fn decoded(quoted: &[u8]) -> Cow<'_, str> {
+fn decoded(quoted: &[u8]) -> Cow<'_, [u8]> {
     let written = quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(quoted);
     if written.contains(&b'\\')
         && let Ok(text) = serde_json::from_slice::<String>(quoted)
     {
-        return Cow::Owned(text);
+        return Cow::Owned(text.into_bytes());
     }
-    String::from_utf8_lossy(written)
+    Cow::Borrowed(written)
+}
+
+/// Whether a name has lower case alone, as nearly every one does.
+fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_' || byte.is_ascii_digit())
 }
 
 /// The field that a name differs from by its case alone.
 fn look_alike(name: &str, fields: &[&'static str]) -> Option<&'static str> {
-    // Nearly every name has lower case alone.
-    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit()) {
-        return None;
-    }
     let folded: String =
         name.chars().flat_map(char::to_lowercase).map(folded).filter(|c| *c != COMBINING_DOT).collect();
     fields.iter().copied().find(|field| folded == *field && name != *field)

@@ -8,6 +8,10 @@ mod finish;
 mod request;
 mod stream;
 
+use std::sync::LazyLock;
+
+use memchr::memmem;
+
 pub use answer::{chat_answer, read_answer, usage_in, with_metadata};
 pub use cut::{cut_off, usage_chunk};
 pub use error::{error_body, error_event, error_text, is_bare_error};
@@ -18,9 +22,15 @@ pub use stream::ChatStream;
 const REASONING_FIELDS: [&str; 5] =
     ["reasoning_content", "reasoning", "reasoning_details", "content_blocks", "thinking_blocks"];
 
+/// A text to look for, made ready once.
+type Finder = LazyLock<memmem::Finder<'static>>;
+
+static REASONING: Finder = LazyLock::new(|| memmem::Finder::new(b"reasoning"));
+static BLOCKS: Finder = LazyLock::new(|| memmem::Finder::new(b"_blocks"));
+
 /// Whether a text may have one of those fields.
 fn may_reason(json: &[u8]) -> bool {
-    memchr::memmem::find(json, b"reasoning").is_some() || memchr::memmem::find(json, b"_blocks").is_some()
+    REASONING.find(json).is_some() || BLOCKS.find(json).is_some()
 }
 
 /// Takes those fields out of the message or delta of every choice.

@@ -1,6 +1,9 @@
 //! Whole answers: usage is read, the gateway's metadata is added, all else keeps its bytes.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
+use memchr::memmem;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -9,10 +12,16 @@ use serde_json::{Map, Value};
 use crate::wire::json_object::JsonObject;
 use crate::wire::openai::error::{error_text, is_bare_error};
 use crate::wire::openai::finish::corrected_whole;
-use crate::wire::openai::{may_reason, strip_reasoning};
+use crate::wire::openai::{Finder, may_reason, strip_reasoning};
 use crate::wire::splice::{Splices, present};
 use crate::wire::usage::Count;
 use crate::wire::{ErrorBody, ServiceTier, Usage, WholeAnswer, malformed};
+
+static METADATA: Finder = LazyLock::new(|| memmem::Finder::new(br#""metadata""#));
+static CHOICES: Finder = LazyLock::new(|| memmem::Finder::new(br#""choices""#));
+static DATA: Finder = LazyLock::new(|| memmem::Finder::new(br#""data""#));
+static TOOL_CALLS: Finder = LazyLock::new(|| memmem::Finder::new(b"tool_calls"));
+static EMPTY_TEXT: Finder = LazyLock::new(|| memmem::Finder::new(b"\"\""));
 
 /// Reads a whole chat or embeddings answer.
 ///
@@ -24,8 +33,7 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
     let head: Option<Head<'_>> = object.and_then(|body| serde_json::from_slice(body).ok());
     let not_object = || malformed("The provider answered with something that is not a JSON object.");
     let Some(head) = head else { return Err(listed_error(&body).unwrap_or_else(not_object)) };
-    let is_answer =
-        || [&br#""choices""#[..], br#""data""#].iter().any(|name| memchr::memmem::find(&body, name).is_some());
+    let is_answer = || [&CHOICES, &DATA].iter().any(|name| name.find(&body).is_some());
     let is_bare = || serde_json::from_slice(&body).is_ok_and(|object| is_bare_error(&object));
     if head.error.is_some_and(|error| error.get() != "null") || (!is_answer() && is_bare()) {
         return Err(error_text(&body));
@@ -69,8 +77,7 @@ pub fn chat_answer(body: Bytes, strict: bool) -> Result<WholeAnswer, ErrorBody> 
 /// The answer with the right finish reasons, where some are wrong.
 fn with_right_ends(body: &[u8]) -> Option<Bytes> {
     // Few answers have anything to correct, and then one of these is in them.
-    let has = |text: &[u8]| memchr::memmem::find(body, text).is_some();
-    if !has(b"tool_calls") && !has(b"\"\"") {
+    if TOOL_CALLS.find(body).is_none() && EMPTY_TEXT.find(body).is_none() {
         return None;
     }
     let choices = serde_json::from_slice::<Choices<'_>>(body).ok()?.choices;
@@ -214,7 +221,7 @@ pub fn with_metadata(body: &Bytes, metadata: &str) -> Bytes {
     // `"metadata"` can only stand unescaped as a key; where it does not stand at all, splicing is enough.
     let Some(end) = body.iter().rposition(|byte| *byte == b'}') else { return body.clone() };
     let before = body.get(..end).unwrap_or_default();
-    if memchr::memmem::find(before, br#""metadata""#).is_none() {
+    if METADATA.find(before).is_none() {
         let empty = before.trim_ascii_end().ends_with(b"{");
         let mut out = Vec::with_capacity(body.len() + metadata.len() + 16);
         out.extend_from_slice(before);
