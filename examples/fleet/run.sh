@@ -6,7 +6,7 @@ if [ -z "${DATABASE_URL:-}" ] || [ -z "${REDIS_URL:-}" ]; then
   exit 0
 fi
 export GATEWAY_MASTER_KEY=${GATEWAY_MASTER_KEY:-$(printf '0%.0s' $(seq 64))}
-OTHER=$((PORT + 1))
+OTHER=${OTHER_PORT:-$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
 start_gateway first "$PORT"
 start_gateway second "$OTHER"
 
