@@ -13,6 +13,7 @@ key=$(new_key '{"name": "Ollama example", "provider": "ollama", "allowed_provide
 chat "$key" gpt-4o-mini "Xin chào!"
 expect "the status" "$STATUS" 200
 expect "the provider" "$(json metadata.provider <"$BODY")" ollama
+expect "the model" "$(json model <"$BODY")" llama3:8b
 expect "the cost" "$(header x-gateway-cost-usd)" 0
 json choices.0.message.content <"$BODY"
 
