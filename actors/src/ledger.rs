@@ -114,7 +114,7 @@ impl Ledger {
 
     /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
     pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<Written>) {
-        let line = match serde_json::to_string(&row) {
+        let line = match row.to_line() {
             Ok(line) => line,
             Err(error) => return log::error!("usage row {}: {error}", row.id),
         };
@@ -133,7 +133,7 @@ impl Ledger {
     /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
     /// keeps the last line of an id: this one, if nobody came to [`book`](Self::book) the counted row.
     pub fn book_provisionally(&self, row: &UsageRow) -> Option<Written> {
-        let line = serde_json::to_string(row).map_err(std::io::Error::other);
+        let line = row.to_line().map_err(std::io::Error::other);
         let written = line.and_then(|line| self.journal.append(&line));
         written.inspect_err(|error| self.complain(error)).ok()
     }
@@ -227,7 +227,7 @@ impl Ledger {
     /// Puts rows back that the store did not take; the journal gets those that it does not have yet.
     pub(crate) fn put_back(&self, mut rows: Vec<Waiting>) {
         for waiting in rows.iter_mut().filter(|waiting| waiting.written.is_none()) {
-            let Ok(line) = serde_json::to_string(&waiting.row) else { continue };
+            let Ok(line) = waiting.row.to_line() else { continue };
             match self.journal.append(&line) {
                 Ok(written) => waiting.written = Some(written),
                 Err(error) => {

@@ -24,6 +24,7 @@ pub mod embed;
 pub mod failure;
 pub mod in_flight;
 pub mod journal;
+mod json_line;
 pub mod key_registry;
 pub mod key_table;
 pub mod ledger;

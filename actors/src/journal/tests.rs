@@ -20,7 +20,7 @@ async fn rows_of(orphan: &Orphan) -> (Vec<UsageRow>, u64) {
 }
 
 fn append(journal: &Journal, number: u128) -> Written {
-    journal.append(&serde_json::to_string(&row(number)).unwrap()).unwrap()
+    journal.append(&row(number).to_line().unwrap()).unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::RequestLine;
+use crate::json_line::JsonLine;
 
 /// What is known at the end alone.
 pub(super) struct End {
@@ -15,8 +16,8 @@ pub(super) struct End {
 impl RequestLine {
     /// The line as a JSON object without its opening brace.
     pub(super) fn text(&self, end: &End) -> String {
-        let mut line = Line(String::with_capacity(512));
-        line.0.push_str(r#""message":"request""#);
+        let mut line = JsonLine::open();
+        line.text("message", "request");
         line.text("trace_id", &self.trace_id);
         line.text("request_id", &self.request_id);
         line.text("path", self.path);
@@ -27,7 +28,7 @@ impl RequestLine {
         line.text_if("model", self.model.as_deref());
         line.text_if("provider_request_id", self.provider_request_id.as_deref());
         line.json("stream", if self.stream { "true" } else { "false" });
-        line.number("attempts", self.attempts.into());
+        line.number("attempts", self.attempts);
         line.text_if("cache", self.cache);
         line.number_if("prompt_tokens", self.prompt_tokens);
         line.number_if("completion_tokens", self.completion_tokens);
@@ -36,63 +37,16 @@ impl RequestLine {
         }
         line.text_if("cause", self.cause);
         line.text_if("error", self.error.as_deref());
-        line.number("status", end.status.into());
+        line.number("status", end.status);
         line.millis("duration_ms", end.duration_us);
         if let Some(micros) = end.first_token_us {
             line.millis("time_to_first_token_ms", micros);
         }
         line.number("overhead_us", end.overhead_us);
-        line.0.push('}');
-        line.0
+        let mut text = line.close();
+        text.remove(0);
+        text
     }
-}
-
-struct Line(String);
-
-impl Line {
-    /// A field whose value is JSON already.
-    fn json(&mut self, name: &str, value: &str) {
-        self.0.push_str(",\"");
-        self.0.push_str(name);
-        self.0.push_str("\":");
-        self.0.push_str(value);
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        if value.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
-            return self.json(name, &serde_json::Value::from(value).to_string());
-        }
-        self.json(name, "\"");
-        self.0.push_str(value);
-        self.0.push('"');
-    }
-
-    fn text_if(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.json(name, itoa::Buffer::new().format(value));
-    }
-
-    fn number_if(&mut self, name: &str, value: Option<u64>) {
-        if let Some(value) = value {
-            self.number(name, value);
-        }
-    }
-
-    /// Microseconds, as milliseconds.
-    fn millis(&mut self, name: &str, micros: u64) {
-        self.number(name, micros / 1_000);
-        let rest = (micros % 1_000) as u16;
-        self.0.extend(['.', digit(rest / 100), digit(rest / 10), digit(rest)]);
-    }
-}
-
-fn digit(number: u16) -> char {
-    char::from(b'0' + (number % 10) as u8)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -16,7 +17,7 @@ const MAX_FIELDS: usize = 65_536;
 /// A JSON object as text, with the places of its top-level values.
 #[derive(Clone, Debug)]
 pub struct JsonObject {
-    text: Bytes,
+    text: ByteString,
     fields: Vec<(String, Range<usize>)>,
 }
 
@@ -28,8 +29,9 @@ impl JsonObject {
     pub fn parse(text: Bytes) -> Result<Self, serde_json::Error> {
         // A byte order mark may be ignored (RFC 8259, 8.1), and is not sent on.
         let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text };
+        let text = ByteString::try_from(text).map_err(serde_json::Error::custom)?;
         let base = text.as_ptr() as usize;
-        let mut deserializer = serde_json::Deserializer::from_slice(&text);
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
         let fields = deserializer.deserialize_map(Fields { base })?;
         deserializer.end()?;
         Ok(Self { text, fields })
@@ -37,20 +39,18 @@ impl JsonObject {
 
     /// The object's text.
     pub fn text(&self) -> &Bytes {
-        &self.text
+        self.text.as_bytes()
     }
 
     /// The names and texts of all values, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields
-            .iter()
-            .filter_map(|(name, range)| Some((name.as_str(), std::str::from_utf8(self.text.get(range.clone())?).ok()?)))
+        self.fields.iter().filter_map(|(name, range)| Some((name.as_str(), self.text.get(range.clone())?)))
     }
 
     /// The text of one value, the last where a name stands twice.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
-        std::str::from_utf8(self.text.get(range.clone())?).ok()
+        self.text.get(range.clone())
     }
 
     /// One value read as `T`; `null` counts as absent.
@@ -67,40 +67,44 @@ impl JsonObject {
     /// The object with some values set (to JSON text) and some removed; the order of the others stays.
     pub fn edited(&self, set: &[(&str, &str)], remove: &[&str]) -> Bytes {
         if set.is_empty() && !remove.iter().any(|name| self.get(name).is_some()) {
-            return self.text.clone();
+            return self.text.as_bytes().clone();
         }
-        self.with(set, remove).text
+        self.with(set, remove).text.into_bytes()
     }
 
     /// The same, as an object that can be edited again.
     pub fn with(&self, set: &[(&str, &str)], remove: &[&str]) -> Self {
         let added: usize = set.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let mut out = Vec::with_capacity(self.text.len() + added + 2);
+        let mut out = String::with_capacity(self.text.len() + added + 2);
         let mut fields = Vec::with_capacity(self.fields.len() + set.len());
-        out.push(b'{');
+        out.push('{');
         let kept = self.fields.iter().filter(|(name, _)| !remove.contains(&name.as_str()));
         for (name, range) in kept.filter(|(name, _)| !set.iter().any(|(field, _)| field == name)) {
             let place = push_field(&mut out, name, self.text.get(range.clone()).unwrap_or_default());
             fields.push((name.clone(), place));
         }
         for (name, value) in set {
-            let place = push_field(&mut out, name, value.as_bytes());
+            let place = push_field(&mut out, name, value);
             fields.push(((*name).to_owned(), place));
         }
-        out.push(b'}');
-        Self { text: Bytes::from(out), fields }
+        out.push('}');
+        Self { text: ByteString::from(out), fields }
     }
 }
 
 /// Appends a field and tells where its value stands.
-fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Range<usize> {
+fn push_field(out: &mut String, name: &str, value: &str) -> Range<usize> {
     if out.len() > 1 {
-        out.push(b',');
+        out.push(',');
     }
-    out.extend_from_slice(json_string(name).as_bytes());
-    out.push(b':');
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        out.extend(["\"", name, "\":"]);
+    } else {
+        out.push_str(&json_string(name));
+        out.push(':');
+    }
     let start = out.len();
-    out.extend_from_slice(value);
+    out.push_str(value);
     start..out.len()
 }
 
