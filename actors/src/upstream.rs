@@ -215,13 +215,13 @@ impl Upstream {
     ) -> Result<(Parts, UpstreamBody), FailureKind> {
         let mut may_reuse = true;
         loop {
-            let idle = if may_reuse { self.pool.take(origin, Instant::now()) } else { None };
+            let begun = Instant::now();
+            let idle = if may_reuse { self.pool.take(origin, begun) } else { None };
             let is_reused = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
                 None => self.connect(origin).await?,
             };
-            let begun = Instant::now();
             let exchanged = connection.exchange(message()).await;
             let was_given_up = is_reused && begun.elapsed() < RESEND_WITHIN;
             match exchanged {

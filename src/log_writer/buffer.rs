@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes from which the writer is woken before its time.
-const MANY: usize = 256 << 10;
+const MANY: usize = 64 << 10;
 
 /// A buffer that many fill and one empties; its lock is held for a copy, never for a system call.
 pub(super) struct Buffer {

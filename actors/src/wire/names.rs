@@ -169,8 +169,8 @@ impl<'a> Scan<'a> {
         while let Some(byte) = self.text.get(at) {
             match byte {
                 b'"' => {
-                    let end = self.string_end(at + 1);
-                    self.string(at, end)?;
+                    let (end, is_escaped) = self.string_end(at + 1);
+                    self.string(at, end, is_escaped)?;
                     at = end;
                 }
                 b'{' | b'[' => self.enter(*byte == b'{')?,
@@ -188,22 +188,23 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// The place of the quote that ends a string.
-    fn string_end(&self, mut at: usize) -> usize {
+    /// The place of the quote that ends a string, and whether anything in it is escaped.
+    fn string_end(&self, mut at: usize) -> (usize, bool) {
+        let mut is_escaped = false;
         loop {
             let rest = self.text.get(at..).unwrap_or_default();
             match memchr2(b'"', b'\\', rest) {
-                None => return self.text.len(),
-                Some(found) if rest.get(found) == Some(&b'"') => return at + found,
-                Some(found) => at += found + 2,
+                None => return (self.text.len(), is_escaped),
+                Some(found) if rest.get(found) == Some(&b'"') => return (at + found, is_escaped),
+                Some(found) => (at, is_escaped) = (at + found + 2, true),
             }
         }
     }
 
-    fn string(&mut self, start: usize, end: usize) -> Result<(), BadRequest> {
+    fn string(&mut self, start: usize, end: usize, is_escaped: bool) -> Result<(), BadRequest> {
         let Some(open) = self.open.last_mut().filter(|open| open.awaits_name) else { return Ok(()) };
         open.awaits_name = false;
-        let name = decoded(self.text.get(start..=end).unwrap_or_default());
+        let name = decoded(self.text.get(start..=end).unwrap_or_default(), is_escaped);
         if !is_plain(&name)
             && let Some(meant) = look_alike(&String::from_utf8_lossy(&name), open.place.fields())
         {
@@ -295,9 +296,9 @@ fn shown(name: &[u8]) -> String {
 }
 
 /// The text that a JSON string stands for; what is no valid Unicode stays as it is written.
-fn decoded(quoted: &[u8]) -> Cow<'_, [u8]> {
+fn decoded(quoted: &[u8], is_escaped: bool) -> Cow<'_, [u8]> {
     let written = quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(quoted);
-    if written.contains(&b'\\')
+    if is_escaped
         && let Ok(text) = serde_json::from_slice::<String>(quoted)
     {
         return Cow::Owned(text.into_bytes());
