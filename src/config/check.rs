@@ -154,6 +154,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
                 for path in parsed.plan.unsupported_features() {
                     wrong(&format!("configs.{slug}"), format!("{path} is not supported yet"));
                 }
+                for path in parsed.plan.custom_hosts() {
+                    wrong(&format!("configs.{slug}"), format!("{path} is not allowed: add a [providers.NAME] entry"));
+                }
             }
         }
     }
@@ -286,6 +289,10 @@ pub(super) fn warn(config: &mut Config) {
         if let Some(warning) = base_url::warning(settings.dialect, &settings.base_url) {
             warnings.push(format!("providers.{name}.base_url: {warning}"));
         }
+    }
+    for (slug, value) in &config.configs {
+        let odd = plan::parse_value(value).map(|parsed| parsed.warnings).unwrap_or_default();
+        warnings.extend(odd.iter().map(|warning| format!("configs.{slug}: {warning}")));
     }
     config.warnings.append(&mut warnings);
 }

@@ -49,6 +49,20 @@ async fn check_config_tells_every_problem_at_once() {
     }
 }
 
+/// Saved configs are held to what a header's config is: hosts are refused, unknown fields are a warning.
+#[tokio::test]
+async fn check_config_reads_saved_configs_as_headers() {
+    let folder = TempDir::new();
+    file(&folder, "[configs.a]\nprovider = \"simulator\"\ncustom_host = \"https://elsewhere.example/v1\"\n");
+    let (code, text) = run(&Setup::new(), &folder, &["check-config", "my.toml"]).await;
+    assert_eq!(code, Some(64), "{text}");
+    assert!(text.contains("configs.a: config.custom_host is not allowed"), "{text}");
+    file(&folder, "[configs.a]\nprovider = \"simulator\"\nzzzzzz = 1\n");
+    let (code, text) = run(&Setup::new(), &folder, &["check-config", "my.toml"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("warning: configs.a: ") && text.contains("zzzzzz"), "{text}");
+}
+
 /// A good file is told to be good; the file that comes with the gateway is one.
 #[tokio::test]
 async fn check_config_accepts_a_good_file() {
