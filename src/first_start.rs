@@ -76,7 +76,8 @@ impl FirstStart {
         writeln!(
             out,
             "\nFirst start. These are shown once; only their hashes are stored.\n\n  admin token:  {token}\n  \
-             virtual key:  {key}  (for the built-in simulator)\n\nTry it:\n\n  \
+             virtual key:  {key}  (for the built-in simulator)\n\nUse the token in the terminal:\n\n  \
+             export GATEWAY_ADMIN_TOKEN={token}\n\nSend a request:\n\n  \
              curl http://{address}/v1/chat/completions -H 'Content-Type: application/json' \
              -H 'Authorization: Bearer {key}' \
              -d '{{\"model\":\"sim-text\",\"messages\":[{{\"role\":\"user\",\"content\":\"Xin chào!\"}}]}}'\n"

@@ -31,12 +31,12 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Check a configuration and the environment, and tell every problem at once (exit code 64).
+    /// Check a configuration and the environment, and print every problem (exit code 64).
     CheckConfig {
         /// The configuration file.
         file: Option<PathBuf>,
     },
-    /// The models that embed texts for the semantic cache.
+    /// Download and check the embedding models of the semantic cache.
     Models {
         #[command(subcommand)]
         command: ModelsCommand,
@@ -45,8 +45,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum ModelsCommand {
-    /// Fetch a model from the Hugging Face hub and the runtime from the Python package index now, each from where it
-    /// can be had (exit code 1 where that is nowhere).
+    /// Download a model from the Hugging Face hub, and ONNX Runtime from the Python package index (exit code 1 on failure).
     Pull {
         /// The model; without it, the configured one.
         #[arg(long)]
@@ -55,7 +54,7 @@ enum ModelsCommand {
         #[arg(long)]
         config: Option<PathBuf>,
     },
-    /// Tell which models are here, and embed a sentence with each (exit code 1 where the configured one is not ready).
+    /// List the downloaded models and run a test embedding with each (exit code 1 if the configured one is not ready).
     Check {
         /// The configuration file.
         #[arg(long)]

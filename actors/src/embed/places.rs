@@ -47,7 +47,8 @@ impl Places {
     /// Where something is missing or is not what it must be; the text says what.
     pub fn here(&self, model: &Model) -> Result<Found, String> {
         self.look(model, &|bundle| {
-            let absent = || format!("{} is not here, or not whole; `gateway models pull` fetches it", bundle.id);
+            let absent =
+                || format!("{} is not downloaded, or not completely; `gateway models pull` downloads it", bundle.id);
             self.cache.find(bundle).ok_or_else(absent)
         })
     }
