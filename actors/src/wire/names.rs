@@ -298,9 +298,7 @@ fn shown(name: &[u8]) -> String {
 /// The text that a JSON string stands for; what is no valid Unicode stays as it is written.
 fn decoded(quoted: &[u8], is_escaped: bool) -> Cow<'_, [u8]> {
     let written = quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(quoted);
-    if is_escaped
-        && let Ok(text) = serde_json::from_slice::<String>(quoted)
-    {
+    if is_escaped && let Ok(text) = serde_json::from_slice::<String>(quoted) {
         return Cow::Owned(text.into_bytes());
     }
     Cow::Borrowed(written)
