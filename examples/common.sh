@@ -10,6 +10,8 @@ GATEWAY_BIN=$(realpath "${GATEWAY_BIN:-$EXAMPLE/../../target/release/gateway}")
 PORT=${PORT:-8000}
 URL=http://127.0.0.1:$PORT
 export GATEWAY_ADMIN_TOKEN=admin-token-of-the-examples
+# The checks are exact, so that a slow disk must not refuse a request.
+export GATEWAY_STORE__PATIENCE_MS=5000
 WORK=$(mktemp -d)
 PIDS=()
 
@@ -26,9 +28,10 @@ stop_all() {
 }
 trap stop_all EXIT
 
-# fail MESSAGE: ends the example as failed.
+# fail MESSAGE: ends the example as failed, and prints the last response.
 fail() {
   echo "FAILED: $*" >&2
+  if [ -s "${BODY:-}" ]; then cat "$BODY" >&2; fi
   exit 1
 }
 

@@ -22,6 +22,7 @@ mod config_header;
 mod counting;
 mod deploy;
 mod disk;
+mod docs;
 mod embedding_models;
 mod errors;
 mod fallback;
