@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 
 use actix_web::middleware::from_fn;
 use actix_web::web;
-use gateway_actors::actor_stats::Mailbox;
-use gateway_actors::key_registry::KeyRegistry;
+use gateway_actors::keys::registry::KeyRegistry;
+use gateway_actors::runtime::mailbox::Mailbox;
 
 pub use auth::AdminAuth;
 

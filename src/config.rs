@@ -7,20 +7,24 @@ mod check;
 mod layers;
 mod log_file;
 mod mask;
+mod memory_limit;
 mod outbound;
 pub mod proxies;
 mod semantic;
 mod server;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use gateway_actors::catalogue::Catalogue;
+use gateway_actors::providers::catalogue::Catalogue;
+use gateway_actors::providers::settings::ProviderSettings;
+use gateway_actors::providers::upstream::ProxyRules;
 use gateway_actors::secret::Secret;
-use gateway_actors::settings::ProviderSettings;
-use gateway_actors::tokens::CounterSettings;
-use gateway_actors::upstream::ProxyRules;
+use gateway_actors::usage::token_count::CounterSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -437,6 +441,3 @@ impl fmt::Display for Problem {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
-use gateway_actors::wire::{BadRequest, ErrorBody};
+use gateway_wire::{BadRequest, ErrorBody};
 use serde_json::{Value, json};
 
-use crate::coding;
-use crate::reply::Marks;
+use crate::api::coding;
+use crate::api::reply::Marks;
 
 /// A gateway error by name; [`Code::row`] is the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

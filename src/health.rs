@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, web};
-use gateway_actors::actor_stats::Mailbox;
-use gateway_actors::breaker::BreakerState;
 use gateway_actors::embed::pool::PoolState;
-use gateway_actors::metrics_actor::{self, Scrape};
-use gateway_actors::redis_link::RedisState;
+use gateway_actors::fleet::redis_link::RedisState;
+use gateway_actors::providers::breaker::BreakerState;
+use gateway_actors::runtime::mailbox::Mailbox;
+use gateway_actors::system::metrics_actor::{self, Scrape};
 use serde_json::json;
 
-use crate::completion::WorkerData;
+use crate::api::inference::WorkerData;
 use crate::error::{ApiError, Code};
 use crate::logging;
-use crate::shutdown::Phase;
-use crate::state::Shared;
+use crate::server::shutdown::Phase;
+use crate::server::state::Shared;
 
 /// Bad rows of the store that are named one by one.
 const MAX_BAD_ROWS: usize = 10;
@@ -58,7 +58,7 @@ async fn ready(worker: WorkerData) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ready", "degraded": degraded(shared) }))
 }
 
-fn gone_actors(worker: &crate::state::Worker) -> Vec<&'static str> {
+fn gone_actors(worker: &crate::server::state::Worker) -> Vec<&'static str> {
     let shared = &worker.shared;
     let actors = [
         ("router", worker.router.is_alive()),

@@ -1,39 +1,11 @@
-//! The gateway over HTTP: a request's way is `routes` → `chat` → `completion` → `admit` → (the router actor) → `reply`.
+//! The gateway over HTTP: a request's way in `api` is `routes` → `chat_completions` → `inference` → `admit` → (the router
+//! actor) → `reply`.
 
 pub mod admin;
-mod admit;
-mod auth;
-mod body;
-mod body_budget;
-mod cache_headers;
-mod chat;
-mod client_config;
-mod client_headers;
-mod coding;
-mod completion;
+pub mod api;
+pub mod cli;
 pub mod config;
-mod config_cache;
-mod connection;
-mod embeddings;
 mod error;
-mod first_start;
 mod health;
-mod http_server;
-mod log_writer;
 pub mod logging;
-mod manners;
-mod memory;
-mod memory_limit;
-pub mod model_files;
-mod models;
-mod pulse;
-mod reply;
-pub mod routes;
 pub mod server;
-mod shutdown;
-mod sse_body;
-mod starting;
-mod state;
-mod trace;
-mod ways_out;
-mod whole_body;

@@ -1,5 +1,7 @@
 //! JSON logs: one object a line.
 
+pub(crate) mod writer;
+
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -7,13 +9,13 @@ use std::sync::OnceLock;
 use chrono::{DateTime, SecondsFormat, Utc};
 use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target};
-use gateway_actors::record;
+use gateway_actors::request::request_log;
 use log::kv::{Key, Value, VisitSource};
 use log::{LevelFilter, Record};
 use serde_json::{Map, json};
 
 use crate::config::LogSettings;
-use crate::log_writer::{Lines, LogWriter, Output};
+use writer::{Lines, LogWriter, Output};
 
 static LINES: OnceLock<Lines> = OnceLock::new();
 
@@ -26,7 +28,7 @@ pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
     let mut builder = Builder::new();
     // Libraries never log below warnings: at trace level they would write out headers, and with them credentials (H1).
     builder.filter_level(level.min(LevelFilter::Warn));
-    for own in ["gateway", "gateway_actors", record::LOG_TARGET] {
+    for own in ["gateway", "gateway_actors", request_log::LOG_TARGET] {
         builder.filter_module(own, level);
     }
     // What clients send that is no HTTP is counted, and told for debugging alone: anybody could fill the log with it.
@@ -85,7 +87,7 @@ fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         log::Level::Trace => "trace",
     };
     let now = Utc::now();
-    if record.target() == record::LOG_TARGET {
+    if record.target() == request_log::LOG_TARGET {
         // The message is the inside of a JSON object already.
         return SECOND.with_borrow_mut(|second| {
             let millis = now.timestamp_subsec_millis().min(999);

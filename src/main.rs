@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gateway::cli::models;
 use gateway::config::{self, Config};
-use gateway::{logging, model_files, server};
+use gateway::{logging, server};
 use gateway_actors::embed::model::Model;
-use gateway_actors::panics::log_panics;
+use gateway_actors::metrics::panics::log_panics;
 
 /// A request allocates some hundred small pieces on one thread; the system's allocator takes twice the time for them.
 #[global_allocator]
@@ -99,9 +100,9 @@ fn models(command: ModelsCommand, environment: &HashMap<String, String>) -> Exit
                 complain(&format!("'{name}' is none of {}, nor the repository of one of them", Model::names()));
                 return ExitCode::from(BAD_CONFIG);
             };
-            model_files::pull(&settings, model)
+            models::pull(&settings, model)
         }
-        ModelsCommand::Check { .. } => model_files::check(&settings),
+        ModelsCommand::Check { .. } => models::check(&settings),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

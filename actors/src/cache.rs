@@ -1,16 +1,13 @@
 //! Answers that were given before: what makes two requests the same, and how a stored answer is told again.
 
-pub mod answers;
+pub mod actor;
 pub mod entry;
-pub mod flights;
-pub mod forget;
-pub mod guard;
-pub mod index;
+pub mod invalidation;
 pub mod key;
-pub mod late;
-pub mod meanings;
-pub mod question;
+pub mod lookup;
+pub mod memory;
+pub mod policy;
 pub mod recorder;
+pub mod semantic;
 pub mod shadow;
-pub mod shelf;
-pub mod wish;
+pub mod single_flight;

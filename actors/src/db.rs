@@ -3,65 +3,47 @@
 //! A [`Store`] belongs to the thread of the actor that opened it; nothing else reads or writes through it.
 
 #[macro_use]
-mod conn;
-
+mod backend;
 mod alerts;
 mod audit;
+pub mod bad_rows;
+mod budgets;
 mod changes;
-mod connect;
 mod error;
-mod figures;
-mod file_identity;
-mod from_now;
-mod leases;
-mod lenient;
+pub mod health;
 mod limits;
-mod migrate;
-mod numeric;
-mod postgres;
-mod price_row;
-mod pricing;
-mod savings;
+mod prices;
 mod schema;
 mod scope_limits;
 mod settings;
-mod spend;
-mod sqlite;
-mod sqlite_thread;
-mod tls;
-mod types;
-mod usage_log;
-mod usage_report;
-mod usage_rows;
+mod usage;
 mod virtual_keys;
 
 #[cfg(test)]
-pub(crate) mod test_dir;
-#[cfg(test)]
-pub(crate) mod test_place;
+pub(crate) mod tests;
 
 pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;
+pub use backend::lenient::Found;
+pub use backend::types::{At, Nanos};
+pub use budgets::leases::{BudgetFigures, Lease, LeaseRequest};
 pub use changes::{Changes, Mark, Which};
 pub use error::StoreError;
-pub use leases::{BudgetFigures, Lease, LeaseRequest};
-pub use lenient::Found;
 pub use limits::ReadLimits;
-pub use savings::{Saved, Savings};
 pub use scope_limits::{ReadScopeLimits, scope_of};
-pub use types::{At, Nanos};
-pub use usage_report::{UsageGroup, UsageSum};
+pub use usage::savings::{Saved, Savings};
+pub use usage::usage_report::{UsageGroup, UsageSum};
 pub use virtual_keys::{Believed, KeyReissue, KeyRow, KeyRowChange};
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::bad_rows::{BadRow, BadRows};
-use crate::store_health::StoreHealth;
-use conn::Backend;
-use connect::Address;
-use postgres::Postgres;
-use sqlite::Sqlite;
+use backend::conn::Backend;
+use backend::connect::Address;
+use backend::postgres::Postgres;
+use backend::sqlite::Sqlite;
+use bad_rows::{BadRow, BadRows};
+use health::StoreHealth;
 
 /// An open database whose schema is up to date.
 pub struct Store {
@@ -81,10 +63,10 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let backend = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let address = Address::parse(url)?;
-            migrate::postgres(&address).await?;
+            backend::migrate::postgres(&address).await?;
             Backend::Postgres(Box::new(Postgres::new(address)))
         } else {
-            Backend::Sqlite(Sqlite::open(sqlite::path_of(url)?).await?)
+            Backend::Sqlite(Sqlite::open(backend::sqlite::path_of(url)?).await?)
         };
         Ok(Self { backend, health: Arc::new(StoreHealth::new(Instant::now())) })
     }
@@ -97,7 +79,7 @@ impl Store {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Address::parse(url).map(drop);
         }
-        sqlite::path_of(url).map(drop)
+        backend::sqlite::path_of(url).map(drop)
     }
 
     /// The same store, whose answers and failures are noted there.
@@ -152,6 +134,3 @@ impl Store {
         outcome
     }
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -4,19 +4,14 @@
 //! model that is not there yet, a full queue or a slow answer is a reason not to look a text up, told by
 //! [`refusal::NotEmbedded`].
 
-pub mod cache_folder;
 pub mod embedder;
-pub mod hub;
+pub mod fetch;
 pub mod known;
 pub mod language;
-pub mod manifest;
 pub mod model;
-pub mod pip;
-pub mod places;
 pub mod pool;
 pub mod refusal;
-pub mod sha256;
-pub mod sources;
+pub mod worker;
+
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod worker;

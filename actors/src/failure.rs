@@ -1,9 +1,12 @@
 //! How an attempt at a provider can fail, in the words that retries, fallback and breaker decide by.
 
+pub(crate) mod message;
+
 use std::time::Duration;
 
-use crate::upstream::ConnectCause;
-use crate::wire::ErrorBody;
+use gateway_wire::ErrorBody;
+
+use crate::providers::upstream::ConnectCause;
 
 /// What went wrong with one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,68 +1,27 @@
 //! The gateway's actors, and the pure parts that they are thin shells around.
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
-//! Only `upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
+//! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
 //! fastembed.
 
-pub mod actor_stats;
-pub mod afford;
-pub mod attempt;
-pub mod bad_rows;
-pub mod breaker;
-pub mod budget;
-pub mod budget_ledger;
+pub mod budgets;
 pub mod cache;
-pub mod cache_actor;
-pub mod call;
-pub mod catalogue;
-pub mod changes;
+pub mod clock;
 pub mod content_coding;
-pub mod control;
 pub mod db;
-mod decimal;
 pub mod embed;
 pub mod failure;
-pub mod in_flight;
-pub mod journal;
-mod json_line;
-pub mod key_registry;
-pub mod key_table;
-pub mod ledger;
-pub mod limit_keeper;
+pub mod fleet;
+pub mod keys;
 pub mod limits;
-pub mod metering;
 pub mod metrics;
-pub mod metrics_actor;
-pub mod moment;
 pub mod money;
-mod outbox;
-pub mod panics;
-pub mod plan;
-pub mod prices;
-pub mod provider;
-pub mod pump;
-pub mod rate_limit;
-pub mod recall;
-pub mod record;
-pub mod redis_link;
-pub mod resolve;
-pub mod retry_after;
-pub mod router;
-pub mod sealing;
+mod pattern;
+pub mod providers;
+pub mod request;
+pub mod routing;
+pub mod runtime;
+pub mod scope;
 pub mod secret;
-pub mod settings;
-pub mod simulator;
-pub mod store_health;
-#[cfg(test)]
-mod test_keeper;
-#[cfg(test)]
-mod test_postgres;
-#[cfg(test)]
-#[allow(dead_code, reason = "the feature tests use more of it")]
-mod test_redis;
-mod throttle;
-pub mod tokens;
-pub mod upstream;
-pub mod usage_row;
-pub mod virtual_key;
-pub mod wire;
+pub mod system;
+pub mod usage;

@@ -4,12 +4,15 @@
 //! free, spends it without asking, and gives back what it did not use.
 
 pub mod admission;
-pub mod book;
-pub mod expected;
 mod grants;
+pub mod in_flight;
+pub mod limit_table;
+pub mod local_rate;
 mod minute;
 mod parallel;
+pub mod redis_limiter;
 mod tally;
+
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +23,7 @@ pub(crate) use grants::{Ask, Granted};
 pub use minute::Left;
 pub(crate) use tally::WINDOW;
 
-use crate::budget::scope::Scope;
+use crate::scope::Scope;
 use minute::Minute;
 use parallel::Parallel;
 

@@ -1,5 +1,6 @@
 //! What Prometheus sees. Label values come from bounded sets only (G8).
 
+pub mod panics;
 mod token_count;
 
 use std::collections::HashSet;
@@ -13,9 +14,8 @@ use prometheus::{
     IntGauge, Opts, Registry, TextEncoder,
 };
 
+use crate::cache::policy::CacheStatus;
 use crate::cache::shadow::{Precision, Verdict};
-use crate::cache::wish::CacheStatus;
-use crate::panics;
 pub use token_count::TokenCount;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.

@@ -15,16 +15,8 @@
 
 mod load;
 mod mixed;
-#[path = "../../actors/src/test_postgres.rs"]
-#[allow(dead_code, reason = "tests use more of it")]
-mod postgres;
 mod proxies;
-#[path = "../../actors/src/test_redis.rs"]
-#[allow(dead_code, reason = "tests use more of it")]
-mod redis;
 mod soak;
-#[path = "../../actors/src/test_keeper.rs"]
-mod test_keeper;
 mod upstream;
 mod usage;
 
@@ -32,10 +24,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
+
 use load::{Kind, Measured};
-use postgres::TestPostgres;
 use proxies::{Gateway, Nginx, Upstream};
-use redis::TestRedis;
 
 /// What most are asked.
 const HELLO: &str = "Hello!";

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use gateway_actors::cache::index::{Answered, Index, Packed};
 use gateway_actors::cache::key::{CacheKey, Surroundings, cache_key};
-use gateway_actors::wire::json_object::JsonObject;
+use gateway_actors::cache::semantic::index::{Answered, Index, Packed};
+use gateway_wire::json_object::JsonObject;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

@@ -6,19 +6,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
 mod lookup;
-#[path = "../../actors/src/cache/guard/pairs/read.rs"]
-#[allow(dead_code, reason = "the guard's tests use more of it")]
-mod read;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use gateway_actors::cache::guard::differs;
-use gateway_actors::embed::cache_folder::CacheFolder;
+use gateway_actors::embed::fetch::cache_folder::CacheFolder;
+use gateway_actors::embed::fetch::places::Places;
 use gateway_actors::embed::model::{MODELS, Model};
-use gateway_actors::embed::places::Places;
 use gateway_actors::embed::pool::{EmbedPool, EmbedSettings, PoolState};
+use gateway_question_guard::differs;
+use gateway_question_guard::pairs::{HALVES, Pair, pairs};
 
 /// The seed's three questions.
 const SEED: [&str; 3] =
@@ -29,7 +27,7 @@ const THRESHOLDS: [f32; 8] = [0.85, 0.88, 0.90, 0.92, 0.94, 0.95, 0.96, 0.98];
 #[actix_rt::main]
 async fn main() {
     lookup::table();
-    let pairs = read::pairs();
+    let pairs = pairs();
     let begun = Instant::now();
     let told_apart: Vec<bool> = pairs.iter().map(|pair| differs(pair.a, pair.b).is_some()).collect();
     let micros = begun.elapsed().as_micros() as f64 / pairs.len() as f64;
@@ -47,7 +45,7 @@ async fn main() {
             (Some(a), Some(b)) => Some(a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()),
             _ => None,
         };
-        for half in read::HALVES {
+        for half in HALVES {
             for language in ["en", "vi"] {
                 table(model, half, language, &pairs, &told_apart, &cosine);
             }
@@ -93,11 +91,11 @@ fn table(
     model: &Model,
     half: &str,
     language: &str,
-    pairs: &[read::Pair],
+    pairs: &[Pair],
     told_apart: &[bool],
     cosine: &dyn Fn(&str, &str) -> Option<f32>,
 ) {
-    let chosen: Vec<(&read::Pair, bool, Option<f32>)> = pairs
+    let chosen: Vec<(&Pair, bool, Option<f32>)> = pairs
         .iter()
         .zip(told_apart)
         .filter(|(pair, _)| pair.half == half && pair.language == language)

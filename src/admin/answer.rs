@@ -5,9 +5,9 @@ use std::fmt;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use gateway_actors::actor_stats::{AskError, AskErrorKind};
 use gateway_actors::db::StoreError;
-use gateway_actors::key_registry::KeyError;
+use gateway_actors::keys::registry::KeyError;
+use gateway_actors::runtime::mailbox::{AskError, AskErrorKind};
 
 use crate::error::{ApiError, Code, status_code};
 

@@ -1,14 +1,14 @@
 //! `GET /admin/audit`: what was changed through the admin API, the newest first.
 
 use actix_web::{HttpResponse, web};
-use gateway_actors::budget_ledger::ListAudit;
+use gateway_actors::budgets::ledger_actor::ListAudit;
 use gateway_actors::db::AuditEntry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AdminError;
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 /// Entries in one answer, at most.
 const MOST: u32 = 1_000;

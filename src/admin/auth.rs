@@ -5,11 +5,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
-use gateway_actors::virtual_key::KeyHash;
+use gateway_actors::keys::virtual_key::KeyHash;
 
 use super::AdminError;
-use crate::admit::limit_guesses;
-use crate::state::Worker;
+use crate::api::admit::limit_guesses;
+use crate::server::state::Worker;
 
 /// What the admin token is compared with, given to the app as `web::Data<AdminAuth>`.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 //! `GET /admin/bad-rows`: the rows of the store that cannot be read, and what becomes of requests meanwhile.
 
 use actix_web::{HttpResponse, web};
-use gateway_actors::bad_rows::BadRow;
+use gateway_actors::db::bad_rows::BadRow;
 use serde_json::{Value, json};
 
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 /// Adds the path below `/admin`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {

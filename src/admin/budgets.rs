@@ -2,11 +2,12 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::budget::scope::ScopeKind;
-use gateway_actors::budget_ledger::{LimitOf, ListBudgets, SetLimit};
+use gateway_actors::budgets::ledger_actor::{LimitOf, ListBudgets, SetLimit};
 use gateway_actors::db::BudgetFigures;
-use gateway_actors::money::PicoUsd;
-use gateway_actors::virtual_key::{KeyRef, Usd};
+use gateway_actors::keys::virtual_key::KeyRef;
+use gateway_actors::money::amount::PicoUsd;
+use gateway_actors::money::usd::Usd;
+use gateway_actors::scope::ScopeKind;
 use serde::Serialize;
 use serde_json::json;
 
@@ -16,7 +17,7 @@ use super::key_request::usd;
 use super::page::Page;
 use super::text::check_text;
 use crate::error::method_not_allowed;
-use crate::state::{Shared, Worker};
+use crate::server::state::{Shared, Worker};
 
 type Answer = Result<HttpResponse, AdminError>;
 

@@ -2,10 +2,10 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::budget_ledger::NoteAudit;
-use gateway_actors::cache::forget::Forget;
+use gateway_actors::budgets::ledger_actor::NoteAudit;
+use gateway_actors::cache::actor::ForgetEverywhere;
+use gateway_actors::cache::invalidation::Forget;
 use gateway_actors::cache::key::CacheKey;
-use gateway_actors::cache_actor::ForgetEverywhere;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::AdminError;
 use super::body::{Fields, whole};
 use super::text::check_remark;
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 type Answer = Result<HttpResponse, AdminError>;
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use futures_util::future::join_all;
-use gateway_actors::actor_stats::{ActorReport, ActorStats};
-use gateway_actors::money::PicoUsd;
+use gateway_actors::money::amount::PicoUsd;
+use gateway_actors::runtime::stats::{ActorReport, ActorStats};
 use serde_json::json;
 
-use crate::log_writer::Lines;
 use crate::logging;
-use crate::state::{Shared, Worker};
+use crate::logging::writer::Lines;
+use crate::server::state::{Shared, Worker};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

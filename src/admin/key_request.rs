@@ -2,9 +2,10 @@
 
 use actix_web::web::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use gateway_actors::keys::virtual_key::{KeyChange, NewKey};
 use gateway_actors::limits::Limits;
+use gateway_actors::money::usd::Usd;
 use gateway_actors::secret::Secret;
-use gateway_actors::virtual_key::{KeyChange, NewKey, Usd};
 use serde::de::DeserializeOwned;
 
 use super::body::Fields;

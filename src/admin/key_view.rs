@@ -1,8 +1,9 @@
 //! A virtual key as the admin API shows it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use gateway_actors::budget::period::BudgetPeriod;
-use gateway_actors::virtual_key::{Usd, VirtualKey};
+use gateway_actors::keys::virtual_key::VirtualKey;
+use gateway_actors::money::period::BudgetPeriod;
+use gateway_actors::money::usd::Usd;
 use serde::Serialize;
 
 /// The documented fields first; none of them is a secret, except `virtual_key` in the answer that makes or reissues

@@ -2,9 +2,9 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::budget::scope::{Scope, ScopeKind};
-use gateway_actors::key_registry::SetLimits;
+use gateway_actors::keys::registry::SetLimits;
 use gateway_actors::limits::Limits;
+use gateway_actors::scope::{Scope, ScopeKind};
 use serde_json::{Value, json};
 
 use super::AdminError;
@@ -12,7 +12,7 @@ use super::body::{Fields, whole};
 use super::key_request::limit;
 use super::text::check_text;
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 type Answer = Result<HttpResponse, AdminError>;
 

@@ -2,8 +2,8 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::budget_ledger::SetPrice;
-use gateway_actors::prices::Price;
+use gateway_actors::budgets::ledger_actor::SetPrice;
+use gateway_actors::money::prices::Price;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use super::key_request::check_known;
 use super::text::{check_remark, check_text};
 use super::{AdminError, AdminState};
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 type Answer = Result<HttpResponse, AdminError>;
 

@@ -2,16 +2,16 @@
 
 use actix_web::{HttpResponse, Responder, web};
 use chrono::{DateTime, Utc};
-use gateway_actors::budget_ledger::ReportSavings;
+use gateway_actors::budgets::ledger_actor::ReportSavings;
 use gateway_actors::db::Saved;
-use gateway_actors::money::PicoUsd;
+use gateway_actors::money::amount::PicoUsd;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::AdminError;
 use super::usage::span;
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 /// Adds the path below `/admin`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {

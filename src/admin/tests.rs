@@ -5,10 +5,10 @@ use actix_rt::Arbiter;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
-use gateway_actors::actor_stats::ActorStats;
-use gateway_actors::key_table::SharedKeyTable;
-use gateway_actors::sealing::MasterKey;
-use gateway_actors::virtual_key::{KeyHash, KeyRefusal};
+use gateway_actors::keys::encryption::MasterKey;
+use gateway_actors::keys::table::SharedKeyTable;
+use gateway_actors::keys::virtual_key::{KeyHash, KeyRefusal};
+use gateway_actors::runtime::stats::ActorStats;
 use serde_json::{Value, json};
 
 use super::*;

@@ -4,14 +4,14 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, TimeDelta, Utc};
-use gateway_actors::budget_ledger::ReportUsage;
+use gateway_actors::budgets::ledger_actor::ReportUsage;
 use gateway_actors::db::{UsageGroup, UsageSum};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::AdminError;
 use crate::error::method_not_allowed;
-use crate::state::Worker;
+use crate::server::state::Worker;
 
 /// Adds the path below `/admin`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::key_registry::{
+use gateway_actors::keys::registry::{
     CreateKey, CreatedKey, GetKey, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, UpdateKey,
 };
-use gateway_actors::virtual_key::{KeyRef, VirtualKey};
+use gateway_actors::keys::virtual_key::{KeyRef, VirtualKey};
 use serde_json::json;
 
 use super::body::whole;

@@ -1,7 +1,7 @@
 //! Whether a provider's base URL is one, told before the first request meets it.
 
 use actix_web::http::Uri;
-use gateway_actors::settings::Dialect;
+use gateway_wire::Dialect;
 
 /// Ends of addresses of single endpoints, which a base URL must not have.
 const ENDPOINTS: [&str; 7] =

@@ -1,7 +1,7 @@
 //! `[budgets]`: what requests may cost, and what is kept of them.
 
-use gateway_actors::afford::HiddenInput;
-use gateway_actors::money::PerMillion;
+use gateway_actors::money::amount::PerMillion;
+use gateway_actors::request::reserve_budget::HiddenInput;
 use serde::{Deserialize, Serialize};
 
 /// `[budgets]`.

@@ -6,13 +6,14 @@ use std::path::Path;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use gateway_actors::db::Store;
 use gateway_actors::embed::model::Model;
-use gateway_actors::money::PerMillion;
-use gateway_actors::plan;
-use gateway_actors::redis_link::RedisLink;
-use gateway_actors::sealing::MasterKey;
+use gateway_actors::fleet::redis_link::RedisLink;
+use gateway_actors::keys::encryption::MasterKey;
+use gateway_actors::money::amount::PerMillion;
+use gateway_actors::providers::settings::ProviderSettings;
+use gateway_actors::providers::upstream::Outbound;
+use gateway_actors::routing;
 use gateway_actors::secret::Secret;
-use gateway_actors::settings::{Dialect, ProviderSettings};
-use gateway_actors::upstream::Outbound;
+use gateway_wire::Dialect;
 use log::LevelFilter;
 
 use super::base_url::{self, is_http_url};
@@ -144,7 +145,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong("routing.default_config", format!("there is no [configs.{default_config}]"));
     }
     for (slug, value) in &config.configs {
-        match plan::parse_value(value) {
+        match routing::parse_value(value) {
             Err(errors) => {
                 for error in errors {
                     wrong(&format!("configs.{slug}.{}", error.path), error.message);
@@ -291,7 +292,7 @@ pub(super) fn warn(config: &mut Config) {
         }
     }
     for (slug, value) in &config.configs {
-        let odd = plan::parse_value(value).map(|parsed| parsed.warnings).unwrap_or_default();
+        let odd = routing::parse_value(value).map(|parsed| parsed.warnings).unwrap_or_default();
         warnings.extend(odd.iter().map(|warning| format!("configs.{slug}: {warning}")));
     }
     config.warnings.append(&mut warnings);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use gateway_actors::upstream::{NoProxy, Proxy, ProxyRules};
+use gateway_actors::providers::upstream::{NoProxy, Proxy, ProxyRules};
 use serde::{Deserialize, Serialize};
 
 use super::Problem;

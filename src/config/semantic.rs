@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_actors::cache::shadow::ShadowRules;
-use gateway_actors::embed::cache_folder::CacheFolder;
-use gateway_actors::embed::hub::Hub;
+use gateway_actors::embed::fetch::cache_folder::CacheFolder;
+use gateway_actors::embed::fetch::hub::Hub;
+use gateway_actors::embed::fetch::places::Places;
 use gateway_actors::embed::model::Model;
-use gateway_actors::embed::places::Places;
 use gateway_actors::embed::pool::EmbedSettings;
 
 use super::{CacheActorSettings, SemanticSettings};

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::memory_limit::memory_limit;
 use super::proxies::TrustedProxies;
-use crate::body_budget::BodyBudget;
-use crate::memory_limit::memory_limit;
+use crate::api::body_budget::BodyBudget;
 
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gateway_testkit::postgres::TestPostgres;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::money::bounded;
-use crate::harness::postgres::TestPostgres;
 use crate::harness::{FakeProvider, Gateway, Reply, Setup, in_time};
 
 fn taken() -> Reply {

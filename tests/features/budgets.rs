@@ -81,7 +81,7 @@ async fn b4_b5_an_exhausted_key_is_refused_on_every_route() {
         [(json!(0), "Daily budget limit $0 exceeded"), (json!(0.0001), "Daily budget limit $0.0001 exceeded")]
     {
         let key = gateway.new_key(json!({ "budget_limit_usd": limit, "budget_period": "day" })).await;
-        for route in &gateway::routes::ROUTES {
+        for route in &gateway::api::routes::ROUTES {
             let questions = questions(route.path);
             assert_eq!(questions.is_empty(), !route.is_billable, "{}", route.path);
             for question in questions {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::client::{Events, hello};
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time};
 use crate::semantic::in_redis;

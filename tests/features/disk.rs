@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use gateway_testkit::postgres::TestPostgres;
 use serde_json::json;
 use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{bounded, usage};
-use crate::harness::postgres::TestPostgres;
 use crate::harness::{FakeProvider, Gateway, Setup, in_time};
 
 /// The lines of all files of the journal; each is a whole row.

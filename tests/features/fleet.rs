@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time, seeds};

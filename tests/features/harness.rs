@@ -11,18 +11,10 @@ pub mod http;
 pub mod metrics;
 pub mod models;
 pub mod money;
-#[path = "../../actors/src/test_postgres.rs"]
-#[allow(dead_code, reason = "the actors' own tests use more of it")]
-pub mod postgres;
 pub mod raw_provider;
-#[path = "../../actors/src/test_redis.rs"]
-#[allow(dead_code, reason = "the actors' own tests use more of it")]
-pub mod redis;
 pub mod reply;
 pub mod slow_proxy;
 pub mod temp_dir;
-#[path = "../../actors/src/test_keeper.rs"]
-mod test_keeper;
 pub mod tls_front;
 
 use std::future::Future;

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gateway_testkit::postgres::TestPostgres;
 use serde_json::json;
 
 use crate::fleet::{Fleet, LIMIT, books, gateway_status};
 use crate::harness::money::{COST, picos};
-use crate::harness::postgres::TestPostgres;
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::{Gateway, Setup, in_time};
 

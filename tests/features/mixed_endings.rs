@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gateway_testkit::postgres::TestPostgres;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
@@ -11,7 +12,6 @@ use tokio::task::block_in_place;
 use crate::fleet::{Fleet, LIMIT};
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, picos, sql};
-use crate::harness::postgres::TestPostgres;
 use crate::harness::{Gateway, PATIENCE, Reply, Request, seeds};
 
 /// Requests of one storm.

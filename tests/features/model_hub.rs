@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gateway_actors::embed::cache_folder::CacheFolder;
-use gateway_actors::embed::manifest::Manifest;
+use gateway_actors::embed::fetch::cache_folder::CacheFolder;
+use gateway_actors::embed::fetch::manifest::Manifest;
 use gateway_actors::embed::model::{MODELS, Model, RUNTIME};
 use serde_json::Value;
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded};
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};

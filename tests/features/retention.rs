@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use gateway_testkit::postgres::TestPostgres;
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
-use crate::harness::postgres::TestPostgres;
 use crate::harness::{FakeProvider, Gateway, Setup, in_time};
 
 /// Makes one row two days old, and 1,024 copies of it.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::models::with_model;
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
 

@@ -1,9 +1,9 @@
 //! The shadow check: what the semantic cache would answer is asked for anew and compared, with the real MiniLM model.
 
+use gateway_testkit::redis::TestRedis;
 use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
-use crate::harness::redis::TestRedis;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup};
 use crate::semantic::{FIRST, body, in_redis, is_ready, loading, semantic, status};
 

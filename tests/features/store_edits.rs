@@ -1,12 +1,12 @@
 //! What operators write into the store by SQL: when it is in force, and what a row does that makes no sense.
 
+use gateway_testkit::postgres::TestPostgres;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::bounded;
-use crate::harness::postgres::TestPostgres;
 use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
 
 /// A store that operators write into.

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
 use serde_json::json;
 use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::deaf_proxy::DeafProxy;
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
 use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
 

@@ -1,12 +1,12 @@
 //! One stored answer, and how it is told again.
 
 use bytes::Bytes;
+use gateway_wire::replay::{self, Joined};
+use gateway_wire::sse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::money::PicoUsd;
-use crate::wire::replay::{self, Joined};
-use crate::wire::sse;
+use crate::money::amount::PicoUsd;
 
 /// An answer that may be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! What makes two requests the same.
 
+use gateway_wire::json_object::JsonObject;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-
-use crate::wire::json_object::JsonObject;
 
 /// Fields that change nothing in an answer: who asks, what is logged, and how the answer is sent. All others count (F1),
 /// also those that this gateway does not know.

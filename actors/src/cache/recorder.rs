@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::entry::Said;
-use crate::attempt::Endpoint;
+use crate::request::attempt::Endpoint;
 
 /// How an answer ends that was given whole (F6): by itself, and not by a limit or a filter.
 const GOOD_ENDS: [&str; 3] = ["stop", "tool_calls", "function_call"];

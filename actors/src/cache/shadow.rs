@@ -2,22 +2,22 @@
 //! operator sees how often the cache is right on the traffic that it has, and a namespace where it is wrong too often
 //! shares answers of nearer questions alone.
 
-mod book;
+mod answer_text;
 mod judge;
-mod spoken;
+mod thresholds;
 mod window;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use book::Book;
-pub use book::{NamespaceReport, Place, Raised};
-use spoken::Spoken;
+use answer_text::Spoken;
+use thresholds::Book;
+pub use thresholds::{NamespaceReport, Place, Raised};
 pub use window::Precision;
 
-use super::answers::Found;
-use super::forget::Forget;
+use super::invalidation::Forget;
+use super::lookup::Found;
 
 /// What the check is configured with.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl Shadow {
     /// shared there.
     pub fn threshold(&self, place: &Place, own: f32) -> Option<f32> {
         let raised = self.book().raised(place).unwrap_or(0.0);
-        (raised < book::NONE_SHARED).then_some(own.max(raised))
+        (raised < thresholds::NONE_SHARED).then_some(own.max(raised))
     }
 
     /// Forgets the verdicts of what is forgotten, and with them the thresholds that they raised.

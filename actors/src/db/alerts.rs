@@ -6,11 +6,11 @@ use diesel::sql_types::{Integer, Text};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::lenient::Lenient;
+use super::backend::lenient::Lenient;
+use super::backend::types::{At, Id, sql};
+use super::bad_rows::BadRow;
 use super::schema::{alert_outbox, settings};
-use super::types::{At, Id, sql};
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
 
 /// An alert on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::lenient::{Found, Lenient};
+use super::backend::lenient::{Found, Lenient};
+use super::backend::types::{At, Id};
+use super::bad_rows::BadRow;
 use super::schema::audit_log;
-use super::types::{At, Id};
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
 
 /// One change. No field holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

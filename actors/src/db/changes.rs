@@ -11,10 +11,10 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::RunQueryDsl;
 
-use super::conn::Backend;
-use super::lenient::Lenient;
+use super::backend::conn::Backend;
+use super::backend::lenient::Lenient;
 use super::{Store, StoreError};
-use crate::moment::Moment;
+use crate::clock::Moment;
 
 /// More changes than these are read as whole tables.
 const MOST: usize = 1_000;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::postgres;
+use super::backend::postgres;
 
 /// What the databases say of a value that cannot be; diesel tells these errors from outages by nothing else.
 const REFUSALS: [&str; 15] = [

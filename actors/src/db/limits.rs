@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::backend::lenient::Lenient;
+use super::backend::types::Nanos;
+use super::bad_rows::BadRow;
 use super::changes::Which;
-use super::lenient::Lenient;
 use super::schema::{team_budgets, user_budgets};
-use super::types::Nanos;
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
-use crate::money::PicoUsd;
-use crate::virtual_key::Usd;
+use crate::money::amount::PicoUsd;
+use crate::money::usd::Usd;
 
 /// What was read of `user_budgets` or `team_budgets`: limits by id. A limit that is none is one of nothing, and its row is
 /// bad.

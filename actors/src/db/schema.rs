@@ -2,7 +2,7 @@
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Moment, Nanos};
+    use crate::db::backend::types::sql::{Moment, Nanos};
 
     virtual_keys (id) {
         id -> Text,
@@ -40,7 +40,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Moment, Nanos};
+    use crate::db::backend::types::sql::{Moment, Nanos};
 
     user_budgets (user_id) {
         user_id -> Text,
@@ -51,7 +51,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Moment, Nanos};
+    use crate::db::backend::types::sql::{Moment, Nanos};
 
     team_budgets (team_id) {
         team_id -> Text,
@@ -74,7 +74,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::Picos;
+    use crate::db::backend::types::sql::Picos;
 
     budget_spend (scope, scope_id, period) {
         scope -> Text,
@@ -86,7 +86,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Moment, Picos};
+    use crate::db::backend::types::sql::{Moment, Picos};
 
     budget_leases (scope, scope_id, period, replica) {
         scope -> Text,
@@ -100,7 +100,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Id, Moment, Picos};
+    use crate::db::backend::types::sql::{Id, Moment, Picos};
 
     llm_usage_log (id) {
         id -> Id,
@@ -132,7 +132,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Day, Moment, Nanos};
+    use crate::db::backend::types::sql::{Day, Moment, Nanos};
 
     pricing_config (provider, model, service_tier, effective_from) {
         provider -> Text,
@@ -157,7 +157,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Id, Moment};
+    use crate::db::backend::types::sql::{Id, Moment};
 
     audit_log (id) {
         id -> Id,
@@ -171,7 +171,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
-    use crate::db::types::sql::{Id, Moment};
+    use crate::db::backend::types::sql::{Id, Moment};
 
     alert_outbox (id) {
         id -> Id,

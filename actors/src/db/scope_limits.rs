@@ -3,13 +3,13 @@
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
+use super::backend::lenient::Lenient;
+use super::bad_rows::BadRow;
 use super::changes::Which;
-use super::lenient::Lenient;
 use super::schema::scope_limits;
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
-use crate::budget::scope::{Scope, ScopeKind};
 use crate::limits::Limits;
+use crate::scope::{Scope, ScopeKind};
 
 type Row = (Lenient<String>, Lenient<String>, Option<i64>, Option<i64>, Option<i64>);
 

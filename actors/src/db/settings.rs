@@ -3,10 +3,10 @@
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl};
 use diesel_async::RunQueryDsl;
 
-use super::lenient::Lenient;
+use super::backend::lenient::Lenient;
+use super::bad_rows::BadRow;
 use super::schema::settings;
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
 
 impl Store {
     /// The value of a setting, if it was ever set; empty where it is no text.

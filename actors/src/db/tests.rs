@@ -11,9 +11,23 @@ pub(crate) mod sql;
 pub(crate) mod sqlite;
 mod usage;
 
+use gateway_testkit::database::Place;
+
 use super::{KeyRow, Store, StoreError, Which};
-use crate::budget::accounts::MonthlyLimits;
-use crate::prices::Price;
+use crate::budgets::accounts::MonthlyLimits;
+use crate::money::prices::Price;
+
+/// Opens the database of a test.
+pub(crate) trait OpenStore {
+    /// Its store.
+    async fn store(&self) -> Store;
+}
+
+impl OpenStore for Place {
+    async fn store(&self) -> Store {
+        Store::open(&self.url).await.unwrap()
+    }
+}
 
 impl Store {
     /// All keys.

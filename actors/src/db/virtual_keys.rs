@@ -6,12 +6,12 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
+use super::backend::lenient::{Found, Lenient};
+use super::backend::types::{At, Nanos};
+use super::bad_rows::BadRow;
 use super::changes::Which;
-use super::lenient::{Found, Lenient};
 use super::schema::virtual_keys;
-use super::types::{At, Nanos};
 use super::{Store, StoreError};
-use crate::bad_rows::BadRow;
 
 /// Rows that are read in one statement by their ids.
 const AT_ONCE: usize = 500;

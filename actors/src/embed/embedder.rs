@@ -6,8 +6,8 @@ use std::path::Path;
 
 use fastembed::{InitOptionsUserDefined, OutputKey, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 
+use super::fetch::places::Found;
 use super::model::{Model, TOKENIZER_FILES};
-use super::places::Found;
 use super::refusal::NotEmbedded;
 
 /// What stands for a piece of text that a model does not know, by the kinds of tokenizers.

@@ -11,15 +11,15 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::cache_folder::REMEMBERED;
 use super::embedder::Embedder;
+use super::fetch::cache_folder::REMEMBERED;
+use super::fetch::places::{Found, Places};
+use super::fetch::sources;
 use super::language::is_english;
 use super::model::Model;
-use super::places::{Found, Places};
 use super::refusal::NotEmbedded;
-use super::sources;
 use super::worker::{Embed, EmbedWorker};
-use crate::actor_stats::{ActorReport, ActorStats};
+use crate::runtime::stats::{ActorReport, ActorStats};
 
 /// No token stands for more bytes: a word that is longer is one that no model knows.
 const BYTES_OF_A_TOKEN: usize = 100;

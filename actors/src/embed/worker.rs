@@ -7,7 +7,7 @@ use actix::{Actor, ActorContext, Handler, Message, SyncContext};
 use super::embedder::{Embedder, without_panic};
 use super::pool::Loader;
 use super::refusal::NotEmbedded;
-use crate::actor_stats::{ActorStats, Queued};
+use crate::runtime::stats::{ActorStats, Queued};
 
 /// Asks for a text's vector.
 pub struct Embed {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::book::Limited;
+use super::limit_table::Limited;
 use super::minute::{Left, Minute, NotTaken, Ticket};
 use super::parallel::NoPlace;
+use super::redis_limiter::{Fetch, LimitKeeper};
 use super::{Counters, LimitKind, Limits, now};
-use crate::actor_stats::Mailbox;
-use crate::budget::scope::ScopeKind;
-use crate::limit_keeper::{Fetch, LimitKeeper};
+use crate::runtime::mailbox::Mailbox;
+use crate::scope::ScopeKind;
 
 /// How long a request waits for its places in all limits together, while Redis answers.
 const PATIENCE: Duration = Duration::from_millis(600);

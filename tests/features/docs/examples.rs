@@ -1,10 +1,11 @@
 //! Every example runs to its good end.
 
+use gateway_testkit::postgres::TestPostgres;
+use gateway_testkit::redis::TestRedis;
+
 use super::book::{ROOT, files_below};
 use super::snippets::{command, free_port, succeed};
 use crate::harness::gateway::PROGRAM;
-use crate::harness::postgres::TestPostgres;
-use crate::harness::redis::TestRedis;
 use crate::harness::temp_dir::TempDir;
 
 /// Runs an example with these variables.

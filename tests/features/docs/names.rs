@@ -213,7 +213,7 @@ async fn the_page_of_the_api_has_every_route() {
 /// The paths of the program: those of its list, and those of resources below `/admin` and beside.
 fn registered_paths() -> BTreeSet<String> {
     let mut paths: BTreeSet<String> =
-        gateway::routes::ROUTES.iter().map(|route| route.path.replace(":.*}", "}")).collect();
+        gateway::api::routes::ROUTES.iter().map(|route| route.path.replace(":.*}", "}")).collect();
     for source in Source::all() {
         let below = if source.path.contains("admin") { "/admin" } else { "" };
         for literal in source.literals() {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use gateway_actors::embed::hub::git_hash;
-use gateway_actors::embed::sha256;
+use gateway_actors::embed::fetch::hub::git_hash;
+use gateway_actors::embed::fetch::sha256;
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};

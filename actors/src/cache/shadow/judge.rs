@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{Place, Shadow, Shadowed, Spoken, Verdict};
-use crate::cache::answers::AnswerCache;
+use crate::cache::actor::Withdraw;
 use crate::cache::entry::Entry;
 use crate::cache::key::CacheKey;
-use crate::cache::meanings::Meanings;
-use crate::cache_actor::Withdraw;
+use crate::cache::lookup::AnswerCache;
+use crate::cache::semantic::search::Meanings;
 use crate::embed::pool::EmbedPool;
 
 impl AnswerCache {

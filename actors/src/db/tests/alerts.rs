@@ -1,9 +1,11 @@
 //! Alerts, in both databases.
 
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
 use uuid::Uuid;
 
+use super::OpenStore;
 use super::sql::Sql;
-use crate::db::test_place::{Place, on_both_stores};
 use crate::db::{At, OutgoingAlert};
 
 on_both_stores! {

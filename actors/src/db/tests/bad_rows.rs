@@ -1,10 +1,13 @@
 //! H-3, in both databases: a row that cannot be read hides no other.
 
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+
+use super::OpenStore;
 use super::keys::row;
 use super::sql::Sql;
 use crate::db::Which;
-use crate::db::test_place::{Place, on_both_stores};
-use crate::money::PicoUsd;
+use crate::money::amount::PicoUsd;
 
 fn is_sqlite(place: &Place) -> bool {
     place.url.starts_with("sqlite:")
@@ -23,7 +26,7 @@ fn without_checks(sql: &Sql, place: &Place, statement: &str) {
 on_both_stores! {
     async fn h_3_a_bad_price_hides_no_other(place) {
         let (store, sql) = (place.store().await, Sql::of(&place));
-        let prices = crate::prices::PriceTable::built_in().unwrap();
+        let prices = crate::money::prices::PriceTable::built_in().unwrap();
         store.seed_prices(prices.rows()).await.unwrap();
         let good = store.read_prices().await.unwrap().rows.len();
         let insert = "INSERT INTO pricing_config (provider, model, input, output, effective_from) VALUES";

@@ -1,7 +1,10 @@
 //! Monthly limits, in both databases.
 
-use crate::db::test_place::{Place, on_both_stores};
-use crate::money::PicoUsd;
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+
+use super::OpenStore;
+use crate::money::amount::PicoUsd;
 
 on_both_stores! {
     async fn limits_are_set_changed_and_taken_away(place) {

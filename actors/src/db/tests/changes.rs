@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+
+use super::OpenStore;
 use super::keys::row;
 use super::sql::Sql;
-use crate::db::test_place::{Place, on_both_stores};
 use crate::db::{Changes, KeyRowChange, Mark, Store, Which};
 use crate::limits::Limits;
 
@@ -33,7 +36,7 @@ on_both_stores! {
         store.insert_key(&row("b")).await.unwrap();
         store.set_user_budget("ann", Some("5".parse().unwrap())).await.unwrap();
         let limits = Limits { max_parallel: Some(1), ..Limits::default() };
-        let scope = crate::budget::scope::Scope::new(crate::budget::scope::ScopeKind::Team, "red/1");
+        let scope = crate::scope::Scope::new(crate::scope::ScopeKind::Team, "red/1");
         store.set_scope_limits(&scope, limits).await.unwrap();
         let second = since(&store, &first.mark).await;
         assert_eq!(second.of("virtual_keys"), some(&["a", "b"]));
@@ -170,7 +173,7 @@ async fn g10_what_bypasses_ordinary_triggers_is_seen() {
 /// After a restart of the server nothing is taken for known: a failover may have given numbers a second time.
 #[actix_rt::test]
 async fn after_a_restart_of_the_server_everything_is_read_again() {
-    let server = crate::test_postgres::TestPostgres::start();
+    let server = gateway_testkit::postgres::TestPostgres::start();
     let store = Store::open(&server.database()).await.unwrap();
     let mark = store.changes_since(None).await.unwrap().mark;
     server.stop();

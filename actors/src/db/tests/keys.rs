@@ -1,6 +1,9 @@
 //! Virtual keys and settings, in both databases.
 
-use crate::db::test_place::{Place, on_both_stores};
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+
+use super::OpenStore;
 use crate::db::{At, KeyReissue, KeyRow, KeyRowChange, Nanos, Store};
 
 pub(super) fn row(id: &str) -> KeyRow {

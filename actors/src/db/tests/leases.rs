@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
 use rand::{Rng, RngExt, SeedableRng};
 
+use super::OpenStore;
 use super::sql::Sql;
 use super::usage::usage;
-use crate::budget::scope::{Scope, ScopeKind};
-use crate::db::test_place::{Place, on_both_stores};
 use crate::db::{Lease, LeaseRequest, Store};
-use crate::money::PicoUsd;
+use crate::money::amount::PicoUsd;
+use crate::scope::{Scope, ScopeKind};
 
 const PERIOD: &str = "2026-11";
 

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
 
+use super::OpenStore;
 use super::usage::usage;
-use crate::budget::account::Granted;
-use crate::budget::accounts::{Accounts, MonthlyLimits};
-use crate::budget::reservation::Reservation;
-use crate::budget::scope::{Scope, ScopeKind};
-use crate::db::test_place::{Place, on_both_stores};
+use crate::budgets::account::Granted;
+use crate::budgets::accounts::{Accounts, MonthlyLimits};
+use crate::budgets::reservation::Reservation;
+use crate::clock::Moment;
 use crate::db::{LeaseRequest, Store};
-use crate::moment::Moment;
-use crate::money::PicoUsd;
-use crate::virtual_key::VirtualKey;
+use crate::keys::virtual_key::VirtualKey;
+use crate::money::amount::PicoUsd;
+use crate::scope::{Scope, ScopeKind};
 
 /// What one request costs; the team's limit pays for two.
 const COST: i128 = 400;
@@ -41,7 +43,7 @@ impl<'a> Node<'a> {
         let accounts = Accounts::new(zone);
         let teams = [("red".to_owned(), picos(LIMIT))].into();
         accounts.publish(MonthlyLimits { teams, ..MonthlyLimits::default() });
-        let key = VirtualKey { team_id: Some("red".to_owned()), ..crate::virtual_key::tests::key() };
+        let key = VirtualKey { team_id: Some("red".to_owned()), ..crate::keys::virtual_key::tests::key() };
         Self { accounts, store, name, key }
     }
 

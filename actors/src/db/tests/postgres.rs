@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gateway_testkit::postgres::TestPostgres;
+
 use super::keys::row;
 use super::leases::scope;
 use super::usage::usage;
 use crate::db::{At, KeyRowChange, Store, StoreError};
-use crate::test_postgres::TestPostgres;
 
 /// The SQL of the documentation runs as it is printed, and the gateway notices what it does.
 #[actix_rt::test]
@@ -19,7 +20,7 @@ async fn the_documented_sql_runs_as_printed() {
     rows.iter_mut().for_each(|row| row.timestamp = now);
     rows[2].timestamp = now - 25 * 3_600_000_000;
     store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
-    store.seed_prices(crate::prices::PriceTable::built_in().unwrap().rows()).await.unwrap();
+    store.seed_prices(crate::money::prices::PriceTable::built_in().unwrap().rows()).await.unwrap();
 
     server.psql(
         &url,

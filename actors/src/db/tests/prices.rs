@@ -1,8 +1,11 @@
 //! Prices, in both databases.
 
-use crate::db::test_place::{Place, on_both_stores};
-use crate::prices::{Above, Price, PriceTable};
-use crate::wire::ServiceTier;
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+use gateway_wire::ServiceTier;
+
+use super::OpenStore;
+use crate::money::prices::{Above, Price, PriceTable};
 
 fn price(model: &str, input: &str) -> Price {
     Price {

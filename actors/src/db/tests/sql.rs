@@ -3,9 +3,8 @@
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
-
-use crate::db::test_place::Place;
-use crate::test_postgres::TestPostgres;
+use gateway_testkit::database::Place;
+use gateway_testkit::postgres::TestPostgres;
 
 /// The way of an operator into a test's database.
 pub(crate) struct Sql {

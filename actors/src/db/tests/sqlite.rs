@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
+use gateway_testkit::temp_dir::TestDir;
 use tokio::time::timeout;
 
 use super::usage::usage;
-use crate::db::conn::Backend;
-use crate::db::test_dir::TestDir;
+use crate::db::backend::conn::Backend;
 use crate::db::{Store, UsageGroup};
 
 #[actix_rt::test]
@@ -158,7 +158,7 @@ async fn h5_a_transaction_that_is_given_up_takes_nothing_with_it() {
 #[actix_rt::test]
 async fn j_23_a_replaced_file_is_noticed() {
     let dir = TestDir::new();
-    let health = std::sync::Arc::new(crate::store_health::StoreHealth::new(std::time::Instant::now()));
+    let health = std::sync::Arc::new(crate::db::health::StoreHealth::new(std::time::Instant::now()));
     let store = Store::open(&dir.url()).await.unwrap().noting(health.clone());
     store.record_usage(&[&usage("one", 1, &[])]).await.unwrap();
     let (path, away) = (dir.path().join("gateway.db"), dir.path().join("away.db"));
@@ -180,7 +180,7 @@ async fn j_23_a_replaced_file_is_noticed() {
 }
 
 /// The connections of a store that is a file.
-fn connections(store: &Store) -> &crate::db::sqlite::Sqlite {
+fn connections(store: &Store) -> &crate::db::backend::sqlite::Sqlite {
     match &store.backend {
         Backend::Sqlite(sqlite) => sqlite,
         Backend::Postgres(_) => panic!("no file"),

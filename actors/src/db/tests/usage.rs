@@ -3,17 +3,19 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diesel_async::RunQueryDsl;
+use gateway_testkit::database::Place;
+use gateway_testkit::on_both_stores;
+use gateway_wire::Usage;
 use uuid::Uuid;
 
+use super::OpenStore;
 use super::leases::{lease, scope};
 use super::sql::Sql;
-use crate::budget::accounts::Charge;
-use crate::budget::scope::{Scope, ScopeKind};
-use crate::db::test_place::{Place, on_both_stores};
+use crate::budgets::accounts::Charge;
 use crate::db::{At, AuditEntry, Saved, Savings, Store, StoreError, UsageGroup, UsageSum};
-use crate::money::PicoUsd;
-use crate::usage_row::UsageRow;
-use crate::wire::Usage;
+use crate::money::amount::PicoUsd;
+use crate::scope::{Scope, ScopeKind};
+use crate::usage::row::UsageRow;
 
 /// 2026-11-25T12:00:00Z.
 pub(super) const NOON: i64 = 1_795_608_000_000_000;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::db::test_dir::TestDir;
-use crate::embed::cache_folder::{CacheFolder, REMEMBERED};
-use crate::embed::manifest::Manifest;
+use gateway_testkit::temp_dir::TestDir;
+
+use crate::embed::fetch::cache_folder::{CacheFolder, REMEMBERED};
+use crate::embed::fetch::manifest::Manifest;
 use crate::embed::model::{Bundle, Part, told};
 
 const BUNDLE: Bundle = Bundle {

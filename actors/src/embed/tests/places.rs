@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::db::test_dir::TestDir;
-use crate::embed::cache_folder::CacheFolder;
+use gateway_testkit::temp_dir::TestDir;
+
+use crate::embed::fetch::cache_folder::CacheFolder;
+use crate::embed::fetch::places::Places;
+use crate::embed::fetch::sources;
 use crate::embed::model::{Bundle, MODELS, Model, TOKENIZER_FILES};
-use crate::embed::places::Places;
-use crate::embed::sources;
-use crate::upstream::ProxyRules;
+use crate::providers::upstream::ProxyRules;
 
 fn places(folder: &TestDir, model_path: Option<PathBuf>) -> Places {
     let runtime = folder.path().join("libonnxruntime.so");

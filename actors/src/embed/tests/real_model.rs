@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use gateway_testkit::temp_dir::TestDir;
 
-use crate::db::test_dir::TestDir;
-use crate::embed::cache_folder::CacheFolder;
+use crate::embed::fetch::cache_folder::CacheFolder;
+use crate::embed::fetch::places::Places;
+use crate::embed::fetch::sources;
 use crate::embed::model::{MODELS, Model};
-use crate::embed::places::Places;
 use crate::embed::pool::{EmbedPool, EmbedSettings, PoolState};
 use crate::embed::refusal::NotEmbedded;
-use crate::embed::sources;
-use crate::upstream::ProxyRules;
+use crate::providers::upstream::ProxyRules;
 
 const PASSWORD: &str = "How do I reset my password?";
 const QUESTION: &str = "Quy trình mua sắm tài sản là gì?";

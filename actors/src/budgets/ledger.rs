@@ -1,0 +1,271 @@
+//! What requests use of the ledger without a message: budgets, prices, and the way of a usage row into journal and store.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use chrono_tz::Tz;
+
+use super::accounts::Accounts;
+use super::reservation::{Claim, Refusal, Reservation};
+use crate::clock::Moment;
+use crate::db::health::StoreHealth;
+use crate::metrics::Metrics;
+use crate::money::amount::PicoUsd;
+use crate::money::prices::{ModelTable, Price, PriceTable};
+use crate::runtime::throttle::Throttle;
+use crate::usage::journal::{Journal, Written};
+use crate::usage::outbox::{Counts, Outbox, Waiting};
+use crate::usage::row::UsageRow;
+use crate::usage::token_count::CounterPool;
+
+/// What the ledger shares with all threads. It writes prices and limits, requests reserve, settle and book.
+pub struct Ledger {
+    /// This process' name in leases and usage rows.
+    pub replica: Arc<str>,
+    /// Every budget.
+    pub accounts: Accounts,
+    /// Where costs and tokens are counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether requests without a budget are logged too.
+    pub log_all: bool,
+    /// What models cost.
+    pub prices: ArcSwap<PriceTable>,
+    /// What is known of models beside their prices.
+    pub models: ModelTable,
+    /// How the store does.
+    pub store: Arc<StoreHealth>,
+    /// What a model without a price costs; none where it cannot be used with a budget (C1).
+    pub ceiling: Option<Price>,
+    /// Who counts the tokens that a vendor does not tell.
+    pub counter: CounterPool,
+    journal: Journal,
+    outbox: Mutex<Outbox>,
+    complaints: Throttle,
+    open: AtomicUsize,
+}
+
+/// An attempt whose money is not booked yet. The ledger is not closed as long as there is one.
+pub struct OpenAttempt(SharedLedger);
+
+impl OpenAttempt {
+    /// One more.
+    pub fn of(ledger: &SharedLedger) -> Self {
+        ledger.open.fetch_add(1, Ordering::AcqRel);
+        Self(ledger.clone())
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &SharedLedger {
+        &self.0
+    }
+}
+
+impl Drop for OpenAttempt {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Ledger {
+    /// Opens the journal of a new process; `zone` is where budget months begin.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used.
+    pub fn open(
+        folder: &Path,
+        replica: String,
+        zone: Tz,
+        prices: PriceTable,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let journal = Journal::open(folder, &replica)?;
+        Ok(Self {
+            replica: replica.into(),
+            accounts: Accounts::new(zone),
+            metrics,
+            log_all: true,
+            prices: ArcSwap::from_pointee(prices),
+            models: ModelTable::default(),
+            store: Arc::new(StoreHealth::new(Instant::now())),
+            ceiling: None,
+            counter: CounterPool::default(),
+            journal,
+            outbox: Mutex::default(),
+            complaints: Throttle::default(),
+            open: AtomicUsize::new(0),
+        })
+    }
+
+    /// Reserves `amount` in all budgets of a request; without any budget nothing is held.
+    ///
+    /// # Errors
+    /// Which budget is short, and whether the store may have more.
+    pub fn reserve(&self, claims: Vec<Claim>, amount: PicoUsd) -> Result<Reservation, Box<Refusal>> {
+        Reservation::take(claims, amount, Moment::now())
+    }
+
+    /// Writes a row to the journal and hands it to the ledger.
+    pub fn book(&self, row: Box<UsageRow>) {
+        self.book_instead(row, None);
+    }
+
+    /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
+    pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<Written>) {
+        let line = match row.to_line() {
+            Ok(line) => line,
+            Err(error) => return log::error!("usage row {}: {error}", row.id),
+        };
+        let written = match (self.journal.append(&line).inspect_err(|error| self.complain(error)), provisional) {
+            (Ok(written), provisional) => {
+                provisional.into_iter().for_each(Written::stored);
+                Some(written)
+            }
+            (Err(_), provisional) => provisional,
+        };
+        if !self.outbox().add(Waiting { row, written }) {
+            log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
+        }
+    }
+
+    /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
+    /// keeps the last line of an id: this one, if nobody came to [`book`](Self::book) the counted row.
+    pub fn book_provisionally(&self, row: &UsageRow) -> Option<Written> {
+        let line = row.to_line().map_err(std::io::Error::other);
+        let written = line.and_then(|line| self.journal.append(&line));
+        written.inspect_err(|error| self.complain(error)).ok()
+    }
+
+    /// Rows that are not in the store yet.
+    pub fn waiting(&self) -> Counts {
+        self.outbox().counts()
+    }
+
+    /// What of usage rows an operator should know of.
+    pub fn troubles(&self) -> Vec<String> {
+        let Counts { in_memory, in_journal_only, refused, lost } = self.waiting();
+        let mut troubles = Vec::new();
+        if self.store.fails() {
+            let rows = in_memory as u64 + in_journal_only;
+            troubles.push(format!("store: {rows} usage rows wait for it, and budgets are spent up to what is leased"));
+        }
+        if in_journal_only > 0 {
+            troubles.push(format!(
+                "usage log: {in_journal_only} rows are in the journal alone until the store has taken them"
+            ));
+        }
+        if self.journal.refuses() {
+            troubles.push(format!(
+                "usage journal: the disk refuses rows; {in_memory} are in memory, some of them there alone"
+            ));
+        }
+        if refused > 0 {
+            troubles.push(format!(
+                "usage log: the store refuses {refused} rows, which stay in the journal; their budgets keep what was leased"
+            ));
+        }
+        if lost > 0 {
+            troubles.push(format!("usage log: {lost} rows are lost; their budgets keep what was leased"));
+        }
+        troubles
+    }
+
+    /// Removes the journal of a process that does not serve.
+    pub fn discard(&self) {
+        self.journal.close();
+    }
+
+    /// Gives rows less room in memory.
+    #[cfg(test)]
+    pub(crate) fn keep_at_most(&self, rows: usize) {
+        self.outbox().keep_at_most(rows);
+    }
+
+    fn complain(&self, error: &std::io::Error) {
+        if let Some(more) = self.complaints.pass(Instant::now()) {
+            log::error!(
+                "usage journal: {error}; rows are in memory alone until the store or the disk takes them ({more} more \
+                 since the last line)"
+            );
+        }
+    }
+
+    /// Attempts whose money is not booked yet.
+    pub fn open_attempts(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Takes all rows out of memory.
+    pub(crate) fn take(&self) -> Vec<Waiting> {
+        self.outbox().take()
+    }
+
+    /// Reads some rows back that are in the journal alone; all that are in memory are older and must be taken before.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read; those rows are then tried after all others.
+    pub(crate) fn take_spilled(&self) -> std::io::Result<Option<Vec<Waiting>>> {
+        let Some(spilled) = self.outbox().take_spilled() else { return Ok(None) };
+        match spilled.read() {
+            Ok((rows, unreadable)) => {
+                self.outbox().has_read(&spilled, rows.len());
+                if unreadable > 0 {
+                    log::error!("usage journal: {unreadable} rows cannot be read");
+                }
+                let waiting = |(row, written)| Waiting { row: Box::new(row), written: Some(written) };
+                Ok(Some(rows.into_iter().map(waiting).collect()))
+            }
+            Err(error) => {
+                self.outbox().put_spilled_back(spilled);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts rows back that the store did not take; the journal gets those that it does not have yet.
+    pub(crate) fn put_back(&self, mut rows: Vec<Waiting>) {
+        for waiting in rows.iter_mut().filter(|waiting| waiting.written.is_none()) {
+            let Ok(line) = waiting.row.to_line() else { continue };
+            match self.journal.append(&line) {
+                Ok(written) => waiting.written = Some(written),
+                Err(error) => {
+                    self.complain(&error);
+                    break;
+                }
+            }
+        }
+        self.outbox().put_back(rows);
+    }
+
+    /// Sets a row aside that the store refuses: the journal keeps it for the next start.
+    pub(crate) fn set_aside(&self, waiting: Waiting) {
+        let Waiting { row, written } = waiting;
+        // What is not told to be stored keeps its file.
+        let is_kept = written.is_some() || self.book_provisionally(&row).is_some();
+        self.outbox().set_aside(is_kept);
+    }
+
+    /// How many pieces of the journal wait to be read back.
+    pub(crate) fn spilled_pieces(&self) -> usize {
+        self.outbox().spilled_pieces()
+    }
+
+    /// Notes that the store has some rows that were taken out.
+    pub(crate) fn stored(&self, rows: Vec<Waiting>) {
+        self.outbox().stored(rows.len());
+        rows.into_iter().filter_map(|waiting| waiting.written).for_each(Written::stored);
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A ledger that all threads share.
+pub type SharedLedger = Arc<Ledger>;

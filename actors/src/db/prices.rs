@@ -1,0 +1,4 @@
+//! Tables of prices.
+
+mod price_row;
+mod pricing;

@@ -1,0 +1,163 @@
+//! The columns of `llm_usage_log`, and its rows in one statement: PostgreSQL takes an array a column, SQLite a list of
+//! values.
+
+use std::borrow::Cow;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
+use diesel::sqlite::Sqlite;
+
+use crate::db::backend::types::{At, Id, Picos, sql};
+use crate::usage::row::UsageRow;
+
+/// PostgreSQL's texts cannot hold the character NUL; one such row would keep all others from being written.
+fn clean(text: &str) -> Cow<'_, str> {
+    match memchr::memchr(0, text.as_bytes()) {
+        Some(_) => Cow::Owned(text.replace('\0', "\u{fffd}")),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// The bytes of a trace id and of a provider's name, of a user's or a team's id, and of a model's name, so that a row
+/// has 4 KB at most (G7). Whatever the gateway takes is no longer; what is written by hand may be.
+const LONGEST: (usize, usize, usize) = (200, 800, 1_024);
+
+fn short(text: &str, longest: usize) -> Cow<'_, str> {
+    match clean(text) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..text.floor_char_boundary(longest)).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            text.truncate(text.floor_char_boundary(longest));
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
+/// prepared once are quicker than many in one that is not.
+pub(in crate::db) const LITE_ROWS: usize = 16;
+
+fn tokens(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn picos(amount: i64) -> Picos {
+    Picos::of(i128::from(amount))
+}
+
+/// Makes the table of columns: name, SQL type, Rust type, and the value in a row.
+macro_rules! columns {
+    ($row:ident; $first:ident: $first_sql:ty = $first_type:ty, $first_value:expr;
+     $($name:ident: $sql:ty = $type:ty, $value:expr;)*) => {
+        /// Some rows, column by column. As a query it writes them.
+        #[derive(Default)]
+        pub(in crate::db) struct UsageColumns<'a> {
+            /// Whether it is to be told which rows are new, and not only how many: on PostgreSQL always, as it knows
+            /// this query by its type.
+            tells_new: bool,
+            $first: Vec<$first_type>,
+            $($name: Vec<$type>,)*
+        }
+
+        impl<'a> UsageColumns<'a> {
+            pub(in crate::db) fn of(rows: &[&'a UsageRow], tells_new: bool) -> Self {
+                let mut columns = Self { tells_new, ..Self::default() };
+                for $row in rows {
+                    columns.$first.push($first_value);
+                    $(columns.$name.push($value);)*
+                }
+                columns
+            }
+        }
+
+        const INSERT: &str = concat!(
+            "INSERT INTO llm_usage_log (", stringify!($first), $(", ", stringify!($name),)* ") "
+        );
+
+        const ONCE: &str = " ON CONFLICT (id) DO NOTHING";
+
+        const TOLD: &str = " RETURNING id";
+
+        impl QueryFragment<Pg> for UsageColumns<'_> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                out.push_sql(INSERT);
+                out.push_sql("SELECT * FROM unnest(");
+                out.push_bind_param::<Array<$first_sql>, _>(&self.$first)?;
+                $(
+                    out.push_sql(", ");
+                    out.push_bind_param::<Array<$sql>, _>(&self.$name)?;
+                )*
+                out.push_sql(")");
+                out.push_sql(ONCE);
+                if self.tells_new {
+                    out.push_sql(TOLD);
+                }
+                Ok(())
+            }
+        }
+
+        impl QueryFragment<Sqlite> for UsageColumns<'_> {
+            fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+                // The text depends on the number of rows: only the usual one is worth keeping.
+                if self.$first.len() != LITE_ROWS {
+                    out.unsafe_to_cache_prepared();
+                }
+                out.push_sql(INSERT);
+                for (at, $first) in self.$first.iter().enumerate() {
+                    out.push_sql(if at == 0 { "VALUES (" } else { "), (" });
+                    out.push_bind_param::<$first_sql, _>($first)?;
+                    $(
+                        out.push_sql(", ");
+                        if let Some(value) = self.$name.get(at) {
+                            out.push_bind_param::<$sql, _>(value)?;
+                        }
+                    )*
+                }
+                out.push_sql(")");
+                out.push_sql(ONCE);
+                if self.tells_new {
+                    out.push_sql(TOLD);
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+columns! { row;
+    id: sql::Id = Id, Id(row.id);
+    timestamp: sql::Moment = At, At(row.timestamp);
+    trace_id: Text = Cow<'a, str>, short(&row.trace_id, LONGEST.0);
+    request_id: Text = Cow<'a, str>, clean(&row.request_id);
+    virtual_key_id: Text = Cow<'a, str>, clean(&row.virtual_key_id);
+    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(|id| short(id, LONGEST.1));
+    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(|id| short(id, LONGEST.1));
+    provider: Text = Cow<'a, str>, short(&row.provider, LONGEST.0);
+    model: Text = Cow<'a, str>, short(&row.model, LONGEST.2);
+    endpoint: Text = Cow<'a, str>, clean(&row.endpoint);
+    status: Text = Cow<'a, str>, clean(&row.status);
+    attempt: Integer = i32, i32::try_from(row.attempt).unwrap_or(i32::MAX);
+    prompt_tokens: BigInt = i64, tokens(row.usage.prompt_tokens);
+    completion_tokens: BigInt = i64, tokens(row.usage.completion_tokens);
+    cached_tokens: BigInt = i64, tokens(row.usage.cached_tokens);
+    cache_write_tokens: BigInt = i64, tokens(row.usage.cache_write_tokens.saturating_add(row.usage.cache_write_1h_tokens));
+    reasoning_tokens: BigInt = i64, tokens(row.usage.reasoning_tokens);
+    cost: Nullable<sql::Picos> = Option<Picos>, row.cost.map(picos);
+    estimated: Bool = bool, row.estimated;
+    stream: Bool = bool, row.stream;
+    duration_ms: BigInt = i64, row.duration_ms;
+    time_to_first_token_ms: Nullable<BigInt> = Option<i64>, row.time_to_first_token_ms;
+    replica: Text = Cow<'a, str>, clean(&row.replica);
+    baseline_cost: Nullable<sql::Picos> = Option<Picos>, row.baseline_cost.map(picos);
+}
+
+impl Query for UsageColumns<'_> {
+    type SqlType = sql::Id;
+}
+
+impl QueryId for UsageColumns<'_> {
+    type QueryId = UsageColumns<'static>;
+    // SQLite's wrapper knows statements by their text alone, so this is PostgreSQL's.
+    const HAS_STATIC_QUERY_ID: bool = true;
+}

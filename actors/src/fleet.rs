@@ -1,0 +1,3 @@
+//! What the processes of a fleet share through Redis.
+
+pub mod redis_link;

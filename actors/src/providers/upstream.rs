@@ -1,0 +1,314 @@
+//! One provider as one worker thread reaches it: connections of its own, so that no provider waits for another's. The
+//! only room that knows hyper.
+
+mod address;
+mod body;
+mod cause;
+mod connection;
+mod decoding;
+mod dial;
+mod outbound;
+mod pool;
+mod proxies;
+mod proxy;
+mod simulated;
+mod socket;
+mod stream;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use futures_util::stream::empty;
+use gateway_wire::VendorRequest;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::response::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+
+use super::retry_after;
+use super::settings::ProviderSettings;
+use crate::failure::FailureKind;
+use crate::secret::Secret;
+use address::{Address, Origin};
+use body::{AnswerBody, Live};
+pub use body::{BrokenBody, UpstreamBody};
+pub use cause::ConnectCause;
+use connection::{Connection, RequestBody, Unanswered};
+use dial::Dialler;
+pub use outbound::Outbound;
+use pool::Pool;
+pub use proxies::{NoProxy, ProxyRules};
+pub use proxy::Proxy;
+pub use simulated::simulate;
+
+/// How long an idle connection is kept where nobody says otherwise.
+const KEEP_ALIVE: Duration = Duration::from_secs(50);
+
+/// How long after a line about a failed connection the next one is written.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
+
+/// How long after a request was sent on a used connection its close still means that the server had given it up before:
+/// what ends later may have been read, worked on and charged for.
+const RESEND_WITHIN: Duration = Duration::from_secs(1);
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION")));
+
+/// An answer's head, and its body as it comes.
+pub struct UpstreamAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// How long the provider asks to wait, in any of the three forms (E4).
+    pub retry_after: Option<Duration>,
+    /// The coding of a body that cannot be read, and is therefore not there.
+    pub unknown_coding: Option<String>,
+    /// The headers, of which [`UpstreamAnswer::header`] reads one.
+    headers: HeaderMap,
+    /// The body.
+    pub body: UpstreamBody,
+}
+
+impl UpstreamAnswer {
+    /// The first header of this name, where its value is a text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// What was found at an address.
+pub struct Fetched {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: UpstreamBody,
+}
+
+/// A provider's connections from one thread.
+pub struct Upstream {
+    dialler: Dialler,
+    pool: Rc<Pool>,
+    /// When [`Upstream::close_spare_connections`] was last called.
+    looked: Cell<Instant>,
+    /// When a line about a failed connection was last written.
+    told: Cell<Option<Instant>>,
+    /// None where each request brings a whole address.
+    base: Option<(Rc<Origin>, Address)>,
+    auth_header: HeaderName,
+    auth_prefix: String,
+    headers: HeaderMap,
+}
+
+impl Upstream {
+    /// A client for one provider.
+    pub fn new(settings: &ProviderSettings, outbound: &Outbound) -> Self {
+        let within = millis_or_day(settings.timeouts.connect_ms);
+        let mut upstream = Self::connecting_within(within, outbound);
+        upstream.pool = Rc::new(Pool::new(Duration::from_millis(settings.keep_alive_ms)));
+        upstream.base = Origin::split(&settings.base_url).map(|(origin, address)| (Rc::new(origin), address));
+        upstream.auth_header = settings.auth_header.parse().unwrap_or(AUTHORIZATION);
+        upstream.auth_prefix.clone_from(&settings.auth_prefix);
+        let given = settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        set_all(&mut upstream.headers, given);
+        upstream
+    }
+
+    /// A client for requests whose path is a whole address and whose credential is a bearer token.
+    pub fn anywhere(outbound: &Outbound) -> Self {
+        Self::connecting_within(Duration::from_secs(5), outbound)
+    }
+
+    /// The same, with a limit for the time that a connection takes.
+    pub fn connecting_within(timeout: Duration, outbound: &Outbound) -> Self {
+        let headers = [(USER_AGENT, AGENT), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
+        Self {
+            dialler: Dialler::new(outbound.clone(), timeout),
+            pool: Rc::new(Pool::new(KEEP_ALIVE)),
+            looked: Cell::new(Instant::now()),
+            told: Cell::new(None),
+            base: None,
+            auth_header: AUTHORIZATION,
+            auth_prefix: "Bearer ".to_owned(),
+            headers: headers.into_iter().collect(),
+        }
+    }
+
+    /// Gives up the connections that a burst left behind. Call it at regular intervals; requests under way keep theirs.
+    pub fn close_spare_connections(&self) {
+        let now = Instant::now();
+        self.pool.close_spare(self.looked.replace(now), now);
+    }
+
+    /// Asks for what is at an address, as it is stored there; a redirect is not followed.
+    ///
+    /// # Errors
+    /// Where no head came; the text says why.
+    pub async fn get(&self, address: &str) -> Result<Fetched, String> {
+        let (origin, path) = whole_address(address).ok_or("no http or https address")?;
+        let message = || {
+            let mut headers = self.headers.clone();
+            headers.insert(HOST, origin.header.clone());
+            message(Method::GET, &path, headers, Bytes::new())
+        };
+        let (head, body) =
+            self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
+        Ok(Fetched { status: head.status.as_u16(), headers: head.headers, body })
+    }
+
+    /// Sends a request and waits for the head of the answer; dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// Where no head came; `extra` are headers of this client request alone.
+    pub async fn send(
+        &self,
+        request: &VendorRequest,
+        credential: Option<&Secret>,
+        extra: &[(String, String)],
+    ) -> Result<UpstreamAnswer, FailureKind> {
+        let to = match &self.base {
+            Some((origin, address)) => address.join(&request.path).map(|path| (origin.clone(), path)),
+            None => whole_address(&request.path),
+        };
+        let (origin, path) = to.ok_or(FailureKind::NotReady)?;
+        let credential = match credential {
+            Some(secret) => {
+                let text = [self.auth_prefix.as_str(), secret.expose()].concat();
+                Some(HeaderValue::from_str(&text).map_err(|_| FailureKind::NotReady)?)
+            }
+            None => None,
+        };
+        let message = || {
+            let mut headers = self.headers.clone();
+            headers.insert(HOST, origin.header.clone());
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+            set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            if let Some(credential) = &credential {
+                headers.insert(self.auth_header.clone(), credential.clone());
+            }
+            message(Method::POST, &path, headers, request.body.clone())
+        };
+        let (head, body) = self.exchange(&origin, message).await?;
+        let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
+            Ok(body) => (body, None),
+            Err(coding) => (Box::pin(empty()) as UpstreamBody, Some(coding)),
+        };
+        Ok(UpstreamAnswer {
+            status: head.status.as_u16(),
+            // Good answers, the most by far, ask for no wait.
+            retry_after: if head.status.is_success() { None } else { wait_asked(&head.headers) },
+            unknown_coding,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    /// Sends a request on a connection that is idle, or on a new one. Where an idle one ends at once, the request is built
+    /// and sent once more on a new one: its server may have closed it at the same moment (J 7).
+    async fn exchange(
+        &self,
+        origin: &Rc<Origin>,
+        message: impl Fn() -> Request<RequestBody>,
+    ) -> Result<(Parts, UpstreamBody), FailureKind> {
+        let mut may_reuse = true;
+        loop {
+            let begun = Instant::now();
+            let idle = if may_reuse { self.pool.take(origin, begun) } else { None };
+            let is_reused = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.connect(origin).await?,
+            };
+            let exchanged = connection.exchange(message()).await;
+            let was_given_up = is_reused && begun.elapsed() < RESEND_WITHIN;
+            match exchanged {
+                Ok(response) if was_given_up && is_farewell(&response) => may_reuse = false,
+                Ok(response) => return Ok(self.answer(response, connection, origin.clone())),
+                Err(Unanswered::NotSent) if is_reused => {}
+                Err(Unanswered::Closed) if was_given_up => may_reuse = false,
+                Err(Unanswered::Broken) => return Err(FailureKind::Broken),
+                Err(_) => return Err(FailureKind::Connect(ConnectCause::ClosedBeforeAnswer)),
+            }
+        }
+    }
+
+    async fn connect(&self, origin: &Origin) -> Result<Box<Connection>, FailureKind> {
+        let failed = match self.dialler.connect(origin).await {
+            Ok(connection) => return Ok(connection),
+            Err(failed) => failed,
+        };
+        if self.told.get().is_none_or(|told| told.elapsed() > TOLD_AGAIN) {
+            self.told.set(Some(Instant::now()));
+            log::warn!(
+                to = origin.authority(), cause = failed.kind.label(), detail = failed.detail;
+                "no connection could be made"
+            );
+        }
+        Err(failed.kind)
+    }
+
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Box<Connection>,
+        origin: Rc<Origin>,
+    ) -> (Parts, UpstreamBody) {
+        let (head, incoming) = response.into_parts();
+        let keep_alive = keep_alive_told(&head.headers);
+        let live = Live { incoming, connection, pool: self.pool.clone(), origin, keep_alive };
+        (head, Box::pin(AnswerBody::new(live)))
+    }
+}
+
+fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Bytes) -> Request<RequestBody> {
+    let mut message = Request::new(RequestBody(body));
+    *message.method_mut() = method;
+    *message.uri_mut() = Uri::from(path.clone());
+    *message.headers_mut() = headers;
+    message
+}
+
+/// Whether an answer says that a server gave the connection up before it had a request (408, which Node, HAProxy and
+/// others send unasked): what was sent since was not read.
+fn is_farewell(response: &Response<Incoming>) -> bool {
+    let closes =
+        response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+    response.status() == 408 && closes
+}
+
+/// How long a server says that it keeps an idle connection (`Keep-Alive: timeout=5`), less what a request may take to
+/// reach it.
+fn keep_alive_told(headers: &HeaderMap) -> Option<Duration> {
+    let told = headers.get("keep-alive")?.to_str().ok()?;
+    let seconds = told.split(',').find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse::<u32>().ok())?
+    })?;
+    Some(Duration::from_secs(seconds.into()).saturating_sub(Duration::from_millis(500)).max(Duration::ZERO))
+}
+
+fn whole_address(text: &str) -> Option<(Rc<Origin>, PathAndQuery)> {
+    let (origin, address) = Origin::split(text)?;
+    Some((Rc::new(origin), address.join("")?))
+}
+
+/// Sets headers; what no header can carry is left out.
+fn set_all<'a>(headers: &mut HeaderMap, given: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (name, value) in given {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    retry_after::parse(|name| headers.get(name).and_then(|value| value.to_str().ok()), SystemTime::now())
+}
+
+/// A limit that 0 switches off; a day stands for none, since timers cannot be infinite.
+fn millis_or_day(millis: u64) -> Duration {
+    if millis == 0 { Duration::from_secs(86_400) } else { Duration::from_millis(millis) }
+}

@@ -1,0 +1,127 @@
+//! Answers a request from the cache.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use gateway_wire::json_object::json_string;
+use gateway_wire::{openai, sse};
+use tokio::sync::mpsc;
+
+use super::call::Call;
+use super::metering::{Unfinished, unfinished};
+use super::router::{Reply, ReplyHead};
+use crate::cache::entry::Entry;
+use crate::cache::lookup::{Found, seconds};
+use crate::cache::policy::CacheStatus;
+use crate::money::amount::PicoUsd;
+
+impl Call {
+    /// The answer that this process has stored, if it has: no task is worth its while then.
+    pub(crate) fn at_hand(&mut self) -> Option<Reply> {
+        let found = self.routing.cache.at_hand(self.lookup.as_mut()?)?;
+        self.recall(&found)
+    }
+
+    /// The stored answer as this request wants it, and its account: it costs nothing, and saves what it had cost (F7).
+    /// None where what is stored makes no sense.
+    pub(crate) fn recall(&mut self, found: &Found) -> Option<Reply> {
+        let entry = &*found.entry;
+        let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
+        let metadata = metadata(found);
+        let reply = match self.request.stream {
+            true => Told::Stream(streamed(entry, &metadata, self.request.include_usage)?),
+            false => Told::Whole(openai::with_metadata(&entry.whole()?, &metadata)),
+        };
+        let provider: Arc<str> = entry.provider.as_str().into();
+        let record = &mut self.request.record;
+        record.line.provider = Some(provider.clone());
+        record.line.model = Some(entry.model.clone());
+        record.line.cache = Some(status.word());
+        record.model_is_known = self.routing.treasury.ledger.prices.load().names(&entry.provider, &entry.model);
+        record.finish(200, None);
+        let (gateway_us, upstream_us) = record.spent_us();
+        self.book_hit(entry, &provider);
+        self.routing.cache.count(status);
+        let head = ReplyHead {
+            provider: Some(provider),
+            cost: Some(PicoUsd::default()),
+            cache: status,
+            cache_key: Some(found.key),
+            age: Some(entry.age(seconds())),
+            gateway_us,
+            upstream_us,
+            ..ReplyHead::default()
+        };
+        Some(match reply {
+            Told::Whole(body) => Reply::Whole { head, body },
+            Told::Stream(frames) => {
+                let (client, received) = mpsc::channel(1);
+                // There is room for one.
+                let _sent = client.try_send(frames);
+                Reply::Stream { head, frames: received }
+            }
+        })
+    }
+
+    /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
+    pub(crate) fn recall_shadowed(&mut self) -> Option<Reply> {
+        let shadowed = self.lookup.as_mut()?.shadowed.take()?;
+        let recalled = self.recall(&shadowed.found);
+        if recalled.is_none() {
+            self.routing.cache.count(CacheStatus::SemanticMiss);
+        }
+        recalled
+    }
+
+    fn book_hit(&self, entry: &Entry, provider: &Arc<str>) {
+        let ledger = &self.routing.treasury.ledger;
+        if !ledger.log_all {
+            return;
+        }
+        let line = &self.request.record.line;
+        let mut row = unfinished(Unfinished {
+            trace_id: &line.trace_id,
+            request_id: &line.request_id,
+            key: &self.request.key,
+            provider,
+            model: &entry.model,
+            endpoint: line.path,
+            attempt: 0,
+            stream: self.request.stream,
+            replica: &ledger.replica,
+            charges: Vec::new(),
+            now: self.request.arrived,
+        });
+        row.status = "cache_hit".into();
+        row.cost = Some(0);
+        row.baseline_cost = entry.cost;
+        row.duration_ms = i64::try_from(self.request.record.started().elapsed().as_millis()).unwrap_or(i64::MAX);
+        ledger.book(row);
+    }
+}
+
+enum Told {
+    Whole(Bytes),
+    Stream(Bytes),
+}
+
+fn streamed(entry: &Entry, metadata: &str, include_usage: bool) -> Option<Bytes> {
+    let (frames, usage) = entry.stream()?;
+    let mut told = BytesMut::new();
+    frames.iter().for_each(|frame| told.extend_from_slice(frame));
+    if let Some(usage) = usage.filter(|_| include_usage) {
+        told.extend_from_slice(&sse::frame(&openai::with_metadata(&usage, metadata)));
+    }
+    told.extend_from_slice(&sse::DONE);
+    Some(told.freeze())
+}
+
+fn metadata(found: &Found) -> String {
+    let entry = &*found.entry;
+    let meaning = found.similarity.map_or_else(String::new, |similarity| {
+        format!(r#","similarity":{similarity:.4},"cache_key":"{}""#, found.key.to_hex())
+    });
+    let saved = entry.saved().map_or_else(|| "null".to_owned(), |saved| saved.to_string());
+    let provider = json_string(&entry.provider);
+    format!(r#"{{"cache_hit":true,"provider":{provider},"cost_usd":0,"saved_usd":{saved}{meaning}}}"#)
+}

@@ -1,0 +1,76 @@
+//! A request's log line, written field by field: there is one for each request.
+
+use serde_json::value::RawValue;
+
+use super::RequestLine;
+use crate::usage::json_line::JsonLine;
+
+/// What is known at the end alone.
+pub(super) struct End {
+    pub status: u16,
+    pub duration_us: u64,
+    pub first_token_us: Option<u64>,
+    pub overhead_us: u64,
+}
+
+impl RequestLine {
+    /// The line as a JSON object without its opening brace.
+    pub(super) fn text(&self, end: &End) -> String {
+        let mut line = JsonLine::open();
+        line.text("message", "request");
+        line.text("trace_id", &self.trace_id);
+        line.text("request_id", &self.request_id);
+        line.text("path", self.path);
+        line.text_if("key_id", self.key_id.as_deref());
+        line.text_if("user_id", self.user_id.as_deref());
+        line.text_if("team_id", self.team_id.as_deref());
+        line.text_if("provider", self.provider.as_deref());
+        line.text_if("model", self.model.as_deref());
+        line.text_if("provider_request_id", self.provider_request_id.as_deref());
+        line.json("stream", if self.stream { "true" } else { "false" });
+        line.number("attempts", self.attempts);
+        line.text_if("cache", self.cache);
+        line.number_if("prompt_tokens", self.prompt_tokens);
+        line.number_if("completion_tokens", self.completion_tokens);
+        if let Some(cost) = &self.cost_usd {
+            line.json("cost_usd", RawValue::get(cost));
+        }
+        line.text_if("cause", self.cause);
+        line.text_if("error", self.error.as_deref());
+        line.number("status", end.status);
+        line.millis("duration_ms", end.duration_us);
+        if let Some(micros) = end.first_token_us {
+            line.millis("time_to_first_token_ms", micros);
+        }
+        line.number("overhead_us", end.overhead_us);
+        let mut text = line.close();
+        text.remove(0);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H1, G8: a line is JSON, whatever a client puts into its own texts.
+    #[test]
+    fn a_line_is_json() {
+        let line = RequestLine {
+            trace_id: "a\"b\\c\nd\u{1}é".to_owned(),
+            path: "/v1/chat/completions",
+            model: Some("gpt".to_owned()),
+            prompt_tokens: Some(7),
+            cost_usd: RawValue::from_string("0.000000000001".to_owned()).ok(),
+            ..RequestLine::default()
+        };
+        let end = End { status: 200, duration_us: 1_042, first_token_us: Some(999), overhead_us: 12 };
+        let text = format!("{{{}", line.text(&end));
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["trace_id"], "a\"b\\c\nd\u{1}é");
+        assert_eq!(json["duration_ms"], 1.042);
+        assert_eq!(json["time_to_first_token_ms"], 0.999);
+        assert_eq!((&json["status"], &json["stream"]), (&200.into(), &false.into()));
+        assert!(text.contains(r#""cost_usd":0.000000000001"#) && json.get("user_id").is_none(), "{text}");
+    }
+}

@@ -1,0 +1,334 @@
+//! The rest of a stream: from the provider, through the decoder, to the client.
+
+use std::future::pending;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use gateway_wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, openai, sse};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::failure::FailureKind;
+use crate::failure::message::{explain, redacted};
+use crate::providers::upstream::UpstreamBody;
+use crate::request::attempt::OpenStream;
+use crate::secret::Secret;
+
+/// How long a finished answer's connection may take to close, so that it can be used again.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long a provider may take to send its terminal event, or to close, once every choice has finished.
+pub(crate) const GRACE: Duration = Duration::from_millis(1_500);
+
+/// How a stream ended.
+#[derive(Debug)]
+pub enum StreamEnd {
+    /// Its terminal event was passed on.
+    Complete,
+    /// It broke off, and an error event was passed on.
+    Broken(FailureKind, ErrorBody),
+    /// The client left.
+    ClientLeft,
+}
+
+/// Counts what a stream consumes.
+pub trait Meter {
+    /// A framed chunk passes; gives the frames that end the stream in its place, if it may not go on.
+    fn chunk(&mut self, frame: &Bytes) -> impl Future<Output = Option<Bytes>>;
+
+    /// The vendor told what it counted, of a whole answer or of one that broke off; gives the usage chunk that the
+    /// client is to see, if any.
+    fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> impl Future<Output = Option<Bytes>>;
+}
+
+/// Pumps until the stream ends or the client leaves. The idle limit counts data events alone (D3), and a client that
+/// takes nothing for as long has left. `meter` sees what passes.
+pub async fn pump(
+    provider: &str,
+    open: OpenStream,
+    idle: Duration,
+    client: &mpsc::Sender<Bytes>,
+    meter: &mut impl Meter,
+) -> StreamEnd {
+    let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
+    // Kept free, so that a client that is slow to read is told of an error all the same.
+    let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
+    let mut patience = Patience::new(idle, deadline);
+    let mut grace = None;
+    loop {
+        let (bytes, end) = tokio::select! {
+            biased;
+            framed = frames(&mut events, credential.as_ref(), meter) => framed,
+            () = client.closed() => return StreamEnd::ClientLeft,
+        };
+        if let Some(bytes) = bytes {
+            patience.reset();
+            let sent = tokio::select! {
+                biased;
+                sent = client.send(bytes) => sent.map_err(|_| None),
+                limit = patience.ended() => Err(Some(limit)),
+            };
+            match sent {
+                Ok(()) => patience.reset(),
+                Err(None) => return StreamEnd::ClientLeft,
+                Err(Some(Limit::Idle)) => {
+                    // Should it read again, it must not take what it has for the whole answer.
+                    last_words.send(openai::error_event(&not_read()));
+                    return StreamEnd::ClientLeft;
+                }
+                Err(Some(Limit::Total)) => return overdue(provider, last_words),
+            }
+        }
+        match end {
+            Some(End::Done) => {
+                drain(body).await;
+                return StreamEnd::Complete;
+            }
+            // The provider would go on: dropping the body closes its connection.
+            Some(End::Cut) => return StreamEnd::Complete,
+            Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
+            // Asked here too, as a provider that always has more never lets the timer have its turn.
+            None if patience.is_overdue() => return overdue(provider, last_words),
+            None => {}
+        }
+        if decoder.is_complete() {
+            grace.get_or_insert_with(|| Instant::now() + GRACE);
+        }
+        let next = tokio::select! {
+            biased;
+            next = body.next() => Ok(next),
+            () = client.closed() => return StreamEnd::ClientLeft,
+            limit = patience.ended() => Err(limit),
+            () = reached(grace) => Err(Limit::Idle),
+        };
+        match next {
+            Ok(Some(Ok(bytes))) => decoder.push(bytes, &mut events),
+            Ok(Some(Err(_))) => decoder.broken(&mut events),
+            Ok(None) => decoder.finish(&mut events),
+            Err(limit) => {
+                let end = ended_by(limit, provider, &mut *decoder, &mut events);
+                if let (Some(bytes), _) = frames(&mut events, credential.as_ref(), meter).await {
+                    last_words.send(bytes);
+                }
+                return end;
+            }
+        }
+    }
+}
+
+/// Waits for an instant, for ever where there is none.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+/// What a stream comes to at a limit. Where every choice that was asked for has finished it is complete; else an error
+/// ends it, after what was counted (B7).
+fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>) -> StreamEnd {
+    // Unlike a close, a limit says nothing of the choices that never began.
+    match decoder.is_complete() {
+        true => decoder.finish(events),
+        false => decoder.broken(events),
+    }
+    if matches!(events.last(), Some(StreamEvent::Done)) {
+        return StreamEnd::Complete;
+    }
+    events.pop();
+    let (kind, error) = match limit {
+        Limit::Idle => (FailureKind::IdleTimeout, explain(FailureKind::IdleTimeout, provider, None)),
+        // A slow client may be to blame as well as the provider: no breaker counts it (E1).
+        Limit::Total => (FailureKind::RequestTimeout, overdue_error(provider)),
+    };
+    events.push(StreamEvent::Error(error.clone()));
+    StreamEnd::Broken(kind, error)
+}
+
+fn not_read() -> ErrorBody {
+    let message = "The stream was not read for too long, and has been given up.";
+    ErrorBody::new("timeout_error", "client_timeout", message)
+}
+
+/// Ends a stream at its total limit while its client is slow.
+fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
+    let error = overdue_error(provider);
+    last_words.send(openai::error_event(&error));
+    StreamEnd::Broken(FailureKind::RequestTimeout, error)
+}
+
+fn overdue_error(provider: &str) -> ErrorBody {
+    let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
+    ErrorBody::new("timeout_error", "provider_timeout", message)
+}
+
+/// The last event of a stream.
+enum End {
+    /// The provider's own.
+    Done,
+    /// The meter's.
+    Cut,
+    /// An error.
+    Failed(ErrorBody),
+}
+
+/// The bytes that a client gets for some events, and the end if it was among them.
+async fn frames(
+    events: &mut Vec<StreamEvent>,
+    credential: Option<&Secret>,
+    meter: &mut impl Meter,
+) -> (Option<Bytes>, Option<End>) {
+    let mut out = Joined::default();
+    let mut end = None;
+    let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
+    for event in events.drain(..) {
+        match event {
+            StreamEvent::Chunk { frame, .. } => match meter.chunk(&frame).await {
+                None => out.push(frame),
+                Some(last) => {
+                    out.push(last);
+                    out.push(sse::DONE);
+                    return (out.take(), Some(End::Cut));
+                }
+            },
+            StreamEvent::Usage { usage, chunk } => {
+                if let Some(chunk) = meter.usage(&usage, chunk, is_whole).await {
+                    out.push(sse::frame(&chunk));
+                }
+            }
+            StreamEvent::Done => {
+                out.push(sse::DONE);
+                end = Some(End::Done);
+            }
+            StreamEvent::Error(error) => {
+                let error = redacted(error, credential);
+                out.push(openai::error_event(&error));
+                end = Some(End::Failed(error));
+            }
+        }
+    }
+    (out.take(), end)
+}
+
+/// Frames that go out in one write; a single one is not copied.
+#[derive(Default)]
+struct Joined {
+    one: Option<Bytes>,
+    many: BytesMut,
+}
+
+impl Joined {
+    fn push(&mut self, frame: Bytes) {
+        match (self.one.take(), self.many.is_empty()) {
+            (None, true) => self.one = Some(frame),
+            (one, _) => {
+                self.many.extend_from_slice(&one.unwrap_or_default());
+                self.many.extend_from_slice(&frame);
+            }
+        }
+    }
+
+    fn take(self) -> Option<Bytes> {
+        self.one.or_else(|| (!self.many.is_empty()).then(|| self.many.freeze()))
+    }
+}
+
+/// Reads on to the end of the body, for a while: a connection dropped earlier cannot be used again.
+async fn drain(mut body: UpstreamBody) {
+    let read = async { while let Some(Ok(_)) = body.next().await {} };
+    if timeout(DRAIN, read).await.is_err() {
+        log::debug!("a provider kept its stream open after the end");
+    }
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy)]
+enum Limit {
+    Idle,
+    Total,
+}
+
+/// The idle and total limits in one timer, which is moved only when it fires.
+struct Patience {
+    idle: Duration,
+    deadline: Option<Instant>,
+    last: Instant,
+    timer: std::pin::Pin<Box<Sleep>>,
+}
+
+impl Patience {
+    fn new(idle: Duration, deadline: Option<Instant>) -> Self {
+        let last = Instant::now();
+        let mut patience = Self { idle, deadline, last, timer: Box::pin(sleep_until(last)) };
+        if let Some(end) = patience.end() {
+            patience.timer.as_mut().reset(end);
+        }
+        patience
+    }
+
+    fn reset(&mut self) {
+        self.last = Instant::now();
+    }
+
+    fn end(&self) -> Option<Instant> {
+        let idle = (!self.idle.is_zero()).then(|| self.last + self.idle);
+        match (idle, self.deadline) {
+            (Some(idle), Some(deadline)) => Some(idle.min(deadline)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    async fn ended(&mut self) -> Limit {
+        if self.end().is_none() {
+            return pending().await;
+        }
+        loop {
+            self.timer.as_mut().await;
+            match self.end() {
+                Some(end) if end > Instant::now() => self.timer.as_mut().reset(end),
+                _ if self.is_overdue() => return Limit::Total,
+                _ => return Limit::Idle,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_wire::openai::ChatStream;
+
+    use super::*;
+
+    /// How a stream of two choices ends at a limit after these chunks, and the last that its client gets.
+    fn end_after(chunks: &str, limit: Limit) -> (StreamEnd, Option<StreamEvent>) {
+        let mut decoder = ChatStream::new(false).of(2);
+        let mut events = Vec::new();
+        decoder.push(Bytes::copy_from_slice(chunks.as_bytes()), &mut events);
+        let end = ended_by(limit, "openai", &mut decoder, &mut events);
+        (end, events.pop())
+    }
+
+    /// D2, D3: a choice that was asked for and never came leaves a stream broken at its limits.
+    #[test]
+    fn a_limit_completes_only_what_has_all_its_choices() {
+        let finish = |index: u64| {
+            let choice = format!(r#"{{"index":{index},"delta":{{"content":"a"}},"finish_reason":"stop"}}"#);
+            format!("data: {{\"choices\":[{choice}]}}\n\n")
+        };
+        for (limit, kind) in [(Limit::Idle, FailureKind::IdleTimeout), (Limit::Total, FailureKind::RequestTimeout)] {
+            let (end, last) = end_after(&finish(0), limit);
+            assert!(matches!(end, StreamEnd::Broken(broken, _) if broken == kind), "{end:?}");
+            assert!(matches!(last, Some(StreamEvent::Error(_))), "{last:?}");
+            for whole in [finish(0) + &finish(1), finish(0) + "data: [DONE]"] {
+                let (end, last) = end_after(&whole, limit);
+                assert!(matches!(end, StreamEnd::Complete), "{end:?}");
+                assert_eq!(last, Some(StreamEvent::Done));
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `MetricsActor`: owns the sampled gauges; what the hot path counts, it counts itself through cached handles.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, Context, Handler, Message};
+
+use crate::limits::in_flight::InFlight;
+use crate::metrics::Metrics;
+use crate::request::router::Routing;
+use crate::runtime::mailbox::takes_parcels;
+use crate::runtime::stats::ActorStats;
+
+/// Asks for every metric in Prometheus' text format.
+pub struct Scrape {
+    /// The actors whose mailboxes are shown.
+    pub actors: Vec<Arc<ActorStats>>,
+}
+
+impl Message for Scrape {
+    type Result = Result<String, prometheus::Error>;
+}
+
+/// Samples gauges and writes the metrics out.
+pub struct MetricsActor {
+    /// The process' metrics.
+    pub metrics: Arc<Metrics>,
+    /// Providers, for their breakers.
+    pub routing: Arc<Routing>,
+    /// Client requests under way.
+    pub in_flight: InFlight,
+    /// This actor's counters.
+    pub stats: Arc<ActorStats>,
+}
+
+impl Actor for MetricsActor {
+    type Context = Context<Self>;
+}
+
+takes_parcels!(MetricsActor);
+
+/// Samples the gauges; whoever scrapes may do so where the actor does not answer.
+pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors: &[Arc<ActorStats>]) {
+    let now = Instant::now();
+    metrics.forget_models();
+    for (name, provider) in &routing.providers {
+        metrics.show_provider(name, provider.breaker_state(now).gauge(), provider.in_flight());
+        let models = provider.breakers_of_models(now).into_iter();
+        metrics.show_models(name, models.map(|(model, report)| (model, report.breaker.gauge())));
+    }
+    // The routers of all workers have one name.
+    let mut sums = BTreeMap::new();
+    for actor in actors {
+        let (depth, alive) = sums.entry(actor.name()).or_insert((0, true));
+        *depth += actor.mailbox_depth();
+        *alive &= actor.is_alive();
+    }
+    for (name, (depth, alive)) in sums {
+        metrics.show_actor(name, depth, alive);
+    }
+    for (table, count) in routing.treasury.ledger.store.bad_rows.counts() {
+        metrics.show_bad_rows(table, count);
+    }
+    let cache = &routing.cache;
+    let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
+    metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
+    if let Some(meanings) = &cache.meanings {
+        metrics.show_precision(meanings.shadow.precision());
+        metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
+    }
+    metrics.in_flight.set(i64::try_from(in_flight.count()).unwrap_or(i64::MAX));
+}
+
+impl Handler<Scrape> for MetricsActor {
+    type Result = Result<String, prometheus::Error>;
+
+    fn handle(&mut self, scrape: Scrape, _: &mut Context<Self>) -> Self::Result {
+        let handling = self.stats.handling();
+        sample(&self.metrics, &self.routing, &self.in_flight, &scrape.actors);
+        self.metrics.text().inspect_err(|error| handling.fail(&error.to_string()))
+    }
+}

@@ -1,0 +1,31 @@
+//! `POST /v1/chat/completions`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use gateway_actors::request::attempt::Endpoint;
+use gateway_wire::json_object::JsonObject;
+use serde::Deserialize;
+
+use super::inference::{Question, WorkerData, answer, field, optional};
+use crate::error::ApiError;
+
+/// Answers a chat request, whole or as a stream.
+pub async fn chat(worker: WorkerData, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    answer(&worker, &request, payload, "/v1/chat/completions", read).await
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+fn read(body: &JsonObject) -> Result<Question, ApiError> {
+    match body.get("messages") {
+        Some(messages) if messages.starts_with('[') => {}
+        _ => return Err(field("messages", "'messages' must be an array of messages.")),
+    }
+    let stream = optional::<bool>(body, "stream", "true or false")?.unwrap_or(false);
+    let options: Option<StreamOptions> = optional(body, "stream_options", "an object")?;
+    let include_usage = options.and_then(|options| options.include_usage).unwrap_or(false);
+    Ok(Question { endpoint: Endpoint::Chat, stream, include_usage })
+}

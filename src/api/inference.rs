@@ -1,0 +1,230 @@
+//! What chat and embeddings share: from the HTTP request to the router and back.
+
+use std::time::{Duration, Instant};
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use gateway_actors::providers::resolve::LONGEST_MODEL;
+use gateway_actors::request::attempt::Endpoint;
+use gateway_actors::request::request_log::{RequestLine, RequestRecord};
+use gateway_actors::request::router::{Outcome, RouteError, RouteRequest};
+use gateway_actors::runtime::mailbox::AskErrorKind;
+use gateway_wire::json_object::JsonObject;
+use gateway_wire::names;
+use serde::Deserialize;
+
+use super::admit::{Admitted, Permit, admit, count, take_place};
+use super::reply::{self, Marks, StreamSettings};
+use super::request_headers::ClientHeaders;
+use super::{body, request_headers, routing_config};
+use crate::error::{ApiError, Code};
+use crate::server::state::{Shared, Worker};
+
+/// What a route reads out of a body before it is routed.
+pub struct Question {
+    /// The kind of question.
+    pub endpoint: Endpoint,
+    /// Whether the client wants a stream.
+    pub stream: bool,
+    /// Whether the client wants the usage of its stream.
+    pub include_usage: bool,
+}
+
+/// What a client is told whose request ended in the middle.
+const LOST: &str = "The request was lost inside the gateway.";
+
+/// Answers one request of a route; `read` checks the route's own fields.
+pub async fn answer(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: web::Payload,
+    path: &'static str,
+    read: fn(&JsonObject) -> Result<Question, ApiError>,
+) -> HttpResponse {
+    let started = Instant::now();
+    let arrived = Utc::now();
+    let mut marks = Marks::of(request.headers());
+    let line = RequestLine {
+        trace_id: marks.trace_id.clone(),
+        request_id: marks.request_id.clone(),
+        path,
+        ..RequestLine::default()
+    };
+    let shared = &worker.shared;
+    let mut record =
+        Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
+    let mut payload = payload;
+    let mut response = match routed(worker, request, &mut payload, arrived, read, &mut record, &mut marks).await {
+        Ok(response) => response,
+        Err(error) => {
+            let (status, _, code) = error.code.row();
+            shared.metrics.refused(code);
+            if let Some(record) = &mut record {
+                record.finish(status, Some(code));
+            }
+            if error.code != Code::RequestTimeout {
+                body::discard_small(request, &mut payload).await;
+            }
+            reply::with_unread(error.response(), payload)
+        }
+    };
+    marks.add_to(&mut response);
+    response
+}
+
+async fn routed(
+    worker: &Worker,
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    arrived: DateTime<Utc>,
+    read: fn(&JsonObject) -> Result<Question, ApiError>,
+    record: &mut Option<Box<RequestRecord>>,
+    marks: &mut Marks,
+) -> Result<HttpResponse, ApiError> {
+    let shared = &worker.shared;
+    let headers = request.headers();
+    let Admitted { key, pending } = admit(shared, request, marks).await?;
+    if let Some(record) = record {
+        record.line.key_id = Some(key.id.to_string());
+        record.line.user_id.clone_from(&key.user_id);
+        record.line.team_id.clone_from(&key.team_id);
+    }
+    let config = routing_config::read(shared, request, &key)?;
+    marks.warnings = config.warnings;
+    let asked = ClientHeaders::read(headers)?;
+    let share = shared.bodies.share(key.id);
+    let (bytes, share) = body::read(request, payload, &shared.config.server, share).await?;
+    let body = JsonObject::parse(bytes).map_err(|error| {
+        ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
+    })?;
+    names::check_body(&body)?;
+    let question = read(&body)?;
+    let model = model_of(&body)?;
+    let place = take_place(shared)?;
+    let admission = count(shared, request, pending, (&body, question.endpoint), marks).await?;
+    let Some(mut record) = record.take() else {
+        return Err(ApiError::new(Code::Internal, "The request lost its record."));
+    };
+    record.line.stream = question.stream;
+    // Stands unless the router takes the request up.
+    let (status, _, code) = Code::Overloaded.row();
+    record.finish(status, Some(code));
+    let message = Box::new(RouteRequest {
+        arrived,
+        endpoint: question.endpoint,
+        model,
+        stream: question.stream,
+        include_usage: question.include_usage,
+        provider_hint: asked.provider,
+        headers: if config.own { all_headers(headers) } else { Vec::new() },
+        plan: config.plan,
+        key,
+        metadata: asked.metadata,
+        strict: asked.strict,
+        request_timeout: asked.request_timeout,
+        body,
+        record,
+        tokens: admission.tokens.clone(),
+        cache: asked.cache,
+    });
+    let outcome = match worker.router.ask(message).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err((error, mut record))) => {
+            // What reaches no provider costs no limit anything (E5).
+            admission.undo();
+            let error = route_error(error);
+            let (status, _, code) = error.code.row();
+            record.finish(status, Some(code));
+            return Err(error);
+        }
+        Err(error) => {
+            admission.undo();
+            return Err(match error.kind {
+                AskErrorKind::Full | AskErrorKind::Timeout => {
+                    ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
+                }
+                // The router panicked at this very request; the next one finds a new router.
+                AskErrorKind::Closed => ApiError::new(Code::Internal, LOST),
+            });
+        }
+    };
+    let permit = Permit::new(place, share, admission);
+    await_outcome(outcome, question.stream, permit, shared).await
+}
+
+/// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.
+async fn await_outcome(
+    mut outcome: Outcome,
+    is_stream: bool,
+    permit: Permit,
+    shared: &Shared,
+) -> Result<HttpResponse, ApiError> {
+    let keepalive = Duration::from_millis(shared.config.server.keepalive_ms);
+    let reply = if is_stream && !keepalive.is_zero() {
+        match tokio::time::timeout(keepalive, &mut outcome).await {
+            Ok(reply) => reply,
+            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::of(shared))),
+        }
+    } else {
+        outcome.await
+    };
+    match reply {
+        Ok(reply) => Ok(reply::routed(reply, permit, shared)),
+        Err(_) => Err(ApiError::new(Code::Internal, LOST)),
+    }
+}
+
+fn model_of(body: &JsonObject) -> Result<String, ApiError> {
+    let model: Option<String> = body.read("model").map_err(|_| field("model", "'model' must be a string."))?;
+    match model {
+        Some(model) if model.chars().count() > LONGEST_MODEL => {
+            Err(field("model", &format!("'model' must not be longer than {LONGEST_MODEL} characters.")))
+        }
+        Some(model) if !model.is_empty() => Ok(model),
+        _ => Err(field("model", "You must name a model: set 'model', for example \"gpt-4o-mini\".")),
+    }
+}
+
+/// A complaint about one field of the body.
+pub fn field(param: &str, message: &str) -> ApiError {
+    ApiError { param: Some(param.to_owned()), ..ApiError::new(Code::InvalidRequest, message) }
+}
+
+/// One optional field of a body.
+///
+/// # Errors
+/// 400 where it is of another type than `T`, told as `expected`.
+pub fn optional<'a, T: Deserialize<'a>>(
+    body: &'a JsonObject,
+    name: &str,
+    expected: &str,
+) -> Result<Option<T>, ApiError> {
+    body.read(name).map_err(|_| field(name, &format!("'{name}' must be {expected}.")))
+}
+
+/// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
+fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let secret = |name: &str| matches!(name, "authorization" | "x-api-key" | "cookie" | "host" | "content-length");
+    let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !request_headers::is_own(name.as_str()));
+    open.map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes()))).collect()
+}
+
+/// A header's value as text: UTF-8, or else Latin-1. None is left out: the cache must tell apart what is forwarded.
+fn header_text(value: &[u8]) -> String {
+    std::str::from_utf8(value).map_or_else(|_| value.iter().copied().map(char::from).collect(), str::to_owned)
+}
+
+fn route_error(error: RouteError) -> ApiError {
+    match error {
+        RouteError::BadRequest(bad) => bad.into(),
+        RouteError::Forbidden(message) => ApiError::new(Code::Forbidden, message),
+        RouteError::NoTarget(message) => {
+            let beside = Some(Box::new(serde_json::json!({ "status": "failure", "message": message })));
+            ApiError { beside, ..ApiError::new(Code::NoTarget, message) }
+        }
+    }
+}
+
+/// The worker of the current thread, as handlers get it.
+pub type WorkerData = web::Data<Worker>;

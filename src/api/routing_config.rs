@@ -1,0 +1,118 @@
+//! The routing config of a request: its header, its key's default, or the gateway's; checked against what is allowed.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
+use gateway_actors::keys::virtual_key::VirtualKey;
+use gateway_actors::routing::{self, ConfigHeader, Plan};
+use serde_json::{Value, json};
+
+use super::config_cache::ReadConfig;
+use super::request_headers::{flag, text};
+use crate::error::{ApiError, Code};
+use crate::server::state::Shared;
+
+static CONFIG: HeaderName = HeaderName::from_static("x-portkey-config");
+
+/// The plan that a request is to follow, and what was odd in it.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Warnings for `x-gateway-config-warning`.
+    pub warnings: Vec<String>,
+    /// Whether the plan may look at the client's headers.
+    pub own: bool,
+}
+
+/// Reads a request's routing config.
+///
+/// # Errors
+/// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
+pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
+    let headers = request.headers();
+    if headers.contains_key(&CONFIG) {
+        let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
+        let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
+        if shared.plans.contains_key(header) {
+            return saved(shared, header);
+        }
+        let ReadConfig { plan, warnings } = shared.inline_configs.get(header, || inline(shared, header))?;
+        if strict && !warnings.is_empty() {
+            return Err(invalid(&warnings));
+        }
+        return Ok(ClientConfig { plan, warnings: warnings.to_vec(), own: true });
+    }
+    match &key.config {
+        Some(slug) => saved(shared, slug),
+        None => {
+            let own = !shared.config.routing.default_config.is_empty();
+            Ok(ClientConfig { plan: shared.default_plan.clone(), warnings: Vec::new(), own })
+        }
+    }
+}
+
+fn inline(shared: &Shared, header: &str) -> Result<ReadConfig, ApiError> {
+    match routing::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
+        ConfigHeader::Inline(parsed) => {
+            allowed(shared, &parsed.plan)?;
+            Ok(ReadConfig { plan: Arc::new(parsed.plan), warnings: parsed.warnings.into() })
+        }
+        ConfigHeader::Slug(slug) => Err(no_such_config(&slug)),
+    }
+}
+
+fn no_such_config(slug: &str) -> ApiError {
+    invalid(&[format!("path: config, message: there is no saved config '{slug}'")])
+}
+
+fn saved(shared: &Shared, slug: &str) -> Result<ClientConfig, ApiError> {
+    match shared.plans.get(slug) {
+        Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true }),
+        None => Err(no_such_config(slug)),
+    }
+}
+
+/// What a client's own config may not ask of this gateway.
+fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ApiError> {
+    let unsupported = plan.unsupported_features();
+    if !unsupported.is_empty() {
+        let message = format!("This gateway does not yet do what these parts ask for: {}.", unsupported.join(", "));
+        let errors: Vec<String> =
+            unsupported.iter().map(|path| format!("path: {path}, message: not supported yet")).collect();
+        let error = ApiError::new(Code::NotSupported, message);
+        return Err(ApiError { beside: Some(portkey_shape(&errors)), param: unsupported.into_iter().next(), ..error });
+    }
+    let hosts = plan.custom_hosts();
+    if !hosts.is_empty() {
+        let why = "custom_host is not allowed; ask the operator for a [providers.NAME] entry";
+        return Err(invalid(&hosts.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>()));
+    }
+    let mut credentials = plan.uses_client_credentials();
+    let mut why = "credentials in a config are not allowed here (routing.allow_client_api_keys)";
+    if shared.config.routing.allow_client_api_keys {
+        credentials.retain(|path| path.ends_with("virtual_key"));
+        why = "virtual keys belong to the request, not to a target";
+    }
+    if !credentials.is_empty() {
+        return Err(invalid(
+            &credentials.iter().map(|path| format!("path: {path}, message: {why}")).collect::<Vec<_>>(),
+        ));
+    }
+    Ok(())
+}
+
+fn errors_text(errors: &[routing::ConfigError]) -> Vec<String> {
+    errors.iter().map(|error| format!("path: {}, message: {}", error.path, error.message)).collect()
+}
+
+fn invalid(errors: &[String]) -> ApiError {
+    let message = format!("Invalid config passed: {}", errors.join("; "));
+    let beside = Some(portkey_shape(errors));
+    ApiError { param: Some("x-portkey-config".to_owned()), beside, ..ApiError::new(Code::InvalidConfig, message) }
+}
+
+fn portkey_shape(errors: &[String]) -> Box<Value> {
+    Box::new(json!({ "status": "failure", "message": "Invalid config passed", "errors": errors }))
+}

@@ -1,0 +1,114 @@
+//! What the handlers share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway_actors::fleet::redis_link::RedisState;
+use gateway_actors::keys::registry::KeyRegistry;
+use gateway_actors::keys::table::KeyTable;
+use gateway_actors::limits::admission::Doorkeeper;
+use gateway_actors::limits::in_flight::InFlight;
+use gateway_actors::limits::limit_table::SharedLimitBook;
+use gateway_actors::limits::local_rate::KeyedRateLimiter;
+use gateway_actors::metrics::Metrics;
+use gateway_actors::request::router::{RouterActor, Routing};
+use gateway_actors::routing::Plan;
+use gateway_actors::runtime::mailbox::Mailbox;
+use gateway_actors::runtime::stats::ActorStats;
+use gateway_actors::system::metrics_actor::MetricsActor;
+use tokio::sync::watch;
+
+use super::pulse::Pulses;
+use super::shutdown::Phase;
+use crate::api::body_budget::BodyBudget;
+use crate::api::config_cache::ConfigCache;
+use crate::config::Config;
+use crate::config::proxies::TrustedProxies;
+
+/// What all worker threads share.
+pub struct Shared {
+    /// The configuration in force.
+    pub config: Config,
+    /// The virtual keys.
+    pub keys: Arc<ArcSwap<KeyTable>>,
+    /// Client requests under way.
+    pub in_flight: InFlight,
+    /// Bytes of request bodies under way.
+    pub bodies: BodyBudget,
+    /// The process' metrics.
+    pub metrics: Arc<Metrics>,
+    /// Providers and prices.
+    pub routing: Arc<Routing>,
+    /// The limits of users and teams.
+    pub limits: SharedLimitBook,
+    /// Who lets requests through their limits.
+    pub doorkeeper: Doorkeeper,
+    /// Whether Redis answers, where there is one: for limits and announcements, and for answers.
+    pub redis: Option<(RedisState, RedisState)>,
+    /// The request limit of each client address, if there is one.
+    pub ip_limiter: Option<KeyedRateLimiter>,
+    /// The limit of wrong admin tokens of each client address, if there is one.
+    pub admin_guesses: Option<KeyedRateLimiter>,
+    /// The proxies whose `x-forwarded-for` is believed.
+    pub proxies: TrustedProxies,
+    /// The plan of a request that brings no config and whose key has none.
+    pub default_plan: Arc<Plan>,
+    /// The named configs of the configuration, by slug.
+    pub plans: HashMap<String, Arc<Plan>>,
+    /// Inline configs that were read.
+    pub inline_configs: ConfigCache,
+    /// The actor that owns the virtual keys.
+    pub key_registry: Mailbox<KeyRegistry>,
+    /// The actor that owns the metrics.
+    pub metrics_actor: Mailbox<MetricsActor>,
+    /// When each worker thread was last seen to turn.
+    pub pulses: Pulses,
+    /// Every actor, for `GET /admin/actors`.
+    pub actors: std::sync::Mutex<Vec<Arc<ActorStats>>>,
+    /// Whether the process serves, drains, or cuts its streams.
+    pub phase: watch::Receiver<Phase>,
+}
+
+/// What one worker thread's handlers use.
+pub struct Worker {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// This thread's router.
+    pub router: Mailbox<RouterActor>,
+}
+
+impl Shared {
+    /// Every actor's counters.
+    pub fn actors(&self) -> Vec<Arc<ActorStats>> {
+        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Waits until an actor has ended without which the process is of no use, and that cannot be started again: what it
+    /// held would be lost. Gives its name.
+    pub async fn essential_actor_ended(&self) -> &'static str {
+        let keeper = async {
+            match &self.doorkeeper.keeper {
+                Some(keeper) => keeper.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let cache = async {
+            match &self.routing.cache.actor {
+                Some(cache) => cache.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.key_registry.ended() => "key_registry",
+            () = self.routing.treasury.mailbox.ended() => "budget_ledger",
+            () = keeper => "limit_keeper",
+            () = cache => "cache",
+        }
+    }
+
+    /// Adds an actor that started.
+    pub fn add_actor(&self, stats: Arc<ActorStats>) {
+        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(stats);
+    }
+}
