@@ -1,6 +1,7 @@
 //! The server process: its start, its workers and its end.
 
 mod connection;
+mod descriptors;
 mod first_start;
 mod http_server;
 mod memory;

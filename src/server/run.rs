@@ -43,6 +43,7 @@ use gateway_actors::system::{self, Control, ControlSetup, RedisLinks};
 use gateway_actors::usage::token_count::CounterPool;
 use tokio::sync::watch;
 
+use super::descriptors;
 use super::first_start;
 use super::http_server;
 use super::memory;
@@ -63,6 +64,7 @@ use crate::logging;
 /// # Errors
 /// Where a part cannot start; the text says which and why.
 pub async fn run(config: Config) -> Result<ExitCode, Box<dyn Error>> {
+    descriptors::raise_limit(config.server.max_in_flight);
     let mut signals = Signals::listen(logging::reopen)?;
     let (phase, phase_seen) = watch::channel(Phase::Serving);
     let listen = config.server.listen.clone();

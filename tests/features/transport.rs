@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
 use crate::harness::bodies::openai;
 use crate::harness::raw_provider::{RawProvider, Turn};
@@ -242,6 +243,23 @@ async fn k22_a_private_authority_is_trusted_where_it_is_named() {
         let text = String::from_utf8_lossy(&checked.stderr);
         assert!(!checked.status.success() && text.contains("providers.openai.ca: ") && text.contains(&bad), "{text}");
     }
+}
+
+/// J 15: the process may open as many files as the system allows it, and says at its start where that is too few.
+#[tokio::test]
+async fn j15_the_limit_of_open_files_is_raised_and_too_low_a_one_told() {
+    let limit_of = |pid: u32| {
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap().to_owned();
+        line.split_whitespace().nth(3).unwrap().to_owned()
+    };
+    let setup = || Setup::new().set("server.max_in_flight", 200);
+    let gateway = setup().limited("ulimit -H -n 700; ulimit -S -n 300").start().await;
+    assert_eq!(limit_of(gateway.pid()), "700");
+    assert!(!gateway.stdout().concat().contains("open files"), "{:?}", gateway.stdout());
+    let gateway = setup().limited("ulimit -n 600").start().await;
+    let told = gateway.wait_for_log("too few files", |line| line["needed"].is_u64()).await;
+    assert_eq!((&told["level"], &told["limit"], &told["needed"]), (&json!("warn"), &json!(600), &json!(656)));
 }
 
 /// J 15: what this machine lacks is a 503 of the gateway's own, and no failure of the provider's.

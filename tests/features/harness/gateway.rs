@@ -27,12 +27,12 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_gateway");
 pub struct Setup {
     environment: Vec<(String, String)>,
     toml: String,
-    file_kib: Option<u32>,
+    limits: Option<String>,
 }
 
 impl Setup {
     pub fn new() -> Self {
-        let setup = Self { environment: Vec::new(), toml: String::new(), file_kib: None };
+        let setup = Self { environment: Vec::new(), toml: String::new(), limits: None };
         setup.env("GATEWAY_ADMIN_TOKEN", ADMIN_TOKEN).set("server.listen", "127.0.0.1:0").set("server.workers", 2)
     }
 
@@ -44,7 +44,12 @@ impl Setup {
 
     /// Lets no file grow beyond so many KiB: what is written beyond that is refused, as a full disk does.
     pub fn files_up_to(self, kib: u32) -> Self {
-        Self { file_kib: Some(kib), ..self }
+        self.limited(&format!("trap '' XFSZ; ulimit -f {}", kib * 2))
+    }
+
+    /// Runs a shell's command before the gateway starts in its place, such as `ulimit -n 600`.
+    pub fn limited(self, command: &str) -> Self {
+        Self { limits: Some(command.to_owned()), ..self }
     }
 
     /// Takes a variable away again.
@@ -131,12 +136,11 @@ impl Setup {
 
     /// The program with this environment, in this folder.
     pub fn command(&self, folder: &Path) -> Command {
-        let mut command = match self.file_kib {
+        let mut command = match &self.limits {
             None => Command::new(PROGRAM),
-            Some(kib) => {
+            Some(limits) => {
                 let mut command = Command::new("sh");
-                let blocks = kib * 2;
-                command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), PROGRAM]);
+                command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), PROGRAM]);
                 command
             }
         };
