@@ -25,6 +25,7 @@ pub(crate) mod tests;
 pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;
 pub use backend::lenient::Found;
+pub(crate) use backend::private_file::create_parent;
 pub use backend::types::{At, Nanos};
 pub use budgets::leases::{BudgetFigures, Lease, LeaseRequest};
 pub use changes::{Changes, Mark, Which};

@@ -1,12 +1,13 @@
 //! How an attempt at a provider can fail, in the words that retries, fallback and breaker decide by.
 
+mod connect_cause;
 pub(crate) mod message;
 
 use std::time::Duration;
 
 use gateway_wire::ErrorBody;
 
-use crate::providers::upstream::ConnectCause;
+pub use connect_cause::ConnectCause;
 
 /// What went wrong with one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,8 +14,6 @@ use prometheus::{
     IntGauge, Opts, Registry, TextEncoder,
 };
 
-use crate::cache::policy::CacheStatus;
-use crate::cache::shadow::{Precision, Verdict};
 pub use token_count::TokenCount;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
@@ -351,8 +349,8 @@ impl Metrics {
     }
 
     /// Counts what became of a request that wanted the cache.
-    pub fn cache_request(&self, status: CacheStatus) {
-        self.cache_requests.with_label_values(&[status.label()]).inc();
+    pub fn cache_request(&self, result: &str) {
+        self.cache_requests.with_label_values(&[result]).inc();
     }
 
     /// Counts a question that was not looked up by its meaning.
@@ -381,21 +379,21 @@ impl Metrics {
     }
 
     /// Counts an answer of the semantic cache that was compared with a fresh one.
-    pub fn shadow(&self, verdict: Verdict) {
-        self.shadow.with_label_values(&[verdict.label()]).inc();
+    pub fn shadow(&self, verdict: &str) {
+        self.shadow.with_label_values(&[verdict]).inc();
     }
 
-    /// Shows how often the semantic cache was right.
-    pub fn show_precision(&self, precision: Precision) {
-        self.precision.set(precision.estimate().unwrap_or(f64::NAN));
-        self.precision_lower_bound.set(precision.lower_bound().unwrap_or(f64::NAN));
+    /// Shows how often the semantic cache was right, and how often at least; none where nothing was checked yet.
+    pub fn show_precision(&self, estimate: Option<f64>, lower_bound: Option<f64>) {
+        self.precision.set(estimate.unwrap_or(f64::NAN));
+        self.precision_lower_bound.set(lower_bound.unwrap_or(f64::NAN));
     }
 
     /// Shows the size of the cache, and the part of its look-ups that were hits.
     pub fn show_cache(&self, (entries, bytes): (usize, u64), evicted: u64, questions: usize) {
-        let count = |status: CacheStatus| self.cache_requests.with_label_values(&[status.label()]).get() as f64;
-        let hits = count(CacheStatus::Hit) + count(CacheStatus::SemanticHit);
-        let misses = count(CacheStatus::Miss) + count(CacheStatus::SemanticMiss);
+        let count = |result: &str| self.cache_requests.with_label_values(&[result]).get() as f64;
+        let hits = count("hit") + count("semantic_hit");
+        let misses = count("miss") + count("semantic_miss");
         self.cache_hit_rate.set(if hits + misses > 0.0 { hits / (hits + misses) } else { 0.0 });
         let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.cache_entries.set(whole(entries as u64));

@@ -42,6 +42,9 @@ pub struct Scope {
     pub id: Arc<str>,
 }
 
+/// Whose budget, and the name of its stretch of time.
+pub type BudgetName = (Scope, Arc<str>);
+
 impl Scope {
     /// The owner of this kind and id.
     pub fn new(kind: ScopeKind, id: impl Into<Arc<str>>) -> Self {

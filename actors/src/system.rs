@@ -17,6 +17,7 @@ use crate::cache::memory::Shelf;
 use crate::cache::semantic::index::Index;
 use crate::cache::shadow::Shadow;
 use crate::db::Store;
+use crate::fleet::announce::Announcer;
 use crate::fleet::redis_link::RedisLink;
 use crate::keys::encryption::MasterKey;
 use crate::keys::registry::{KeyError, KeyRegistry, Registry};
@@ -24,7 +25,7 @@ use crate::keys::table::SharedKeyTable;
 use crate::limits::limit_table::SharedLimitBook;
 use crate::limits::redis_limiter::LimitKeeper;
 use crate::runtime::stats::ActorStats;
-use listen::{Announcer, Hearers, listen};
+use listen::{Hearers, listen};
 
 /// The first wait for a store that is away; each is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

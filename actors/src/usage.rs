@@ -1,6 +1,7 @@
 //! What requests use: tokens before and after, the row of each attempt, and the journal that keeps rows until they are
 //! stored.
 
+pub mod charge;
 pub mod contents;
 pub mod estimate;
 pub mod expected_tokens;

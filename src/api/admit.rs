@@ -10,9 +10,9 @@ use gateway_actors::keys::virtual_key::{KeyRefusal, VirtualKey};
 use gateway_actors::limits::admission::{Admission, OverLimit, Pending};
 use gateway_actors::limits::in_flight::InFlightPermit;
 use gateway_actors::limits::limit_table::Limited;
-use gateway_actors::request::attempt::Endpoint;
 use gateway_actors::scope::{Scope, ScopeKind};
 use gateway_actors::usage::expected_tokens::expected_tokens;
+use gateway_wire::Endpoint;
 use gateway_wire::json_object::JsonObject;
 
 use super::body_budget::BodyShare;

@@ -1,7 +1,7 @@
 //! `POST /v1/embeddings`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use gateway_actors::request::attempt::Endpoint;
+use gateway_wire::Endpoint;
 use gateway_wire::json_object::JsonObject;
 
 use super::inference::{Question, WorkerData, answer, field, optional};

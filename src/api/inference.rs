@@ -6,12 +6,11 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use gateway_actors::providers::resolve::LONGEST_MODEL;
-use gateway_actors::request::attempt::Endpoint;
 use gateway_actors::request::request_log::{RequestLine, RequestRecord};
 use gateway_actors::request::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::runtime::mailbox::AskErrorKind;
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::names;
+use gateway_wire::{Endpoint, names};
 use serde::Deserialize;
 
 use super::admit::{Admitted, Permit, admit, count, take_place};

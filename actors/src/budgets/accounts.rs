@@ -7,7 +7,6 @@ use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use foldhash::HashMap;
-use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Terms};
 use super::reservation::Claim;
@@ -15,16 +14,8 @@ use crate::clock::Moment;
 use crate::keys::virtual_key::VirtualKey;
 use crate::money::amount::PicoUsd;
 use crate::money::period::{BudgetPeriod, Stretch};
-use crate::scope::{Scope, ScopeKind};
-
-/// Where the cost of a request is added up: once for the key, its user and its team, limit or not.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Charge {
-    /// Whose spend it is.
-    pub scope: Scope,
-    /// The name of the stretch of time that the request began in (B6).
-    pub period: Arc<str>,
-}
+use crate::scope::{BudgetName, Scope, ScopeKind};
+use crate::usage::charge::Charge;
 
 /// The monthly limits of users and teams, by their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,9 +25,6 @@ pub struct MonthlyLimits {
     /// `team_budgets`.
     pub teams: std::collections::HashMap<String, PicoUsd>,
 }
-
-/// Whose budget, and the name of its stretch of time.
-pub type BudgetName = (Scope, Arc<str>);
 
 /// Every budget of the process. The ledger publishes the limits, requests reserve and settle.
 pub struct Accounts {

@@ -20,15 +20,14 @@ use std::time::{Duration, SystemTime};
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
-use super::accounts::BudgetName;
 use super::ledger::SharedLedger;
 use crate::clock::Moment;
 use crate::db::{At, AuditEntry, BudgetFigures, Mark, Savings, Store, StoreError, UsageSum};
+use crate::fleet::announce::{Announcer, Refresh};
 use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
-use crate::scope::Scope;
-use crate::system::listen::{Announcer, Refresh};
+use crate::scope::{BudgetName, Scope};
 
 use alert_webhook::Courier;
 

@@ -17,10 +17,10 @@ use super::semantic::index::{Answered, Index};
 use crate::cache::entry::Entry;
 use crate::cache::key::CacheKey;
 use crate::cache::shadow::Shadow;
+use crate::fleet::announce::Announcer;
 use crate::fleet::redis_link::{Away, RedisLink};
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
-use crate::system::listen::Announcer;
 use shared_questions::{follow, tell};
 
 /// How often a lost connection is mended.
@@ -196,7 +196,7 @@ impl Handler<ForgetEverywhere> for CacheActor {
             // First here, so that no process takes it from Redis again after it has forgotten it.
             let questions = forget_in_redis(&link, &pattern("embeddings", &forget)).await;
             let forgotten = forget_in_redis(&link, &pattern("simple", &forget)).await;
-            announcer.forget(&forget);
+            announcer.forget(&forget.to_text());
             questions.and(forgotten).inspect_err(|away| handling.fail(&away.to_string()))
         })
     }
@@ -213,7 +213,7 @@ impl Handler<Withdraw> for CacheActor {
             if let Err(away) = link.ask(|mut redis| async move { redis.unlink::<_, ()>(&names).await }).await {
                 handling.fail(&away.to_string());
             }
-            announcer.forget(&Forget::Key(key.to_hex()));
+            announcer.forget(&Forget::Key(key.to_hex()).to_text());
         })
     }
 }

@@ -204,7 +204,7 @@ impl AnswerCache {
 
     /// Counts what became of a look.
     pub fn count(&self, status: CacheStatus) {
-        self.metrics.cache_request(status);
+        self.metrics.cache_request(status.label());
     }
 
     fn here(&self, lookup: &Lookup) -> Option<Arc<Entry>> {

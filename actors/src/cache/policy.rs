@@ -120,3 +120,21 @@ impl CacheStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    /// The metrics know the statuses by their labels alone: the hit rate is made of the right ones.
+    #[test]
+    fn the_hit_rate_is_that_of_hits_and_misses_of_both_caches() {
+        use CacheStatus::{Bypass, Disabled, Hit, Miss, Refresh, SemanticHit, SemanticMiss};
+        let metrics = Metrics::new().unwrap();
+        for status in [Hit, SemanticHit, SemanticHit, Miss, SemanticMiss, Disabled, Refresh, Bypass] {
+            metrics.cache_request(status.label());
+        }
+        metrics.show_cache((0, 0), 0, 0);
+        assert!(metrics.text().unwrap().contains("\ncache_hit_rate 0.6\n"));
+    }
+}

@@ -1,10 +1,10 @@
 //! Writes down what an answer says while it passes, and decides whether it may be given again.
 
 use bytes::Bytes;
+use gateway_wire::Endpoint;
 use serde_json::{Map, Value};
 
 use super::entry::Said;
-use crate::request::attempt::Endpoint;
 
 /// How an answer ends that was given whole (F6): by itself, and not by a limit or a filter.
 const GOOD_ENDS: [&str; 3] = ["stop", "tool_calls", "function_call"];

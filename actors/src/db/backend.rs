@@ -9,6 +9,7 @@ pub(crate) mod lenient;
 pub(in crate::db) mod migrate;
 mod numeric;
 pub(crate) mod postgres;
+pub(crate) mod private_file;
 pub(crate) mod sqlite;
 mod sqlite_thread;
 mod tls;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use gateway_wire::ErrorBody;
 use serde_json::{Map, Value};
 
-use crate::failure::FailureKind;
-use crate::providers::upstream::ConnectCause;
+use crate::failure::{ConnectCause, FailureKind};
 use crate::secret::Secret;
 
 /// A provider's error without the credential that it got, which some repeat (H1), and with a message and a type.

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, fs, io};
@@ -14,6 +14,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 
+use crate::db::create_parent;
 use crate::secret::Secret;
 
 /// The first byte of everything sealed, so that a later format can be told apart without touching the schema.
@@ -186,19 +187,6 @@ fn write_new(path: &Path, text: &Secret) -> io::Result<()> {
     written.and(removed)?;
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => fs::File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
-/// Creates the folder of a private file, open to its owner alone; a folder that is there keeps its mode.
-///
-/// # Errors
-/// Where the operating system refuses.
-pub(crate) fn create_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)
-        }
         _ => Ok(()),
     }
 }

@@ -21,10 +21,10 @@ use super::encryption::{MasterKey, SealingError};
 use super::table::SharedKeyTable;
 use super::virtual_key::{KeyChange, KeyText, VirtualKey};
 use crate::db::{Store, StoreError};
+use crate::fleet::announce::{Announcer, Refresh};
 use crate::limits::limit_table::SharedLimitBook;
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
-use crate::system::listen::{Announcer, Refresh};
 
 pub use messages::{
     CreateKey, GetKey, GetSetting, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,

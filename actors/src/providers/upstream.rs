@@ -3,7 +3,6 @@
 
 mod address;
 mod body;
-mod cause;
 mod connection;
 mod decoding;
 mod dial;
@@ -30,12 +29,11 @@ use hyper::body::Incoming;
 
 use super::retry_after;
 use super::settings::ProviderSettings;
-use crate::failure::FailureKind;
+use crate::failure::{ConnectCause, FailureKind};
 use crate::secret::Secret;
 use address::{Address, Origin};
 use body::{AnswerBody, Live};
 pub use body::{BrokenBody, UpstreamBody};
-pub use cause::ConnectCause;
 use connection::{Connection, RequestBody, Unanswered};
 use dial::Dialler;
 pub use outbound::Outbound;

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use gateway_wire::Dialect;
 use gateway_wire::dialect::{self, AnswerStamp};
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
+use gateway_wire::{Dialect, Endpoint, ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::message::{explain, redacted};
@@ -33,18 +32,6 @@ const MAX_LOCATION_CHARS: usize = 500;
 
 /// How much of a provider's id of a request is kept, in characters.
 const MAX_REQUEST_ID_CHARS: usize = 128;
-
-/// The kind of question that a client asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `/v1/chat/completions`.
-    Chat,
-    /// `/v1/embeddings`; `base64` is the client's `encoding_format`.
-    Embeddings {
-        /// Whether vectors are wanted as base64.
-        base64: bool,
-    },
-}
 
 /// A limit that the client or its config sets, unlike the provider's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,13 +11,13 @@ use gateway_wire::Usage;
 use gateway_wire::json_object::JsonObject;
 use uuid::Uuid;
 
-use crate::budgets::accounts::Charge;
 use crate::budgets::ledger::{OpenAttempt, SharedLedger};
 use crate::budgets::output_limit::OutputLimit;
 use crate::budgets::reservation::Reservation;
 use crate::keys::virtual_key::VirtualKey;
 use crate::limits::admission::TokenHold;
 use crate::money::amount::PicoUsd;
+use crate::usage::charge::Charge;
 use crate::usage::journal::Written;
 use crate::usage::row::UsageRow;
 use crate::usage::token_count::{GeneratedText, Texts};

@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{BadRequest, ErrorBody, ServiceTier};
+use gateway_wire::{BadRequest, Endpoint, ErrorBody, ServiceTier};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::attempt::Endpoint;
 use crate::budgets::ledger::SharedLedger;
 use crate::budgets::ledger_actor::{BudgetLedger, Fund};
 use crate::budgets::reservation::{Claim, Refusal, Reservation};

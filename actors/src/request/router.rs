@@ -8,13 +8,11 @@ use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
-use gateway_wire::BadRequest;
-use gateway_wire::Dialect;
 use gateway_wire::json_object::JsonObject;
+use gateway_wire::{BadRequest, Dialect, Endpoint};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::attempt::Endpoint;
 use super::call::{Call, ResolvedTarget};
 use super::metering::Asked;
 use super::request_log::RequestRecord;

@@ -66,7 +66,8 @@ pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors
     let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
     metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
     if let Some(meanings) = &cache.meanings {
-        metrics.show_precision(meanings.shadow.precision());
+        let precision = meanings.shadow.precision();
+        metrics.show_precision(precision.estimate(), precision.lower_bound());
         metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
     }
     metrics.in_flight.set(i64::try_from(in_flight.count()).unwrap_or(i64::MAX));

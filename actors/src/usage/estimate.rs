@@ -1,10 +1,9 @@
 //! What a request may cost at most, told before it is sent (B3, B4).
 
-use gateway_wire::BadRequest;
 use gateway_wire::json_object::JsonObject;
+use gateway_wire::{BadRequest, Endpoint};
 
 use super::contents::Contents;
-use crate::request::attempt::Endpoint;
 
 /// Tokens that a picture may count as. The dearest known is one of eight tiles for gpt-4o-mini, with 48,169
 /// (<https://platform.openai.com/docs/guides/images-vision>, 2025-05).

@@ -1,10 +1,10 @@
 //! How many tokens a request will probably use, told before it is sent.
 
+use gateway_wire::Endpoint;
 use gateway_wire::json_object::JsonObject;
 
 use super::contents::Contents;
 use super::estimate::LIMIT_FIELDS;
-use crate::request::attempt::Endpoint;
 
 /// Bytes of a request that come to a token, by and large.
 const BYTES_PER_TOKEN: u64 = 4;

@@ -7,8 +7,8 @@ use gateway_wire::Usage;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::charge::Charge;
 use super::json_line::JsonLine;
-use crate::budgets::accounts::Charge;
 
 /// The row, as it stands in the journal too.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

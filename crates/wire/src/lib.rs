@@ -9,6 +9,7 @@ pub mod json_object;
 pub mod names;
 pub mod ollama;
 pub mod openai;
+mod operation;
 pub mod replay;
 mod splice;
 pub mod sse;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 
 pub use dialect_name::Dialect;
 pub use error_body::{ErrorBody, Told};
+pub use operation::Endpoint;
 pub use usage::{ServiceTier, Usage};
 
 /// A request that the gateway or a vendor's format cannot express; answered with 400.

@@ -142,7 +142,7 @@ fn soon(wait: Duration) -> At {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::upstream::ConnectCause;
+    use crate::failure::ConnectCause;
 
     /// B8: what may pass is tried again, ever later and not for ever.
     #[test]

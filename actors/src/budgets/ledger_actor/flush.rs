@@ -8,10 +8,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{Book, part};
-use crate::budgets::accounts::Charge;
 use crate::db::StoreError;
 use crate::money::amount::PicoUsd;
 use crate::scope::Scope;
+use crate::usage::charge::Charge;
 use crate::usage::outbox::Waiting;
 use crate::usage::row::UsageRow;
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Book, LimitOf, SetLimit, SetPrice};
 use crate::db::StoreError;
-use crate::system::listen::Change;
+use crate::fleet::announce::Change;
 use crate::usage::journal::{Orphan, take_orphans};
 use crate::usage::outbox::Counts;
 

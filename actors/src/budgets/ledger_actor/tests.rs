@@ -7,12 +7,12 @@ use gateway_testkit::postgres::TestPostgres;
 use gateway_testkit::temp_dir::TestDir;
 
 use super::*;
-use crate::budgets::accounts::Charge;
 use crate::budgets::ledger::Ledger;
 use crate::db::{LeaseRequest, UsageGroup};
 use crate::metrics::Metrics;
 use crate::money::prices::PriceTable;
 use crate::scope::ScopeKind;
+use crate::usage::charge::Charge;
 use crate::usage::outbox::Counts;
 use crate::usage::row::UsageRow;
 use crate::usage::row::tests::row;

@@ -38,7 +38,7 @@ impl AnswerCache {
             }
         }
         // Last, so that who sees it sees what follows from it too.
-        self.metrics.shadow(verdict);
+        self.metrics.shadow(verdict.label());
     }
 }
 

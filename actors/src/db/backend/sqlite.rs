@@ -21,10 +21,10 @@ use tokio::time::timeout;
 use super::file_identity::FileIdentity;
 use super::migrate;
 use super::postgres::is_gone;
+use super::private_file::create_parent;
 use super::sqlite_thread::SqliteThread;
 use crate::db::StoreError;
 use crate::db::health::StoreHealth;
-use crate::keys::encryption::create_parent;
 
 /// How long a statement waits for another process' lock; others wait behind it for their turn.
 const BUSY: Duration = Duration::from_secs(2);

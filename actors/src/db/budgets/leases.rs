@@ -11,7 +11,6 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::figures::{self, Figure, LEASED, PRESUMED, SPENT, bad_amount};
-use crate::budgets::accounts::BudgetName;
 use crate::db::backend::conn::Backend;
 use crate::db::backend::from_now::FromNow;
 use crate::db::backend::lenient::Lenient;
@@ -21,7 +20,7 @@ use crate::db::schema::{budget_leases, budget_spend};
 use crate::db::{Store, StoreError};
 use crate::money::amount::PicoUsd;
 use crate::money::period::BudgetPeriod;
-use crate::scope::{Scope, ScopeKind};
+use crate::scope::{BudgetName, Scope, ScopeKind};
 
 /// Of what is free, a replica gets at most one part of so many beyond what it needs at once, so that the others find
 /// something and little is stranded near the limit.

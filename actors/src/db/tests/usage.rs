@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::OpenStore;
 use super::leases::{lease, scope};
 use super::sql::Sql;
-use crate::budgets::accounts::Charge;
 use crate::db::{At, AuditEntry, Saved, Savings, Store, StoreError, UsageGroup, UsageSum};
 use crate::money::amount::PicoUsd;
 use crate::scope::{Scope, ScopeKind};
+use crate::usage::charge::Charge;
 use crate::usage::row::UsageRow;
 
 /// 2026-11-25T12:00:00Z.

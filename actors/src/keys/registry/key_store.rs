@@ -14,6 +14,7 @@ use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
 use crate::db::bad_rows::BadRow;
 use crate::db::{Believed, Found, KeyReissue, KeyRow, Mark, Store, StoreError, Which, scope_of};
+use crate::fleet::announce::{Announcer, Change};
 use crate::keys::encryption::MasterKey;
 use crate::keys::table::SharedKeyTable;
 use crate::keys::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
@@ -21,7 +22,6 @@ use crate::limits::Limits;
 use crate::limits::limit_table::SharedLimitBook;
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::system::listen::{Announcer, Change};
 
 /// The setting that holds a known text, sealed, by which the right master key is told from another one.
 const MASTER_KEY_CHECK: &str = "master_key_check";

@@ -7,12 +7,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
+use crate::failure::ConnectCause;
 use crate::failure::FailureKind;
 use crate::providers::breaker::{BreakerState, Counts};
 use crate::providers::breakers::MAX_MODELS;
 use crate::providers::handle::{AttemptPermit, Refused};
 use crate::providers::settings::{BreakerSettings, Timeouts};
-use crate::providers::upstream::ConnectCause;
 
 const SECOND: Duration = Duration::from_secs(1);
 

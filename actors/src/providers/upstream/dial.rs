@@ -16,13 +16,12 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::address::Origin;
-use super::cause::ConnectCause;
 use super::connection::Connection;
 use super::outbound::Outbound;
 use super::proxy::Proxy;
 use super::socket::{Progress, Socket};
 use super::stream::Way;
-use crate::failure::FailureKind;
+use crate::failure::{ConnectCause, FailureKind};
 
 /// How long one address of a name has before the next is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);

@@ -10,8 +10,8 @@ use http::Uri;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::address::Origin;
-use super::cause::ConnectCause;
 use super::stream::Way;
+use crate::failure::ConnectCause;
 use crate::secret::Secret;
 
 /// The most bytes of a proxy's answer.

@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use gateway_wire::Dialect;
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::openai::StreamOptions;
-use gateway_wire::{BadRequest, VendorRequest, dialect, names};
+use gateway_wire::{BadRequest, Dialect, Endpoint, VendorRequest, dialect, names};
 
 use super::ResolvedTarget;
-use crate::request::attempt::Endpoint;
 use crate::request::router::RouteRequest;
 use crate::routing::{Target, apply, without};
 use crate::usage::estimate::LIMIT_FIELDS;

@@ -6,13 +6,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use gateway_wire::Usage;
 use gateway_wire::json_object::JsonObject;
+use gateway_wire::{Endpoint, Usage};
 
 use super::Metering;
 use crate::cache::lookup::seconds;
 use crate::money::amount::PicoUsd;
-use crate::request::attempt::Endpoint;
 use crate::usage::estimate::{Estimate, ModelBounds};
 
 /// The largest context window of any model, in tokens (Llama 4 Scout's).

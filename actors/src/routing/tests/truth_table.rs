@@ -3,8 +3,8 @@ use std::time::Duration;
 use gateway_wire::{ErrorBody, openai};
 
 use super::*;
+use crate::failure::ConnectCause;
 use crate::failure::{Failure, FailureKind};
-use crate::providers::upstream::ConnectCause;
 
 fn failure(kind: FailureKind) -> Failure {
     let error = ErrorBody { code: None, ..ErrorBody::new("api_error", "", "it failed") };

@@ -62,7 +62,7 @@ impl ConnectCause {
     }
 
     /// What an error of the system means, if it is a known one.
-    pub(super) fn of(error: &io::Error) -> Self {
+    pub(crate) fn of(error: &io::Error) -> Self {
         // The numbers are Linux's, macOS's and the BSDs': EMFILE, ENFILE, ENOMEM.
         match (error.kind(), error.raw_os_error()) {
             (_, Some(23 | 24)) => Self::OutOfDescriptors,
@@ -75,7 +75,7 @@ impl ConnectCause {
     }
 
     /// What an error of a TLS handshake means.
-    pub(super) fn of_tls(error: &io::Error) -> Self {
+    pub(crate) fn of_tls(error: &io::Error) -> Self {
         use rustls::AlertDescription::{HandshakeFailure, ProtocolVersion};
         match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => Self::TlsCertificate,

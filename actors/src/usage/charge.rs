@@ -1,0 +1,16 @@
+//! Whose spend a request adds to.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scope::Scope;
+
+/// Where the cost of a request is added up: once for the key, its user and its team, limit or not.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Charge {
+    /// Whose spend it is.
+    pub scope: Scope,
+    /// The name of the stretch of time that the request began in (B6).
+    pub period: Arc<str>,
+}
