@@ -3,6 +3,46 @@
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
 //! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
 //! fastembed.
+//!
+//! # Actors
+//!
+//! Each shared state has one owner. Others send it a message, or read its published snapshots.
+//!
+//! | Sender | Message | Owner | Reply | Thread |
+//! |---|---|---|---|---|
+//! | HTTP worker | `RouteRequest` | `RouterActor` | A receiver of the response | Worker |
+//! | Reservation | `Fund` | `BudgetLedger` | Done, or refused by the store | Control |
+//! | Admin API | `SetLimit`, `SetPrice`, `NoteAudit` | `BudgetLedger` | Done | Control |
+//! | Admin API | `ListBudgets`, `ReportUsage`, `ReportSavings`, `ListAudit` | `BudgetLedger` | Figures or entries | Control |
+//! | Shutdown | `Close` | `BudgetLedger` | Done, or the store's error | Control |
+//! | Admin API | `CreateKey`, `ReissueKey` | `KeyRegistry` | Key with its text | Control |
+//! | Admin API | `ListKeys`, `GetKey`, `UpdateKey`, `RevokeKey`, `RotateProviderKey` | `KeyRegistry` | Keys | Control |
+//! | Admin API | `SetLimits` | `KeyRegistry` | Done | Control |
+//! | First start | `GetSetting`, `SetSetting` | `KeyRegistry` | Value, or done | Control |
+//! | Fleet listener | `Refresh` | `KeyRegistry`, `BudgetLedger` | None | Control |
+//! | Rate limiter | `Fetch` | `LimitKeeper` | Whether Redis answered | Control |
+//! | Cache lookup | `Recall` | `CacheActor` | Stored response | Control |
+//! | Cache lookup | `Keep`, `KeepQuestion`, `Withdraw` | `CacheActor` | None | Control |
+//! | Admin API | `ForgetEverywhere` | `CacheActor` | Number, or Redis is away | Control |
+//! | Fleet listener | `ForgetHere`, `AskRedisAgain` | `CacheActor` | None | Control |
+//! | Attempt | `Changed` | `ProviderActor` | None | Control |
+//! | Admin API | `ReportProvider` | `ProviderActor` | State of its breakers | Control |
+//! | `GET /metrics` | `Scrape` | `MetricsActor` | Text | Control |
+//! | Semantic lookup | `Embed` | `EmbedWorker` | Vector | Embed pool |
+//! | Settlement | `Count` | `TokenCounter` | Count, or a call back | Token pools |
+//!
+//! # Rooms
+//!
+//! Each module is a room: it imports from the layers before its own, and from no other. A test holds this order.
+//!
+//! 1. `clock`, `content_coding`, `fleet`, `metrics`, `pattern`, `runtime`, `scope`, `secret`
+//! 2. `failure`, `limits`, `money`
+//! 3. `providers`, `routing`, `usage`
+//! 4. `db`, `embed`
+//! 5. `keys`
+//! 6. `budgets`, `cache`
+//! 7. `request`
+//! 8. `system`
 
 pub mod budgets;
 pub mod cache;
@@ -25,3 +65,6 @@ pub mod scope;
 pub mod secret;
 pub mod system;
 pub mod usage;
+
+#[cfg(test)]
+mod rooms_test;
