@@ -11,7 +11,7 @@ PORT=${PORT:-8000}
 URL=http://127.0.0.1:$PORT
 export GATEWAY_ADMIN_TOKEN=admin-token-of-the-examples
 # The checks are exact, so that a slow disk must not refuse a request.
-export GATEWAY_STORE__PATIENCE_MS=5000
+export GATEWAY_STORE__QUERY_TIMEOUT_MS=5000
 WORK=$(mktemp -d)
 PIDS=()
 

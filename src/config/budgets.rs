@@ -13,15 +13,15 @@ pub struct BudgetSettings {
     /// The folder of the usage journal; processes that share it take up what one of them leaves when it is killed.
     pub journal: String,
     /// Whether requests of keys without a budget are in the usage log too.
-    pub log_all: bool,
+    pub log_unbudgeted: bool,
     /// Days that rows of the usage log are kept; 0 for ever.
     pub usage_retention_days: u32,
     /// Output tokens that a request with a budget may use where it sets no limit of its own.
     pub default_output_tokens: u64,
     /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
-    pub shorten: bool,
+    pub shorten_answers: bool,
     /// The shortest answer that is worth a request, in tokens.
-    pub least_output_tokens: u64,
+    pub min_output_tokens: u64,
     /// Whether a request to which the vendor adds input of its own is reserved for in full, or refused.
     pub hidden_input: HiddenInput,
     /// Input tokens that such a request counts as; 0 for the most that the model takes.
@@ -36,11 +36,11 @@ pub struct BudgetSettings {
     /// How often limits and prices are read from the store, in milliseconds.
     pub refresh_ms: u64,
     /// How long nobody may use a leased slice before it goes back to the store, in milliseconds.
-    pub idle_ms: u64,
+    pub lease_idle_ms: u64,
     /// How long a lease stands without being renewed, in milliseconds.
     pub lease_ms: u64,
     /// How long after that a process counts as gone, in milliseconds; what it had leased then counts as spent.
-    pub abandon_ms: u64,
+    pub orphan_lease_ms: u64,
 }
 
 impl Default for BudgetSettings {
@@ -48,20 +48,20 @@ impl Default for BudgetSettings {
         Self {
             time_zone: "UTC".to_owned(),
             journal: "data/journal".to_owned(),
-            log_all: true,
+            log_unbudgeted: true,
             usage_retention_days: 0,
             default_output_tokens: 16_384,
-            shorten: true,
-            least_output_tokens: 64,
+            shorten_answers: true,
+            min_output_tokens: 64,
             hidden_input: HiddenInput::Reserve,
             hidden_input_tokens: 0,
             ceiling_price: None,
             alert_percent: vec![80],
             flush_ms: 200,
             refresh_ms: 2_000,
-            idle_ms: 5_000,
+            lease_idle_ms: 5_000,
             lease_ms: 30_000,
-            abandon_ms: 3_600_000,
+            orphan_lease_ms: 3_600_000,
         }
     }
 }

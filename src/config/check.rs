@@ -51,8 +51,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         ("actors.cache.embed_workers", config.actors.cache.embed_workers),
         ("actors.cache.embed_queue", config.actors.cache.embed_queue),
         ("actors.token_counter.workers", config.actors.token_counter.workers),
-        ("cache.semantic.patience_ms", config.cache.semantic.patience_ms as usize),
-        ("cache.semantic.hub_patience_ms", config.cache.semantic.hub_patience_ms as usize),
+        ("cache.semantic.embed_timeout_ms", config.cache.semantic.embed_timeout_ms as usize),
+        ("cache.semantic.hub_timeout_ms", config.cache.semantic.hub_timeout_ms as usize),
         ("routing.max_total_attempts", config.routing.max_total_attempts as usize),
     ] {
         if value == 0 {
@@ -106,9 +106,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong("budgets.time_zone", format!("'{}' is no time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
     }
     for (path, value) in [
-        ("store.patience_ms", config.store.patience_ms),
+        ("store.query_timeout_ms", config.store.query_timeout_ms),
         ("budgets.default_output_tokens", budgets.default_output_tokens),
-        ("budgets.least_output_tokens", budgets.least_output_tokens),
+        ("budgets.min_output_tokens", budgets.min_output_tokens),
         ("budgets.flush_ms", budgets.flush_ms),
         ("budgets.refresh_ms", budgets.refresh_ms),
         ("budgets.lease_ms", budgets.lease_ms),
@@ -117,7 +117,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
             wrong(path, "must be at least 1".to_owned());
         }
     }
-    for (path, value) in [("budgets.lease_ms", budgets.lease_ms), ("budgets.abandon_ms", budgets.abandon_ms)] {
+    for (path, value) in [("budgets.lease_ms", budgets.lease_ms), ("budgets.orphan_lease_ms", budgets.orphan_lease_ms)]
+    {
         if value > YEAR_MS {
             wrong(path, "must be at most a year".to_owned());
         }

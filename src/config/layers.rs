@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use gateway_actors::secret::Secret;
 use toml::{Table, Value};
 
-use super::{Config, Problem, check, outbound};
+use super::{Config, Problem, check, outbound, renamed};
 
 /// The providers that come with the gateway.
 const PROVIDERS: &str = include_str!("../../config/providers.toml");
@@ -22,7 +22,9 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     let mut problems = Vec::new();
     let mut tree = Table::new();
     tree.insert("providers".to_owned(), Value::Table(parse(PROVIDERS, &mut problems)));
-    merge(&mut tree, parse(file.unwrap_or_default(), &mut problems));
+    let mut file = parse(file.unwrap_or_default(), &mut problems);
+    renamed::refuse_in_file(&mut file, &mut problems);
+    merge(&mut tree, file);
     // In a fixed order, so that problems are always told in the same one.
     let mut variables: Vec<(&String, &String)> = environment.iter().collect();
     variables.sort();
@@ -31,6 +33,10 @@ pub fn load(file: Option<&str>, environment: &HashMap<String, String>) -> Result
     for (name, value) in variables {
         if let Some(path) = name.strip_prefix("GATEWAY_").filter(|path| path.contains("__")) {
             let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+            if let Some(problem) = renamed::refused_variable(name, &path) {
+                problems.push(problem);
+                continue;
+            }
             let path = actual_path(&tree, &path);
             set(&mut tree, &path, value);
             texts.insert(path, value.clone());
@@ -187,7 +193,8 @@ fn at<'a>(tree: &'a mut Table, path: &[String]) -> Option<&'a mut Value> {
     table.get_mut(last)
 }
 
-fn remove(tree: &mut Table, path: &[String]) -> bool {
+/// Takes a value out of a tree; tells whether there was one.
+pub(super) fn remove(tree: &mut Table, path: &[String]) -> bool {
     let Some((name, rest)) = path.split_first() else { return false };
     if rest.is_empty() {
         return tree.remove(name).is_some();

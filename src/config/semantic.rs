@@ -23,7 +23,7 @@ impl SemanticSettings {
             english_only: self.english_only(model)?,
             workers: pool.embed_workers,
             queue: pool.embed_queue,
-            patience: Duration::from_millis(self.patience_ms),
+            embed_timeout: Duration::from_millis(self.embed_timeout_ms),
             at_start: self.load_at_start,
         })
     }
@@ -56,7 +56,7 @@ impl SemanticSettings {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let is_configured = Model::named(&self.model).is_some_and(|configured| configured.id == model.id);
         let endpoint = self.hub.trim_end_matches('/');
-        let hub = Hub { endpoint: endpoint.to_owned(), patience: Duration::from_millis(self.hub_patience_ms) };
+        let hub = Hub { endpoint: endpoint.to_owned(), timeout: Duration::from_millis(self.hub_timeout_ms) };
         Places {
             model_path: path(&self.model_path).filter(|_| is_configured),
             runtime_path: path(&self.runtime_path),

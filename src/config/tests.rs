@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::layers::tree_of;
+use super::renamed::RENAMED;
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> HashMap<String, String> {
@@ -55,7 +56,7 @@ fn every_problem_is_told_with_its_path() {
         shadow_percent = 101
         target_precision = nan
         [budgets]
-        abandon_ms = 9223372036854775807
+        orphan_lease_ms = 9223372036854775807
     ";
     let problems = problems(file, &[("GATEWAY_LOG__LEVEL", "loud"), ("GATEWAY_SERVER__TYPO", "1")]);
     for path in [
@@ -71,7 +72,7 @@ fn every_problem_is_told_with_its_path() {
         "actors.cache.embed_queue: ",
         "cache.semantic.shadow_percent: ",
         "cache.semantic.target_precision: ",
-        "budgets.abandon_ms: ",
+        "budgets.orphan_lease_ms: ",
         "log.level: ",
     ] {
         assert!(problems.iter().any(|problem| problem.starts_with(path)), "{path} is not in {problems:#?}");
@@ -88,6 +89,45 @@ fn f3_a_model_that_nobody_has_measured_needs_an_agreement() {
     let rules = load(Some(&format!("{checking}shadow_agreement = 0.8\n")), &HashMap::new()).unwrap();
     let rules = rules.cache.semantic.shadow_rules();
     assert_eq!((rules.share, rules.agreement, rules.target), (0.01, 0.8, 0.95));
+}
+
+/// Old names are refused with the new one, in the file and in the environment.
+#[test]
+fn a_renamed_key_is_refused_with_its_new_name() {
+    let renamed = [
+        ("store.wait_at_start", "store.wait_for_store"),
+        ("store.patience_ms", "store.query_timeout_ms"),
+        ("cache.semantic.hub_patience_ms", "cache.semantic.hub_timeout_ms"),
+        ("cache.semantic.patience_ms", "cache.semantic.embed_timeout_ms"),
+        ("budgets.log_all", "budgets.log_unbudgeted"),
+        ("budgets.shorten", "budgets.shorten_answers"),
+        ("budgets.least_output_tokens", "budgets.min_output_tokens"),
+        ("budgets.idle_ms", "budgets.lease_idle_ms"),
+        ("budgets.abandon_ms", "budgets.orphan_lease_ms"),
+    ];
+    assert_eq!(RENAMED, renamed);
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    let default_of = |path: &str| defaults.pointer(&format!("/{}", path.replace('.', "/")));
+    let variable = |path: &str| format!("GATEWAY_{}", path.replace('.', "__").to_uppercase());
+    for (old, new) in renamed {
+        let value = default_of(new).expect(new).to_string();
+        assert_eq!(default_of(old), None, "{old} is refused, so no key has that name");
+        let told = problems(&format!("{old} = {value}"), &[]);
+        assert_eq!(told, [format!("{old}: this key was renamed to {new}")]);
+        let (old, new_variable) = (variable(old), variable(new));
+        let told = problems("", &[(&old, &value)]);
+        assert_eq!(told, [format!("{old}: this variable was renamed to {new_variable}")]);
+        let config = load(Some(&format!("{new} = {value}")), &environment(&[(&new_variable, &value)]));
+        assert!(config.is_ok(), "{new}: {config:?}");
+    }
+}
+
+#[test]
+fn a_renamed_key_does_not_hide_other_problems() {
+    let told =
+        problems("[budgets]\nshorten = false\nidle_ms = 'x'\nlog_unbudgeted = 3", &[("GATEWAY_STORE__TYPO", "1")]);
+    let told: Vec<&str> = told.iter().filter_map(|problem| problem.split(':').next()).collect();
+    assert_eq!(told, ["budgets.shorten", "budgets.idle_ms", "budgets.log_unbudgeted", "store.typo"]);
 }
 
 #[test]

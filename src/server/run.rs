@@ -153,7 +153,7 @@ async fn assemble(
         shadow: shadow.clone(),
         cache_stats: cache_stats.clone(),
         url: config.store.url.clone(),
-        wait: config.store.wait_at_start,
+        wait: config.store.wait_for_store,
         master_key,
         key_stats: key_stats.clone(),
         ledger: ledger.clone(),
@@ -170,11 +170,11 @@ async fn assemble(
         mailbox: mailbox(budget_ledger, ledger_stats.clone(), &config.actors.budget_ledger),
         rules: BudgetRules {
             default_output_tokens: config.budgets.default_output_tokens,
-            shorten: config.budgets.shorten,
-            least_output_tokens: config.budgets.least_output_tokens,
+            shorten_answers: config.budgets.shorten_answers,
+            min_output_tokens: config.budgets.min_output_tokens,
             hidden_input: config.budgets.hidden_input,
             hidden_input_tokens: Some(config.budgets.hidden_input_tokens).filter(|tokens| *tokens > 0),
-            patience: Duration::from_millis(config.store.patience_ms),
+            query_timeout: Duration::from_millis(config.store.query_timeout_ms),
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
@@ -284,7 +284,7 @@ fn open_ledger(
     let mut ledger = Ledger::open(folder, replica, zone, PriceTable::built_in()?, metrics)
         .map_err(|error| format!("budgets.journal: {}: {error}", settings.journal))?;
     ledger.models = ModelTable::built_in()?;
-    ledger.log_all = settings.log_all;
+    ledger.log_unbudgeted = settings.log_unbudgeted;
     ledger.counter = counter;
     ledger.ceiling = settings.ceiling_price.map(|ceiling| Price {
         input: ceiling.input,
@@ -305,9 +305,9 @@ fn ledger_settings(config: &Config, out: &Outbound) -> LedgerSettings {
         journal: settings.journal.clone().into(),
         flush: Duration::from_millis(settings.flush_ms),
         refresh: Duration::from_millis(settings.refresh_ms),
-        idle: Duration::from_millis(settings.idle_ms),
+        lease_idle: Duration::from_millis(settings.lease_idle_ms),
         lease: Duration::from_millis(settings.lease_ms),
-        abandon: Duration::from_millis(settings.abandon_ms),
+        orphan_lease: Duration::from_millis(settings.orphan_lease_ms),
         keep_usage: match settings.usage_retention_days {
             0 => None,
             days => Some(Duration::from_secs(u64::from(days) * 86_400)),

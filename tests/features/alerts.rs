@@ -135,7 +135,7 @@ async fn b8_two_gateways_under_load_send_one_event_for_each_scope() {
     receiver.once(failing()).once(taken()).once(failing());
     let url = TestPostgres::shared().database();
     let start = || {
-        let setup = setup(&openai, &receiver).set("budgets.refresh_ms", 200).set("budgets.idle_ms", 300);
+        let setup = setup(&openai, &receiver).set("budgets.refresh_ms", 200).set("budgets.lease_idle_ms", 300);
         setup.env("DATABASE_URL", &url).env("GATEWAY_MASTER_KEY", &"07".repeat(32)).start()
     };
     let (one, other) = (start().await, start().await);

@@ -76,7 +76,7 @@ fn questions(path: &str) -> Vec<Value> {
 #[tokio::test]
 async fn b4_b5_an_exhausted_key_is_refused_on_every_route() {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let gateway = Setup::new().openai(&openai).set("budgets.shorten", false).start().await;
+    let gateway = Setup::new().openai(&openai).set("budgets.shorten_answers", false).start().await;
     for (limit, message) in
         [(json!(0), "Daily budget limit $0 exceeded"), (json!(0.0001), "Daily budget limit $0.0001 exceeded")]
     {
@@ -211,7 +211,7 @@ async fn near_the_limit_an_answer_is_made_shorter() {
     assert!((64..400).contains(&shortened), "{shortened}");
     assert_eq!(openai.request(1).await.body["max_tokens"], shortened);
 
-    let strict = Setup::new().openai(&openai).set("budgets.shorten", false).start().await;
+    let strict = Setup::new().openai(&openai).set("budgets.shorten_answers", false).start().await;
     let key = strict.new_key(json!({ "budget_limit_usd": 0.0002 })).await;
     strict.ask(Request::chat(&key, &body)).await.expect(429);
 }
@@ -358,7 +358,7 @@ async fn g2_a_database_that_does_not_answer_stops_no_request() {
 #[tokio::test]
 async fn b1_a_process_cut_off_from_the_store_stops_spending() {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let setup = Setup::new().openai(&openai).set("budgets.lease_ms", 1_500).set("budgets.abandon_ms", 0);
+    let setup = Setup::new().openai(&openai).set("budgets.lease_ms", 1_500).set("budgets.orphan_lease_ms", 0);
     let gateway = setup.set("budgets.refresh_ms", 100).start().await;
     let key = gateway.make_key(json!({ "budget_limit_usd": 10 })).await;
     let (id, key) = (key["id"].as_str().unwrap(), key["virtual_key"].as_str().unwrap());

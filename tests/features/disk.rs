@@ -105,7 +105,7 @@ async fn j21_a_start_that_fails_leaves_no_files() {
     let files = |folder: &Path| std::fs::read_dir(folder.join("data/journal")).unwrap().count();
     let folder = crate::harness::temp_dir::TempDir::new();
     for url in ["postgres://127.0.0.1:1/nowhere", "sqlite:///proc/no/such.db"] {
-        let setup = Setup::new().env("DATABASE_URL", url).set("store.wait_at_start", false);
+        let setup = Setup::new().env("DATABASE_URL", url).set("store.wait_for_store", false);
         let output = in_time("the start ends", setup.command(folder.path()).output()).await.unwrap();
         assert!(!output.status.success(), "{url}");
         assert_eq!(files(folder.path()), 0, "{url}");

@@ -52,7 +52,7 @@ impl Fleet {
     pub async fn start_with(&self, more: impl FnOnce(Setup) -> Setup) -> Gateway {
         let path = |name: &str| self.shared.path().join(name).display().to_string();
         let setup = Setup::new().openai(&self.openai).set("server.workers", 1).set("budgets.refresh_ms", 200);
-        let setup = setup.set("budgets.idle_ms", 300);
+        let setup = setup.set("budgets.lease_idle_ms", 300);
         let setup = setup.set("budgets.journal", path("journal")).set("security.master_key_file", path("master.key"));
         let setup = setup.env("DATABASE_URL", &self.url);
         let setup = match &self.redis {

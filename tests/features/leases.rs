@@ -54,10 +54,13 @@ async fn a_gateway_is_gone(how: Gone) {
     let path = |name: &str| fleet.shared.path().join(name);
     let (way, url) = SlowProxy::before(&fleet.url).await;
     let short = |setup: Setup| {
-        let setup = setup.set("budgets.lease_ms", 600).set("budgets.abandon_ms", 600).set("budgets.idle_ms", 600_000);
+        let setup = setup
+            .set("budgets.lease_ms", 600)
+            .set("budgets.orphan_lease_ms", 600)
+            .set("budgets.lease_idle_ms", 600_000);
         setup.set("budgets.refresh_ms", 100)
     };
-    let other = fleet.start_with(|setup| short(setup).set("budgets.idle_ms", 300)).await;
+    let other = fleet.start_with(|setup| short(setup).set("budgets.lease_idle_ms", 300)).await;
     let key = other.new_key(json!({ "budget_limit_usd": 0.001 })).await;
     let gone = fleet.start_with(|setup| {
         // What it spends stays in its journal until it is looked after.

@@ -115,7 +115,7 @@ async fn another_content_is_refused_and_the_index_is_next() {
 async fn a_silent_hub_is_given_up() {
     let (hub, folder) = (FakeHub::start().await, TempDir::new());
     hub.with(MINILM, "model.safetensors", vec![7; 300_000]);
-    let setup = asking(&hub, &no_runtime(&folder), &folder).set("cache.semantic.hub_patience_ms", 300);
+    let setup = asking(&hub, &no_runtime(&folder), &folder).set("cache.semantic.hub_timeout_ms", 300);
     let (refusing, mute) = (FakeProvider::refusing().await, FakeProvider::answering(Reply::silence()).await);
     let started = Instant::now();
     for (manner, why) in [

@@ -210,7 +210,7 @@ async fn g3_a_mistake_ends_the_start_at_once() {
     assert!(told.contains("virtual key"), "{told}");
 
     postgres.begin(Trouble::Killed);
-    let told = ends_at_once(master("07").set("store.wait_at_start", false), &folder).await;
+    let told = ends_at_once(master("07").set("store.wait_for_store", false), &folder).await;
     assert!(told.contains("PostgreSQL is away"), "{told}");
 }
 
@@ -525,7 +525,7 @@ async fn g2_five_connections_carry_full_load() {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
     let postgres = Troubled::start().await;
     // What is to be seen is how many connections there are, not how long a busy machine takes.
-    let setup = postgres.setup().openai(&openai).set("server.workers", 4).set("store.patience_ms", 5_000);
+    let setup = postgres.setup().openai(&openai).set("server.workers", 4).set("store.query_timeout_ms", 5_000);
     let gateway = setup.start().await;
     let limit = Some(json!({ "monthly_limit_usd": 7 }));
     let mut loads = Vec::new();

@@ -15,7 +15,7 @@ use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
 /// A configuration whose gateway loads the model at once, and waits for it on a busy machine.
 pub async fn loading(setup: Setup) -> Option<Setup> {
     let setup = with_model(setup).await?;
-    Some(setup.set("cache.semantic.load_at_start", true).set("cache.semantic.patience_ms", 5_000))
+    Some(setup.set("cache.semantic.load_at_start", true).set("cache.semantic.embed_timeout_ms", 5_000))
 }
 
 pub async fn is_ready(gateway: &Gateway) {
@@ -137,7 +137,7 @@ async fn a_fleet_shares_its_questions() {
 async fn questions_that_came_before_the_model_are_found() {
     let openai = FakeProvider::answering(openai::answer("Click on Forgot.")).await;
     let Some(setup) = with_model(Setup::new().openai(&openai)).await else { return };
-    let (gateway, key) = setup.set("cache.semantic.patience_ms", 5_000).start().await.with_key().await;
+    let (gateway, key) = setup.set("cache.semantic.embed_timeout_ms", 5_000).start().await.with_key().await;
     assert_eq!(status(&ask(&gateway, &key, FIRST).await), "SEMANTIC MISS");
     gateway.wait_for_metric("semantic_cache_skipped_total", &[("reason", "not_ready")], 1.0).await;
     is_ready(&gateway).await;

@@ -30,7 +30,7 @@ pub struct Ledger {
     /// Where costs and tokens are counted.
     pub metrics: Arc<Metrics>,
     /// Whether requests without a budget are logged too.
-    pub log_all: bool,
+    pub log_unbudgeted: bool,
     /// What models cost.
     pub prices: ArcSwap<PriceTable>,
     /// What is known of models beside their prices.
@@ -86,7 +86,7 @@ impl Ledger {
             replica: replica.into(),
             accounts: Accounts::new(zone),
             metrics,
-            log_all: true,
+            log_unbudgeted: true,
             prices: ArcSwap::from_pointee(prices),
             models: ModelTable::default(),
             store: Arc::new(StoreHealth::new(Instant::now())),

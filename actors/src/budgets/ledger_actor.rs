@@ -46,11 +46,11 @@ pub struct LedgerSettings {
     /// How often limits, prices and the journals of processes that are gone are looked at.
     pub refresh: Duration,
     /// How long nobody may use a slice before it goes back to the store.
-    pub idle: Duration,
+    pub lease_idle: Duration,
     /// How long a lease stands without being renewed.
     pub lease: Duration,
     /// After how long what a process leased counts as spent that is gone, and whose journal is not found.
-    pub abandon: Duration,
+    pub orphan_lease: Duration,
     /// Parts of a limit, in hundredths, that are alerted when spent.
     pub alert_percent: Vec<u32>,
     /// How long rows of the usage log are kept; for ever where absent.
@@ -60,10 +60,10 @@ pub struct LedgerSettings {
 }
 
 impl LedgerSettings {
-    /// How long a slice may be spent after the store was last asked. After `lease` and `abandon` an operator may give it to
+    /// How long a slice may be spent after the store was last asked. After `lease` and `orphan_lease` an operator may give it to
     /// others; half of the latter is left for requests under way to end.
     fn good_for(&self) -> Duration {
-        self.lease + self.abandon / 2
+        self.lease + self.orphan_lease / 2
     }
 }
 
@@ -234,7 +234,7 @@ macro_rules! handle {
 
 handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
 handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
-handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures(book.settings.abandon));
+handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures(book.settings.orphan_lease));
 handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
 handle!(ReportSavings => Result<Savings, StoreError>, |book, report| book.store.savings(report.from, report.to));
 handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));

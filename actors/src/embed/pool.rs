@@ -42,7 +42,7 @@ pub struct EmbedSettings {
     /// Texts that may wait.
     pub queue: usize,
     /// How long a caller waits.
-    pub patience: Duration,
+    pub embed_timeout: Duration,
     /// Whether the model is loaded at once; otherwise when the first text comes.
     pub at_start: bool,
 }
@@ -114,7 +114,7 @@ impl EmbedPool {
         pool
     }
 
-    /// The vector of a text, of length 1: compare those of one model hash alone. Waits for the configured patience at most.
+    /// The vector of a text, of length 1: compare those of one model hash alone. Waits for the configured time at most.
     ///
     /// # Errors
     /// Where the text is not to be looked up, for whatever reason.
@@ -124,8 +124,11 @@ impl EmbedPool {
         }
         let workers = self.workers().ok_or(NotEmbedded::NotReady)?;
         let place = self.inner.stats.queue().ok_or(NotEmbedded::Busy)?;
-        match tokio::time::timeout(self.inner.settings.patience, workers.send(Embed { text: text.to_owned(), place }))
-            .await
+        match tokio::time::timeout(
+            self.inner.settings.embed_timeout,
+            workers.send(Embed { text: text.to_owned(), place }),
+        )
+        .await
         {
             Ok(Ok(vector)) => vector,
             Ok(Err(_)) => Err(NotEmbedded::Failed),

@@ -75,7 +75,7 @@ impl Call {
 
     fn book_hit(&self, entry: &Entry, provider: &Arc<str>) {
         let ledger = &self.routing.treasury.ledger;
-        if !ledger.log_all {
+        if !ledger.log_unbudgeted {
             return;
         }
         let line = &self.request.record.line;

@@ -215,7 +215,7 @@ fn book(
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     // First the journal: what is settled is never forgotten.
-    if ledger.log_all || reservation.is_some() {
+    if ledger.log_unbudgeted || reservation.is_some() {
         ledger.book_instead(row, noted);
     }
     if let Some(reservation) = reservation {

@@ -25,7 +25,7 @@ use crate::usage::options::Options;
 /// Service tiers that one request may be billed with, at most.
 const MAX_TIERS: usize = 3;
 
-/// How often a request waits for as long as its patience lasts.
+/// Query timeouts that a request waits through, at most, while the store answers others.
 const MOST_WAITS: u32 = 5;
 
 /// How budgets are applied.
@@ -34,11 +34,11 @@ pub struct BudgetRules {
     /// Output tokens of an answer whose request sets no limit, at most.
     pub default_output_tokens: u64,
     /// Whether an answer may be made shorter where the budget does not allow a whole one.
-    pub shorten: bool,
+    pub shorten_answers: bool,
     /// The shortest answer that is worth sending a request for.
-    pub least_output_tokens: u64,
+    pub min_output_tokens: u64,
     /// How long a request waits for a store that answers nobody; five times that where it answers others.
-    pub patience: Duration,
+    pub query_timeout: Duration,
     /// What becomes of a request to which the vendor adds input of its own.
     pub hidden_input: HiddenInput,
     /// The input tokens that such a request counts as; the most that the model takes where absent.
@@ -133,7 +133,9 @@ impl Treasury {
         };
         let full = cost(estimate.output_tokens);
         let least = match wish.endpoint {
-            Endpoint::Chat if self.rules.shorten => cost(self.rules.least_output_tokens.min(estimate.output_tokens)),
+            Endpoint::Chat if self.rules.shorten_answers => {
+                cost(self.rules.min_output_tokens.min(estimate.output_tokens))
+            }
             _ => full,
         };
         let refusal = match self.reserve_or_lease(claims.clone(), full).await? {
@@ -221,12 +223,12 @@ impl Treasury {
         let mut asked = Box::pin(self.mailbox.ask(fund));
         for _ in 0..MOST_WAITS {
             let since = Instant::now();
-            if let Ok(answer) = timeout(self.rules.patience, &mut asked).await {
+            if let Ok(answer) = timeout(self.rules.query_timeout, &mut asked).await {
                 return matches!(answer, Ok(Ok(())));
             }
             if !store.has_answered_since(since) {
                 if store.failed() {
-                    log::warn!("the store fails: nobody had an answer within {:?}", self.rules.patience);
+                    log::warn!("the store fails: nobody had an answer within {:?}", self.rules.query_timeout);
                 }
                 break;
             }

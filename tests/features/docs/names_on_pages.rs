@@ -25,7 +25,7 @@ fn said(is_part: fn(char) -> bool) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// `budgets.shorten`, `providers.openai.base_url`, and `timeouts.total_ms` as part of a provider's.
+/// `budgets.shorten_answers`, `providers.openai.base_url`, and `timeouts.total_ms` as part of a provider's.
 #[tokio::test]
 async fn every_configuration_key_on_a_page_exists() {
     let keys: BTreeSet<String> = configuration_keys().await.into_keys().collect();

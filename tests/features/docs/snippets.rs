@@ -15,7 +15,7 @@ use crate::harness::{Request, Setup};
 const PATIENCE: &str = "60";
 
 /// How long a request of a block waits for a disk that other tests keep busy, as a command is not sent twice.
-const STORE_PATIENCE_MS: &str = "5000";
+const STORE_QUERY_TIMEOUT_MS: &str = "5000";
 
 /// A program as a reader starts it: without what is particular to the machine, such as a proxy. What takes too long is ended
 /// with all that it started.
@@ -52,7 +52,7 @@ fn python(text: &str, folder: &TempDir) -> Command {
 
 /// Runs the commands of a page from top to bottom, as its reader does: in one folder, with one gateway.
 async fn run(path: &str) {
-    let gateway = Setup::new().set("store.patience_ms", STORE_PATIENCE_MS).start().await;
+    let gateway = Setup::new().set("store.query_timeout_ms", STORE_QUERY_TIMEOUT_MS).start().await;
     let folder = TempDir::new();
     let address = gateway.address.to_string();
     for Block { kind, place, text } in Page::read(path).blocks() {
@@ -117,7 +117,7 @@ async fn the_start_of_readme_works_as_pasted() {
     // A terminal ends its jobs; a script does so by this line.
     let mut bash = bash(&format!("trap 'kill $(jobs -p)' EXIT\n{pasted}"), &folder);
     bash.env_remove("GATEWAY_ADMIN_TOKEN").env("GATEWAY_SERVER__LISTEN", &address);
-    bash.env("GATEWAY_STORE__PATIENCE_MS", STORE_PATIENCE_MS);
+    bash.env("GATEWAY_STORE__QUERY_TIMEOUT_MS", STORE_QUERY_TIMEOUT_MS);
     let out = succeed(&mut bash, &blocks[start].place).await;
     assert!(out.contains(r#""provider":"simulator""#), "{out}");
 }

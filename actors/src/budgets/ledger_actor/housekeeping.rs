@@ -51,7 +51,7 @@ impl Book {
     pub(super) async fn prune(&self, now: SystemTime) -> Result<(), StoreError> {
         let ago = |days| DateTime::<Utc>::from(now) - TimeDelta::days(days);
         self.store.delete_spend_before(ago(SPEND_DAYS)).await?;
-        self.store.delete_leases_before(ago(LEASE_DAYS), self.settings.abandon).await?;
+        self.store.delete_leases_before(ago(LEASE_DAYS), self.settings.orphan_lease).await?;
         let Some(before) = self.settings.keep_usage.and_then(|keep| now.checked_sub(keep)) else { return Ok(()) };
         let mut count = 0;
         loop {

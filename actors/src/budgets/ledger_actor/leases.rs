@@ -15,13 +15,13 @@ impl Book {
     /// Gives back what nobody uses, and forgets the budgets of which nothing is needed any more.
     pub(super) async fn return_idle(&self) -> Result<(), StoreError> {
         for account in self.ledger.accounts.all() {
-            if let Some(amount) = account.take_idle(self.settings.idle, Moment::now()) {
+            if let Some(amount) = account.take_idle(self.settings.lease_idle, Moment::now()) {
                 self.give_back(&account, amount).await?;
             }
         }
         // An alert that the store did not take is told of a budget that is still there.
         if !self.alerts_due.get() {
-            let over = self.ledger.accounts.forget_over(self.settings.idle, Moment::now());
+            let over = self.ledger.accounts.forget_over(self.settings.lease_idle, Moment::now());
             let mut alerted = self.alerted.borrow_mut();
             for (account, percent) in
                 over.iter().flat_map(|of| self.settings.alert_percent.iter().map(move |p| (of, p)))
@@ -72,7 +72,7 @@ impl Book {
     /// what of it was. Its row in the store stands until the process, its journal or the end of the period comes.
     pub(super) async fn tell_abandoned(&self) -> Result<(), StoreError> {
         let mut abandoned: HashSet<String> =
-            self.store.expired_replicas(self.settings.abandon).await?.into_iter().collect();
+            self.store.expired_replicas(self.settings.orphan_lease).await?.into_iter().collect();
         abandoned.remove(&*self.ledger.replica);
         let mut told = self.abandoned.borrow_mut();
         for replica in abandoned.difference(&told) {

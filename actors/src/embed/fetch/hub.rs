@@ -35,7 +35,7 @@ pub struct Hub {
     /// Its address.
     pub endpoint: String,
     /// How long it may be silent.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// What the hub told of a file.
@@ -61,7 +61,7 @@ impl Hub {
         watch: Watch<'_>,
     ) -> Result<(), String> {
         let outbound = Outbound::new(proxies.clone()).map_err(|error| error.to_string())?;
-        let client = Upstream::connecting_within(self.patience, &outbound);
+        let client = Upstream::connecting_within(self.timeout, &outbound);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
         let fetch = async { timeout(DEADLINE, self.fetch_all(&client, bundle, repository, into, watch)).await };
@@ -104,7 +104,7 @@ impl Hub {
     ) -> Result<(Option<String>, String), String> {
         let mut told = Told::default();
         for _ in 0..=MOST_REDIRECTS {
-            let asked = timeout(self.patience, client.get(&address)).await;
+            let asked = timeout(self.timeout, client.get(&address)).await;
             let answer = asked.map_err(|_| self.silence())??;
             let is_own = origin(&address) == origin(&self.endpoint);
             told.read(&answer.headers, is_own, answer.status == 200);
@@ -139,7 +139,7 @@ impl Hub {
         }
         let mut file = File::create(path).map_err(|error| error.to_string())?;
         let mut got = 0;
-        while let Some(piece) = timeout(self.patience, body.next()).await.map_err(|_| self.silence())? {
+        while let Some(piece) = timeout(self.timeout, body.next()).await.map_err(|_| self.silence())? {
             let piece = piece.map_err(|_| format!("broken off after {got} bytes"))?;
             got += piece.len() as u64;
             if got > LARGEST {
@@ -155,7 +155,7 @@ impl Hub {
     }
 
     fn silence(&self) -> String {
-        format!("silent for {} ms", self.patience.as_millis())
+        format!("silent for {} ms", self.timeout.as_millis())
     }
 }
 

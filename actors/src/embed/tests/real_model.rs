@@ -32,7 +32,7 @@ pub(crate) fn settings(model: &'static Model, places: Places) -> EmbedSettings {
         english_only: model.english_only.unwrap(),
         workers: 1,
         queue: 64,
-        patience: Duration::from_secs(10),
+        embed_timeout: Duration::from_secs(10),
         at_start: true,
     }
 }
@@ -119,7 +119,7 @@ async fn nobody_waits_for_the_pool() {
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     assert_eq!(answers.iter().filter(|answer| **answer == Err(NotEmbedded::Busy)).count(), 19);
     pool.close().await;
-    let pool = settled(EmbedSettings { patience: Duration::ZERO, ..settings(&MODELS[0], places) }).await;
+    let pool = settled(EmbedSettings { embed_timeout: Duration::ZERO, ..settings(&MODELS[0], places) }).await;
     assert_eq!(pool.embed(PASSWORD).await, Err(NotEmbedded::Slow));
     pool.close().await;
 }

@@ -36,7 +36,7 @@ impl Uncounted {
     /// Writes the estimate to the journal, and gives it: a process that is killed before the count leaves this row.
     pub(super) fn note(&mut self) -> Usage {
         let ledger = self.open.ledger();
-        if let Some(draft) = self.draft.as_mut().filter(|_| ledger.log_all || self.reservation.is_some()) {
+        if let Some(draft) = self.draft.as_mut().filter(|_| ledger.log_unbudgeted || self.reservation.is_some()) {
             fill(ledger, draft, &self.estimate, self.priced_at, self.status, true);
             self.noted = ledger.book_provisionally(&draft.row);
         }

@@ -38,7 +38,7 @@ pub struct CounterSettings {
     /// Counts that may wait in each queue.
     pub queue: usize,
     /// How long somebody waits for a count.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// The pool; clones share it. The default one has no threads, and counts on the thread that asks.
@@ -105,7 +105,7 @@ impl CounterPool {
             return Some(usage);
         }
         let inner = self.inner.as_ref()?;
-        let patience = if encoding::is_loaded() { inner.settings.patience } else { LOADING };
+        let patience = if encoding::is_loaded() { inner.settings.timeout } else { LOADING };
         inner.count(texts, patience).await
     }
 

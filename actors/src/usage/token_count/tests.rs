@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 
 fn pool(queue: usize) -> (CounterPool, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let settings = CounterSettings { workers: 1, queue, patience: Duration::from_secs(60) };
+    let settings = CounterSettings { workers: 1, queue, timeout: Duration::from_secs(60) };
     (CounterPool::start(settings, metrics.clone()), metrics)
 }
 
