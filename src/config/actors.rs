@@ -1,4 +1,4 @@
-//! What `[actors]` must allow for.
+//! Checks of `[actors]`.
 
 use super::ActorsSettings;
 

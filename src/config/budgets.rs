@@ -1,45 +1,45 @@
-//! `[budgets]`: what requests may cost, and what is kept of them.
+//! `[budgets]`: budgets and the usage log.
 
 use gateway_actors::money::amount::PerMillion;
 use gateway_actors::request::reserve_budget::HiddenInput;
 use serde::{Deserialize, Serialize};
 
-/// `[budgets]`.
+/// `[budgets]`: budgets and the usage log.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetSettings {
-    /// The IANA name of the time zone whose midnight begins days, weeks and months.
+    /// IANA time zone whose midnight starts days, weeks and months.
     pub time_zone: String,
-    /// The folder of the usage journal; processes that share it take up what one of them leaves when it is killed.
+    /// Folder of the usage journal. Processes that share it recover the journal of one that was killed.
     pub journal: String,
-    /// Whether requests of keys without a budget are in the usage log too.
+    /// Whether the usage log has requests of keys without a budget too.
     pub log_unbudgeted: bool,
-    /// Days that rows of the usage log are kept; 0 for ever.
+    /// Days to keep rows of the usage log; 0 for ever.
     pub usage_retention_days: u32,
-    /// Output tokens that a request with a budget may use where it sets no limit of its own.
+    /// Maximum output tokens of a request with a budget that sets no limit of its own.
     pub default_output_tokens: u64,
-    /// Whether an answer is made shorter where the budget does not allow a whole one; otherwise it is refused.
+    /// Whether a response that the budget does not cover is shortened. Otherwise the request is refused.
     pub shorten_answers: bool,
-    /// The shortest answer that is worth a request, in tokens.
+    /// Minimum output tokens that are worth a request.
     pub min_output_tokens: u64,
-    /// Whether a request to which the vendor adds input of its own is reserved for in full, or refused.
+    /// Whether a request to which the vendor adds input reserves the context window, or is refused.
     pub hidden_input: HiddenInput,
-    /// Input tokens that such a request counts as; 0 for the most that the model takes.
+    /// Input tokens to reserve for such a request; 0 for the context window.
     pub hidden_input_tokens: u64,
-    /// What a model without a price is reserved, charged and logged at; none refuses it to keys with a budget.
+    /// Price of models without a price. Without it, keys with a budget cannot use them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ceiling_price: Option<CeilingPrice>,
-    /// Parts of a limit, in hundredths, that are told once when they are spent.
+    /// Alert thresholds in percent of a budget; each fires once per period.
     pub alert_percent: Vec<u32>,
-    /// How often usage rows are written to the store, in milliseconds.
+    /// Interval at which usage rows are written to the database, in milliseconds.
     pub flush_ms: u64,
-    /// How often limits and prices are read from the store, in milliseconds.
+    /// Interval at which budgets and prices are read from the database, in milliseconds.
     pub refresh_ms: u64,
-    /// How long nobody may use a leased slice before it goes back to the store, in milliseconds.
+    /// Idle time after which a leased slice goes back to the database, in milliseconds.
     pub lease_idle_ms: u64,
-    /// How long a lease stands without being renewed, in milliseconds.
+    /// Lifetime of a lease without renewal, in milliseconds.
     pub lease_ms: u64,
-    /// How long after that a process counts as gone, in milliseconds; what it had leased then counts as spent.
+    /// Time after the end of a lease at which its process counts as lost and the slice as spent, in milliseconds.
     pub orphan_lease_ms: u64,
 }
 
@@ -70,8 +70,8 @@ impl Default for BudgetSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CeilingPrice {
-    /// Of the input.
+    /// Price of the input.
     pub input: PerMillion,
-    /// Of the output.
+    /// Price of the output.
     pub output: PerMillion,
 }

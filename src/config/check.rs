@@ -1,4 +1,4 @@
-//! What types cannot tell: whether the values make sense, and fit each other.
+//! Checks values that types do not restrict, alone and against each other.
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! From three layers to one configuration, with every problem told at once.
+//! Merges three layers into one configuration and reports every problem at once.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Whether the log file can be written, told before the log is needed.
+//! Checks that the log file is writable before the log is needed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};

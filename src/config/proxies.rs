@@ -1,4 +1,4 @@
-//! Whose word about the client's address is believed.
+//! Trusted reverse proxies (`X-Forwarded-For`).
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV4};
 use std::str::FromStr;

@@ -10,37 +10,37 @@ use crate::api::body_budget::BodyBudget;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// Address and port to listen on; port 0 takes any free one.
+    /// Address and port to listen on. Port 0 takes any free port.
     pub listen: String,
     /// Worker threads; 0 for one per core.
     pub workers: usize,
-    /// Client requests under way at once; one more is answered 503.
+    /// Concurrent client requests. One more gets a 503.
     pub max_in_flight: usize,
-    /// The largest request body, in bytes; a larger one is answered 413.
+    /// Maximum request body in bytes. A larger body gets a 413.
     pub max_body_bytes: usize,
-    /// The silence after which a stream gets a comment, in milliseconds; 0 for never.
+    /// Silence after which a stream gets a comment, in milliseconds; 0 to switch it off.
     pub keepalive_ms: u64,
-    /// How long a client may take to send the head of its request, in milliseconds.
+    /// Time to receive the head of a request, in milliseconds.
     pub header_timeout_ms: u64,
-    /// How long a client may take to send the body of its request, in milliseconds; a slower one is answered 408.
+    /// Time to receive the body of a request, in milliseconds. A slower client gets a 408.
     pub body_timeout_ms: u64,
-    /// The least rate of a body after its first seconds, in bytes a second; a slower one is answered 408. 0 for none.
+    /// Minimum rate of a body after its first seconds, in bytes per second. A slower client gets a 408. 0 for none.
     pub min_body_rate: u64,
-    /// Bytes of all request bodies under way, at most; one more is answered 503. 0 for a quarter of the memory.
+    /// Maximum bytes of all request bodies in flight. One more gets a 503. 0 for a quarter of the memory.
     pub max_bodies_bytes: u64,
-    /// How long a client may take nothing of its answer, in milliseconds, until its connection is reset; 0 for ever.
+    /// Time in which a client may read nothing before its connection is reset, in milliseconds; 0 for no limit.
     pub write_timeout_ms: u64,
-    /// How long the listener stays open after SIGTERM, for load balancers to see the readiness, in milliseconds.
+    /// Time that the listener stays open after SIGTERM, so that load balancers see the readiness, in milliseconds.
     pub drain_delay_ms: u64,
-    /// How long requests under way may go on after that, in milliseconds.
+    /// Time that requests in flight have after that delay, in milliseconds.
     pub drain_timeout_ms: u64,
-    /// Requests per minute of one client address; 0 for no limit.
+    /// Requests per minute from one client address; 0 for no limit.
     pub ip_rate_limit_per_minute: u32,
-    /// Wrong admin tokens per minute of one client address; 0 for no limit.
+    /// Wrong admin tokens per minute from one client address; 0 for no limit.
     pub admin_guesses_per_minute: u32,
-    /// Origins of pages that may use the API in a browser (`https://app.example`, or `*`); empty for none.
+    /// Origins of browser pages that may call the API (`https://app.example`, or `*`); empty for none.
     pub cors: Vec<String>,
-    /// Addresses or networks (`10.0.0.0/8`) of proxies whose `x-forwarded-for` is believed.
+    /// Trusted reverse proxies (`X-Forwarded-For`), as addresses or networks (`10.0.0.0/8`).
     pub trusted_proxies: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Default for ServerSettings {
 }
 
 impl ServerSettings {
-    /// How many worker threads to start.
+    /// The number of worker threads to start.
     pub fn worker_threads(&self) -> usize {
         match self.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -76,7 +76,7 @@ impl ServerSettings {
         }
     }
 
-    /// The bound of all request bodies under way.
+    /// The limit of all request bodies in flight.
     pub fn bodies(&self) -> BodyBudget {
         let max_bytes = match self.max_bodies_bytes {
             0 => memory_limit() / 4,
@@ -85,7 +85,7 @@ impl ServerSettings {
         BodyBudget::new(usize::try_from(max_bytes).unwrap_or(usize::MAX), self.max_body_bytes)
     }
 
-    /// The trusted proxies; malformed ones are left out, which the check of the configuration refuses beforehand.
+    /// The trusted proxies. Leaves malformed ones out; the check of the configuration refuses them first.
     pub fn proxies(&self) -> TrustedProxies {
         TrustedProxies::new(self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect())
     }
