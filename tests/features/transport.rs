@@ -254,7 +254,7 @@ async fn j15_the_limit_of_open_files_is_raised_and_too_low_a_one_told() {
         line.split_whitespace().nth(3).unwrap().to_owned()
     };
     let setup = || Setup::new().set("server.max_in_flight", 200);
-    let gateway = setup().limited("ulimit -H -n 700; ulimit -S -n 300").start().await;
+    let gateway = setup().limited("ulimit -S -n 300; ulimit -H -n 700").start().await;
     assert_eq!(limit_of(gateway.pid()), "700");
     assert!(!gateway.stdout().concat().contains("open files"), "{:?}", gateway.stdout());
     let gateway = setup().limited("ulimit -n 600").start().await;
