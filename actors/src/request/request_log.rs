@@ -5,11 +5,9 @@ mod line;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_wire::Usage;
-use serde_json::value::RawValue;
-
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
+use gateway_wire::Usage;
 use line::End;
 
 /// The log target of request lines; their message is a JSON object without its opening brace.
@@ -31,7 +29,6 @@ pub struct RequestRecord {
     pub model_is_known: bool,
     /// Whether an answer proves that the model is real: the simulator answers for any.
     pub answers_prove: bool,
-    cost: Option<PicoUsd>,
     /// When the first content of a stream went out.
     pub first_token: Option<Instant>,
     /// The fields of the log line.
@@ -70,7 +67,7 @@ pub struct RequestLine {
     /// Output tokens.
     pub completion_tokens: Option<u64>,
     /// The exact cost of all attempts in US dollars.
-    pub cost_usd: Option<Box<RawValue>>,
+    pub cost_usd: Option<PicoUsd>,
     /// What went wrong with the newest attempt that failed, in one of the words of `llm_upstream_attempts_total`.
     pub cause: Option<&'static str>,
     /// The code of the error, if it ended in one.
@@ -88,7 +85,6 @@ impl RequestRecord {
             upstream_us: 0,
             model_is_known: false,
             answers_prove: false,
-            cost: None,
             first_token: None,
             line,
         }
@@ -110,9 +106,7 @@ impl RequestRecord {
         line.prompt_tokens = Some(line.prompt_tokens.unwrap_or(0).saturating_add(usage.prompt_tokens));
         line.completion_tokens = Some(line.completion_tokens.unwrap_or(0).saturating_add(usage.completion_tokens));
         if let Some(cost) = cost {
-            let sum = self.cost.unwrap_or_default().plus(cost);
-            line.cost_usd = RawValue::from_string(sum.to_string()).ok();
-            self.cost = Some(sum);
+            line.cost_usd = Some(line.cost_usd.unwrap_or_default().plus(cost));
         }
     }
 
@@ -177,6 +171,7 @@ impl Drop for RequestRecord {
             400..=498 => log::Level::Warn,
             _ => log::Level::Info,
         };
-        log::log!(target: LOG_TARGET, level, "{}", self.line.text(&end));
+        let text = self.line.text(&end);
+        log::log!(target: LOG_TARGET, level, "{}", text.get(1..).unwrap_or_default());
     }
 }

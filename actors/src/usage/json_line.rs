@@ -47,6 +47,11 @@ impl JsonLine {
         }
     }
 
+    /// A truth.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.json(name, if value { "true" } else { "false" });
+    }
+
     /// A number.
     pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
         self.json(name, itoa::Buffer::new().format(value));

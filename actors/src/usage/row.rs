@@ -84,8 +84,8 @@ impl UsageRow {
         line.json("usage", &serde_json::to_string(&self.usage)?);
         line.number_if("cost", self.cost);
         line.number_if("baseline_cost", self.baseline_cost);
-        line.json("estimated", if self.estimated { "true" } else { "false" });
-        line.json("stream", if self.stream { "true" } else { "false" });
+        line.flag("estimated", self.estimated);
+        line.flag("stream", self.stream);
         line.number("duration_ms", self.duration_ms);
         line.number_if("time_to_first_token_ms", self.time_to_first_token_ms);
         line.text("replica", &self.replica);

@@ -1,7 +1,5 @@
 //! A request's log line, written field by field: there is one for each request.
 
-use serde_json::value::RawValue;
-
 use super::RequestLine;
 use crate::usage::json_line::JsonLine;
 
@@ -14,7 +12,7 @@ pub(super) struct End {
 }
 
 impl RequestLine {
-    /// The line as a JSON object without its opening brace.
+    /// The line as a JSON object.
     pub(super) fn text(&self, end: &End) -> String {
         let mut line = JsonLine::open();
         line.text("message", "request");
@@ -27,13 +25,13 @@ impl RequestLine {
         line.text_if("provider", self.provider.as_deref());
         line.text_if("model", self.model.as_deref());
         line.text_if("provider_request_id", self.provider_request_id.as_deref());
-        line.json("stream", if self.stream { "true" } else { "false" });
+        line.flag("stream", self.stream);
         line.number("attempts", self.attempts);
         line.text_if("cache", self.cache);
         line.number_if("prompt_tokens", self.prompt_tokens);
         line.number_if("completion_tokens", self.completion_tokens);
-        if let Some(cost) = &self.cost_usd {
-            line.json("cost_usd", RawValue::get(cost));
+        if let Some(cost) = self.cost_usd {
+            line.json("cost_usd", &cost.to_string());
         }
         line.text_if("cause", self.cause);
         line.text_if("error", self.error.as_deref());
@@ -43,15 +41,14 @@ impl RequestLine {
             line.millis("time_to_first_token_ms", micros);
         }
         line.number("overhead_us", end.overhead_us);
-        let mut text = line.close();
-        text.remove(0);
-        text
+        line.close()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::money::amount::PicoUsd;
 
     /// H1, G8: a line is JSON, whatever a client puts into its own texts.
     #[test]
@@ -61,11 +58,11 @@ mod tests {
             path: "/v1/chat/completions",
             model: Some("gpt".to_owned()),
             prompt_tokens: Some(7),
-            cost_usd: RawValue::from_string("0.000000000001".to_owned()).ok(),
+            cost_usd: Some(PicoUsd::from_picos(1)),
             ..RequestLine::default()
         };
         let end = End { status: 200, duration_us: 1_042, first_token_us: Some(999), overhead_us: 12 };
-        let text = format!("{{{}", line.text(&end));
+        let text = line.text(&end);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["trace_id"], "a\"b\\c\nd\u{1}é");
         assert_eq!(json["duration_ms"], 1.042);
