@@ -104,33 +104,12 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use actix_web::http::header::HeaderValue;
-    use flate2::Compression;
-    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use gateway_testkit::compression::{bare_deflate, gzip, zlib};
     use uuid::Uuid;
 
     use super::*;
     use crate::api::body_budget::BodyBudget;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn zlib(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    fn bare(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn named(names: &str) -> Result<Vec<Coding>, ApiError> {
         codings(&[(CONTENT_ENCODING, HeaderValue::from_str(names).unwrap())].into_iter().collect())
@@ -151,7 +130,7 @@ mod tests {
             ("X-GZip", gzip(&text)),
             ("gzip", [gzip(&text[..7]), gzip(&text[7..])].concat()),
             ("deflate", zlib(&text)),
-            ("deflate", bare(&text)),
+            ("deflate", bare_deflate(&text)),
             ("zstd", zstd.clone()),
             ("gzip, zstd", zstd::encode_all(&*gzip(&text), 3).unwrap()),
             ("zstd,identity , gzip", gzip(&zstd)),

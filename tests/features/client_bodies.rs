@@ -1,10 +1,8 @@
 //! What one client sends, or does not take, costs nobody else a place.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use gateway_testkit::compression::gzip;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,12 +10,6 @@ use tokio::net::TcpStream;
 use crate::harness::bodies::openai;
 use crate::harness::client::{exchange, hello};
 use crate::harness::{FakeProvider, Gate, Gateway, Request, Setup, in_time};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn coded(key: &str, coding: &str, body: Vec<u8>) -> Request {
     Request::new("POST", "/v1/chat/completions").key(key).header("content-encoding", coding).body(body)

@@ -1,10 +1,8 @@
 //! The way to a provider: connections that are used again, codings, limits, certificates, and why there is no connection.
 
-use std::io::Write;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use gateway_testkit::compression::gzip;
 use serde_json::json;
 
 use crate::harness::bodies::openai;
@@ -166,12 +164,6 @@ async fn compressed_answers_are_read() {
         assert!(error["error"]["message"].as_str().unwrap().contains("'rot13'"), "{error}");
     }
     ask(&gateway, &key).await.expect(502);
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 const GZIP: &str = "content-encoding: gzip\r\n";

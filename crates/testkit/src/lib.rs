@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what the tests need fails by panicking")]
 
+pub mod compression;
 pub mod database;
 pub mod postgres;
 pub mod redis;

@@ -16,6 +16,7 @@ use crate::money::amount::PicoUsd;
 use crate::scope::{Scope, ScopeKind};
 use crate::usage::charge::Charge;
 use crate::usage::row::UsageRow;
+use crate::usage::row::tests::row;
 
 /// 2026-11-25T12:00:00Z.
 pub(super) const NOON: i64 = 1_795_608_000_000_000;
@@ -28,22 +29,14 @@ pub(super) fn usage(replica: &str, cost: i64, charges: &[(&Scope, &str)]) -> Usa
         trace_id: "trace".to_owned(),
         request_id: "request".to_owned(),
         virtual_key_id: "key".into(),
-        user_id: Some("ann".to_owned()),
-        team_id: None,
-        provider: "openai".into(),
-        model: "gpt-4o-mini".to_owned(),
-        endpoint: "/v1/chat/completions".into(),
-        status: "success".into(),
-        attempt: 1,
         usage: Usage { prompt_tokens: 10, completion_tokens: 15, cached_tokens: 3, ..Usage::default() },
         cost: Some(cost),
         baseline_cost: Some(cost.saturating_mul(2)),
-        estimated: false,
         stream: true,
         duration_ms: 250,
-        time_to_first_token_ms: None,
         replica: replica.into(),
         charges: charges.iter().map(charge).collect(),
+        ..row(0)
     }
 }
 

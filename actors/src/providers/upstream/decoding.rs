@@ -132,17 +132,12 @@ impl Write for Deflate {
 #[cfg(test)]
 mod tests {
     use flate2::Compression;
-    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use flate2::write::GzEncoder;
     use futures_util::stream::iter;
+    use gateway_testkit::compression::{bare_deflate, gzip, zlib};
     use http::HeaderValue;
 
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
 
     fn body(pieces: Vec<Vec<u8>>) -> UpstreamBody {
         Box::pin(iter(pieces.into_iter().map(|piece| Ok(piece.into()))))
@@ -167,16 +162,12 @@ mod tests {
     #[tokio::test]
     async fn each_coding_is_undone() {
         let text = "Xin chào! ".repeat(500).into_bytes();
-        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
-        zlib.write_all(&text).unwrap();
-        let mut bare = DeflateEncoder::new(Vec::new(), Compression::default());
-        bare.write_all(&text).unwrap();
         let zstd = zstd::encode_all(&*text, 3).unwrap();
         for (coding, bytes) in [
             ("gzip", gzip(&text)),
             ("x-gzip", gzip(&text)),
-            ("deflate", zlib.finish().unwrap()),
-            ("deflate", bare.finish().unwrap()),
+            ("deflate", zlib(&text)),
+            ("deflate", bare_deflate(&text)),
             ("zstd", zstd.clone()),
             ("GZIP, zstd", zstd::encode_all(&*gzip(&text), 3).unwrap()),
             ("zstd,identity , gzip", gzip(&zstd)),
