@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-/// How often memory is given back. What was freed less than ten seconds ago, the allocator keeps.
+/// How often memory is given back. What was freed less than a second ago, the allocator keeps (its `purge_delay`).
 pub const GIVE_BACK: Duration = Duration::from_secs(20);
 
 /// More bytes than a thread has at hand (512 KiB at most), so that the allocator takes them from what is common to all.

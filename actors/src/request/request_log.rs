@@ -5,9 +5,10 @@ mod line;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gateway_wire::Usage;
+
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
-use gateway_wire::Usage;
 use line::End;
 
 /// The log target of request lines; their message is a JSON object without its opening brace.

@@ -47,7 +47,7 @@ impl JsonLine {
         }
     }
 
-    /// A truth.
+    /// True or false.
     pub fn flag(&mut self, name: &str, value: bool) {
         self.json(name, if value { "true" } else { "false" });
     }
