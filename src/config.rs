@@ -101,7 +101,7 @@ pub struct ActorsSettings {
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: ActorSettings,
     /// The fleet's rate limiter on Redis.
-    pub limit_keeper: ActorSettings,
+    pub redis_limiter: ActorSettings,
     /// The cache actor and its embedding threads.
     pub cache: CacheActorSettings,
     /// The owner of the metrics.

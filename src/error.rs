@@ -9,7 +9,7 @@ use gateway_wire::{BadRequest, ErrorBody};
 use serde_json::{Value, json};
 
 use crate::api::coding;
-use crate::api::reply::Marks;
+use crate::api::reply::ResponseMeta;
 
 /// A gateway error by name; [`Code::row`] is the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ pub async fn starting(request: HttpRequest) -> HttpResponse {
 fn marked(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let mut response = error.response();
     if request.path().starts_with("/v1/") {
-        Marks::of(request.headers()).add_to(&mut response);
+        ResponseMeta::of(request.headers()).add_to(&mut response);
     }
     response
 }

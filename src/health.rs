@@ -15,7 +15,7 @@ use crate::api::inference::WorkerData;
 use crate::error::{ApiError, Code};
 use crate::logging;
 use crate::server::shutdown::Phase;
-use crate::server::state::Shared;
+use crate::server::state::AppState;
 
 /// Bad rows of the store that are named one by one.
 const MAX_BAD_ROWS: usize = 10;
@@ -63,15 +63,15 @@ fn gone_actors(worker: &crate::server::state::Worker) -> Vec<&'static str> {
     let actors = [
         ("router", worker.router.is_alive()),
         ("key_registry", shared.key_registry.is_alive()),
-        ("budget_ledger", shared.routing.treasury.mailbox.is_alive()),
+        ("budget_ledger", shared.routing.budgets.mailbox.is_alive()),
         ("metrics", shared.metrics_actor.is_alive()),
         ("cache", shared.routing.cache.actor.as_ref().is_none_or(Mailbox::is_alive)),
-        ("limit_keeper", shared.doorkeeper.keeper.as_ref().is_none_or(Mailbox::is_alive)),
+        ("redis_limiter", shared.rate_limiter.redis_limiter.as_ref().is_none_or(Mailbox::is_alive)),
     ];
     actors.iter().filter(|(_, alive)| !alive).map(|(name, _)| *name).collect()
 }
 
-fn degraded(shared: &Shared) -> Vec<String> {
+fn degraded(shared: &AppState) -> Vec<String> {
     let now = Instant::now();
     let open = shared.routing.providers.iter().filter_map(|(name, provider)| {
         let state = match provider.breaker_state(now) {
@@ -83,14 +83,14 @@ fn degraded(shared: &Shared) -> Vec<String> {
     });
     let mut degraded: Vec<String> = open.collect();
     degraded.sort();
-    degraded.extend(shared.routing.treasury.ledger.troubles());
-    let bad = shared.routing.treasury.ledger.store.bad_rows.all();
+    degraded.extend(shared.routing.budgets.ledger.troubles());
+    let bad = shared.routing.budgets.ledger.store.bad_rows.all();
     degraded.extend(bad.iter().take(MAX_BAD_ROWS).map(|row| format!("bad row: {row}")));
     if bad.len() > MAX_BAD_ROWS {
         degraded.push(format!("{} more bad rows: see GET /admin/bad-rows", bad.len() - MAX_BAD_ROWS));
     }
     if let Some(PoolState::Missing { why }) =
-        shared.routing.cache.meanings.as_ref().map(|meanings| meanings.pool.state())
+        shared.routing.cache.semantic.as_ref().map(|semantic| semantic.pool.state())
     {
         degraded.push(format!("semantic cache: equal questions alone are found: {why}"));
     }
@@ -100,7 +100,7 @@ fn degraded(shared: &Shared) -> Vec<String> {
     degraded
 }
 
-fn degraded_redis(shared: &Shared, limits: &RedisState, answers: &RedisState) -> Vec<String> {
+fn degraded_redis(shared: &AppState, limits: &RedisState, answers: &RedisState) -> Vec<String> {
     let why = |state: &RedisState| state.refusal().map_or_else(String::new, |code| format!(" (it refuses: {code})"));
     let mut degraded = Vec::new();
     if !limits.is_up() {

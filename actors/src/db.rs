@@ -24,7 +24,7 @@ pub(crate) mod tests;
 
 pub use alerts::OutgoingAlert;
 pub use audit::AuditEntry;
-pub use backend::lenient::Found;
+pub use backend::lenient::TableRows;
 pub(crate) use backend::private_file::create_parent;
 pub use backend::types::{At, Nanos};
 pub use budgets::leases::{BudgetFigures, Lease, LeaseRequest};
@@ -32,9 +32,9 @@ pub use changes::{Changes, Mark, Which};
 pub use error::StoreError;
 pub use limits::ReadLimits;
 pub use scope_limits::{ReadScopeLimits, scope_of};
-pub use usage::savings::{Saved, Savings};
+pub use usage::savings::{Savings, SavingsSum};
 pub use usage::usage_report::{UsageGroup, UsageSum};
-pub use virtual_keys::{Believed, KeyReissue, KeyRow, KeyRowChange};
+pub use virtual_keys::{KeyExpectation, KeyReissue, KeyRow, KeyRowChange};
 
 use std::sync::Arc;
 use std::time::Instant;

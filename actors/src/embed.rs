@@ -4,9 +4,9 @@
 //! model that is not there yet, a full queue or a slow answer is a reason not to look a text up, told by
 //! [`refusal::NotEmbedded`].
 
+pub mod built_in;
 pub mod embedder;
 pub mod fetch;
-pub mod known;
 pub mod language;
 pub mod model;
 pub mod pool;

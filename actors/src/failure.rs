@@ -143,8 +143,8 @@ impl Failure {
     #[must_use]
     pub fn with_request_id(mut self, id: Option<&str>) -> Self {
         if let Some(id) = id {
-            let told = self.error.told.get_or_insert_default();
-            told.fields.entry("request_id").or_insert_with(|| id.into());
+            let vendor_fields = self.error.vendor_fields.get_or_insert_default();
+            vendor_fields.fields.entry("request_id").or_insert_with(|| id.into());
         }
         self
     }
@@ -155,7 +155,7 @@ impl Failure {
         if self.is_spent_quota() {
             return Some(false);
         }
-        self.error.told.as_ref()?.should_retry
+        self.error.vendor_fields.as_ref()?.should_retry
     }
 
     fn is_spent_quota(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The gateway's actors, and the pure parts that they are thin shells around.
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
-//! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::known` talk
+//! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::built_in` talk
 //! fastembed.
 //!
 //! # Actors
@@ -20,12 +20,12 @@
 //! | Admin API | `SetLimits` | `KeyRegistry` | Done | Control |
 //! | First start | `GetSetting`, `SetSetting` | `KeyRegistry` | Value, or done | Control |
 //! | Fleet listener | `Refresh` | `KeyRegistry`, `BudgetLedger` | None | Control |
-//! | Rate limiter | `Fetch` | `LimitKeeper` | Whether Redis answered | Control |
-//! | Cache lookup | `Recall` | `CacheActor` | Stored response | Control |
-//! | Cache lookup | `Keep`, `KeepQuestion`, `Withdraw` | `CacheActor` | None | Control |
-//! | Admin API | `ForgetEverywhere` | `CacheActor` | Number, or Redis is away | Control |
-//! | Fleet listener | `ForgetHere`, `AskRedisAgain` | `CacheActor` | None | Control |
-//! | Attempt | `Changed` | `ProviderActor` | None | Control |
+//! | Rate limiter | `Fetch` | `RedisLimiter` | Whether Redis answered | Control |
+//! | Cache lookup | `GetAnswer` | `CacheActor` | Stored response | Control |
+//! | Cache lookup | `PutAnswer`, `PutQuestion`, `RemoveAnswer` | `CacheActor` | None | Control |
+//! | Admin API | `InvalidateFleet` | `CacheActor` | Number, or Redis is away | Control |
+//! | Fleet listener | `InvalidateLocal`, `DropLocalCopies` | `CacheActor` | None | Control |
+//! | Attempt | `NoteTransition` | `ProviderActor` | None | Control |
 //! | Admin API | `ReportProvider` | `ProviderActor` | State of its breakers | Control |
 //! | `GET /metrics` | `Scrape` | `MetricsActor` | Text | Control |
 //! | Semantic lookup | `Embed` | `EmbedWorker` | Vector | Embed pool |

@@ -19,8 +19,8 @@ mod tests;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-pub(crate) use grants::{Ask, Granted};
-pub use minute::Left;
+pub(crate) use grants::{Ask, RedisGrant};
+pub use minute::RemainingLimit;
 pub(crate) use tally::WINDOW;
 
 use crate::scope::Scope;
@@ -115,7 +115,7 @@ impl Counters {
     }
 
     /// Takes in what came `now` of a question that was asked at `sent`; none where nobody knows.
-    pub(crate) fn answered(&self, kind: LimitKind, ask: &Ask, granted: Option<Granted>, (sent, now): (u64, u64)) {
+    pub(crate) fn answered(&self, kind: LimitKind, ask: &Ask, granted: Option<RedisGrant>, (sent, now): (u64, u64)) {
         match kind {
             LimitKind::Requests => self.requests.answered(ask, granted, sent, now),
             LimitKind::Tokens => self.tokens.answered(ask, granted, sent, now),

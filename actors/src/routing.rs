@@ -9,12 +9,12 @@ mod cache;
 mod chain;
 mod choose;
 mod conditions;
+mod config_keys;
 mod drop_path;
 mod error_rule;
 mod fields;
 mod guardrails;
 mod header;
-mod known;
 mod node;
 mod normal_form;
 mod retry;
@@ -27,10 +27,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub use apply::{Applied, apply, apply_params, without};
+pub use apply::{TargetBody, apply, apply_params, without};
 pub use cache::{CacheMode, CacheRule, LONGEST_AGE};
 pub use chain::{Chain, Exit, NextStep, Step};
-pub use choose::{Context, NoTarget};
+pub use choose::{NoTarget, PlanContext};
 pub use error_rule::{ErrorRule, ErrorWord};
 pub use guardrails::{Check, Guardrail};
 pub use header::{ConfigHeader, parse, parse_value};
@@ -117,7 +117,7 @@ impl Default for Plan {
 
 /// A config that was read, and what was odd in it.
 #[derive(Debug)]
-pub struct Parsed {
+pub struct PlanReading {
     /// The plan.
     pub plan: Plan,
     /// What was ignored or changed, in words for the client.

@@ -13,7 +13,7 @@ use actix_rt::ArbiterHandle;
 use crate::budgets::ledger::SharedLedger;
 use crate::budgets::ledger_actor::{BudgetLedger, LedgerSettings};
 use crate::cache::actor::CacheActor;
-use crate::cache::memory::Shelf;
+use crate::cache::memory::MemoryCache;
 use crate::cache::semantic::index::Index;
 use crate::cache::shadow::Shadow;
 use crate::db::Store;
@@ -22,10 +22,10 @@ use crate::fleet::redis_link::RedisLink;
 use crate::keys::encryption::MasterKey;
 use crate::keys::registry::{KeyError, KeyRegistry, Registry};
 use crate::keys::table::SharedKeyTable;
-use crate::limits::limit_table::SharedLimitBook;
-use crate::limits::redis_limiter::LimitKeeper;
+use crate::limits::limit_table::SharedLimitTable;
+use crate::limits::redis_limiter::RedisLimiter;
 use crate::runtime::stats::ActorStats;
-use listen::{Hearers, listen};
+use listen::{ChangeListeners, listen};
 
 /// The first wait for a store that is away; each is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ pub struct ControlSetup {
     /// The limit keeper's counters.
     pub limit_stats: Arc<ActorStats>,
     /// This process' cached answers.
-    pub shelf: Arc<Shelf>,
+    pub memory: Arc<MemoryCache>,
     /// The questions that they can be found by.
     pub index: Arc<Index>,
     /// What was found of their answers.
@@ -78,9 +78,9 @@ pub struct Control {
     /// The virtual keys.
     pub keys: SharedKeyTable,
     /// The limits of users and teams.
-    pub limits: SharedLimitBook,
+    pub limits: SharedLimitTable,
     /// Who asks Redis for parts of limits, where there is a Redis.
-    pub limit_keeper: Option<Addr<LimitKeeper>>,
+    pub redis_limiter: Option<Addr<RedisLimiter>>,
     /// Who keeps the answers that the fleet shares, where there is a Redis.
     pub cache: Option<Addr<CacheActor>>,
     /// The owner of prices, budgets and the usage log.
@@ -108,19 +108,19 @@ async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     let link = links.as_ref().map(|(limits, _)| limits.clone());
     let (registry, budget_ledger) = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
     let Registry { address, keys, limits } = registry;
-    let (mut limit_keeper, mut cache) = (None, None);
+    let (mut redis_limiter, mut cache) = (None, None);
     if let Some((link, answers)) = links {
         link.mend().await;
         answers.mend().await;
         let announcer = Announcer { link: Some(link.clone()) };
-        let (shelf, index, shadow, stats) = (setup.shelf, setup.index, setup.shadow, setup.cache_stats);
-        let keeps_answers = CacheActor { link: answers, announcer, shelf, index, shadow, stats }.start();
-        let hearers =
-            Hearers { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
-        actix_rt::spawn(listen(link.clone(), hearers));
-        (limit_keeper, cache) = (Some(LimitKeeper::new(link, setup.limit_stats).start()), Some(keeps_answers));
+        let (memory, index, shadow, stats) = (setup.memory, setup.index, setup.shadow, setup.cache_stats);
+        let keeps_answers = CacheActor { link: answers, announcer, memory, index, shadow, stats }.start();
+        let listeners =
+            ChangeListeners { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
+        actix_rt::spawn(listen(link.clone(), listeners));
+        (redis_limiter, cache) = (Some(RedisLimiter::new(link, setup.limit_stats).start()), Some(keeps_answers));
     }
-    Ok(Control { key_registry: address, keys, limits, limit_keeper, cache, budget_ledger })
+    Ok(Control { key_registry: address, keys, limits, redis_limiter, cache, budget_ledger })
 }
 
 async fn wait_for_store(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gateway_actors::cache::key::{CacheKey, Surroundings, cache_key};
-use gateway_actors::cache::semantic::index::{Answered, Index, Packed};
+use gateway_actors::cache::semantic::index::{AnsweredQuestion, Index, PackedVector};
 use gateway_wire::json_object::JsonObject;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -40,8 +40,8 @@ pub fn table() {
         let index = Index::new(count);
         for n in 0..count {
             let text = "How do I reset the password of my account in the portal?".into();
-            let vector = Packed::of(&random(&mut numbers));
-            index.add(Answered { context, key: key(n), text, expires_at: u64::MAX, vector });
+            let vector = PackedVector::of(&random(&mut numbers));
+            index.add(AnsweredQuestion { context, key: key(n), text, expires_at: u64::MAX, vector });
         }
         let memory = resident() - before;
         let asked: Vec<Vec<f32>> = (0..LOOKS).map(|_| random(&mut numbers)).collect();

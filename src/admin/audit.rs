@@ -26,7 +26,7 @@ struct Query {
 
 async fn list(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<HttpResponse, AdminError> {
     let most = query.limit.unwrap_or(100).min(MOST);
-    let entries = worker.shared.routing.treasury.mailbox.ask(ListAudit { most }).await??;
+    let entries = worker.shared.routing.budgets.mailbox.ask(ListAudit { most }).await??;
     let views: Vec<Value> = entries.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views })))
 }

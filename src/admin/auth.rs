@@ -8,7 +8,7 @@ use actix_web::{Error, ResponseError, web};
 use gateway_actors::keys::virtual_key::KeyHash;
 
 use super::AdminError;
-use crate::api::admit::limit_guesses;
+use crate::api::admit::limit_admin_attempts;
 use crate::server::state::Worker;
 
 /// What the admin token is compared with, given to the app as `web::Data<AdminAuth>`.
@@ -38,7 +38,7 @@ pub(super) async fn require_admin_token<B: MessageBody>(
     if !accepted {
         // Who guesses the token is held to limits of its address.
         let worker = request.app_data::<web::Data<Worker>>();
-        let limited = worker.and_then(|worker| limit_guesses(&worker.shared, request.request()).err());
+        let limited = worker.and_then(|worker| limit_admin_attempts(&worker.shared, request.request()).err());
         let unauthorized = || AdminError::unauthorized().error_response();
         let refusal = limited.map_or_else(unauthorized, |error| error.response());
         return Ok(request.into_response(refusal).map_into_right_body());

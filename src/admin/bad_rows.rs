@@ -14,7 +14,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn list(worker: web::Data<Worker>) -> HttpResponse {
-    let rows = worker.shared.routing.treasury.ledger.store.bad_rows.all();
+    let rows = worker.shared.routing.budgets.ledger.store.bad_rows.all();
     let views: Vec<Value> = rows.iter().map(view).collect();
     HttpResponse::Ok().json(json!({ "object": "list", "data": views }))
 }

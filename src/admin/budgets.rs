@@ -17,7 +17,7 @@ use super::key_request::usd;
 use super::page::Page;
 use super::text::check_text;
 use crate::error::method_not_allowed;
-use crate::server::state::{Shared, Worker};
+use crate::server::state::{AppState, Worker};
 
 type Answer = Result<HttpResponse, AdminError>;
 
@@ -52,7 +52,7 @@ async fn set(worker: &Worker, of: LimitOf, body: Result<Bytes, Error>) -> Result
     let limit = usd(&mut fields, FIELD)?;
     fields.finish(&[FIELD])?;
     let limit = limit.ok_or_else(|| AdminError::bad_field(FIELD, "is required; null removes the limit"))?;
-    worker.shared.routing.treasury.mailbox.ask(SetLimit { of, limit }).await??;
+    worker.shared.routing.budgets.mailbox.ask(SetLimit { of, limit }).await??;
     Ok(limit)
 }
 
@@ -75,13 +75,13 @@ struct View {
 
 async fn list(worker: web::Data<Worker>, page: web::Query<Page>) -> Answer {
     let shared = &worker.shared;
-    let figures = shared.routing.treasury.mailbox.ask(ListBudgets).await??;
+    let figures = shared.routing.budgets.mailbox.ask(ListBudgets).await??;
     let id = |figures: &BudgetFigures| format!("{}/{}/{}", figures.scope.kind.word(), figures.scope.id, figures.period);
     Ok(HttpResponse::Ok().json(page.of(&figures, id, |figures| json!(view(shared, figures)))?))
 }
 
-fn view(shared: &Shared, figures: &BudgetFigures) -> View {
-    let accounts = &shared.routing.treasury.ledger.accounts;
+fn view(shared: &AppState, figures: &BudgetFigures) -> View {
+    let accounts = &shared.routing.budgets.ledger.accounts;
     let account = accounts.find(&figures.scope, &figures.period.as_str().into());
     let reserved = account.map(|account| account.balance().reserved).unwrap_or_default();
     let limit = limit_of(shared, figures.scope.kind, &figures.scope.id);
@@ -98,8 +98,8 @@ fn view(shared: &Shared, figures: &BudgetFigures) -> View {
     }
 }
 
-fn limit_of(shared: &Shared, kind: ScopeKind, id: &str) -> Option<PicoUsd> {
-    let limits = shared.routing.treasury.ledger.accounts.limits();
+fn limit_of(shared: &AppState, kind: ScopeKind, id: &str) -> Option<PicoUsd> {
+    let limits = shared.routing.budgets.ledger.accounts.limits();
     match kind {
         ScopeKind::Key => shared.keys.load().get(&KeyRef::parse(id))?.budget_limit_usd.map(PicoUsd::from),
         ScopeKind::User => limits.users.get(id).copied(),

@@ -3,8 +3,8 @@
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
 use gateway_actors::budgets::ledger_actor::NoteAudit;
-use gateway_actors::cache::actor::ForgetEverywhere;
-use gateway_actors::cache::invalidation::Forget;
+use gateway_actors::cache::actor::InvalidateFleet;
+use gateway_actors::cache::invalidation::Invalidation;
 use gateway_actors::cache::key::CacheKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,8 +36,8 @@ struct Query {
 }
 
 async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
-    let forget = match query.into_inner() {
-        Query { key: Some(key), namespace: None, all: None } if is_key(&key) => Forget::Key(key),
+    let invalidation = match query.into_inner() {
+        Query { key: Some(key), namespace: None, all: None } if is_key(&key) => Invalidation::Key(key),
         Query { key: Some(_), namespace: None, all: None } => {
             return Err(AdminError::bad_field("key", "must be the 64 hexadecimal digits of x-gateway-cache-key"));
         }
@@ -46,9 +46,9 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
             if !namespace.is_empty() {
                 check_remark("namespace", &namespace)?;
             }
-            Forget::Namespace(namespace)
+            Invalidation::Namespace(namespace)
         }
-        Query { key: None, namespace: None, all: Some(true) } => Forget::All,
+        Query { key: None, namespace: None, all: Some(true) } => Invalidation::All,
         _ => {
             return Err(AdminError::bad_field(
                 "key",
@@ -56,16 +56,16 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
             ));
         }
     };
-    Ok(HttpResponse::Ok().json(forget_everywhere(&worker, forget).await?))
+    Ok(HttpResponse::Ok().json(invalidate_fleet(&worker, invalidation).await?))
 }
 
-async fn forget_everywhere(worker: &Worker, forget: Forget) -> Result<Value, AdminError> {
+async fn invalidate_fleet(worker: &Worker, invalidation: Invalidation) -> Result<Value, AdminError> {
     let cache = &worker.shared.routing.cache;
-    let note = NoteAudit { action: "cache.forget", subject: forget.to_text() };
-    worker.shared.routing.treasury.mailbox.ask(note).await??;
-    let here = cache.forget(&forget);
+    let note = NoteAudit { action: "cache.forget", subject: invalidation.to_text() };
+    worker.shared.routing.budgets.mailbox.ask(note).await??;
+    let here = cache.forget(&invalidation);
     let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
-    let in_redis = actor.ask(ForgetEverywhere(forget)).await?.map_err(|_away| AdminError::redis_away())?;
+    let in_redis = actor.ask(InvalidateFleet(invalidation)).await?.map_err(|_away| AdminError::redis_away())?;
     Ok(json!({ "forgotten": here, "forgotten_in_redis": in_redis }))
 }
 
@@ -80,11 +80,11 @@ async fn feedback(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answ
         "right" => json!({ "forgotten": 0 }),
         "wrong" => {
             // Else the question would find the one that it was taken for.
-            let meanings = &worker.shared.routing.cache.meanings;
-            if let (Some(meanings), Some(key)) = (meanings, CacheKey::of_hex(&id)) {
-                meanings.index.set_apart(key);
+            let semantic = &worker.shared.routing.cache.semantic;
+            if let (Some(semantic), Some(key)) = (semantic, CacheKey::of_hex(&id)) {
+                semantic.index.set_apart(key);
             }
-            forget_everywhere(&worker, Forget::Key(id)).await?
+            invalidate_fleet(&worker, Invalidation::Key(id)).await?
         }
         _ => return Err(AdminError::bad_field("verdict", "must be right or wrong")),
     };
@@ -99,14 +99,14 @@ fn is_key(text: &str) -> bool {
 /// Of this process; the metrics tell the same for each.
 async fn stats(worker: web::Data<Worker>) -> HttpResponse {
     let cache = &worker.shared.routing.cache;
-    let (entries, bytes) = cache.shelf.size();
+    let (entries, bytes) = cache.memory.size();
     HttpResponse::Ok().json(json!({
         "entries": entries,
         "bytes": bytes,
         "max_bytes": worker.shared.config.cache.max_bytes,
-        "evicted": cache.shelf.evicted(),
-        "questions": cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len()),
+        "evicted": cache.memory.evicted(),
+        "questions": cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len()),
         "shared": cache.actor.is_some(),
-        "shadow": cache.meanings.as_ref().map(|meanings| meanings.shadow.report(meanings.pool.threshold())),
+        "shadow": cache.semantic.as_ref().map(|semantic| semantic.shadow.report(semantic.pool.threshold())),
     }))
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::logging;
 use crate::logging::writer::Lines;
-use crate::server::state::{Shared, Worker};
+use crate::server::state::{AppState, Worker};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -25,7 +25,7 @@ async fn actors(worker: web::Data<Worker>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "actors": reports }))
 }
 
-async fn report(shared: &Shared, stats: &Arc<ActorStats>) -> ActorReport {
+async fn report(shared: &AppState, stats: &Arc<ActorStats>) -> ActorReport {
     let provider = stats.name().strip_prefix("provider:").and_then(|name| shared.routing.providers.get(name));
     match (stats.name(), provider) {
         (_, Some(provider)) => provider.report().await,
@@ -33,23 +33,23 @@ async fn report(shared: &Shared, stats: &Arc<ActorStats>) -> ActorReport {
             let state = json!({ "virtual_keys": shared.keys.load().all().len() });
             ActorReport { state, ..shared.key_registry.report() }
         }
-        ("budget_ledger", _) => ActorReport { state: ledger_state(shared), ..shared.routing.treasury.mailbox.report() },
-        ("embed", _) => match &shared.routing.cache.meanings {
-            Some(meanings) => meanings.pool.report(),
+        ("budget_ledger", _) => ActorReport { state: ledger_state(shared), ..shared.routing.budgets.mailbox.report() },
+        ("embed", _) => match &shared.routing.cache.semantic {
+            Some(semantic) => semantic.pool.report(),
             None => stats.report(),
         },
         ("log_writer", _) => logging::lines().map_or_else(|| stats.report(), Lines::report),
         ("metrics", _) => shared.metrics_actor.report(),
         (name @ ("token_counter" | "token_counter:abandoned"), _) => {
-            shared.routing.treasury.ledger.counter.report(name).unwrap_or_else(|| stats.report())
+            shared.routing.budgets.ledger.counter.report(name).unwrap_or_else(|| stats.report())
         }
         _ => ActorReport { state: json!({ "process_in_flight": shared.in_flight.count() }), ..stats.report() },
     }
 }
 
 /// Open reservations, and the way of the usage rows.
-fn ledger_state(shared: &Shared) -> serde_json::Value {
-    let ledger = &shared.routing.treasury.ledger;
+fn ledger_state(shared: &AppState) -> serde_json::Value {
+    let ledger = &shared.routing.budgets.ledger;
     let balances = ledger.accounts.all().into_iter().map(|account| account.balance());
     let open = balances.map(|balance| balance.reserved).filter(|reserved| *reserved > PicoUsd::default());
     let waiting = ledger.waiting();

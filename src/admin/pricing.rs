@@ -29,7 +29,7 @@ struct Filter {
 }
 
 async fn list(worker: web::Data<Worker>, filter: web::Query<Filter>) -> Answer {
-    let prices = worker.shared.routing.treasury.ledger.prices.load();
+    let prices = worker.shared.routing.budgets.ledger.prices.load();
     let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
     let wanted = |price: &&Price| is(&filter.provider, &price.provider) && is(&filter.model, &price.model);
     let rows: Vec<&Price> = prices.rows().iter().filter(wanted).collect();
@@ -46,7 +46,7 @@ async fn set(worker: web::Data<Worker>, state: web::Data<AdminState>, body: Resu
     check_remark("source", &price.source)?;
     // Such a price would never apply; the models of a provider are its own affair.
     check_known("provider", "provider", [&price.provider].into_iter(), |name| state.providers.contains(name))?;
-    worker.shared.routing.treasury.mailbox.ask(SetPrice(price.clone())).await??;
+    worker.shared.routing.budgets.mailbox.ask(SetPrice(price.clone())).await??;
     log::info!("admin: the price of {} {} was set", price.provider, price.model);
     Ok(HttpResponse::Ok().json(price))
 }

@@ -37,7 +37,7 @@ async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<i
         .ok_or_else(|| AdminError::bad_field("group_by", "must be day, key, user, team, provider or model"))?;
     let (from, to) = span(query.from, query.to);
     let report = ReportUsage { group, from: from.timestamp_micros(), to: to.timestamp_micros() };
-    let rows = worker.shared.routing.treasury.mailbox.ask(report).await??;
+    let rows = worker.shared.routing.budgets.mailbox.ask(report).await??;
     match query.format.as_deref() {
         None | Some("json") => Ok(HttpResponse::Ok().json(json!({
             "object": "list", "group_by": word, "from": from.to_rfc3339(), "to": to.to_rfc3339(), "data": rows,

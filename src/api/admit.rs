@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use gateway_actors::keys::virtual_key::{KeyRefusal, VirtualKey};
 use gateway_actors::limits::admission::{Admission, OverLimit, Pending};
 use gateway_actors::limits::in_flight::InFlightPermit;
-use gateway_actors::limits::limit_table::Limited;
+use gateway_actors::limits::limit_table::ScopeLimits;
 use gateway_actors::scope::{Scope, ScopeKind};
 use gateway_actors::usage::expected_tokens::expected_tokens;
 use gateway_wire::Endpoint;
@@ -17,12 +17,12 @@ use gateway_wire::json_object::JsonObject;
 
 use super::body_budget::BodyShare;
 use super::key_header::presented_key;
-use super::reply::Marks;
+use super::reply::ResponseMeta;
 use crate::error::{ApiError, Code};
-use crate::server::state::Shared;
+use crate::server::state::AppState;
 
 /// A request that may send its body.
-pub struct Admitted {
+pub struct AdmittedRequest {
     /// Its virtual key.
     pub key: Arc<VirtualKey>,
     /// Its places in the limits of its key, user and team, which come back unless it is counted (E5).
@@ -53,7 +53,11 @@ impl Permit {
 ///
 /// # Errors
 /// 401, 429 or 503.
-pub async fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) -> Result<Admitted, ApiError> {
+pub async fn admit(
+    shared: &AppState,
+    request: &HttpRequest,
+    meta: &mut ResponseMeta,
+) -> Result<AdmittedRequest, ApiError> {
     // Who guesses keys is limited too.
     let key = authorize(shared, request).map_err(|error| limit_address(shared, request).err().unwrap_or(error))?;
     if shared.in_flight.is_full() {
@@ -61,22 +65,22 @@ pub async fn admit(shared: &Shared, request: &HttpRequest, marks: &mut Marks) ->
     }
     let limited = limits_of(shared, &key);
     if limited.is_empty() {
-        return Ok(Admitted { key, pending: Pending::default() });
+        return Ok(AdmittedRequest { key, pending: Pending::default() });
     }
-    let asked = shared.doorkeeper.admit(limited);
-    let admitted = match shared.doorkeeper.keeper {
+    let asked = shared.rate_limiter.admit(limited);
+    let admitted = match shared.rate_limiter.redis_limiter {
         // Boxed: without a fleet nothing is waited for, and each request would carry room for it along.
         Some(_) => Box::pin(asked).await,
         None => asked.now_or_never().unwrap_or_else(|| Ok(Pending::default())),
     };
-    Ok(Admitted { key, pending: admitted.map_err(|over| over_limit(*over, marks))? })
+    Ok(AdmittedRequest { key, pending: admitted.map_err(|over| over_limit(*over, meta))? })
 }
 
 /// Takes the request's place in the process, now that its body is here.
 ///
 /// # Errors
 /// 503.
-pub fn take_place(shared: &Shared) -> Result<InFlightPermit, ApiError> {
+pub fn take_place(shared: &AppState) -> Result<InFlightPermit, ApiError> {
     shared.in_flight.try_acquire().ok_or_else(overloaded)
 }
 
@@ -86,28 +90,28 @@ pub fn take_place(shared: &Shared) -> Result<InFlightPermit, ApiError> {
 /// # Errors
 /// 429.
 pub async fn count(
-    shared: &Shared,
+    shared: &AppState,
     request: &HttpRequest,
     mut pending: Pending,
     question: (&JsonObject, Endpoint),
-    marks: &mut Marks,
+    meta: &mut ResponseMeta,
 ) -> Result<Admission, ApiError> {
     if pending.counts_tokens() {
         let tokens = expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
-        let asked = shared.doorkeeper.take_tokens(&mut pending, tokens);
-        let taken = match shared.doorkeeper.keeper {
+        let asked = shared.rate_limiter.take_tokens(&mut pending, tokens);
+        let taken = match shared.rate_limiter.redis_limiter {
             Some(_) => Box::pin(asked).await,
             None => asked.now_or_never().unwrap_or(Ok(())),
         };
-        taken.map_err(|over| over_limit(*over, marks))?;
+        taken.map_err(|over| over_limit(*over, meta))?;
     }
-    marks.left = pending.left();
+    meta.remaining = pending.remaining();
     limit_address(shared, request)?;
     Ok(pending.count())
 }
 
-fn over_limit(over: OverLimit, marks: &mut Marks) -> ApiError {
-    marks.left = over.left;
+fn over_limit(over: OverLimit, meta: &mut ResponseMeta) -> ApiError {
+    meta.remaining = over.remaining;
     let message = over.to_string();
     ApiError { retry_after: Some(over.retry_after), ..ApiError::new(Code::RateLimited, message) }
 }
@@ -118,9 +122,9 @@ fn overloaded() -> ApiError {
 }
 
 /// The limits that a request of this key counts in.
-fn limits_of(shared: &Shared, key: &VirtualKey) -> Vec<Limited> {
+fn limits_of(shared: &AppState, key: &VirtualKey) -> Vec<ScopeLimits> {
     let book = shared.limits.load();
-    let mut limited: Vec<Limited> = key.limited().into_iter().collect();
+    let mut limited: Vec<ScopeLimits> = key.limited().into_iter().collect();
     if !book.is_empty() {
         let owners = [(ScopeKind::User, &key.user_id), (ScopeKind::Team, &key.team_id)];
         let owners = owners.into_iter().filter_map(|(kind, id)| Some(Scope::new(kind, id.as_deref()?)));
@@ -133,7 +137,7 @@ fn limits_of(shared: &Shared, key: &VirtualKey) -> Vec<Limited> {
 ///
 /// # Errors
 /// 429.
-pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
+pub fn limit_address(shared: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
     let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) else { return Ok(()) };
     let limit = shared.config.server.ip_rate_limit_per_minute;
     limiter.check(address).map_err(|wait| ApiError {
@@ -146,9 +150,9 @@ pub fn limit_address(shared: &Shared, request: &HttpRequest) -> Result<(), ApiEr
 ///
 /// # Errors
 /// 429.
-pub fn limit_guesses(shared: &Shared, request: &HttpRequest) -> Result<(), ApiError> {
+pub fn limit_admin_attempts(shared: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
     limit_address(shared, request)?;
-    let (Some(limiter), Some(address)) = (&shared.admin_guesses, client_address(shared, request)) else {
+    let (Some(limiter), Some(address)) = (&shared.admin_attempts, client_address(shared, request)) else {
         return Ok(());
     };
     limiter.check(address).map_err(|wait| {
@@ -161,7 +165,7 @@ pub fn limit_guesses(shared: &Shared, request: &HttpRequest) -> Result<(), ApiEr
 ///
 /// # Errors
 /// 401.
-pub fn authorize(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
+pub fn authorize(shared: &AppState, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
     let Some(presented) = presented_key(request.headers())? else {
         let message = "No API key: send your virtual key as 'Authorization: Bearer vk-…'.";
         return Err(ApiError::new(Code::MissingKey, message));
@@ -181,7 +185,7 @@ pub fn authorize(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKe
 }
 
 /// The client's own address, behind proxies that are trusted.
-fn client_address(shared: &Shared, request: &HttpRequest) -> Option<IpAddr> {
+fn client_address(shared: &AppState, request: &HttpRequest) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip();
     // Proxies may add a line of their own instead of adding to the last one; all of them are one list (RFC 9110, 5.3).
     let lines = request.headers().get_all("x-forwarded-for");

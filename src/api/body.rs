@@ -11,7 +11,7 @@ use gateway_actors::content_coding::Coding;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::body_budget::BodyShare;
-use super::coding::{self, Undecoded};
+use super::coding::{self, DecodeError};
 use crate::config::ServerSettings;
 use crate::error::{ApiError, Code};
 
@@ -119,9 +119,9 @@ async fn decoded(
     };
     match decoded {
         Ok(decoded) => Ok((Bytes::from(decoded), share)),
-        Err(Undecoded::TooLarge) => Err(too_large(limit)),
-        Err(Undecoded::NoRoom) => Err(no_room()),
-        Err(Undecoded::Broken) => {
+        Err(DecodeError::TooLarge) => Err(too_large(limit)),
+        Err(DecodeError::NoRoom) => Err(no_room()),
+        Err(DecodeError::Broken) => {
             let message = "The request body is not what its header 'content-encoding' says.";
             Err(ApiError { param: Some("content-encoding".to_owned()), ..ApiError::new(Code::InvalidRequest, message) })
         }

@@ -5,7 +5,7 @@ use gateway_wire::Endpoint;
 use gateway_wire::json_object::JsonObject;
 use serde::Deserialize;
 
-use super::inference::{Question, WorkerData, answer, field, optional};
+use super::inference::{Operation, WorkerData, answer, field, optional};
 use crate::error::ApiError;
 
 /// Answers a chat request, whole or as a stream.
@@ -19,7 +19,7 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-fn read(body: &JsonObject) -> Result<Question, ApiError> {
+fn read(body: &JsonObject) -> Result<Operation, ApiError> {
     match body.get("messages") {
         Some(messages) if messages.starts_with('[') => {}
         _ => return Err(field("messages", "'messages' must be an array of messages.")),
@@ -27,5 +27,5 @@ fn read(body: &JsonObject) -> Result<Question, ApiError> {
     let stream = optional::<bool>(body, "stream", "true or false")?.unwrap_or(false);
     let options: Option<StreamOptions> = optional(body, "stream_options", "an object")?;
     let include_usage = options.and_then(|options| options.include_usage).unwrap_or(false);
-    Ok(Question { endpoint: Endpoint::Chat, stream, include_usage })
+    Ok(Operation { endpoint: Endpoint::Chat, stream, include_usage })
 }

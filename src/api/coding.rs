@@ -34,7 +34,7 @@ fn unsupported(what: &str) -> ApiError {
 
 /// Why a body could not be decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Undecoded {
+pub enum DecodeError {
     /// It is larger than a body may be.
     TooLarge,
     /// The bodies under way leave no room for it.
@@ -47,16 +47,16 @@ pub enum Undecoded {
 ///
 /// # Errors
 /// Why it cannot be had.
-pub fn undo(body: &[u8], codings: &[Coding], limit: usize, share: &mut BodyShare) -> Result<Vec<u8>, Undecoded> {
+pub fn undo(body: &[u8], codings: &[Coding], limit: usize, share: &mut BodyShare) -> Result<Vec<u8>, DecodeError> {
     let mut reader: Box<dyn Read + '_> = Box::new(body);
     for coding in codings.iter().rev() {
         let decoder: Box<dyn Read + '_> = match coding {
             Coding::Gzip => Box::new(MultiGzDecoder::new(reader)),
-            Coding::Deflate => deflate(reader).map_err(|_| Undecoded::Broken)?,
+            Coding::Deflate => deflate(reader).map_err(|_| DecodeError::Broken)?,
             Coding::Brotli => Box::new(Decompressor::new(reader, PIECE)),
             Coding::Zstd => {
-                let mut decoder = zstd::stream::read::Decoder::new(reader).map_err(|_| Undecoded::Broken)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| Undecoded::Broken)?;
+                let mut decoder = zstd::stream::read::Decoder::new(reader).map_err(|_| DecodeError::Broken)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|_| DecodeError::Broken)?;
                 Box::new(decoder)
             }
         };
@@ -69,11 +69,11 @@ pub fn undo(body: &[u8], codings: &[Coding], limit: usize, share: &mut BodyShare
             Ok(0) => return Ok(decoded),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(Undecoded::TooLarge),
-            Err(_) => return Err(Undecoded::Broken),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(DecodeError::TooLarge),
+            Err(_) => return Err(DecodeError::Broken),
         };
         if !share.grow(count) {
-            return Err(Undecoded::NoRoom);
+            return Err(DecodeError::NoRoom);
         }
         decoded.extend_from_slice(piece.get(..count).unwrap_or_default());
     }
@@ -115,7 +115,7 @@ mod tests {
         codings(&[(CONTENT_ENCODING, HeaderValue::from_str(names).unwrap())].into_iter().collect())
     }
 
-    fn undone(names: &str, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Undecoded> {
+    fn undone(names: &str, bytes: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
         let mut share = BodyBudget::new(1 << 30, 1 << 20).share(Uuid::nil());
         undo(bytes, &named(names).unwrap(), limit, &mut share)
     }
@@ -154,21 +154,21 @@ mod tests {
             // What is inside gives nothing, and is long all the same.
             ("gzip, gzip", gzip(&gzip(b"").repeat(10_000))),
         ] {
-            assert_eq!(undone(names, &bytes, 100_000), Err(Undecoded::TooLarge), "{names}");
+            assert_eq!(undone(names, &bytes, 100_000), Err(DecodeError::TooLarge), "{names}");
         }
         assert_eq!(undone("gzip", &gzip(&zeros[..100_000]), 100_000).map(|body| body.len()), Ok(100_000));
         let mut share = BodyBudget::new(100_000, 100_000).share(Uuid::nil());
-        assert_eq!(undo(&gzip(&zeros), &[Coding::Gzip], 1 << 20, &mut share), Err(Undecoded::NoRoom));
+        assert_eq!(undo(&gzip(&zeros), &[Coding::Gzip], 1 << 20, &mut share), Err(DecodeError::NoRoom));
     }
 
     #[test]
     fn s08_broken_data_is_told_from_an_unknown_coding() {
         for names in ["gzip", "deflate", "br", "zstd"] {
-            assert_eq!(undone(names, b"{\"model\":\"no coding\"}", 1000), Err(Undecoded::Broken), "{names}");
+            assert_eq!(undone(names, b"{\"model\":\"no coding\"}", 1000), Err(DecodeError::Broken), "{names}");
         }
         let half = gzip(&[7; 1000]);
-        assert_eq!(undone("gzip", &half[..half.len() / 2], 10_000), Err(Undecoded::Broken));
-        assert_eq!(undone("deflate", b"", 1000), Err(Undecoded::Broken));
+        assert_eq!(undone("gzip", &half[..half.len() / 2], 10_000), Err(DecodeError::Broken));
+        assert_eq!(undone("deflate", b"", 1000), Err(DecodeError::Broken));
         for names in ["rot13", "gzip, compress", "gzip,gzip,gzip,gzip"] {
             assert_eq!(named(names).unwrap_err().code, Code::UnsupportedEncoding, "{names}");
         }

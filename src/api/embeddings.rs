@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use gateway_wire::Endpoint;
 use gateway_wire::json_object::JsonObject;
 
-use super::inference::{Question, WorkerData, answer, field, optional};
+use super::inference::{Operation, WorkerData, answer, field, optional};
 use crate::error::ApiError;
 
 /// Answers an embeddings request.
@@ -12,7 +12,7 @@ pub async fn embeddings(worker: WorkerData, request: HttpRequest, payload: web::
     answer(&worker, &request, payload, "/v1/embeddings", read).await
 }
 
-fn read(body: &JsonObject) -> Result<Question, ApiError> {
+fn read(body: &JsonObject) -> Result<Operation, ApiError> {
     if matches!(body.get("input"), None | Some("null")) {
         return Err(field("input", "'input' must be a text or an array of texts."));
     }
@@ -22,5 +22,5 @@ fn read(body: &JsonObject) -> Result<Question, ApiError> {
         Some("base64") => true,
         Some(_) => return Err(field("encoding_format", "'encoding_format' must be 'float' or 'base64'.")),
     };
-    Ok(Question { endpoint: Endpoint::Embeddings { base64 }, stream: false, include_usage: false })
+    Ok(Operation { endpoint: Endpoint::Embeddings { base64 }, stream: false, include_usage: false })
 }

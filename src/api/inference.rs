@@ -13,15 +13,15 @@ use gateway_wire::json_object::JsonObject;
 use gateway_wire::{Endpoint, names};
 use serde::Deserialize;
 
-use super::admit::{Admitted, Permit, admit, count, take_place};
-use super::reply::{self, Marks, StreamSettings};
+use super::admit::{AdmittedRequest, Permit, admit, count, take_place};
+use super::reply::{self, ResponseMeta, StreamSettings};
 use super::request_headers::ClientHeaders;
 use super::{body, request_headers, routing_config};
 use crate::error::{ApiError, Code};
-use crate::server::state::{Shared, Worker};
+use crate::server::state::{AppState, Worker};
 
 /// What a route reads out of a body before it is routed.
-pub struct Question {
+pub struct Operation {
     /// The kind of question.
     pub endpoint: Endpoint,
     /// Whether the client wants a stream.
@@ -39,14 +39,14 @@ pub async fn answer(
     request: &HttpRequest,
     payload: web::Payload,
     path: &'static str,
-    read: fn(&JsonObject) -> Result<Question, ApiError>,
+    read: fn(&JsonObject) -> Result<Operation, ApiError>,
 ) -> HttpResponse {
     let started = Instant::now();
     let arrived = Utc::now();
-    let mut marks = Marks::of(request.headers());
+    let mut meta = ResponseMeta::of(request.headers());
     let line = RequestLine {
-        trace_id: marks.trace_id.clone(),
-        request_id: marks.request_id.clone(),
+        trace_id: meta.trace_id.clone(),
+        request_id: meta.request_id.clone(),
         path,
         ..RequestLine::default()
     };
@@ -54,7 +54,7 @@ pub async fn answer(
     let mut record =
         Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
     let mut payload = payload;
-    let mut response = match routed(worker, request, &mut payload, arrived, read, &mut record, &mut marks).await {
+    let mut response = match routed(worker, request, &mut payload, arrived, read, &mut record, &mut meta).await {
         Ok(response) => response,
         Err(error) => {
             let (status, _, code) = error.code.row();
@@ -68,7 +68,7 @@ pub async fn answer(
             reply::with_unread(error.response(), payload)
         }
     };
-    marks.add_to(&mut response);
+    meta.add_to(&mut response);
     response
 }
 
@@ -77,20 +77,20 @@ async fn routed(
     request: &HttpRequest,
     payload: &mut web::Payload,
     arrived: DateTime<Utc>,
-    read: fn(&JsonObject) -> Result<Question, ApiError>,
+    read: fn(&JsonObject) -> Result<Operation, ApiError>,
     record: &mut Option<Box<RequestRecord>>,
-    marks: &mut Marks,
+    meta: &mut ResponseMeta,
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
     let headers = request.headers();
-    let Admitted { key, pending } = admit(shared, request, marks).await?;
+    let AdmittedRequest { key, pending } = admit(shared, request, meta).await?;
     if let Some(record) = record {
         record.line.key_id = Some(key.id.to_string());
         record.line.user_id.clone_from(&key.user_id);
         record.line.team_id.clone_from(&key.team_id);
     }
     let config = routing_config::read(shared, request, &key)?;
-    marks.warnings = config.warnings;
+    meta.warnings = config.warnings;
     let asked = ClientHeaders::read(headers)?;
     let share = shared.bodies.share(key.id);
     let (bytes, share) = body::read(request, payload, &shared.config.server, share).await?;
@@ -101,7 +101,7 @@ async fn routed(
     let question = read(&body)?;
     let model = model_of(&body)?;
     let place = take_place(shared)?;
-    let admission = count(shared, request, pending, (&body, question.endpoint), marks).await?;
+    let admission = count(shared, request, pending, (&body, question.endpoint), meta).await?;
     let Some(mut record) = record.take() else {
         return Err(ApiError::new(Code::Internal, "The request lost its record."));
     };
@@ -157,7 +157,7 @@ async fn await_outcome(
     mut outcome: Outcome,
     is_stream: bool,
     permit: Permit,
-    shared: &Shared,
+    shared: &AppState,
 ) -> Result<HttpResponse, ApiError> {
     let keepalive = Duration::from_millis(shared.config.server.keepalive_ms);
     let reply = if is_stream && !keepalive.is_zero() {

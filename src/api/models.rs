@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::admit::{authorize, limit_address};
 use super::inference::WorkerData;
-use super::reply::Marks;
+use super::reply::ResponseMeta;
 use crate::error::{ApiError, Code};
-use crate::server::state::Shared;
+use crate::server::state::AppState;
 
 /// Lists the models.
 pub async fn list(worker: WorkerData, request: HttpRequest) -> HttpResponse {
@@ -31,20 +31,20 @@ pub async fn show(worker: WorkerData, request: HttpRequest, model: web::Path<Str
 }
 
 /// The key of a request whose address may ask once more.
-fn admitted(shared: &Shared, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
+fn admitted(shared: &AppState, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
     limit_address(shared, request)?;
     authorize(shared, request)
 }
 
 /// The priced models of every provider that is ready, as far as the key allows.
-fn models(shared: &Shared, key: &VirtualKey) -> Vec<Value> {
+fn models(shared: &AppState, key: &VirtualKey) -> Vec<Value> {
     let catalogue = &shared.routing.catalogue;
     let usable = |provider: &str| {
         let own = key.real_api_key.is_some() && key.provider.as_deref() == Some(provider);
         let ready = own || catalogue.get(provider).is_some_and(|entry| entry.ready);
         ready && key.allows_provider(provider)
     };
-    let prices = shared.routing.treasury.ledger.prices.load();
+    let prices = shared.routing.budgets.ledger.prices.load();
     let priced = prices.models();
     let is_provider = |name: &str| catalogue.get(name).is_some();
     let entry = |(provider, model): (&str, &str)| {
@@ -66,6 +66,6 @@ fn marked(request: &HttpRequest, body: Result<Value, ApiError>) -> HttpResponse 
         Ok(body) => HttpResponse::Ok().json(body),
         Err(error) => error.response(),
     };
-    Marks::of(request.headers()).add_to(&mut response);
+    ResponseMeta::of(request.headers()).add_to(&mut response);
     response
 }

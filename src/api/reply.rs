@@ -6,9 +6,9 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use gateway_actors::failure::FailureKind;
-use gateway_actors::limits::Left;
-use gateway_actors::limits::admission::Lefts;
-use gateway_actors::request::router::{Outcome, Reply, ReplyHead, Unanswered};
+use gateway_actors::limits::RemainingLimit;
+use gateway_actors::limits::admission::RemainingLimits;
+use gateway_actors::request::router::{Outcome, Reply, ReplyHead, RouteFailure};
 use tokio::sync::watch;
 
 use super::admit::Permit;
@@ -17,7 +17,7 @@ use super::trace;
 use super::whole_body::{UnreadBody, WholeBody};
 use crate::error::{seconds_up, status_code};
 use crate::server::shutdown::Phase;
-use crate::server::state::Shared;
+use crate::server::state::AppState;
 
 const PROVIDER: HeaderName = HeaderName::from_static("x-portkey-provider");
 const OPTION_INDEX: HeaderName = HeaderName::from_static("x-portkey-last-used-option-index");
@@ -26,18 +26,18 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("x-portkey-cache-status
 
 /// What every answer below `/v1` tells in its headers, whether good or bad.
 #[derive(Debug, Default)]
-pub struct Marks {
+pub struct ResponseMeta {
     /// The trace id, the caller's or made here.
     pub trace_id: String,
     /// The gateway's id of this request.
     pub request_id: String,
     /// What the limits of the key, its user and its team leave.
-    pub left: Lefts,
+    pub remaining: RemainingLimits,
     /// What was odd in the client's config.
     pub warnings: Vec<String>,
 }
 
-impl Marks {
+impl ResponseMeta {
     /// The marks of a request that has just come.
     pub fn of(headers: &HeaderMap) -> Self {
         Self { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Self::default() }
@@ -53,12 +53,12 @@ impl Marks {
         };
         add("x-portkey-trace-id", &self.trace_id);
         add("x-request-id", &self.request_id);
-        if let Some(Left { limit, remaining, reset }) = self.left.requests {
+        if let Some(RemainingLimit { limit, remaining, reset }) = self.remaining.requests {
             add("x-ratelimit-limit-requests", &limit.to_string());
             add("x-ratelimit-remaining-requests", &remaining.to_string());
             add("x-ratelimit-reset-requests", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
         }
-        if let Some(Left { limit, remaining, reset }) = self.left.tokens {
+        if let Some(RemainingLimit { limit, remaining, reset }) = self.remaining.tokens {
             add("x-ratelimit-limit-tokens", &limit.to_string());
             add("x-ratelimit-remaining-tokens", &remaining.to_string());
             add("x-ratelimit-reset-tokens", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
@@ -75,7 +75,7 @@ impl Marks {
 }
 
 /// Makes the answer of a request that was routed.
-pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, shared: &Shared) -> HttpResponse {
+pub fn routed(reply: Result<Reply, RouteFailure>, permit: Permit, shared: &AppState) -> HttpResponse {
     match reply {
         Ok(Reply::Whole { head, body }) => {
             let mut response = HttpResponse::Ok();
@@ -88,11 +88,11 @@ pub fn routed(reply: Result<Reply, Unanswered>, permit: Permit, shared: &Shared)
             tell(&mut response, &head);
             response.streaming(SseBody::started(frames, permit, StreamSettings::of(shared)))
         }
-        Err(unanswered) => {
-            if unanswered.attempts == 0 {
+        Err(route_failure) => {
+            if route_failure.attempts == 0 {
                 permit.undo();
             }
-            failed(&unanswered, shared.config.compat.budget_status)
+            failed(&route_failure, shared.config.compat.budget_status)
         }
     }
 }
@@ -118,7 +118,7 @@ pub struct StreamSettings {
 
 impl StreamSettings {
     /// Those in force. Made for streams alone: all threads count the receivers of the phase in one place.
-    pub fn of(shared: &Shared) -> Self {
+    pub fn of(shared: &AppState) -> Self {
         Self { keepalive: Duration::from_millis(shared.config.server.keepalive_ms), phase: shared.phase.clone() }
     }
 }
@@ -133,12 +133,12 @@ fn stream_head() -> HttpResponseBuilder {
 }
 
 /// `budget_status` is that of an answer over budget: 429, or 412 for clients written for Portkey.
-fn failed(unanswered: &Unanswered, budget_status: u16) -> HttpResponse {
-    let failure = &unanswered.failure;
+fn failed(route_failure: &RouteFailure, budget_status: u16) -> HttpResponse {
+    let failure = &route_failure.failure;
     let over_budget = failure.kind == FailureKind::OverBudget;
     let status = if over_budget { budget_status } else { failure.kind.status() };
     let mut response = HttpResponse::build(status_code(status));
-    tell(&mut response, &unanswered.head);
+    tell(&mut response, &route_failure.head);
     let wait = match failure.kind {
         FailureKind::Saturated | FailureKind::CircuitOpen | FailureKind::BudgetUnknown => {
             failure.retry_after.or(Some(Duration::from_secs(1)))

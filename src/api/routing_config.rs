@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::config_cache::ReadConfig;
 use super::request_headers::{flag, text};
 use crate::error::{ApiError, Code};
-use crate::server::state::Shared;
+use crate::server::state::AppState;
 
 static CONFIG: HeaderName = HeaderName::from_static("x-portkey-config");
 
@@ -30,7 +30,7 @@ pub struct ClientConfig {
 ///
 /// # Errors
 /// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
-pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
+pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
     let headers = request.headers();
     if headers.contains_key(&CONFIG) {
         let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
@@ -53,7 +53,7 @@ pub fn read(shared: &Shared, request: &HttpRequest, key: &VirtualKey) -> Result<
     }
 }
 
-fn inline(shared: &Shared, header: &str) -> Result<ReadConfig, ApiError> {
+fn inline(shared: &AppState, header: &str) -> Result<ReadConfig, ApiError> {
     match routing::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
         ConfigHeader::Inline(parsed) => {
             allowed(shared, &parsed.plan)?;
@@ -67,7 +67,7 @@ fn no_such_config(slug: &str) -> ApiError {
     invalid(&[format!("path: config, message: there is no saved config '{slug}'")])
 }
 
-fn saved(shared: &Shared, slug: &str) -> Result<ClientConfig, ApiError> {
+fn saved(shared: &AppState, slug: &str) -> Result<ClientConfig, ApiError> {
     match shared.plans.get(slug) {
         Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true }),
         None => Err(no_such_config(slug)),
@@ -75,7 +75,7 @@ fn saved(shared: &Shared, slug: &str) -> Result<ClientConfig, ApiError> {
 }
 
 /// What a client's own config may not ask of this gateway.
-fn allowed(shared: &Shared, plan: &Plan) -> Result<(), ApiError> {
+fn allowed(shared: &AppState, plan: &Plan) -> Result<(), ApiError> {
     let unsupported = plan.unsupported_features();
     if !unsupported.is_empty() {
         let message = format!("This gateway does not yet do what these parts ask for: {}.", unsupported.join(", "));

@@ -9,7 +9,7 @@ use actix_web::Error;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::LocalBoxFuture;
-use gateway_actors::request::router::{Outcome, Reply, Unanswered};
+use gateway_actors::request::router::{Outcome, Reply, RouteFailure};
 use gateway_wire::{ErrorBody, openai, sse};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep};
@@ -93,7 +93,7 @@ impl SseBody {
                 Source::Waiting(outcome) => match ready!(Pin::new(outcome).poll(cx)) {
                     Ok(Ok(Reply::Stream { frames, .. })) => self.source = Source::Frames(frames),
                     Ok(Ok(Reply::Whole { .. })) | Err(_) => return Poll::Ready(Some(self.end_with(&self.lost()))),
-                    Ok(Err(Unanswered { failure, attempts, .. })) => {
+                    Ok(Err(RouteFailure { failure, attempts, .. })) => {
                         if let Some(permit) = self.permit.take_if(|_| attempts == 0) {
                             permit.undo();
                         }

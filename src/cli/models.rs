@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gateway_actors::embed::embedder::Embedder;
-use gateway_actors::embed::fetch::places::Found;
+use gateway_actors::embed::fetch::places::ModelFiles;
 use gateway_actors::embed::fetch::sources;
 use gateway_actors::embed::model::{MODELS, Model};
 
@@ -44,7 +44,7 @@ pub fn check(settings: &SemanticSettings) -> Result<(), String> {
     Ok(())
 }
 
-fn embed(model: &'static Model, found: &Found) -> Result<String, String> {
+fn embed(model: &'static Model, found: &ModelFiles) -> Result<String, String> {
     let started = Instant::now();
     let mut embedder = Embedder::load(model, found)?;
     let loaded = started.elapsed();

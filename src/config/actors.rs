@@ -12,7 +12,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("provider", actors.provider),
         ("key_registry", actors.key_registry),
         ("budget_ledger", actors.budget_ledger),
-        ("limit_keeper", actors.limit_keeper),
+        ("redis_limiter", actors.redis_limiter),
         ("cache", actors.cache.actor()),
         ("metrics", actors.metrics),
         ("token_counter", actors.token_counter.actor()),

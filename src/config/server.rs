@@ -37,7 +37,7 @@ pub struct ServerSettings {
     /// Requests per minute from one client address; 0 for no limit.
     pub ip_rate_limit_per_minute: u32,
     /// Wrong admin tokens per minute from one client address; 0 for no limit.
-    pub admin_guesses_per_minute: u32,
+    pub admin_attempts_per_minute: u32,
     /// Origins of browser pages that may call the API (`https://app.example`, or `*`); empty for none.
     pub cors: Vec<String>,
     /// Trusted reverse proxies (`X-Forwarded-For`), as addresses or networks (`10.0.0.0/8`).
@@ -60,7 +60,7 @@ impl Default for ServerSettings {
             drain_delay_ms: 0,
             drain_timeout_ms: 60_000,
             ip_rate_limit_per_minute: 0,
-            admin_guesses_per_minute: 30,
+            admin_attempts_per_minute: 30,
             cors: Vec::new(),
             trusted_proxies: Vec::new(),
         }

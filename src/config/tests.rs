@@ -104,6 +104,9 @@ fn a_renamed_key_is_refused_with_its_new_name() {
         ("budgets.least_output_tokens", "budgets.min_output_tokens"),
         ("budgets.idle_ms", "budgets.lease_idle_ms"),
         ("budgets.abandon_ms", "budgets.orphan_lease_ms"),
+        ("server.admin_guesses_per_minute", "server.admin_attempts_per_minute"),
+        ("actors.limit_keeper.mailbox", "actors.redis_limiter.mailbox"),
+        ("actors.limit_keeper.ask_timeout_ms", "actors.redis_limiter.ask_timeout_ms"),
     ];
     assert_eq!(RENAMED, renamed);
     let defaults = serde_json::to_value(Config::default()).unwrap();

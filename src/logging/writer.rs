@@ -40,9 +40,9 @@ pub struct LogWriter {
 
 /// Takes lines, and never waits; clones share it.
 #[derive(Clone)]
-pub struct Lines(Arc<Shared>);
+pub struct Lines(Arc<WriterState>);
 
-struct Shared {
+struct WriterState {
     buffer: Buffer,
     stats: Arc<ActorStats>,
     dropped: IntCounter,
@@ -57,7 +57,7 @@ impl LogWriter {
     pub fn start(output: Output) -> io::Result<Self> {
         let help = "Log lines that did not fit into the buffer, or could not be written";
         let dropped = IntCounter::new("gateway_log_lines_dropped_total", help).map_err(io::Error::other)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(WriterState {
             buffer: Buffer::new(MAX_WAITING),
             stats: ActorStats::new("log_writer", "log", 0),
             dropped,
@@ -126,7 +126,7 @@ impl Write for Lines {
 
 /// What the thread does.
 struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<WriterState>,
     output: Output,
     /// Dropped lines that were told.
     told: u64,
@@ -136,7 +136,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(shared: Arc<Shared>, output: Output) -> Self {
+    fn new(shared: Arc<WriterState>, output: Output) -> Self {
         Self { shared, output, told: 0, told_at: Instant::now(), flows: true }
     }
 

@@ -19,12 +19,12 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 /// When each worker was last seen to turn.
 pub struct Pulses {
     born: Instant,
-    seen: Mutex<Seen>,
+    times: Mutex<PulseTimes>,
 }
 
 /// Times in milliseconds since the pulses were born.
 #[derive(Default)]
-struct Seen {
+struct PulseTimes {
     /// Each worker's own, which is gone when the worker has ended.
     workers: Vec<Weak<AtomicU64>>,
     /// When any of them last ran.
@@ -33,7 +33,7 @@ struct Seen {
     resumed: u64,
 }
 
-impl Seen {
+impl PulseTimes {
     fn note(&mut self, now: u64) {
         if now.saturating_sub(self.ran) >= millis(STANDSTILL) {
             self.resumed = now;
@@ -44,7 +44,7 @@ impl Seen {
 
 impl Default for Pulses {
     fn default() -> Self {
-        Self { born: Instant::now(), seen: Mutex::default() }
+        Self { born: Instant::now(), times: Mutex::default() }
     }
 }
 
@@ -53,33 +53,33 @@ impl Pulses {
     /// seen again.
     pub fn all_beat(&self, now: Instant) -> bool {
         let now = self.since_born(now);
-        let mut seen = self.seen();
-        seen.note(now);
-        let resumed = seen.resumed;
+        let mut times = self.times();
+        times.note(now);
+        let resumed = times.resumed;
         let is_late = |last: u64| now.saturating_sub(last.max(resumed)) >= millis(MAX_SILENCE);
-        !seen.workers.iter().filter_map(Weak::upgrade).any(|last| is_late(last.load(Ordering::Relaxed)))
+        !times.workers.iter().filter_map(Weak::upgrade).any(|last| is_late(last.load(Ordering::Relaxed)))
     }
 
     /// The pulse of a worker, which counts for as long as it is held.
     fn add(&self, now: Instant) -> Arc<AtomicU64> {
         let pulse = Arc::new(AtomicU64::new(self.since_born(now)));
-        let mut seen = self.seen();
-        seen.workers.retain(|worker| worker.strong_count() > 0);
-        seen.workers.push(Arc::downgrade(&pulse));
+        let mut times = self.times();
+        times.workers.retain(|worker| worker.strong_count() > 0);
+        times.workers.push(Arc::downgrade(&pulse));
         pulse
     }
 
     /// Notes that a worker's event loop turns, and where its router answers that all is well with it.
     fn beat(&self, pulse: &AtomicU64, router_answers: bool, now: Instant) {
         let now = self.since_born(now);
-        self.seen().note(now);
+        self.times().note(now);
         if router_answers {
             pulse.store(now, Ordering::Relaxed);
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn times(&self) -> MutexGuard<'_, PulseTimes> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn since_born(&self, now: Instant) -> u64 {
@@ -164,6 +164,6 @@ mod tests {
         drop(ended);
         assert!(pulses.all_beat(later));
         let _again = pulses.add(later);
-        assert_eq!(pulses.seen().workers.len(), 2);
+        assert_eq!(pulses.times().workers.len(), 2);
     }
 }

@@ -16,23 +16,23 @@ use actix_web::{App, web};
 use gateway_actors::budgets::ledger::Ledger;
 use gateway_actors::budgets::ledger_actor::{LedgerSettings, Webhook};
 use gateway_actors::cache::lookup::{AnswerCache, seconds};
-use gateway_actors::cache::memory::Shelf;
-use gateway_actors::cache::semantic::backfill::Latecomers;
+use gateway_actors::cache::memory::MemoryCache;
+use gateway_actors::cache::semantic::backfill::EmbeddingBackfill;
 use gateway_actors::cache::semantic::index::Index;
-use gateway_actors::cache::semantic::search::Meanings;
+use gateway_actors::cache::semantic::search::SemanticSearch;
 use gateway_actors::cache::shadow::Shadow;
-use gateway_actors::cache::single_flight::Flights;
+use gateway_actors::cache::single_flight::SingleFlight;
 use gateway_actors::embed::pool::EmbedPool;
 use gateway_actors::fleet::redis_link::RedisLink;
 use gateway_actors::keys::encryption::MasterKey;
-use gateway_actors::limits::admission::Doorkeeper;
+use gateway_actors::limits::admission::RateLimiter;
 use gateway_actors::limits::in_flight::InFlight;
-use gateway_actors::limits::local_rate::KeyedRateLimiter;
+use gateway_actors::limits::local_rate::AddressRateLimiter;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::money::prices::{ModelTable, Price, PriceTable};
 use gateway_actors::providers::actor::ProviderActor;
 use gateway_actors::providers::upstream::Outbound;
-use gateway_actors::request::reserve_budget::{BudgetRules, Treasury};
+use gateway_actors::request::reserve_budget::{BudgetRules, Budgets};
 use gateway_actors::request::router::{RouterActor, Routing};
 use gateway_actors::routing::{self, Plan};
 use gateway_actors::runtime::mailbox::Mailbox;
@@ -50,7 +50,7 @@ use super::memory;
 use super::pulse::{self, Pulses};
 use super::shutdown::{self, Phase, Signals};
 use super::startup;
-use super::state::{Shared, Worker};
+use super::state::{AppState, Worker};
 use super::ways_out;
 use crate::admin::{AdminAuth, AdminState};
 use crate::api::config_cache::ConfigCache;
@@ -126,7 +126,7 @@ async fn assemble(
     phase: watch::Receiver<Phase>,
     ledger: Arc<Ledger>,
     metrics: Arc<Metrics>,
-) -> Result<Shared, Box<dyn Error>> {
+) -> Result<AppState, Box<dyn Error>> {
     let out = Outbound::new(config.proxies.clone())?;
     let master_key = match &config.master_key {
         Some(key) => MasterKey::from_hex_or_base64(key.expose())?,
@@ -134,7 +134,7 @@ async fn assemble(
     };
     let key_stats = stats("key_registry", "control", &config.actors.key_registry);
     let ledger_stats = stats("budget_ledger", "control", &config.actors.budget_ledger);
-    let limit_stats = stats("limit_keeper", "control", &config.actors.limit_keeper);
+    let limit_stats = stats("redis_limiter", "control", &config.actors.redis_limiter);
     let redis = match config.redis.url.as_str() {
         "" => None,
         url => {
@@ -144,11 +144,11 @@ async fn assemble(
     };
     let redis_state = redis.as_ref().map(|links| (links.limits.state().clone(), links.answers.state().clone()));
     let cache_stats = stats("cache", "control", &config.actors.cache.actor());
-    let shelf = Arc::new(Shelf::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
+    let memory = Arc::new(MemoryCache::new(config.cache.max_bytes, config.cache.max_entry_bytes)?);
     let index = Arc::new(Index::new(config.cache.semantic.max_questions));
     let shadow = Arc::new(Shadow::new(config.cache.semantic.shadow_rules()));
     let setup = ControlSetup {
-        shelf: shelf.clone(),
+        memory: memory.clone(),
         index: index.clone(),
         shadow: shadow.clone(),
         cache_stats: cache_stats.clone(),
@@ -162,10 +162,10 @@ async fn assemble(
         redis,
         limit_stats: limit_stats.clone(),
     };
-    let Control { key_registry, keys, limits, limit_keeper, cache, budget_ledger } =
+    let Control { key_registry, keys, limits, redis_limiter, cache, budget_ledger } =
         system::start(&control.handle(), setup).await?;
     let key_registry = mailbox(key_registry, key_stats.clone(), &config.actors.key_registry);
-    let treasury = Treasury {
+    let budgets = Budgets {
         ledger,
         mailbox: mailbox(budget_ledger, ledger_stats.clone(), &config.actors.budget_ledger),
         rules: BudgetRules {
@@ -178,32 +178,33 @@ async fn assemble(
         },
     };
     let mut actors = vec![key_stats, ledger_stats];
-    actors.extend(treasury.ledger.counter.stats());
-    let doorkeeper = Doorkeeper {
-        keeper: limit_keeper.map(|keeper| mailbox(keeper, limit_stats.clone(), &config.actors.limit_keeper)),
+    actors.extend(budgets.ledger.counter.stats());
+    let rate_limiter = RateLimiter {
+        redis_limiter: redis_limiter
+            .map(|redis_limiter| mailbox(redis_limiter, limit_stats.clone(), &config.actors.redis_limiter)),
         refuse_when_away: config.limits.refuse_without_redis,
     };
-    if doorkeeper.keeper.is_some() {
+    if rate_limiter.redis_limiter.is_some() {
         actors.extend([limit_stats, cache_stats.clone()]);
     }
     let cache = cache.map(|actor| mailbox(actor, cache_stats, &config.actors.cache.actor()));
-    let meanings = config.cache.semantic.embed_settings(config.actors.cache).map(|settings| Meanings {
+    let semantic = config.cache.semantic.embed_settings(config.actors.cache).map(|settings| SemanticSearch {
         index,
         pool: EmbedPool::start(settings),
         metrics: metrics.clone(),
         shadow,
     });
     let cache = AnswerCache {
-        shelf,
+        memory,
         coalesces: config.cache.coalesce,
         most_entry_bytes: config.cache.max_entry_bytes,
         metrics: metrics.clone(),
-        flights: Flights::default(),
-        late: meanings.clone().map(|meanings| Latecomers::start(meanings, cache.clone())),
-        meanings,
+        single_flight: SingleFlight::default(),
+        backfill: semantic.clone().map(|semantic| EmbeddingBackfill::start(semantic, cache.clone())),
+        semantic,
         actor: cache,
     };
-    actors.extend(cache.meanings.as_ref().map(|meanings| meanings.pool.stats().clone()));
+    actors.extend(cache.semantic.as_ref().map(|semantic| semantic.pool.stats().clone()));
 
     let catalogue = config.catalogue();
     let outbound = ways_out::to_providers(&catalogue, &out, &config.proxies)?;
@@ -218,7 +219,7 @@ async fn assemble(
     let routing = Arc::new(Routing {
         catalogue,
         providers,
-        treasury,
+        budgets,
         cache: Arc::new(cache),
         max_total_attempts: config.routing.max_total_attempts,
         outbound,
@@ -244,17 +245,17 @@ async fn assemble(
 
     let plans = saved_plans(&config)?;
     let default_plan = plans.get(&config.routing.default_config).cloned().unwrap_or_default();
-    Ok(Shared {
+    Ok(AppState {
         keys,
         in_flight,
         bodies: config.server.bodies(),
         metrics,
         routing,
         limits,
-        doorkeeper,
+        rate_limiter,
         redis: redis_state,
         ip_limiter: address_limit(config.server.ip_rate_limit_per_minute),
-        admin_guesses: address_limit(config.server.admin_guesses_per_minute),
+        admin_attempts: address_limit(config.server.admin_attempts_per_minute),
         proxies: config.server.proxies(),
         default_plan,
         plans,
@@ -268,8 +269,8 @@ async fn assemble(
     })
 }
 
-fn address_limit(per_minute: u32) -> Option<KeyedRateLimiter> {
-    (per_minute > 0).then(|| KeyedRateLimiter::per_minute(per_minute))
+fn address_limit(per_minute: u32) -> Option<AddressRateLimiter> {
+    (per_minute > 0).then(|| AddressRateLimiter::per_minute(per_minute))
 }
 
 /// Opens the usage journal of this process.
@@ -334,7 +335,7 @@ fn saved_plans(config: &Config) -> Result<HashMap<String, Arc<Plan>>, String> {
 }
 
 /// The state of the current worker thread: the factory runs once for each of a thread's sockets, its router starts once.
-fn worker_of_this_thread(shared: &Arc<Shared>) -> Arc<Worker> {
+fn worker_of_this_thread(shared: &Arc<AppState>) -> Arc<Worker> {
     thread_local! {
         static WORKER: OnceCell<Arc<Worker>> = const { OnceCell::new() };
     }
@@ -365,15 +366,15 @@ async fn give_memory_back() {
 }
 
 /// Drops the limits of addresses that have not been seen for a while, and questions whose answers have expired.
-async fn forget_what_is_over(shared: Arc<Shared>) {
+async fn forget_what_is_over(shared: Arc<AppState>) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     loop {
         minute.tick().await;
-        for limiter in [&shared.ip_limiter, &shared.admin_guesses].into_iter().flatten() {
+        for limiter in [&shared.ip_limiter, &shared.admin_attempts].into_iter().flatten() {
             limiter.forget_idle();
         }
-        if let Some(meanings) = &shared.routing.cache.meanings {
-            meanings.index.expire(seconds());
+        if let Some(semantic) = &shared.routing.cache.semantic {
+            semantic.index.expire(seconds());
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::state::Shared;
+use super::state::AppState;
 
 /// How long after the drain time the process may still end what it has cut.
 const CUT_TIME: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ pub async fn on_signal(
     mut signals: Signals,
     server: ServerHandle,
     phase: watch::Sender<Phase>,
-    shared: Arc<Shared>,
+    shared: Arc<AppState>,
 ) -> ExitCode {
     let ended = tokio::select! {
         () = signals.next() => None,
@@ -92,10 +92,10 @@ pub async fn on_signal(
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
         last = drain(&server, &phase, &shared) => {
-            shared.routing.treasury.ledger.counter.finish(LAST_COUNTS).await;
+            shared.routing.budgets.ledger.counter.finish(LAST_COUNTS).await;
             close_ledger(&shared, last).await;
-            if let Some(meanings) = &shared.routing.cache.meanings {
-                meanings.pool.close().await;
+            if let Some(semantic) = &shared.routing.cache.semantic {
+                semantic.pool.close().await;
             }
             match ended {
                 None => {
@@ -117,9 +117,9 @@ pub async fn on_signal(
 
 /// Writes the usage rows that wait, within what is left of the drain time; what the store does not take by then stays in
 /// the journal for the next start.
-async fn close_ledger(shared: &Shared, last: Instant) {
+async fn close_ledger(shared: &AppState, last: Instant) {
     let left = last.saturating_duration_since(Instant::now()).max(LEAST_CLOSE_TIME);
-    match shared.routing.treasury.mailbox.within(left).ask(Close).await {
+    match shared.routing.budgets.mailbox.within(left).ask(Close).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::warn!("usage rows stay in the journal: {error}"),
         Err(error) => log::warn!("usage rows stay in the journal: {error}"),
@@ -127,7 +127,7 @@ async fn close_ledger(shared: &Shared, last: Instant) {
 }
 
 /// Waits for what is under way; gives when the drain time ends.
-async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &Shared) -> Instant {
+async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &AppState) -> Instant {
     let settings = &shared.config.server;
     // Load balancers see the readiness before the listener closes.
     sleep(Duration::from_millis(settings.drain_delay_ms)).await;

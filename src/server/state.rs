@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 use gateway_actors::fleet::redis_link::RedisState;
 use gateway_actors::keys::registry::KeyRegistry;
 use gateway_actors::keys::table::KeyTable;
-use gateway_actors::limits::admission::Doorkeeper;
+use gateway_actors::limits::admission::RateLimiter;
 use gateway_actors::limits::in_flight::InFlight;
-use gateway_actors::limits::limit_table::SharedLimitBook;
-use gateway_actors::limits::local_rate::KeyedRateLimiter;
+use gateway_actors::limits::limit_table::SharedLimitTable;
+use gateway_actors::limits::local_rate::AddressRateLimiter;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::request::router::{RouterActor, Routing};
 use gateway_actors::routing::Plan;
@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::config::proxies::TrustedProxies;
 
 /// What all worker threads share.
-pub struct Shared {
+pub struct AppState {
     /// The configuration in force.
     pub config: Config,
     /// The virtual keys.
@@ -41,15 +41,15 @@ pub struct Shared {
     /// Providers and prices.
     pub routing: Arc<Routing>,
     /// The limits of users and teams.
-    pub limits: SharedLimitBook,
+    pub limits: SharedLimitTable,
     /// Who lets requests through their limits.
-    pub doorkeeper: Doorkeeper,
+    pub rate_limiter: RateLimiter,
     /// Whether Redis answers, where there is one: for limits and announcements, and for answers.
     pub redis: Option<(RedisState, RedisState)>,
     /// The request limit of each client address, if there is one.
-    pub ip_limiter: Option<KeyedRateLimiter>,
+    pub ip_limiter: Option<AddressRateLimiter>,
     /// The limit of wrong admin tokens of each client address, if there is one.
-    pub admin_guesses: Option<KeyedRateLimiter>,
+    pub admin_attempts: Option<AddressRateLimiter>,
     /// The proxies whose `x-forwarded-for` is believed.
     pub proxies: TrustedProxies,
     /// The plan of a request that brings no config and whose key has none.
@@ -73,12 +73,12 @@ pub struct Shared {
 /// What one worker thread's handlers use.
 pub struct Worker {
     /// What all threads share.
-    pub shared: Arc<Shared>,
+    pub shared: Arc<AppState>,
     /// This thread's router.
     pub router: Mailbox<RouterActor>,
 }
 
-impl Shared {
+impl AppState {
     /// Every actor's counters.
     pub fn actors(&self) -> Vec<Arc<ActorStats>> {
         self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -87,9 +87,9 @@ impl Shared {
     /// Waits until an actor has ended without which the process is of no use, and that cannot be started again: what it
     /// held would be lost. Gives its name.
     pub async fn essential_actor_ended(&self) -> &'static str {
-        let keeper = async {
-            match &self.doorkeeper.keeper {
-                Some(keeper) => keeper.ended().await,
+        let redis_limiter = async {
+            match &self.rate_limiter.redis_limiter {
+                Some(redis_limiter) => redis_limiter.ended().await,
                 None => std::future::pending().await,
             }
         };
@@ -101,8 +101,8 @@ impl Shared {
         };
         tokio::select! {
             () = self.key_registry.ended() => "key_registry",
-            () = self.routing.treasury.mailbox.ended() => "budget_ledger",
-            () = keeper => "limit_keeper",
+            () = self.routing.budgets.mailbox.ended() => "budget_ledger",
+            () = redis_limiter => "redis_limiter",
             () = cache => "cache",
         }
     }

@@ -174,7 +174,7 @@ async fn j24_what_is_no_http_is_answered_and_counted() {
 /// L-1: guesses of the admin token are limited by default; who has it is let in.
 #[tokio::test]
 async fn l1_guesses_of_the_admin_token_are_limited() {
-    let gateway = Setup::new().set("server.admin_guesses_per_minute", 3).start().await;
+    let gateway = Setup::new().set("server.admin_attempts_per_minute", 3).start().await;
     let guess = async || gateway.ask(Request::get("/admin/virtual-keys").key("guess")).await;
     for _ in 0..3 {
         guess().await.expect(401);

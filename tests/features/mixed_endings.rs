@@ -39,7 +39,7 @@ fn reply(body: &Value) -> Reply {
 }
 
 /// One request of a storm and what its client saw.
-struct Asked {
+struct StormRequest {
     ending: &'static str,
     gateway: usize,
     /// The status of the whole answer; none where the client left, or the gateway was gone.
@@ -88,7 +88,7 @@ async fn ask(
     key: &str,
     at: (usize, &Gateway),
     random: (u64, Option<u64>),
-) -> Asked {
+) -> StormRequest {
     let ((gateway, Gateway { address, .. }), (delay, leaves)) = (at, random);
     let mut body = json!({ "model": "gpt-4o-mini", "max_tokens": 15,
                            "messages": [{ "role": "user", "content": format!("{ending} {number}") }] });
@@ -99,7 +99,7 @@ async fn ask(
     tokio::time::sleep(Duration::from_millis(delay)).await;
     let patience = leaves.map_or(Duration::from_secs(60), Duration::from_millis);
     let answer = tokio::time::timeout(patience, request.try_status(*address)).await;
-    Asked { ending, gateway, status: answer.as_ref().ok().copied().flatten(), left: answer.is_err() }
+    StormRequest { ending, gateway, status: answer.as_ref().ok().copied().flatten(), left: answer.is_err() }
 }
 
 /// The figures of the three budgets, once nothing is under way and nothing is leased.
@@ -115,7 +115,7 @@ async fn settled(gateway: &Gateway) -> Vec<i128> {
 }
 
 /// What a request must have in the usage log, by what its client saw of a gateway that lives.
-fn check(number: usize, asked: &Asked, rows: &[Row], seen: usize) -> Result<(), String> {
+fn check(number: usize, asked: &StormRequest, rows: &[Row], seen: usize) -> Result<(), String> {
     let told = || {
         let rows: Vec<_> = rows.iter().map(|row| format!("{} {}", row.status, row.cost)).collect();
         format!("{number} {}: status {:?}, left {}, seen {seen}: {rows:?}", asked.ending, asked.status, asked.left)

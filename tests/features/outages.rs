@@ -215,7 +215,7 @@ async fn g3_a_mistake_ends_the_start_at_once() {
 }
 
 /// One request and what became of it.
-struct Seen {
+struct Observed {
     status: u16,
     code: Value,
     time: Duration,
@@ -225,7 +225,7 @@ struct Seen {
 struct Load {
     stop: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<Vec<Seen>>>,
+    clients: Vec<JoinHandle<Vec<Observed>>>,
 }
 
 impl Load {
@@ -243,7 +243,7 @@ impl Load {
                         assert_eq!(answer.header("retry-after"), Some("1"), "{}", answer.text());
                         assert_eq!(answer.header("x-should-retry"), Some("true"), "{}", answer.text());
                     }
-                    seen.push(Seen { status: answer.status, code: answer.json()["error"]["code"].clone(), time });
+                    seen.push(Observed { status: answer.status, code: answer.json()["error"]["code"].clone(), time });
                     asked.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -255,7 +255,7 @@ impl Load {
     }
 
     /// Stops the clients once they have asked so often.
-    async fn end_after(self, requests: usize) -> Vec<Seen> {
+    async fn end_after(self, requests: usize) -> Vec<Observed> {
         let enough = async {
             while self.asked.load(Ordering::Relaxed) < requests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -271,23 +271,23 @@ impl Load {
     }
 }
 
-fn served(seen: &[Seen]) -> i64 {
+fn served(seen: &[Observed]) -> i64 {
     seen.iter().filter(|seen| seen.status == 200).count() as i64
 }
 
-fn all_are(seen: &[Seen], what: &str, wanted: impl Fn(&Seen) -> bool) {
+fn all_are(seen: &[Observed], what: &str, wanted: impl Fn(&Observed) -> bool) {
     if let Some(other) = seen.iter().find(|seen| !wanted(seen)) {
         panic!("{what}: {} {} after {:?}", other.status, other.code, other.time);
     }
 }
 
 /// Nobody waits for the server's own time limits.
-fn none_waited(what: &str, seen: &[Seen]) {
+fn none_waited(what: &str, seen: &[Observed]) {
     all_are(seen, what, |seen| seen.time < Duration::from_secs(2));
 }
 
 /// Nearly nobody waits longer than a silent store is given; the machine may be busy.
-fn hardly_any_waited(what: &str, seen: &[Seen]) {
+fn hardly_any_waited(what: &str, seen: &[Observed]) {
     none_waited(what, seen);
     let long = seen.iter().filter(|seen| seen.time > Duration::from_millis(250)).count();
     assert!(long * 10 <= seen.len(), "{what}: {long} of {}", seen.len());
@@ -367,7 +367,7 @@ async fn under_load(postgres: Troubled, trouble: Trouble) {
         all_are(seen, what, |seen| seen.status == 200);
         hardly_any_waited(what, seen);
     }
-    let unknown = |seen: &Seen| seen.status == 429 && seen.code == "budget_unknown";
+    let unknown = |seen: &Observed| seen.status == 429 && seen.code == "budget_unknown";
     all_are(&of_poor, "little leased", |seen| seen.status == 200 || unknown(seen));
     if trouble == Trouble::Slow {
         none_waited("little leased", &of_poor);

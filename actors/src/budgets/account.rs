@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::demand::Demand;
 use crate::clock::Moment;
 use crate::money::amount::PicoUsd;
-use crate::money::period::{BudgetPeriod, Stretch};
+use crate::money::period::{BudgetPeriod, PeriodWindow};
 use crate::scope::Scope;
 
 /// How long the store's word that a budget is used up is believed without asking again.
@@ -17,20 +17,20 @@ const BELIEVED: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Account {
     scope: Scope,
-    stretch: Stretch,
+    window: PeriodWindow,
     state: Mutex<State>,
     demand: Demand,
 }
 
 /// What a budget allows at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct BudgetLimit {
     /// The limit.
     pub limit: PicoUsd,
     /// How often it begins anew.
     pub period: BudgetPeriod,
     /// The stretch of time that a request of now counts in.
-    pub stretch: Stretch,
+    pub window: PeriodWindow,
 }
 
 /// A budget as `GET /admin/budgets` shows it.
@@ -57,7 +57,7 @@ pub struct Shortage {
 
 /// What the store says of a budget after it was asked for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct LeaseGrant {
     /// What was added to this process' slice.
     pub added: PicoUsd,
     /// All that this process may spend by the store, with what was added.
@@ -84,10 +84,10 @@ pub(super) struct State {
 
 impl Account {
     /// A budget without any slice.
-    pub fn new(scope: Scope, terms: &Terms) -> Self {
+    pub fn new(scope: Scope, budget: &BudgetLimit) -> Self {
         let (zero, now) = (PicoUsd::default(), Moment::now());
         let state = State {
-            limit: terms.limit,
+            limit: budget.limit,
             spent_in_store: zero,
             unwritten: zero,
             reserved: zero,
@@ -96,7 +96,7 @@ impl Account {
             used_up: None,
             last_use: now,
         };
-        Self { scope, stretch: terms.stretch.clone(), state: Mutex::new(state), demand: Demand::default() }
+        Self { scope, window: budget.window.clone(), state: Mutex::new(state), demand: Demand::default() }
     }
 
     /// Whose budget it is.
@@ -105,8 +105,8 @@ impl Account {
     }
 
     /// The stretch of time that it is for.
-    pub fn stretch(&self) -> &Stretch {
-        &self.stretch
+    pub fn window(&self) -> &PeriodWindow {
+        &self.window
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -125,7 +125,7 @@ impl Account {
     }
 
     /// Takes in what the store granted.
-    pub fn granted(&self, granted: Granted, asked: PicoUsd, now: Moment) {
+    pub fn granted(&self, granted: LeaseGrant, asked: PicoUsd, now: Moment) {
         let mut state = self.lock();
         if granted.total == granted.added {
             // Whatever was there is no longer this process' own.

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use foldhash::HashMap;
 
-use super::account::{Account, Terms};
+use super::account::{Account, BudgetLimit};
 use super::reservation::Claim;
 use crate::clock::Moment;
 use crate::keys::virtual_key::VirtualKey;
 use crate::money::amount::PicoUsd;
-use crate::money::period::{BudgetPeriod, Stretch};
+use crate::money::period::{BudgetPeriod, PeriodWindow};
 use crate::scope::{BudgetName, Scope, ScopeKind};
 use crate::usage::charge::Charge;
 
@@ -50,8 +50,8 @@ impl Accounts {
     }
 
     /// The stretch of time that `now` falls into.
-    pub fn stretch(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<Stretch> {
-        self.calendar.stretch(period, now)
+    pub fn window(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<PeriodWindow> {
+        self.calendar.window(period, now)
     }
 
     /// The budgets that a request of this key must fit into: none where nothing limits it.
@@ -59,8 +59,8 @@ impl Accounts {
         let limits = self.limits.load();
         let mut claims = Vec::new();
         let mut claim = |kind, id: &str, limit, period| {
-            let terms = Terms { limit, period, stretch: (*self.stretch(period, now)).clone() };
-            claims.push(Claim { account: self.account(Scope::new(kind, id), &terms), terms });
+            let budget = BudgetLimit { limit, period, window: (*self.window(period, now)).clone() };
+            claims.push(Claim { account: self.account(Scope::new(kind, id), &budget), budget });
         };
         if let Some(limit) = key.budget_limit_usd {
             claim(ScopeKind::Key, &key.id_text, limit.into(), key.budget_period);
@@ -79,9 +79,9 @@ impl Accounts {
 
     /// Where a request of this key that begins now is added up.
     pub fn charges(&self, key: &VirtualKey, now: DateTime<Utc>) -> Vec<Charge> {
-        let month = || self.stretch(BudgetPeriod::Month, now).name.clone();
+        let month = || self.window(BudgetPeriod::Month, now).name.clone();
         let mut charges = Vec::with_capacity(3);
-        let period = self.stretch(key.budget_period, now).name.clone();
+        let period = self.window(key.budget_period, now).name.clone();
         charges.push(Charge { scope: Scope::new(ScopeKind::Key, key.id_text.clone()), period });
         for (kind, id) in [(ScopeKind::User, &key.user_id), (ScopeKind::Team, &key.team_id)] {
             if let Some(id) = id.as_deref() {
@@ -114,33 +114,33 @@ impl Accounts {
         self.accounts.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    pub(super) fn account(&self, scope: Scope, terms: &Terms) -> Arc<Account> {
-        let key = (scope, terms.stretch.name.clone());
+    pub(super) fn account(&self, scope: Scope, budget: &BudgetLimit) -> Arc<Account> {
+        let key = (scope, budget.window.name.clone());
         if let Some(account) = self.get(&key) {
             return account;
         }
         let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
         let scope = key.0.clone();
-        accounts.entry(key).or_insert_with(|| Arc::new(Account::new(scope, terms))).clone()
+        accounts.entry(key).or_insert_with(|| Arc::new(Account::new(scope, budget))).clone()
     }
 }
 
 /// The current day, week and month, worked out once for each.
 struct Calendar {
     zone: Tz,
-    stretches: [(BudgetPeriod, ArcSwap<Stretch>); 4],
+    windows: [(BudgetPeriod, ArcSwap<PeriodWindow>); 4],
 }
 
 impl Calendar {
     fn new(zone: Tz) -> Self {
         let now = Utc::now();
         let cell = |period: BudgetPeriod| (period, ArcSwap::from_pointee(period.at(now, zone)));
-        let stretches = [BudgetPeriod::Total, BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(cell);
-        Self { zone, stretches }
+        let windows = [BudgetPeriod::Total, BudgetPeriod::Day, BudgetPeriod::Week, BudgetPeriod::Month].map(cell);
+        Self { zone, windows }
     }
 
-    fn stretch(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<Stretch> {
-        let Some((_, cell)) = self.stretches.iter().find(|(of, _)| *of == period) else {
+    fn window(&self, period: BudgetPeriod, now: DateTime<Utc>) -> Arc<PeriodWindow> {
+        let Some((_, cell)) = self.windows.iter().find(|(of, _)| *of == period) else {
             return Arc::new(period.at(now, self.zone));
         };
         let current = cell.load_full();
@@ -193,7 +193,7 @@ mod tests {
             ),
         ] {
             let accounts = Accounts::new(zone);
-            let name = |period, moment| accounts.stretch(period, at(moment)).name.clone();
+            let name = |period, moment| accounts.window(period, at(moment)).name.clone();
             for _ in 0..2 {
                 assert_eq!(&*name(BudgetPeriod::Day, before), day.0, "{zone}");
                 assert_eq!(&*name(BudgetPeriod::Day, after), day.1, "{zone}");

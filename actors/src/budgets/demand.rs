@@ -10,11 +10,11 @@ use crate::money::amount::PicoUsd;
 #[derive(Debug, Default)]
 pub struct Demand {
     asking: tokio::sync::Mutex<()>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingDemand>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct PendingDemand {
     amount: PicoUsd,
     /// How often the store was asked.
     round: u64,
@@ -36,7 +36,7 @@ impl Demand {
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Waiting) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut PendingDemand) -> T) -> T {
         work(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -9,15 +9,15 @@ use arc_swap::ArcSwap;
 use chrono_tz::Tz;
 
 use super::accounts::Accounts;
-use super::reservation::{Claim, Refusal, Reservation};
+use super::reservation::{BudgetExceeded, Claim, Reservation};
 use crate::clock::Moment;
 use crate::db::health::StoreHealth;
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
 use crate::money::prices::{ModelTable, Price, PriceTable};
 use crate::runtime::throttle::Throttle;
-use crate::usage::journal::{Journal, Written};
-use crate::usage::outbox::{Counts, Outbox, Waiting};
+use crate::usage::journal::{Journal, JournalPosition};
+use crate::usage::outbox::{Counts, Outbox, PendingRow};
 use crate::usage::row::UsageRow;
 use crate::usage::token_count::CounterPool;
 
@@ -103,7 +103,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Which budget is short, and whether the store may have more.
-    pub fn reserve(&self, claims: Vec<Claim>, amount: PicoUsd) -> Result<Reservation, Box<Refusal>> {
+    pub fn reserve(&self, claims: Vec<Claim>, amount: PicoUsd) -> Result<Reservation, Box<BudgetExceeded>> {
         Reservation::take(claims, amount, Moment::now())
     }
 
@@ -113,26 +113,26 @@ impl Ledger {
     }
 
     /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
-    pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<Written>) {
+    pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<JournalPosition>) {
         let line = match row.to_line() {
             Ok(line) => line,
             Err(error) => return log::error!("usage row {}: {error}", row.id),
         };
         let written = match (self.journal.append(&line).inspect_err(|error| self.complain(error)), provisional) {
             (Ok(written), provisional) => {
-                provisional.into_iter().for_each(Written::stored);
+                provisional.into_iter().for_each(JournalPosition::stored);
                 Some(written)
             }
             (Err(_), provisional) => provisional,
         };
-        if !self.outbox().add(Waiting { row, written }) {
+        if !self.outbox().add(PendingRow { row, written }) {
             log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
         }
     }
 
     /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
     /// keeps the last line of an id: this one, if nobody came to [`book`](Self::book) the counted row.
-    pub fn book_provisionally(&self, row: &UsageRow) -> Option<Written> {
+    pub fn book_provisionally(&self, row: &UsageRow) -> Option<JournalPosition> {
         let line = row.to_line().map_err(std::io::Error::other);
         let written = line.and_then(|line| self.journal.append(&line));
         written.inspect_err(|error| self.complain(error)).ok()
@@ -198,7 +198,7 @@ impl Ledger {
     }
 
     /// Takes all rows out of memory.
-    pub(crate) fn take(&self) -> Vec<Waiting> {
+    pub(crate) fn take(&self) -> Vec<PendingRow> {
         self.outbox().take()
     }
 
@@ -206,7 +206,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Where the journal cannot be read; those rows are then tried after all others.
-    pub(crate) fn take_spilled(&self) -> std::io::Result<Option<Vec<Waiting>>> {
+    pub(crate) fn take_spilled(&self) -> std::io::Result<Option<Vec<PendingRow>>> {
         let Some(spilled) = self.outbox().take_spilled() else { return Ok(None) };
         match spilled.read() {
             Ok((rows, unreadable)) => {
@@ -214,7 +214,7 @@ impl Ledger {
                 if unreadable > 0 {
                     log::error!("usage journal: {unreadable} rows cannot be read");
                 }
-                let waiting = |(row, written)| Waiting { row: Box::new(row), written: Some(written) };
+                let waiting = |(row, written)| PendingRow { row: Box::new(row), written: Some(written) };
                 Ok(Some(rows.into_iter().map(waiting).collect()))
             }
             Err(error) => {
@@ -225,7 +225,7 @@ impl Ledger {
     }
 
     /// Puts rows back that the store did not take; the journal gets those that it does not have yet.
-    pub(crate) fn put_back(&self, mut rows: Vec<Waiting>) {
+    pub(crate) fn put_back(&self, mut rows: Vec<PendingRow>) {
         for waiting in rows.iter_mut().filter(|waiting| waiting.written.is_none()) {
             let Ok(line) = waiting.row.to_line() else { continue };
             match self.journal.append(&line) {
@@ -240,8 +240,8 @@ impl Ledger {
     }
 
     /// Sets a row aside that the store refuses: the journal keeps it for the next start.
-    pub(crate) fn set_aside(&self, waiting: Waiting) {
-        let Waiting { row, written } = waiting;
+    pub(crate) fn set_aside(&self, waiting: PendingRow) {
+        let PendingRow { row, written } = waiting;
         // What is not told to be stored keeps its file.
         let is_kept = written.is_some() || self.book_provisionally(&row).is_some();
         self.outbox().set_aside(is_kept);
@@ -253,9 +253,9 @@ impl Ledger {
     }
 
     /// Notes that the store has some rows that were taken out.
-    pub(crate) fn stored(&self, rows: Vec<Waiting>) {
+    pub(crate) fn stored(&self, rows: Vec<PendingRow>) {
         self.outbox().stored(rows.len());
-        rows.into_iter().filter_map(|waiting| waiting.written).for_each(Written::stored);
+        rows.into_iter().filter_map(|waiting| waiting.written).for_each(JournalPosition::stored);
     }
 
     pub(crate) fn journal(&self) -> &Journal {

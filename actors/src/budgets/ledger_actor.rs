@@ -29,7 +29,7 @@ use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
 use crate::scope::{BudgetName, Scope};
 
-use alert_webhook::Courier;
+use alert_webhook::AlertSender;
 
 pub use alert_webhook::Webhook;
 pub use messages::{
@@ -68,7 +68,7 @@ impl LedgerSettings {
 }
 
 /// What the actor works with; shared with the futures of its messages.
-struct Book {
+struct LedgerState {
     ledger: SharedLedger,
     store: Rc<Store>,
     settings: LedgerSettings,
@@ -89,7 +89,7 @@ struct Book {
     abandoned: RefCell<HashSet<String>>,
     /// Processes that left rows which the store refuses; the next start tries them again.
     refused: RefCell<HashSet<String>>,
-    courier: Option<Courier>,
+    alert_sender: Option<AlertSender>,
     /// Up to where changes of limits and prices were read; locked while they are.
     seen: tokio::sync::Mutex<Option<Mark>>,
     /// The same when old rows were last removed.
@@ -101,7 +101,7 @@ struct Book {
 
 /// The actor. Its messages run beside each other; what they must not do at once, the store orders.
 pub struct BudgetLedger {
-    book: Rc<Book>,
+    state: Rc<LedgerState>,
 }
 
 impl BudgetLedger {
@@ -116,10 +116,10 @@ impl BudgetLedger {
         announcer: Announcer,
         stats: Arc<ActorStats>,
     ) -> Result<Addr<Self>, StoreError> {
-        let book = Rc::new(Book {
+        let state = Rc::new(LedgerState {
             ledger,
             store,
-            courier: settings.webhook.clone().map(Courier::new),
+            alert_sender: settings.webhook.clone().map(AlertSender::new),
             settings,
             stats,
             flushing: tokio::sync::Mutex::default(),
@@ -135,13 +135,13 @@ impl BudgetLedger {
             told: RefCell::default(),
             announcer,
         });
-        book.seed_prices().await?;
-        match book.take_up_orphans().await {
+        state.seed_prices().await?;
+        match state.take_up_orphans().await {
             Err(error) if error.is_away() => return Err(error),
-            taken => book.note("left journals", taken),
+            taken => state.note("left journals", taken),
         }
-        book.refresh().await?;
-        Ok(Self { book }.start())
+        state.refresh().await?;
+        Ok(Self { state }.start())
     }
 }
 
@@ -152,36 +152,36 @@ impl Actor for BudgetLedger {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let book = self.book.clone();
-        ctx.run_interval(self.book.settings.flush, move |_, _| {
-            let book = book.clone();
-            actix::spawn(async move { book.note("usage rows", book.flush().await) });
+        let state = self.state.clone();
+        ctx.run_interval(self.state.settings.flush, move |_, _| {
+            let state = state.clone();
+            actix::spawn(async move { state.note("usage rows", state.flush().await) });
         });
-        let prune = |book: &Rc<Book>| {
-            let book = book.clone();
+        let prune = |state: &Rc<LedgerState>| {
+            let state = state.clone();
             actix::spawn(async move {
-                book.note("old rows", book.prune(SystemTime::now()).await);
-                book.note("old changes", book.forget_changes().await);
+                state.note("old rows", state.prune(SystemTime::now()).await);
+                state.note("old changes", state.forget_changes().await);
             });
         };
-        prune(&self.book);
-        ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.book));
-        if self.book.courier.is_some() {
-            let book = self.book.clone();
+        prune(&self.state);
+        ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.state));
+        if self.state.alert_sender.is_some() {
+            let state = self.state.clone();
             ctx.run_interval(alert_webhook::LOOK, move |_, _| {
-                let book = book.clone();
+                let state = state.clone();
                 // Spawned, so that a receiver that is slow holds nothing up.
                 actix::spawn(async move {
-                    if let Some(courier) = &book.courier {
-                        book.deliver_alerts(courier).await;
+                    if let Some(alert_sender) = &state.alert_sender {
+                        state.deliver_alerts(alert_sender).await;
                     }
                 });
             });
         }
-        let book = self.book.clone();
-        ctx.run_interval(self.book.settings.refresh, move |_, _| {
-            let book = book.clone();
-            actix::spawn(async move { book.keep_house().await });
+        let state = self.state.clone();
+        ctx.run_interval(self.state.settings.refresh, move |_, _| {
+            let state = state.clone();
+            actix::spawn(async move { state.keep_house().await });
         });
     }
 }
@@ -192,12 +192,12 @@ impl Handler<Refresh> for BudgetLedger {
     type Result = ();
 
     fn handle(&mut self, Refresh: Refresh, _: &mut Context<Self>) {
-        let book = self.book.clone();
-        actix::spawn(async move { book.note("limits and prices", book.refresh().await) });
+        let state = self.state.clone();
+        actix::spawn(async move { state.note("limits and prices", state.refresh().await) });
     }
 }
 
-impl Book {
+impl LedgerState {
     /// Shows a failure in `GET /admin/actors`, and once in the log; that the store is away it tells by itself.
     fn note<T>(&self, work: &str, result: Result<T, StoreError>) {
         let mut told = self.told.borrow_mut();
@@ -213,14 +213,14 @@ impl Book {
 
 /// A message whose work is one function of the book.
 macro_rules! handle {
-    ($message:ty => $result:ty, |$book:ident, $name:ident| $work:expr) => {
+    ($message:ty => $result:ty, |$state:ident, $name:ident| $work:expr) => {
         impl Handler<$message> for BudgetLedger {
             type Result = ResponseFuture<$result>;
 
             fn handle(&mut self, $name: $message, _: &mut Context<Self>) -> Self::Result {
-                let $book = self.book.clone();
+                let $state = self.state.clone();
                 Box::pin(async move {
-                    let handling = $book.stats.handling();
+                    let handling = $state.stats.handling();
                     let result: $result = $work.await;
                     if let Err(error) = &result {
                         handling.fail(&error.to_string());
@@ -232,15 +232,15 @@ macro_rules! handle {
     };
 }
 
-handle!(Fund => Result<(), StoreError>, |book, fund| book.fund(fund));
-handle!(SetLimit => Result<(), StoreError>, |book, set| book.set_limit(set));
-handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |book, _list| book.store.budget_figures(book.settings.orphan_lease));
-handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |book, report| book.store.usage_report(report.group, report.from, report.to));
-handle!(ReportSavings => Result<Savings, StoreError>, |book, report| book.store.savings(report.from, report.to));
-handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |book, list| book.store.list_audit(At(i64::MAX), list.most));
-handle!(NoteAudit => Result<(), StoreError>, |book, note| async { book.store.audit(note.action, &note.subject, serde_json::json!({})).await; Ok(()) });
-handle!(SetPrice => Result<(), StoreError>, |book, set| book.set_price(set));
-handle!(Close => Result<(), StoreError>, |book, _close| book.close());
+handle!(Fund => Result<(), StoreError>, |state, fund| state.fund(fund));
+handle!(SetLimit => Result<(), StoreError>, |state, set| state.set_limit(set));
+handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |state, _list| state.store.budget_figures(state.settings.orphan_lease));
+handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |state, report| state.store.usage_report(report.group, report.from, report.to));
+handle!(ReportSavings => Result<Savings, StoreError>, |state, report| state.store.savings(report.from, report.to));
+handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |state, list| state.store.list_audit(At(i64::MAX), list.most));
+handle!(NoteAudit => Result<(), StoreError>, |state, note| async { state.store.audit(note.action, &note.subject, serde_json::json!({})).await; Ok(()) });
+handle!(SetPrice => Result<(), StoreError>, |state, set| state.set_price(set));
+handle!(Close => Result<(), StoreError>, |state, _close| state.close());
 
 /// Money as the store keeps it: whole pico-dollars of one limit.
 fn part(limit: PicoUsd, percent: u32) -> PicoUsd {

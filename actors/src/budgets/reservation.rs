@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::account::{Account, Shortage, Terms};
+use super::account::{Account, BudgetLimit, Shortage};
 use crate::clock::Moment;
 use crate::money::amount::PicoUsd;
 
@@ -12,7 +12,7 @@ pub struct Claim {
     /// The budget.
     pub account: Arc<Account>,
     /// What it allows at the moment.
-    pub terms: Terms,
+    pub budget: BudgetLimit,
 }
 
 /// Money reserved in every budget of a request. Dropping it, on whatever ending, gives it back (B2).
@@ -25,7 +25,7 @@ pub struct Reservation {
 
 /// The first budget that a request does not fit into.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct BudgetExceeded {
     /// The budget.
     pub claim: Claim,
     /// How much it lacks.
@@ -38,12 +38,12 @@ impl Reservation {
     ///
     /// # Errors
     /// Where one of the budgets is short; nothing is then reserved.
-    pub fn take(claims: Vec<Claim>, amount: PicoUsd, now: Moment) -> Result<Self, Box<Refusal>> {
+    pub fn take(claims: Vec<Claim>, amount: PicoUsd, now: Moment) -> Result<Self, Box<BudgetExceeded>> {
         let mut states: Vec<_> = claims.iter().map(|claim| claim.account.lock()).collect();
         for (state, claim) in states.iter_mut().zip(&claims) {
-            state.note_limit(claim.terms.limit);
+            state.note_limit(claim.budget.limit);
             if let Err(shortage) = state.check(amount, now) {
-                return Err(Box::new(Refusal { claim: claim.clone(), shortage }));
+                return Err(Box::new(BudgetExceeded { claim: claim.clone(), shortage }));
             }
         }
         states.iter_mut().for_each(|state| state.reserve(amount, now));

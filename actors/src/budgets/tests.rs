@@ -5,31 +5,31 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::account::{Account, Granted, Terms};
+use super::account::{Account, BudgetLimit, LeaseGrant};
 use super::accounts::Accounts;
 use super::reservation::{Claim, Reservation};
 use crate::clock::Moment;
 use crate::money::amount::PicoUsd;
-use crate::money::period::{BudgetPeriod, Stretch};
+use crate::money::period::{BudgetPeriod, PeriodWindow};
 use crate::scope::{Scope, ScopeKind};
 
 fn usd(picos: i128) -> PicoUsd {
     PicoUsd::from_picos(picos)
 }
 
-fn terms(limit: i128, period: &str) -> Terms {
-    let stretch = Stretch { name: period.into(), start: None, end: None };
-    Terms { limit: usd(limit), period: BudgetPeriod::Month, stretch }
+fn budget(limit: i128, period: &str) -> BudgetLimit {
+    let window = PeriodWindow { name: period.into(), start: None, end: None };
+    BudgetLimit { limit: usd(limit), period: BudgetPeriod::Month, window }
 }
 
-fn account(kind: ScopeKind, terms: &Terms) -> Arc<Account> {
-    Arc::new(Account::new(Scope::new(kind, "a"), terms))
+fn account(kind: ScopeKind, budget: &BudgetLimit) -> Arc<Account> {
+    Arc::new(Account::new(Scope::new(kind, "a"), budget))
 }
 
 /// A grant beside others, for long.
-fn granted(added: i128, spent: i128) -> Granted {
+fn granted(added: i128, spent: i128) -> LeaseGrant {
     let good_until = Moment::now() + Duration::from_secs(3_600);
-    Granted { added: usd(added), total: usd(added + 1_000), spent: usd(spent), good_until }
+    LeaseGrant { added: usd(added), total: usd(added + 1_000), spent: usd(spent), good_until }
 }
 
 /// The store's rule in a few lines: a grant never takes more than the limit leaves beside what is spent and granted.
@@ -40,11 +40,11 @@ struct Model {
 }
 
 impl Model {
-    fn lease(&mut self, replica: usize, want: i128) -> Granted {
+    fn lease(&mut self, replica: usize, want: i128) -> LeaseGrant {
         let free = self.limit - self.spent - self.granted.iter().sum::<i128>();
         let added = want.max(free / 4).min(free).max(0);
         self.granted[replica] += added;
-        Granted { total: usd(self.granted[replica]), ..granted(added, self.spent) }
+        LeaseGrant { total: usd(self.granted[replica]), ..granted(added, self.spent) }
     }
 
     fn write(&mut self, replica: usize, cost: i128) {
@@ -92,17 +92,17 @@ proptest! {
     /// once all requests have ended nothing is reserved and the whole rest can be spent by any replica.
     #[test]
     fn b1_b2_three_replicas_never_exceed_the_limit(steps in prop::collection::vec(step(), 1..200)) {
-        let terms = terms(1_000, "2026-11");
+        let budget = budget(1_000, "2026-11");
         let now = Moment::now();
         let mut store = Model { limit: 1_000, spent: 0, granted: vec![0; 3] };
-        let mut replicas: Vec<Arc<Account>> = (0..3).map(|_| account(ScopeKind::Key, &terms)).collect();
+        let mut replicas: Vec<Arc<Account>> = (0..3).map(|_| account(ScopeKind::Key, &budget)).collect();
         // The rows of each replica's journal that are not in the store.
         let mut journals: Vec<Vec<i128>> = vec![Vec::new(); 3];
         let mut open: Vec<(usize, Reservation)> = Vec::new();
         for step in steps {
             match step {
                 Step::Reserve { replica, amount } => {
-                    let claims = || vec![Claim { account: replicas[replica].clone(), terms: terms.clone() }];
+                    let claims = || vec![Claim { account: replicas[replica].clone(), budget: budget.clone() }];
                     let first = Reservation::take(claims(), usd(amount), now);
                     let taken = first.or_else(|_| {
                         let granted = store.lease(replica, amount);
@@ -134,7 +134,7 @@ proptest! {
                     open.retain(|(of, _)| *of != replica);
                     journals[replica].drain(..).for_each(|cost| store.write(replica, cost));
                     store.granted[replica] = 0;
-                    replicas[replica] = account(ScopeKind::Key, &terms);
+                    replicas[replica] = account(ScopeKind::Key, &budget);
                 }
             }
             let settled = store.spent + journals.iter().flatten().sum::<i128>();
@@ -157,15 +157,15 @@ proptest! {
 /// B1: a request that fits one of its budgets and not the other takes nothing from either.
 #[test]
 fn b1_a_request_fits_all_of_its_budgets_or_takes_from_none() {
-    let (wide, narrow) = (terms(100, "p"), terms(10, "p"));
+    let (wide, narrow) = (budget(100, "p"), budget(10, "p"));
     let (key, team) = (account(ScopeKind::Key, &wide), account(ScopeKind::Team, &narrow));
     let now = Moment::now();
     key.granted(granted(100, 0), usd(0), now);
     team.granted(granted(10, 0), usd(0), now);
     let claims = || {
         vec![
-            Claim { account: key.clone(), terms: wide.clone() },
-            Claim { account: team.clone(), terms: narrow.clone() },
+            Claim { account: key.clone(), budget: wide.clone() },
+            Claim { account: team.clone(), budget: narrow.clone() },
         ]
     };
     let refusal = Reservation::take(claims(), usd(11), now).unwrap_err();
@@ -183,12 +183,12 @@ fn b1_a_request_fits_all_of_its_budgets_or_takes_from_none() {
 fn b6_j5_a_new_month_begins_with_nothing_spent_and_the_old_one_ends() {
     let accounts = Accounts::new(chrono_tz::Tz::UTC);
     let at = |period| {
-        let terms = terms(10, period);
-        vec![Claim { account: accounts.account(Scope::new(ScopeKind::User, "a"), &terms), terms }]
+        let budget = budget(10, period);
+        vec![Claim { account: accounts.account(Scope::new(ScopeKind::User, "a"), &budget), budget }]
     };
     let (november, december) = (at("2026-11"), at("2026-12"));
     let (old, new) = (november[0].account.clone(), december[0].account.clone());
-    assert_eq!((&*old.stretch().name, &*new.stretch().name), ("2026-11", "2026-12"));
+    assert_eq!((&*old.window().name, &*new.window().name), ("2026-11", "2026-12"));
     let (now, idle) = (Moment::now(), Duration::from_secs(5));
     old.granted(granted(10, 0), usd(0), now);
     let straddling = Reservation::take(november, usd(4), now).unwrap();
@@ -200,7 +200,7 @@ fn b6_j5_a_new_month_begins_with_nothing_spent_and_the_old_one_ends() {
 
     drop((old, new));
     let later = now + idle + idle;
-    let names = |of: Vec<Arc<Account>>| of.iter().map(|of| of.stretch().name.to_string()).collect::<Vec<_>>();
+    let names = |of: Vec<Arc<Account>>| of.iter().map(|of| of.window().name.to_string()).collect::<Vec<_>>();
     assert!(accounts.forget_over(idle, later).is_empty(), "they hold something");
     for account in accounts.all() {
         assert!(account.take_idle(idle, later).is_some());
@@ -218,28 +218,28 @@ fn b6_j5_a_new_month_begins_with_nothing_spent_and_the_old_one_ends() {
 /// A used-up budget is not asked for again with every request, and a raised limit is noticed at once.
 #[test]
 fn the_store_is_not_asked_again_for_what_it_does_not_have() {
-    let tight = terms(10, "p");
+    let tight = budget(10, "p");
     let account = account(ScopeKind::Key, &tight);
     let now = Moment::now();
-    let short = |terms: &Terms, at| {
-        let claims = vec![Claim { account: account.clone(), terms: terms.clone() }];
+    let short = |budget: &BudgetLimit, at| {
+        let claims = vec![Claim { account: account.clone(), budget: budget.clone() }];
         Reservation::take(claims, usd(5), at).unwrap_err().shortage.ask_store
     };
     assert!(short(&tight, now));
     account.granted(granted(0, 4), usd(5), now);
     assert!(!short(&tight, now));
     assert!(short(&tight, now + Duration::from_secs(1)));
-    assert!(short(&terms(20, "p"), now));
+    assert!(short(&budget(20, "p"), now));
 }
 
 /// The store's word may come before the word that a cost was written, which then counts twice until the next lease: the
 /// budget must not be held to be used up because of it.
 #[test]
 fn a_cost_counted_twice_for_a_moment_strands_no_money() {
-    let limit = terms(10, "p");
+    let limit = budget(10, "p");
     let account = account(ScopeKind::Key, &limit);
     let now = Moment::now();
-    let claims = || vec![Claim { account: account.clone(), terms: limit.clone() }];
+    let claims = || vec![Claim { account: account.clone(), budget: limit.clone() }];
     account.granted(granted(4, 0), usd(4), now);
     Reservation::take(claims(), usd(4), now).unwrap().settle(usd(4));
     account.granted(granted(6, 4), usd(6), now);
@@ -253,13 +253,14 @@ fn a_cost_counted_twice_for_a_moment_strands_no_money() {
 /// B1: a process that could not renew its lease for long spends nothing of it any more, until the store grants anew.
 #[test]
 fn b1_a_slice_that_was_not_renewed_is_not_spent() {
-    let limit = terms(100, "p");
+    let limit = budget(100, "p");
     let account = account(ScopeKind::Key, &limit);
     let now = Moment::now();
     let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
-    let take =
-        |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
-    account.granted(Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    let take = |amount, at| {
+        Reservation::take(vec![Claim { account: account.clone(), budget: limit.clone() }], usd(amount), at)
+    };
+    account.granted(LeaseGrant { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
     let under_way = take(10, now + (minute - second)).unwrap();
     let refused = take(10, now + minute).unwrap_err().shortage;
     assert_eq!((refused.free, refused.ask_store), (usd(0), true));
@@ -271,7 +272,7 @@ fn b1_a_slice_that_was_not_renewed_is_not_spent() {
     assert_eq!(account.take_lapsed(now + minute), Some(usd(40)));
     assert_eq!(account.take_lapsed(now + minute), None);
     under_way.settle(usd(10));
-    account.granted(Granted { good_until: now + 3 * minute, ..granted(5, 10) }, usd(5), now + minute);
+    account.granted(LeaseGrant { good_until: now + 3 * minute, ..granted(5, 10) }, usd(5), now + minute);
     let held = take(5, now + 2 * minute).unwrap();
     // In time it goes on, and an end that was known already is not drawn nearer.
     account.renewed(now + 4 * minute, now + 2 * minute);
@@ -285,13 +286,14 @@ fn b1_a_slice_that_was_not_renewed_is_not_spent() {
 /// B1: a lease that is not there any more when it is renewed was given to others; one that came since stands.
 #[test]
 fn b1_a_slice_whose_lease_is_gone_is_not_spent() {
-    let limit = terms(100, "p");
+    let limit = budget(100, "p");
     let account = account(ScopeKind::Key, &limit);
     let now = Moment::now();
     let minute = Duration::from_secs(60);
-    let take =
-        |amount, at| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), at);
-    account.granted(Granted { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
+    let take = |amount, at| {
+        Reservation::take(vec![Claim { account: account.clone(), budget: limit.clone() }], usd(amount), at)
+    };
+    account.granted(LeaseGrant { good_until: now + minute, ..granted(50, 0) }, usd(50), now);
     take(10, now).unwrap().settle(usd(0));
     // The renewal was asked for before the grant came.
     account.not_renewed(now + minute, now);
@@ -304,14 +306,14 @@ fn b1_a_slice_whose_lease_is_gone_is_not_spent() {
 /// B1: where the store knows of nothing that a process held, it was given to others.
 #[test]
 fn b1_a_slice_that_was_released_is_forgotten() {
-    let limit = terms(100, "p");
+    let limit = budget(100, "p");
     let account = account(ScopeKind::Key, &limit);
     let now = Moment::now();
     let take =
-        |amount| Reservation::take(vec![Claim { account: account.clone(), terms: limit.clone() }], usd(amount), now);
+        |amount| Reservation::take(vec![Claim { account: account.clone(), budget: limit.clone() }], usd(amount), now);
     account.granted(granted(50, 0), usd(50), now);
     let held = take(20).unwrap();
-    account.granted(Granted { total: usd(7), ..granted(7, 0) }, usd(7), now);
+    account.granted(LeaseGrant { total: usd(7), ..granted(7, 0) }, usd(7), now);
     assert_eq!(account.balance().slice, usd(27));
     assert!(take(8).is_err());
     held.settle(usd(20));

@@ -10,11 +10,11 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
 use redis::AsyncCommands;
 use sha2::{Digest, Sha256};
 
-use super::invalidation::Forget;
-use super::lookup::{forget_here, seconds};
-use super::memory::Shelf;
-use super::semantic::index::{Answered, Index};
-use crate::cache::entry::Entry;
+use super::invalidation::Invalidation;
+use super::lookup::{invalidate_local, seconds};
+use super::memory::MemoryCache;
+use super::semantic::index::{AnsweredQuestion, Index};
+use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
 use crate::cache::shadow::Shadow;
 use crate::fleet::announce::Announcer;
@@ -30,73 +30,73 @@ const MEND: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 500;
 
 /// Reads an answer.
-pub struct Recall {
+pub struct GetAnswer {
     /// Its key.
     pub key: CacheKey,
     /// The namespace that it is in.
     pub namespace: String,
 }
 
-impl Message for Recall {
-    type Result = Option<Entry>;
+impl Message for GetAnswer {
+    type Result = Option<CacheEntry>;
 }
 
 /// Writes an answer.
-pub struct Keep {
+pub struct PutAnswer {
     /// Its key.
     pub key: CacheKey,
     /// The answer.
-    pub entry: Arc<Entry>,
+    pub entry: Arc<CacheEntry>,
     /// Its question, where others may find it by its meaning.
-    pub question: Option<Answered>,
+    pub question: Option<AnsweredQuestion>,
 }
 
-impl Message for Keep {
+impl Message for PutAnswer {
     type Result = ();
 }
 
 /// Writes down the question of an answer that is there already.
-pub struct KeepQuestion {
+pub struct PutQuestion {
     /// The question.
-    pub question: Answered,
+    pub question: AnsweredQuestion,
     /// The namespace that its answer is in.
     pub namespace: String,
 }
 
-impl Message for KeepQuestion {
+impl Message for PutQuestion {
     type Result = ();
 }
 
 /// Forgets answers in Redis and in all processes; gives how many were in Redis.
-pub struct ForgetEverywhere(pub Forget);
+pub struct InvalidateFleet(pub Invalidation);
 
-impl Message for ForgetEverywhere {
+impl Message for InvalidateFleet {
     type Result = Result<usize, Away>;
 }
 
 /// Forgets one answer in Redis and in all other processes.
-pub struct Withdraw {
+pub struct RemoveAnswer {
     /// Its key.
     pub key: CacheKey,
     /// The namespace that it is in.
     pub namespace: String,
 }
 
-impl Message for Withdraw {
+impl Message for RemoveAnswer {
     type Result = ();
 }
 
 /// Forgets answers in this process, as another one has asked.
-pub struct ForgetHere(pub Forget);
+pub struct InvalidateLocal(pub Invalidation);
 
-impl Message for ForgetHere {
+impl Message for InvalidateLocal {
     type Result = ();
 }
 
 /// Forgets this process' own copies of answers, since some of them may have been forgotten in Redis.
-pub struct AskRedisAgain;
+pub struct DropLocalCopies;
 
-impl Message for AskRedisAgain {
+impl Message for DropLocalCopies {
     type Result = ();
 }
 
@@ -107,7 +107,7 @@ pub struct CacheActor {
     /// Tells the other processes what to forget.
     pub announcer: Announcer,
     /// This process' answers.
-    pub shelf: Arc<Shelf>,
+    pub memory: Arc<MemoryCache>,
     /// This process' questions.
     pub index: Arc<Index>,
     /// What was found of this process' answers.
@@ -136,14 +136,14 @@ impl Actor for CacheActor {
 
 takes_parcels!(CacheActor);
 
-impl Handler<Recall> for CacheActor {
-    type Result = ResponseFuture<Option<Entry>>;
+impl Handler<GetAnswer> for CacheActor {
+    type Result = ResponseFuture<Option<CacheEntry>>;
 
-    fn handle(&mut self, recall: Recall, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, get: GetAnswer, _: &mut Context<Self>) -> Self::Result {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let name = name(recall.key, &recall.namespace);
+            let name = name(get.key, &get.namespace);
             let read = link.ask(|mut redis| async move { redis.get::<_, Option<String>>(name).await }).await;
             let text = read.inspect_err(|away| handling.fail(&away.to_string())).ok()??;
             serde_json::from_str(&text).inspect_err(|_| handling.fail("an answer in Redis cannot be read")).ok()
@@ -151,10 +151,10 @@ impl Handler<Recall> for CacheActor {
     }
 }
 
-impl Handler<Keep> for CacheActor {
+impl Handler<PutAnswer> for CacheActor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Keep { key, entry, question }: Keep, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, PutAnswer { key, entry, question }: PutAnswer, _: &mut Context<Self>) -> Self::Result {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
@@ -172,10 +172,10 @@ impl Handler<Keep> for CacheActor {
     }
 }
 
-impl Handler<KeepQuestion> for CacheActor {
+impl Handler<PutQuestion> for CacheActor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, KeepQuestion { question, namespace }: KeepQuestion, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, PutQuestion { question, namespace }: PutQuestion, _: &mut Context<Self>) -> Self::Result {
         let (link, stats) = (self.link.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
@@ -186,26 +186,26 @@ impl Handler<KeepQuestion> for CacheActor {
     }
 }
 
-impl Handler<ForgetEverywhere> for CacheActor {
+impl Handler<InvalidateFleet> for CacheActor {
     type Result = ResponseFuture<Result<usize, Away>>;
 
-    fn handle(&mut self, ForgetEverywhere(forget): ForgetEverywhere, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, InvalidateFleet(invalidation): InvalidateFleet, _: &mut Context<Self>) -> Self::Result {
         let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
             // First here, so that no process takes it from Redis again after it has forgotten it.
-            let questions = forget_in_redis(&link, &pattern("embeddings", &forget)).await;
-            let forgotten = forget_in_redis(&link, &pattern("simple", &forget)).await;
-            announcer.forget(&forget.to_text());
+            let questions = forget_in_redis(&link, &pattern("embeddings", &invalidation)).await;
+            let forgotten = forget_in_redis(&link, &pattern("simple", &invalidation)).await;
+            announcer.forget(&invalidation.to_text());
             questions.and(forgotten).inspect_err(|away| handling.fail(&away.to_string()))
         })
     }
 }
 
-impl Handler<Withdraw> for CacheActor {
+impl Handler<RemoveAnswer> for CacheActor {
     type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, Withdraw { key, namespace }: Withdraw, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, RemoveAnswer { key, namespace }: RemoveAnswer, _: &mut Context<Self>) -> Self::Result {
         let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
@@ -213,26 +213,26 @@ impl Handler<Withdraw> for CacheActor {
             if let Err(away) = link.ask(|mut redis| async move { redis.unlink::<_, ()>(&names).await }).await {
                 handling.fail(&away.to_string());
             }
-            announcer.forget(&Forget::Key(key.to_hex()).to_text());
+            announcer.forget(&Invalidation::Key(key.to_hex()).to_text());
         })
     }
 }
 
-impl Handler<ForgetHere> for CacheActor {
+impl Handler<InvalidateLocal> for CacheActor {
     type Result = ();
 
-    fn handle(&mut self, ForgetHere(forget): ForgetHere, _: &mut Context<Self>) {
+    fn handle(&mut self, InvalidateLocal(invalidation): InvalidateLocal, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        forget_here(&self.shelf, Some((&self.index, &self.shadow)), &forget);
+        invalidate_local(&self.memory, Some((&self.index, &self.shadow)), &invalidation);
     }
 }
 
-impl Handler<AskRedisAgain> for CacheActor {
+impl Handler<DropLocalCopies> for CacheActor {
     type Result = ();
 
-    fn handle(&mut self, AskRedisAgain: AskRedisAgain, _: &mut Context<Self>) {
+    fn handle(&mut self, DropLocalCopies: DropLocalCopies, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        self.shelf.forget(|_, _| true);
+        self.memory.forget(|_, _| true);
     }
 }
 
@@ -262,11 +262,11 @@ fn short(namespace: &str) -> String {
 
 /// The names of what is to be forgotten, answers or questions; a key is hexadecimal digits, so that nothing in it is a
 /// pattern.
-fn pattern(kind: &str, forget: &Forget) -> String {
-    match forget {
-        Forget::All => format!("cache:{kind}:*"),
-        Forget::Namespace(namespace) => format!("{}:*", of_namespace(kind, namespace)),
-        Forget::Key(hex) => format!("cache:{kind}:*:{}", hex.to_ascii_lowercase()),
+fn pattern(kind: &str, invalidation: &Invalidation) -> String {
+    match invalidation {
+        Invalidation::All => format!("cache:{kind}:*"),
+        Invalidation::Namespace(namespace) => format!("{}:*", of_namespace(kind, namespace)),
+        Invalidation::Key(hex) => format!("cache:{kind}:*:{}", hex.to_ascii_lowercase()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One stored answer, and how it is told again.
 
 use bytes::Bytes;
-use gateway_wire::replay::{self, Joined};
+use gateway_wire::replay::{self, AnswerBuilder};
 use gateway_wire::sse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use crate::money::amount::PicoUsd;
 
 /// An answer that may be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct CacheEntry {
     /// Whose answer it is: nobody else sees it.
     pub tenant: String,
     /// The namespace that it may be used in.
@@ -26,13 +26,14 @@ pub struct Entry {
     /// Until when it may be used, in seconds since 1970.
     pub expires_at: u64,
     /// What was said.
-    pub said: Said,
+    #[serde(rename = "said")]
+    pub body: CachedBody,
 }
 
 /// An answer as the provider gave it, without the gateway's metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum CachedBody {
     /// In one piece: JSON text.
     Whole(String),
     /// As a stream.
@@ -44,18 +45,18 @@ pub enum Said {
     },
 }
 
-impl Entry {
+impl CacheEntry {
     /// About the memory that it takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let said = match &self.said {
-            Said::Whole(text) => text.len(),
-            Said::Stream { chunks, usage } => {
+        let body = match &self.body {
+            CachedBody::Whole(text) => text.len(),
+            CachedBody::Stream { chunks, usage } => {
                 let chunks = chunks.iter().map(|chunk| chunk.len() + size_of::<String>()).sum::<usize>();
                 chunks + usage.as_ref().map_or(0, String::len)
             }
         };
         let names = self.tenant.len() + self.namespace.len() + self.provider.len() + self.model.len();
-        size_of::<Self>() + names + said
+        size_of::<Self>() + names + body
     }
 
     /// Seconds since it was given.
@@ -70,11 +71,11 @@ impl Entry {
 
     /// The answer in one piece, without metadata; none where what is stored makes no sense.
     pub fn whole(&self) -> Option<Bytes> {
-        let (chunks, usage) = match &self.said {
-            Said::Whole(text) => return Some(Bytes::from(text.clone())),
-            Said::Stream { chunks, usage } => (chunks, usage),
+        let (chunks, usage) = match &self.body {
+            CachedBody::Whole(text) => return Some(Bytes::from(text.clone())),
+            CachedBody::Stream { chunks, usage } => (chunks, usage),
         };
-        let mut joined = Joined::default();
+        let mut joined = AnswerBuilder::default();
         for chunk in chunks {
             joined.push(serde_json::from_str(chunk).ok()?);
         }
@@ -88,12 +89,12 @@ impl Entry {
 
     /// The answer as a stream: its framed chunks, and the text of the chunk that tells the usage.
     pub fn stream(&self) -> Option<(Vec<Bytes>, Option<Bytes>)> {
-        match &self.said {
-            Said::Stream { chunks, usage } => {
+        match &self.body {
+            CachedBody::Stream { chunks, usage } => {
                 let frames = chunks.iter().map(|chunk| sse::frame(chunk.as_bytes())).collect();
                 Some((frames, usage.clone().map(Bytes::from)))
             }
-            Said::Whole(text) => {
+            CachedBody::Whole(text) => {
                 let whole: Map<String, Value> = serde_json::from_str(text).ok()?;
                 let frames = replay::chunks_of(&whole).iter().map(replay::frame).collect();
                 Some((frames, replay::usage_chunk(&whole).map(Bytes::from)))

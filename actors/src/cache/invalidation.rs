@@ -2,7 +2,7 @@
 
 /// Some answers, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Forget {
+pub enum Invalidation {
     /// All of them.
     All,
     /// Those of a namespace; the empty one is that of requests that name none.
@@ -11,7 +11,7 @@ pub enum Forget {
     Key(String),
 }
 
-impl Forget {
+impl Invalidation {
     /// As other processes are told of it.
     pub fn to_text(&self) -> String {
         match self {

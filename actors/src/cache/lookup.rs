@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::actor::{CacheActor, Keep, Recall};
-use super::entry::{Entry, Said};
-use super::invalidation::Forget;
+use super::actor::{CacheActor, GetAnswer, PutAnswer};
+use super::entry::{CacheEntry, CachedBody};
+use super::invalidation::Invalidation;
 use super::key::CacheKey;
-use super::memory::Shelf;
-use super::policy::{CacheStatus, CacheWish};
+use super::memory::MemoryCache;
+use super::policy::{CachePolicy, CacheStatus};
 use super::recorder::Recorder;
-use super::semantic::backfill::Latecomers;
+use super::semantic::backfill::EmbeddingBackfill;
 use super::semantic::index::Index;
-use super::semantic::question::Question;
-use super::semantic::search::{Embedded, Meanings};
-use super::shadow::{Shadow, Shadowed};
-use super::single_flight::{Flight, Flights, Turn, landed};
+use super::semantic::question::SemanticQuestion;
+use super::semantic::search::{EmbeddedQuestion, SemanticSearch};
+use super::shadow::{Shadow, ShadowCandidate};
+use super::single_flight::{Flight, SingleFlight, Turn, landed};
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::Mailbox;
@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Everything that was answered before.
 pub struct AnswerCache {
     /// This process' answers.
-    pub shelf: Arc<Shelf>,
+    pub memory: Arc<MemoryCache>,
     /// Whether requests for the same answer at once wait for the first of them.
     pub coalesces: bool,
     /// Who keeps the answers that the fleet shares; none without Redis.
@@ -36,18 +36,18 @@ pub struct AnswerCache {
     /// Counts what is found.
     pub metrics: Arc<Metrics>,
     /// The answers that are being made.
-    pub flights: Flights,
+    pub single_flight: SingleFlight,
     /// Finds questions of the same meaning.
-    pub meanings: Option<Meanings>,
+    pub semantic: Option<SemanticSearch>,
     /// Embeds questions afterwards.
-    pub late: Option<Latecomers>,
+    pub backfill: Option<EmbeddingBackfill>,
 }
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct CacheHit {
     /// The answer.
-    pub entry: Arc<Entry>,
+    pub entry: Arc<CacheEntry>,
     /// Its name.
     pub key: CacheKey,
     /// How similar its question is, where it was another one.
@@ -62,23 +62,23 @@ pub struct Lookup {
     /// Whose answers may be used.
     pub tenant: String,
     /// What the request asks for.
-    pub wish: CacheWish,
+    pub policy: CachePolicy,
     /// What became of it.
     pub status: CacheStatus,
     /// How long the client waits, at most.
     pub deadline: Option<tokio::time::Instant>,
     /// What the request asks by its meaning, where that may be looked up.
-    pub question: Option<Question>,
+    pub question: Option<SemanticQuestion>,
     /// The answer that would have been given, where it is to be checked against a fresh one.
-    pub shadowed: Option<Box<Shadowed>>,
+    pub shadowed: Option<Box<ShadowCandidate>>,
     /// Its vector, once it is there.
-    embedded: Option<Embedded>,
+    embedded: Option<EmbeddedQuestion>,
     /// Held while the answer is made, so that others wait for it.
     flight: Option<Flight>,
 }
 
 /// An answer that was made.
-pub struct Made {
+pub struct NewAnswer {
     /// Who gave it.
     pub provider: String,
     /// The model that gave it.
@@ -86,38 +86,38 @@ pub struct Made {
     /// What it cost.
     pub cost: Option<PicoUsd>,
     /// What was said.
-    pub said: Said,
+    pub body: CachedBody,
 }
 
 impl Lookup {
     /// A look that is about to be taken.
-    pub fn new(key: CacheKey, tenant: String, wish: CacheWish, question: Option<Question>) -> Self {
+    pub fn new(key: CacheKey, tenant: String, policy: CachePolicy, question: Option<SemanticQuestion>) -> Self {
         let status = CacheStatus::Miss;
-        Self { key, tenant, wish, status, deadline: None, question, shadowed: None, embedded: None, flight: None }
+        Self { key, tenant, policy, status, deadline: None, question, shadowed: None, embedded: None, flight: None }
     }
 
     /// A recorder for the stream that is about to come, where it may be stored.
     pub fn recorder(&self, cache: &AnswerCache) -> Option<Recorder> {
-        self.wish.writes.then(|| Recorder::new(cache.most_entry_bytes))
+        self.policy.writes.then(|| Recorder::new(cache.most_entry_bytes))
     }
 }
 
 impl AnswerCache {
     /// The answer, if this process has it: nothing is waited for.
-    pub fn at_hand(&self, lookup: &mut Lookup) -> Option<Found> {
-        let entry = if lookup.wish.reads { self.here(lookup) } else { None }?;
+    pub fn at_hand(&self, lookup: &mut Lookup) -> Option<CacheHit> {
+        let entry = if lookup.policy.reads { self.here(lookup) } else { None }?;
         Some(self.exactly(lookup, entry))
     }
 
     /// The answer, if it is there and not to be checked. Where another request is making it, waits for that one, once.
-    pub async fn find(&self, lookup: &mut Lookup) -> Option<Found> {
+    pub async fn find(&self, lookup: &mut Lookup) -> Option<CacheHit> {
         // It may have come since it was not at hand.
         if let Some(found) = self.at_hand(lookup) {
             return Some(found);
         }
-        let reads = lookup.wish.reads;
-        if reads && self.coalesces && lookup.wish.writes {
-            match self.flights.turn(lookup.key) {
+        let reads = lookup.policy.reads;
+        if reads && self.coalesces && lookup.policy.writes {
+            match self.single_flight.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
                 Turn::Others(flight) => {
                     let most = tokio::time::Instant::now() + LONGEST_WAIT;
@@ -137,26 +137,26 @@ impl AnswerCache {
         if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
             return Some(self.exactly(lookup, entry));
         }
-        let (meanings, question) = (self.meanings.as_ref()?, lookup.question.take()?);
-        let threshold = meanings.threshold(&lookup.tenant, &lookup.wish);
-        if threshold.is_none() || meanings.index.is_apart(&lookup.key) {
+        let (semantic, question) = (self.semantic.as_ref()?, lookup.question.take()?);
+        let threshold = semantic.threshold(&lookup.tenant, &lookup.policy);
+        if threshold.is_none() || semantic.index.is_apart(&lookup.key) {
             return None;
         }
-        let Some(embedded) = meanings.embed(&question).await else {
+        let Some(embedded) = semantic.embed(&question).await else {
             // A long text would only take up room until its answer is there (G4).
-            lookup.question = Some(question).filter(|question| meanings.pool.refuses(&question.text).is_none());
+            lookup.question = Some(question).filter(|question| semantic.pool.refuses(&question.text).is_none());
             return None;
         };
         let threshold = threshold.filter(|_| reads);
         let found = match threshold {
-            Some(threshold) => self.by_meaning(meanings, &embedded, threshold, lookup).await,
+            Some(threshold) => self.by_meaning(semantic, &embedded, threshold, lookup).await,
             None => None,
         };
         // Where it is to be answered anew, others may find its answer.
         lookup.embedded = Some(embedded);
         let (found, threshold) = (found?, threshold?);
-        if lookup.wish.writes && meanings.shadow.takes(rand::random()) {
-            lookup.shadowed = Some(Box::new(Shadowed { found, threshold }));
+        if lookup.policy.writes && semantic.shadow.takes(rand::random()) {
+            lookup.shadowed = Some(Box::new(ShadowCandidate { found, threshold }));
             return None;
         }
         if let Some(flight) = &lookup.flight {
@@ -166,37 +166,37 @@ impl AnswerCache {
     }
 
     /// Whether what an equal question was answered with by its meaning will do for this one.
-    fn is_near(&self, found: &Found, lookup: &Lookup) -> bool {
-        let threshold = self.meanings.as_ref().and_then(|meanings| meanings.threshold(&lookup.tenant, &lookup.wish));
+    fn is_near(&self, found: &CacheHit, lookup: &Lookup) -> bool {
+        let threshold = self.semantic.as_ref().and_then(|semantic| semantic.threshold(&lookup.tenant, &lookup.policy));
         let is_near = found.similarity.zip(threshold).is_some_and(|(similarity, threshold)| similarity >= threshold);
         lookup.question.is_some() && is_near && is_fresh(&found.entry, lookup, seconds())
     }
 
-    fn exactly(&self, lookup: &mut Lookup, entry: Arc<Entry>) -> Found {
-        if let (Some(late), Some(question)) = (&self.late, lookup.question.take()) {
-            late.hit(question, lookup.key, &entry);
+    fn exactly(&self, lookup: &mut Lookup, entry: Arc<CacheEntry>) -> CacheHit {
+        if let (Some(backfill), Some(question)) = (&self.backfill, lookup.question.take()) {
+            backfill.hit(question, lookup.key, &entry);
         }
-        Found { entry, key: lookup.key, similarity: None }
+        CacheHit { entry, key: lookup.key, similarity: None }
     }
 
     async fn by_meaning(
         &self,
-        meanings: &Meanings,
-        embedded: &Embedded,
+        semantic: &SemanticSearch,
+        embedded: &EmbeddedQuestion,
         threshold: f32,
         lookup: &Lookup,
-    ) -> Option<Found> {
-        for candidate in meanings.candidates(embedded, threshold, seconds()) {
+    ) -> Option<CacheHit> {
+        for candidate in semantic.candidates(embedded, threshold, seconds()) {
             let key = candidate.key;
-            let here = self.shelf.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
+            let here = self.memory.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
             let entry = match here {
                 Some(entry) => Some(entry),
                 None => self.elsewhere(key, lookup).await,
             };
             match entry {
-                Some(entry) => return Some(Found { entry, key, similarity: Some(candidate.similarity) }),
+                Some(entry) => return Some(CacheHit { entry, key, similarity: Some(candidate.similarity) }),
                 // Its answer is gone, or too old for this request, which will bring a newer one.
-                None => meanings.index.remove(&key),
+                None => semantic.index.remove(&key),
             }
         }
         None
@@ -207,85 +207,89 @@ impl AnswerCache {
         self.metrics.cache_request(status.label());
     }
 
-    fn here(&self, lookup: &Lookup) -> Option<Arc<Entry>> {
+    fn here(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
         let now = seconds();
-        self.shelf.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
+        self.memory.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
     }
 
-    async fn elsewhere(&self, key: CacheKey, lookup: &Lookup) -> Option<Arc<Entry>> {
-        let recall = Recall { key, namespace: lookup.wish.namespace.clone() };
-        let entry = Arc::new(self.actor.as_ref()?.ask(recall).await.ok()??);
+    async fn elsewhere(&self, key: CacheKey, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
+        let get = GetAnswer { key, namespace: lookup.policy.namespace.clone() };
+        let entry = Arc::new(self.actor.as_ref()?.ask(get).await.ok()??);
         let now = seconds();
         let usable = entry.expires_at > now && is_fresh(&entry, lookup, now);
         usable.then(|| {
-            self.shelf.put(key, entry.clone());
+            self.memory.put(key, entry.clone());
             entry
         })
     }
 
     /// Stores an answer, and lets those who wait for it go on. Where it was asked for to check another one, the two are
     /// compared afterwards, on this thread.
-    pub fn keep(self: &Arc<Self>, lookup: Lookup, made: Made) -> CacheStatus {
+    pub fn keep(self: &Arc<Self>, lookup: Lookup, answer: NewAnswer) -> CacheStatus {
         let now = seconds();
-        let entry = Arc::new(Entry {
+        let entry = Arc::new(CacheEntry {
             tenant: lookup.tenant,
-            namespace: lookup.wish.namespace,
-            provider: made.provider,
-            model: made.model,
-            cost: made.cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX)),
+            namespace: lookup.policy.namespace,
+            provider: answer.provider,
+            model: answer.model,
+            cost: answer.cost.map(|cost| i64::try_from(cost.picos()).unwrap_or(i64::MAX)),
             stored_at: now,
-            expires_at: now.saturating_add(lookup.wish.ttl.as_secs()),
-            said: made.said,
+            expires_at: now.saturating_add(lookup.policy.ttl.as_secs()),
+            body: answer.body,
         });
-        if !self.shelf.put(lookup.key, entry.clone()) {
+        if !self.memory.put(lookup.key, entry.clone()) {
             return CacheStatus::Bypass;
         }
-        if let (None, Some(late), Some(question)) = (&lookup.embedded, &self.late, lookup.question) {
-            late.answered(question, lookup.key, &entry);
+        if let (None, Some(backfill), Some(question)) = (&lookup.embedded, &self.backfill, lookup.question) {
+            backfill.answered(question, lookup.key, &entry);
         }
         let question = lookup.embedded.map(|embedded| embedded.answered(lookup.key, entry.expires_at));
-        if let (Some(meanings), Some(question)) = (&self.meanings, &question) {
-            meanings.index.add(question.clone());
+        if let (Some(semantic), Some(question)) = (&self.semantic, &question) {
+            semantic.index.add(question.clone());
         }
         if let Some(shadowed) = lookup.shadowed {
             actix::spawn(self.clone().judge(shadowed, lookup.key, entry.clone()));
         }
         if let Some(actor) = &self.actor {
             // A full mailbox means that the fleet does without this answer.
-            let _sent = actor.tell(Keep { key: lookup.key, entry, question });
+            let _sent = actor.tell(PutAnswer { key: lookup.key, entry, question });
         }
         lookup.status
     }
 
     /// Forgets answers in this process, and what was found of those of a namespace.
-    pub fn forget(&self, forget: &Forget) -> usize {
-        let meanings = self.meanings.as_ref().map(|meanings| (&*meanings.index, &*meanings.shadow));
-        forget_here(&self.shelf, meanings, forget)
+    pub fn forget(&self, invalidation: &Invalidation) -> usize {
+        let semantic = self.semantic.as_ref().map(|semantic| (&*semantic.index, &*semantic.shadow));
+        invalidate_local(&self.memory, semantic, invalidation)
     }
 }
 
 /// Forgets answers, the questions that lead to them, and what was found of those of a namespace, in this process.
-pub fn forget_here(shelf: &Shelf, meanings: Option<(&Index, &Shadow)>, forget: &Forget) -> usize {
-    if let Some((_, shadow)) = meanings {
-        shadow.reset(forget);
+pub fn invalidate_local(
+    memory: &MemoryCache,
+    semantic: Option<(&Index, &Shadow)>,
+    invalidation: &Invalidation,
+) -> usize {
+    if let Some((_, shadow)) = semantic {
+        shadow.reset(invalidation);
     }
-    let index = meanings.map(|(index, _)| index);
-    match forget {
-        Forget::All => {
+    let index = semantic.map(|(index, _)| index);
+    match invalidation {
+        Invalidation::All => {
             index.inspect(|index| index.clear());
-            shelf.forget(|_, _| true)
+            memory.forget(|_, _| true)
         }
         // A question of a namespace goes when its answer is not found any more.
-        Forget::Namespace(name) => shelf.forget(|_, entry| entry.namespace == *name),
-        Forget::Key(hex) => CacheKey::of_hex(hex).map_or(0, |key| {
+        Invalidation::Namespace(name) => memory.forget(|_, entry| entry.namespace == *name),
+        Invalidation::Key(hex) => CacheKey::of_hex(hex).map_or(0, |key| {
             index.inspect(|index| index.remove(&key));
-            usize::from(shelf.remove(&key))
+            usize::from(memory.remove(&key))
         }),
     }
 }
 
-fn is_fresh(entry: &Entry, lookup: &Lookup, now: u64) -> bool {
-    lookup.wish.freshness.is_none_or(|freshness| entry.age(now) <= freshness.as_secs())
+fn is_fresh(entry: &CacheEntry, lookup: &Lookup, now: u64) -> bool {
+    lookup.policy.freshness.is_none_or(|freshness| entry.age(now) <= freshness.as_secs())
 }
 
 /// Seconds since 1970.

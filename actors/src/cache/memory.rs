@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
-use super::entry::Entry;
+use super::entry::CacheEntry;
 use super::key::CacheKey;
 
 /// What an entry is expected to take, for the size of the table.
@@ -18,8 +18,8 @@ const OVERHEAD: u64 = 128;
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<CacheKey, Arc<Entry>> for ByBytes {
-    fn weight(&self, _: &CacheKey, entry: &Arc<Entry>) -> u64 {
+impl Weighter<CacheKey, Arc<CacheEntry>> for ByBytes {
+    fn weight(&self, _: &CacheKey, entry: &Arc<CacheEntry>) -> u64 {
         entry.bytes() as u64 + OVERHEAD
     }
 }
@@ -28,22 +28,22 @@ impl Weighter<CacheKey, Arc<Entry>> for ByBytes {
 #[derive(Clone, Debug, Default)]
 struct Evictions(Arc<AtomicU64>);
 
-impl Lifecycle<CacheKey, Arc<Entry>> for Evictions {
+impl Lifecycle<CacheKey, Arc<CacheEntry>> for Evictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut Self::RequestState, _: CacheKey, _: Arc<Entry>) {
+    fn on_evict(&self, (): &mut Self::RequestState, _: CacheKey, _: Arc<CacheEntry>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The answers by their keys.
-pub struct Shelf {
-    cache: Cache<CacheKey, Arc<Entry>, ByBytes, DefaultHashBuilder, Evictions>,
+pub struct MemoryCache {
+    cache: Cache<CacheKey, Arc<CacheEntry>, ByBytes, DefaultHashBuilder, Evictions>,
     most_entry_bytes: usize,
     evictions: Evictions,
 }
 
-impl Shelf {
+impl MemoryCache {
     /// A shelf of so many bytes in all, and in one entry.
     ///
     /// # Errors
@@ -61,7 +61,7 @@ impl Shelf {
     }
 
     /// The answer of this key, if it may still be used; `now` is in seconds since 1970.
-    pub fn get(&self, key: &CacheKey, now: u64) -> Option<Arc<Entry>> {
+    pub fn get(&self, key: &CacheKey, now: u64) -> Option<Arc<CacheEntry>> {
         let entry = self.cache.get(key)?;
         if entry.expires_at <= now {
             self.cache.remove(key);
@@ -71,7 +71,7 @@ impl Shelf {
     }
 
     /// Keeps an answer; false where it is too large to be kept.
-    pub fn put(&self, key: CacheKey, entry: Arc<Entry>) -> bool {
+    pub fn put(&self, key: CacheKey, entry: Arc<CacheEntry>) -> bool {
         if entry.bytes() > self.most_entry_bytes {
             return false;
         }
@@ -85,7 +85,7 @@ impl Shelf {
     }
 
     /// Forgets what the condition holds for, and tells how many that were.
-    pub fn forget(&self, condition: impl Fn(&CacheKey, &Entry) -> bool) -> usize {
+    pub fn forget(&self, condition: impl Fn(&CacheKey, &CacheEntry) -> bool) -> usize {
         let before = self.cache.len();
         self.cache.retain(|key, entry| !condition(key, entry));
         before.saturating_sub(self.cache.len())
@@ -109,7 +109,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cache::entry::Said;
+    use crate::cache::entry::CachedBody;
     use crate::cache::key::{Surroundings, cache_key};
 
     fn key(n: usize) -> CacheKey {
@@ -118,8 +118,8 @@ mod tests {
         cache_key(around, &body).unwrap()
     }
 
-    fn entry(bytes: usize, namespace: &str) -> Arc<Entry> {
-        Arc::new(Entry {
+    fn entry(bytes: usize, namespace: &str) -> Arc<CacheEntry> {
+        Arc::new(CacheEntry {
             tenant: "t".to_owned(),
             namespace: namespace.to_owned(),
             provider: "openai".to_owned(),
@@ -127,45 +127,45 @@ mod tests {
             cost: None,
             stored_at: 100,
             expires_at: 200,
-            said: Said::Whole("x".repeat(bytes)),
+            body: CachedBody::Whole("x".repeat(bytes)),
         })
     }
 
     /// F5: whatever comes, the bytes are bounded, and what is too large is not kept at all.
     #[test]
     fn f5_the_bytes_are_bounded() {
-        let shelf = Shelf::new(1 << 20, 100_000).unwrap();
+        let memory = MemoryCache::new(1 << 20, 100_000).unwrap();
         for n in 0..2_000 {
-            assert!(shelf.put(key(n), entry(10_000, "")));
-            assert!(shelf.size().1 <= 1 << 20, "{:?}", shelf.size());
+            assert!(memory.put(key(n), entry(10_000, "")));
+            assert!(memory.size().1 <= 1 << 20, "{:?}", memory.size());
         }
-        assert!(shelf.size().0 > 50, "{:?}", shelf.size());
-        assert_eq!(shelf.evicted() + shelf.size().0 as u64, 2_000);
-        assert!(!shelf.put(key(0), entry(100_001, "")));
+        assert!(memory.size().0 > 50, "{:?}", memory.size());
+        assert_eq!(memory.evicted() + memory.size().0 as u64, 2_000);
+        assert!(!memory.put(key(0), entry(100_001, "")));
     }
 
     /// F5: as many different small answers as may come: their number is bounded by their bytes, and the newest is there.
     #[test]
     fn f5_the_number_is_bounded() {
-        let (shelf, few) = (Shelf::new(1 << 20, 100_000).unwrap(), (1 << 20) / (entry(1, "").bytes() + 128));
+        let (memory, few) = (MemoryCache::new(1 << 20, 100_000).unwrap(), (1 << 20) / (entry(1, "").bytes() + 128));
         for n in 0..50_000 {
             let key = key(0).with(&n.to_string());
-            assert!(shelf.put(key, entry(1, "")) && shelf.get(&key, 150).is_some());
-            assert!(shelf.size().0 <= few && shelf.size().1 <= 1 << 20, "{:?}", shelf.size());
+            assert!(memory.put(key, entry(1, "")) && memory.get(&key, 150).is_some());
+            assert!(memory.size().0 <= few && memory.size().1 <= 1 << 20, "{:?}", memory.size());
         }
-        assert!(shelf.size().0 > few * 9 / 10, "{:?} of {few}", shelf.size());
-        assert_eq!(shelf.evicted() + shelf.size().0 as u64, 50_000);
+        assert!(memory.size().0 > few * 9 / 10, "{:?} of {few}", memory.size());
+        assert_eq!(memory.evicted() + memory.size().0 as u64, 50_000);
     }
 
     #[test]
     fn an_answer_is_used_until_it_expires_or_is_forgotten() {
-        let shelf = Shelf::new(1 << 20, 100_000).unwrap();
-        shelf.put(key(1), entry(1, "a"));
-        shelf.put(key(2), entry(1, "b"));
-        assert!(shelf.get(&key(1), 199).is_some());
-        assert!(shelf.get(&key(1), 200).is_none());
-        assert_eq!(shelf.size().0, 1);
-        assert_eq!(shelf.forget(|_, entry| entry.namespace == "b"), 1);
-        assert!(shelf.get(&key(2), 150).is_none());
+        let memory = MemoryCache::new(1 << 20, 100_000).unwrap();
+        memory.put(key(1), entry(1, "a"));
+        memory.put(key(2), entry(1, "b"));
+        assert!(memory.get(&key(1), 199).is_some());
+        assert!(memory.get(&key(1), 200).is_none());
+        assert_eq!(memory.size().0, 1);
+        assert_eq!(memory.forget(|_, entry| entry.namespace == "b"), 1);
+        assert!(memory.get(&key(2), 150).is_none());
     }
 }

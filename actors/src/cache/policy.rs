@@ -26,7 +26,7 @@ pub struct CacheHeaders {
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CacheWish {
+pub struct CachePolicy {
     /// How long the answer may be used.
     pub ttl: Duration,
     /// No older answer will do.
@@ -45,7 +45,7 @@ pub struct CacheWish {
     pub threshold: Option<f32>,
 }
 
-impl CacheWish {
+impl CachePolicy {
     /// What became of it where no answer was there.
     pub fn missed(&self) -> CacheStatus {
         match (self.refresh, self.by_meaning) {
@@ -57,11 +57,11 @@ impl CacheWish {
 }
 
 /// What a request with this rule and these headers asks for; none where it wants no cache.
-pub fn wish(rule: Option<&CacheRule>, headers: &CacheHeaders) -> Option<CacheWish> {
+pub fn cache_policy(rule: Option<&CacheRule>, headers: &CacheHeaders) -> Option<CachePolicy> {
     let mode = headers.mode.or(rule.map(|rule| rule.mode)).filter(|_| !headers.off)?;
     let (reads, writes) = rule.map_or((true, true), |rule| (rule.read, rule.write));
     let namespace = headers.namespace.clone().or_else(|| rule.and_then(|rule| rule.namespace.clone()));
-    Some(CacheWish {
+    Some(CachePolicy {
         ttl: headers.ttl.or(rule.map(|rule| rule.max_age)).unwrap_or(DEFAULT_AGE),
         freshness: headers.freshness,
         namespace: namespace.unwrap_or_default(),

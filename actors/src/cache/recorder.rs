@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gateway_wire::Endpoint;
 use serde_json::{Map, Value};
 
-use super::entry::Said;
+use super::entry::CachedBody;
 
 /// How an answer ends that was given whole (F6): by itself, and not by a limit or a filter.
 const GOOD_ENDS: [&str; 3] = ["stop", "tool_calls", "function_call"];
@@ -57,9 +57,9 @@ impl Recorder {
     }
 
     /// What was said, where the stream ended well.
-    pub fn said(self) -> Option<Said> {
+    pub fn body(self) -> Option<CachedBody> {
         let well = !self.spoilt && !self.ends.is_empty() && self.ends.iter().all(|(_, well)| *well);
-        well.then_some(Said::Stream { chunks: self.chunks, usage: self.usage })
+        well.then_some(CachedBody::Stream { chunks: self.chunks, usage: self.usage })
     }
 }
 
@@ -81,7 +81,7 @@ fn end_of(choice: &Value) -> End {
 }
 
 /// What a whole answer said, where it may be given again.
-pub fn said_whole(endpoint: Endpoint, body: &Bytes) -> Option<Said> {
+pub fn whole_body(endpoint: Endpoint, body: &Bytes) -> Option<CachedBody> {
     let text = String::from_utf8(body.to_vec()).ok()?;
     if endpoint == Endpoint::Chat {
         let answer: Map<String, Value> = serde_json::from_str(&text).ok()?;
@@ -91,7 +91,7 @@ pub fn said_whole(endpoint: Endpoint, body: &Bytes) -> Option<Said> {
             return None;
         }
     }
-    Some(Said::Whole(text))
+    Some(CachedBody::Whole(text))
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
     fn is_kept(frames: &[String]) -> bool {
         let mut recorder = Recorder::new(1_000);
         frames.iter().for_each(|frame| recorder.chunk(frame.as_bytes()));
-        recorder.said().is_some()
+        recorder.body().is_some()
     }
 
     /// F6: what is cut, filtered, unfinished, or not understood is not given again.
@@ -132,10 +132,10 @@ mod tests {
         }
         let whole = |finish: &str| {
             let body = json!({"choices": [{"index": 0, "message": {}, "finish_reason": finish}]});
-            said_whole(Endpoint::Chat, &Bytes::from(body.to_string())).is_some()
+            whole_body(Endpoint::Chat, &Bytes::from(body.to_string())).is_some()
         };
         assert!(whole("stop") && whole("function_call") && !whole("length") && !whole("content_filter"));
-        assert!(said_whole(Endpoint::Chat, &Bytes::from_static(b"{}")).is_none());
-        assert!(said_whole(Endpoint::Embeddings { base64: false }, &Bytes::from_static(b"{}")).is_some());
+        assert!(whole_body(Endpoint::Chat, &Bytes::from_static(b"{}")).is_none());
+        assert!(whole_body(Endpoint::Embeddings { base64: false }, &Bytes::from_static(b"{}")).is_some());
     }
 }

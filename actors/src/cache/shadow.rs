@@ -11,13 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
-use answer_text::Spoken;
-use thresholds::Book;
-pub use thresholds::{NamespaceReport, Place, Raised};
+use answer_text::AnswerText;
+use thresholds::Verdicts;
+pub use thresholds::{NamespaceReport, Place, ThresholdRaise};
 pub use window::Precision;
 
-use super::invalidation::Forget;
-use super::lookup::Found;
+use super::invalidation::Invalidation;
+use super::lookup::CacheHit;
 
 /// What the check is configured with.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +54,9 @@ impl Verdict {
 
 /// An answer that would have been given, had it not been chosen to be checked.
 #[derive(Debug)]
-pub struct Shadowed {
+pub struct ShadowCandidate {
     /// The answer.
-    pub found: Found,
+    pub found: CacheHit,
     /// The threshold that its question has passed.
     pub threshold: f32,
 }
@@ -65,7 +65,7 @@ pub struct Shadowed {
 #[derive(Debug)]
 pub struct Shadow {
     rules: ShadowRules,
-    book: Mutex<Book>,
+    verdicts: Mutex<Verdicts>,
 }
 
 /// What the check has found, for an operator.
@@ -81,7 +81,7 @@ pub struct ShadowReport {
 impl Shadow {
     /// A check without verdicts.
     pub fn new(rules: ShadowRules) -> Self {
-        Self { rules, book: Mutex::new(Book::new(rules.target)) }
+        Self { rules, verdicts: Mutex::new(Verdicts::new(rules.target)) }
     }
 
     /// Whether an answer is to be checked; `dice` is a random number from 0 to below 1.
@@ -92,27 +92,27 @@ impl Shadow {
     /// How similar questions of a place must be, where `own` would do; none where answers were wrong so often that none is
     /// shared there.
     pub fn threshold(&self, place: &Place, own: f32) -> Option<f32> {
-        let raised = self.book().raised(place).unwrap_or(0.0);
+        let raised = self.verdicts().raised(place).unwrap_or(0.0);
         (raised < thresholds::NONE_SHARED).then_some(own.max(raised))
     }
 
     /// Forgets the verdicts of what is forgotten, and with them the thresholds that they raised.
-    pub fn reset(&self, forget: &Forget) {
-        self.book().reset(forget);
+    pub fn reset(&self, invalidation: &Invalidation) {
+        self.verdicts().reset(invalidation);
     }
 
     /// The precision of the last verdicts of all namespaces.
     pub fn precision(&self) -> Precision {
-        self.book().precision()
+        self.verdicts().precision()
     }
 
     /// What was found so far; `threshold` is that of questions where none was raised.
     pub fn report(&self, threshold: f32) -> ShadowReport {
-        let book = self.book();
-        ShadowReport { precision: book.precision(), namespaces: book.report(threshold) }
+        let verdicts = self.verdicts();
+        ShadowReport { precision: verdicts.precision(), namespaces: verdicts.report(threshold) }
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn verdicts(&self) -> MutexGuard<'_, Verdicts> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::key::CacheKey;
-use super::lookup::Found;
+use super::lookup::CacheHit;
 
 /// The answers that are being made.
 #[derive(Clone, Debug, Default)]
-pub struct Flights {
-    under_way: Arc<Mutex<HashMap<CacheKey, watch::Receiver<Option<Found>>>>>,
+pub struct SingleFlight {
+    under_way: Arc<Mutex<HashMap<CacheKey, watch::Receiver<Option<CacheHit>>>>>,
 }
 
 /// Who makes an answer.
@@ -20,18 +20,18 @@ pub enum Turn {
     /// The caller, until it drops this.
     Mine(Flight),
     /// Another request; wait for it.
-    Others(watch::Receiver<Option<Found>>),
+    Others(watch::Receiver<Option<CacheHit>>),
 }
 
 /// An answer that is being made; dropping it wakes those who wait.
 #[derive(Debug)]
 pub struct Flight {
-    flights: Flights,
+    single_flight: SingleFlight,
     key: CacheKey,
-    ended: watch::Sender<Option<Found>>,
+    ended: watch::Sender<Option<CacheHit>>,
 }
 
-impl Flights {
+impl SingleFlight {
     /// Whose turn it is.
     pub fn turn(&self, key: CacheKey) -> Turn {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,25 +40,25 @@ impl Flights {
         }
         let (ended, flight) = watch::channel(None);
         under_way.insert(key, flight);
-        Turn::Mine(Flight { flights: self.clone(), key, ended })
+        Turn::Mine(Flight { single_flight: self.clone(), key, ended })
     }
 }
 
 impl Flight {
     /// Nothing is made: another question's answer will do, for those who wait too.
-    pub fn found(&self, found: Found) {
+    pub fn found(&self, found: CacheHit) {
         self.ended.send_replace(Some(found));
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.single_flight.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
 /// Waits until whoever makes an answer has done with it, well or not; gives what was found in its place.
-pub async fn landed(mut flight: watch::Receiver<Option<Found>>) -> Option<Found> {
+pub async fn landed(mut flight: watch::Receiver<Option<CacheHit>>) -> Option<CacheHit> {
     // The channel's end is what is waited for.
     while flight.changed().await.is_ok() {}
     flight.borrow().clone()

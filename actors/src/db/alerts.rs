@@ -24,7 +24,7 @@ pub struct OutgoingAlert {
 }
 
 #[derive(QueryableByName)]
-struct Claimed {
+struct ClaimedAlert {
     #[diesel(sql_type = sql::Id)]
     id: Lenient<Id>,
     #[diesel(sql_type = Text)]
@@ -35,7 +35,7 @@ struct Claimed {
     attempts: Lenient<i32>,
 }
 
-impl Claimed {
+impl ClaimedAlert {
     fn read(self) -> Result<OutgoingAlert, BadRow> {
         let read = || Ok((self.id.0?.0, self.event.0?, self.attempts.0?));
         let alert = read().map(|(id, event, attempts)| OutgoingAlert { id, event, attempts });
@@ -81,11 +81,11 @@ impl Store {
                      (SELECT id FROM alert_outbox WHERE due_at <= $2 ORDER BY due_at LIMIT 1) \
                      RETURNING id, CAST(id AS TEXT) AS name, event, attempts";
         loop {
-            let claimed: Option<Claimed> = on!(self, c => async {
+            let claimed: Option<ClaimedAlert> = on!(self, c => async {
                 let query = diesel::sql_query(claim).bind::<sql::Moment, _>(until).bind::<sql::Moment, _>(now);
                 query.get_result(c).await.optional()
             })?;
-            match claimed.map(Claimed::read).transpose() {
+            match claimed.map(ClaimedAlert::read).transpose() {
                 Ok(alert) => return Ok(alert),
                 // It is put off until then, and the next one takes its turn.
                 Err(bad) => self.bad_rows().read_some("alert_outbox", [], vec![bad]),

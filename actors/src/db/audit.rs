@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::backend::lenient::{Found, Lenient};
+use super::backend::lenient::{Lenient, TableRows};
 use super::backend::types::{At, Id};
 use super::bad_rows::BadRow;
 use super::schema::audit_log;
@@ -88,7 +88,7 @@ impl Store {
             .order((audit_log::timestamp.desc(), audit_log::id.desc()))
             .limit(i64::from(most));
         let rows: Vec<Row> = read!(self, c => newest.load(c))?;
-        let Found { rows, bad } = Found::sort(rows.into_iter().map(entry));
+        let TableRows { rows, bad } = TableRows::sort(rows.into_iter().map(entry));
         self.bad_rows().read_all("audit_log", bad);
         Ok(rows)
     }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
-use super::backend::lenient::{Found, Lenient};
+use super::backend::lenient::{Lenient, TableRows};
 use super::backend::types::{At, Nanos};
 use super::bad_rows::BadRow;
 use super::changes::Which;
@@ -100,7 +100,7 @@ pub struct KeyRowChange {
 /// What an edit of a provider or its credential goes out from. Another process may have changed it meanwhile, and a
 /// credential must not end with a provider that it was not given for.
 #[derive(Clone, Debug)]
-pub struct Believed {
+pub struct KeyExpectation {
     /// The provider.
     pub provider: Option<String>,
     /// Whether there is no credential.
@@ -141,18 +141,18 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn read_keys(&self, which: &Which) -> Result<Found<KeyRow>, StoreError> {
+    pub async fn read_keys(&self, which: &Which) -> Result<TableRows<KeyRow>, StoreError> {
         match which {
             Which::Some(ids) => self.keys_of(ids.iter().cloned().collect()).await,
             Which::All => match read!(self, c => virtual_keys::table.select(KeyRow::as_select()).load(c)) {
                 Err(error) if error.is_unreadable() => self.keys_one_by_one().await,
-                rows => Ok(Found { rows: rows?, bad: Vec::new() }),
+                rows => Ok(TableRows { rows: rows?, bad: Vec::new() }),
             },
         }
     }
 
     /// All keys, where one of them cannot be read.
-    async fn keys_one_by_one(&self) -> Result<Found<KeyRow>, StoreError> {
+    async fn keys_one_by_one(&self) -> Result<TableRows<KeyRow>, StoreError> {
         let ids: Vec<Lenient<String>> = read!(self, c => virtual_keys::table.select(virtual_keys::id).load(c))?;
         let (ids, unnamed): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| id.0.is_ok());
         let mut found = self.keys_of(ids.into_iter().map(Lenient::or_unnamed).collect()).await?;
@@ -160,8 +160,8 @@ impl Store {
         Ok(found)
     }
 
-    async fn keys_of(&self, ids: Vec<String>) -> Result<Found<KeyRow>, StoreError> {
-        let mut found = Found::default();
+    async fn keys_of(&self, ids: Vec<String>) -> Result<TableRows<KeyRow>, StoreError> {
+        let mut found = TableRows::default();
         for ids in ids.chunks(AT_ONCE) {
             let some = virtual_keys::table.filter(virtual_keys::id.eq_any(ids));
             match read!(self, c => some.clone().select(KeyRow::as_select()).load(c)) {
@@ -177,7 +177,7 @@ impl Store {
         Ok(found)
     }
 
-    async fn key_of(&self, id: &str, found: &mut Found<KeyRow>) -> Result<(), StoreError> {
+    async fn key_of(&self, id: &str, found: &mut TableRows<KeyRow>) -> Result<(), StoreError> {
         let one = virtual_keys::table.filter(virtual_keys::id.eq(id));
         match read!(self, c => one.select(KeyRow::as_select()).load(c)) {
             Ok(rows) => found.rows.extend(rows),
@@ -195,7 +195,7 @@ impl Store {
     pub async fn update_key(
         &self,
         id: &str,
-        believed: Option<&Believed>,
+        believed: Option<&KeyExpectation>,
         change: KeyRowChange,
     ) -> Result<Option<KeyRow>, StoreError> {
         let provider = believed.and_then(|believed| believed.provider.as_deref()).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fastembed::{InitOptionsUserDefined, OutputKey, Pooling, TextEmbedding, TokenizerFiles, UserDefinedEmbeddingModel};
 
-use super::fetch::places::Found;
+use super::fetch::places::ModelFiles;
 use super::model::{Model, TOKENIZER_FILES};
 use super::refusal::NotEmbedded;
 
@@ -24,7 +24,7 @@ impl Embedder {
     ///
     /// # Errors
     /// Where the runtime or the model cannot be loaded; the text says why.
-    pub fn load(model: &'static Model, found: &Found) -> Result<Self, String> {
+    pub fn load(model: &'static Model, found: &ModelFiles) -> Result<Self, String> {
         without_panic(|| {
             load_runtime(&found.runtime)?;
             let options = InitOptionsUserDefined::new().with_intra_threads(1).with_max_length(model.window);
@@ -63,7 +63,7 @@ fn load_runtime(path: &Path) -> Result<(), String> {
     ort::init_from(path).map(drop).map_err(|error| format!("ONNX Runtime: {}: {error}", path.display()))
 }
 
-fn parts(model: &Model, found: &Found) -> Result<UserDefinedEmbeddingModel, String> {
+fn parts(model: &Model, found: &ModelFiles) -> Result<UserDefinedEmbeddingModel, String> {
     let path = |name: &str| found.files.iter().find(|(known, _)| *known == name).map(|(_, path)| path);
     let read = |name: &str| {
         let path = path(name).ok_or_else(|| format!("{}: there is no {name}", model.id))?;

@@ -1,6 +1,6 @@
 //! The models that the gateway knows, and the ONNX Runtime that runs them: as data.
 
-use super::known;
+use super::built_in;
 
 /// A model that makes vectors of texts.
 #[derive(Debug)]
@@ -214,7 +214,7 @@ impl Model {
     /// The model of that name: a measured one, or one of fastembed's by its name there, its repository, or the
     /// repository's own name (`bge-small-en-v1.5`).
     pub fn named(name: &str) -> Option<&'static Model> {
-        let all = || MODELS.iter().chain(known::models());
+        let all = || MODELS.iter().chain(built_in::models());
         let of_repository = |model: &&Model| {
             let repository = model.bundle.repository.as_ref().map_or("", |repository| repository.name);
             let own_name = repository.rsplit('/').next();
@@ -228,7 +228,7 @@ impl Model {
 
     /// The models' names, for messages.
     pub fn names() -> String {
-        MODELS.iter().chain(known::models()).map(|model| model.id).collect::<Vec<_>>().join(", ")
+        MODELS.iter().chain(built_in::models()).map(|model| model.id).collect::<Vec<_>>().join(", ")
     }
 
     /// The cosine from which one text may stand for another, where it is measured.

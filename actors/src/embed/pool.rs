@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::embedder::Embedder;
 use super::fetch::cache_folder::REMEMBERED;
-use super::fetch::places::{Found, Places};
+use super::fetch::places::{ModelFiles, Places};
 use super::fetch::sources;
 use super::language::is_english;
 use super::model::Model;
@@ -93,7 +93,7 @@ struct Progress {
 pub(super) struct Loader {
     pub(super) stats: Arc<ActorStats>,
     model: &'static Model,
-    found: Found,
+    found: ModelFiles,
     /// Not the pool's own: its threads would keep themselves alive.
     progress: Weak<Mutex<Progress>>,
     /// Dropped with the last worker.

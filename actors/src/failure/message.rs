@@ -16,8 +16,8 @@ pub fn redacted(mut error: ErrorBody, credential: Option<&Secret>) -> ErrorBody 
         hide(&mut error.kind);
         error.code.as_mut().map(hide);
         error.param.as_mut().map(hide);
-        if let Some(told) = &mut error.told {
-            hide_in(&mut told.fields, credential);
+        if let Some(vendor_fields) = &mut error.vendor_fields {
+            hide_in(&mut vendor_fields.fields, credential);
         }
     }
     if error.message.is_empty() {

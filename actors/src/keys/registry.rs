@@ -22,7 +22,7 @@ use super::table::SharedKeyTable;
 use super::virtual_key::{KeyChange, KeyText, VirtualKey};
 use crate::db::{Store, StoreError};
 use crate::fleet::announce::{Announcer, Refresh};
-use crate::limits::limit_table::SharedLimitBook;
+use crate::limits::limit_table::SharedLimitTable;
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
 
@@ -30,7 +30,7 @@ pub use messages::{
     CreateKey, GetKey, GetSetting, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,
 };
 
-use key_store::KeyBook;
+use key_store::KeyStore;
 
 /// Why a key could not be read, made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +123,7 @@ pub struct Registry {
     /// The virtual keys.
     pub keys: SharedKeyTable,
     /// The limits of users and teams.
-    pub limits: SharedLimitBook,
+    pub limits: SharedLimitTable,
 }
 
 /// A key just made or reissued: the only time that its text is known.
@@ -136,7 +136,7 @@ pub struct CreatedKey {
 
 /// The actor. Writes are rare, so it handles one message after the other and stops its mailbox meanwhile.
 pub struct KeyRegistry {
-    keys: Rc<KeyBook>,
+    keys: Rc<KeyStore>,
     stats: Arc<ActorStats>,
 }
 
@@ -180,7 +180,7 @@ impl KeyRegistry {
         announcer: Announcer,
         stats: Arc<ActorStats>,
     ) -> Result<Registry, KeyError> {
-        let keys = KeyBook::open(store, master_key, announcer).await?;
+        let keys = KeyStore::open(store, master_key, announcer).await?;
         let (table, limits) = (Arc::clone(keys.table()), Arc::clone(keys.limits()));
         Ok(Registry { address: Self { keys: Rc::new(keys), stats }.start(), keys: table, limits })
     }
@@ -200,7 +200,7 @@ impl KeyRegistry {
     }
 
     /// Runs `work` alone: no other message is taken up before it ends, also when nobody waits for its answer any more.
-    fn alone<T, E, F>(&self, work: impl FnOnce(Rc<KeyBook>) -> F) -> AtomicResponse<Self, Result<T, E>>
+    fn alone<T, E, F>(&self, work: impl FnOnce(Rc<KeyStore>) -> F) -> AtomicResponse<Self, Result<T, E>>
     where
         T: 'static,
         E: Fault + 'static,

@@ -14,7 +14,7 @@ use crate::money::usd::Usd;
 use crate::pattern::matches_pattern;
 pub use key_text::{KeyHash, KeyRef, KeyText};
 
-use crate::limits::limit_table::Limited;
+use crate::limits::limit_table::ScopeLimits;
 use crate::limits::{Counters, Limits};
 use crate::money::period::BudgetPeriod;
 use crate::secret::Secret;
@@ -129,9 +129,9 @@ impl VirtualKey {
     }
 
     /// The key's own limits with their counters, where it has any.
-    pub fn limited(&self) -> Option<Limited> {
+    pub fn limited(&self) -> Option<ScopeLimits> {
         let counters = self.counters.clone().filter(|_| !self.limits.is_empty())?;
-        Some(Limited { limits: self.limits, counters })
+        Some(ScopeLimits { limits: self.limits, counters })
     }
 
     /// Whether the key may ask this provider for this model. A pattern is a name as clients use it: `gpt-4o` for the model

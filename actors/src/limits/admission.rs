@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::limit_table::Limited;
-use super::minute::{Left, Minute, NotTaken, Ticket};
+use super::limit_table::ScopeLimits;
+use super::minute::{Minute, NotTaken, RemainingLimit, Ticket};
 use super::parallel::NoPlace;
-use super::redis_limiter::{Fetch, LimitKeeper};
+use super::redis_limiter::{Fetch, RedisLimiter};
 use super::{Counters, LimitKind, Limits, now};
 use crate::runtime::mailbox::Mailbox;
 use crate::scope::ScopeKind;
@@ -24,9 +24,9 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// Lets requests through.
 #[derive(Debug, Default)]
-pub struct Doorkeeper {
+pub struct RateLimiter {
     /// Who asks Redis; without Redis each process counts by itself.
-    pub keeper: Option<Mailbox<LimitKeeper>>,
+    pub redis_limiter: Option<Mailbox<RedisLimiter>>,
     /// Whether requests are refused while Redis is away; otherwise each process counts by itself meanwhile.
     pub refuse_when_away: bool,
 }
@@ -45,7 +45,7 @@ pub struct OverLimit {
     /// When it is worth another try.
     pub retry_after: Duration,
     /// What is left of the limits.
-    pub left: Lefts,
+    pub remaining: RemainingLimits,
 }
 
 impl fmt::Display for OverLimit {
@@ -64,25 +64,25 @@ impl fmt::Display for OverLimit {
 
 /// What is left of the tightest limits that a request counts in.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Lefts {
+pub struct RemainingLimits {
     /// Of requests.
-    pub requests: Option<Left>,
+    pub requests: Option<RemainingLimit>,
     /// Of tokens.
-    pub tokens: Option<Left>,
+    pub tokens: Option<RemainingLimit>,
 }
 
 /// The places of one request; dropping them ends its being under way.
 #[derive(Debug, Default)]
 pub struct Admission {
-    held: Vec<Held>,
+    held: Vec<CounterHold>,
     /// The tokens that it took, to be settled by who learns what was used.
     pub tokens: Option<Arc<TokenHold>>,
     /// What is left.
-    pub left: Lefts,
+    pub remaining: RemainingLimits,
 }
 
 #[derive(Debug)]
-struct Held {
+struct CounterHold {
     counters: Arc<Counters>,
     limits: Limits,
     request: Option<Ticket>,
@@ -124,9 +124,9 @@ impl Admission {
 }
 
 /// When a request that waits for the fleet is refused; it begins with the first wait.
-struct Patience(Option<Instant>);
+struct AdmissionWait(Option<Instant>);
 
-impl Patience {
+impl AdmissionWait {
     fn lasts(&mut self) -> bool {
         let now = Instant::now();
         now < *self.0.get_or_insert(now + PATIENCE)
@@ -145,8 +145,8 @@ impl Pending {
     }
 
     /// What the limits leave.
-    pub fn left(&self) -> Lefts {
-        self.0.as_ref().map(|admission| admission.left).unwrap_or_default()
+    pub fn remaining(&self) -> RemainingLimits {
+        self.0.as_ref().map(|admission| admission.remaining).unwrap_or_default()
     }
 
     /// The request is worth counting.
@@ -163,7 +163,7 @@ impl Drop for Pending {
     }
 }
 
-impl Drop for Held {
+impl Drop for CounterHold {
     fn drop(&mut self) {
         if self.place {
             self.counters.parallel.release();
@@ -172,23 +172,23 @@ impl Drop for Held {
 }
 
 /// Why a place was not taken; the scope and the limit are added by who asked.
-enum Refusal {
+enum LimitRejection {
     Full(Duration),
     Unknown,
 }
 
-impl Doorkeeper {
+impl RateLimiter {
     /// Takes one request's places and counts it, before its body is read: who is over a limit of requests costs no more
-    /// than the head of the request. Its tokens are taken by [`Doorkeeper::take_tokens`].
+    /// than the head of the request. Its tokens are taken by [`RateLimiter::take_tokens`].
     ///
     /// # Errors
     /// Which limit is reached. Nothing is then taken of any.
-    pub async fn admit(&self, limited: Vec<Limited>) -> Result<Pending, Box<OverLimit>> {
-        let mut patience = Patience(None);
+    pub async fn admit(&self, limited: Vec<ScopeLimits>) -> Result<Pending, Box<OverLimit>> {
+        let mut patience = AdmissionWait(None);
         let mut pending = Pending(Some(Admission::default()));
-        for Limited { limits, counters } in limited {
+        for ScopeLimits { limits, counters } in limited {
             let Some(admission) = &mut pending.0 else { break };
-            admission.held.push(Held { counters: counters.clone(), limits, request: None, place: false });
+            admission.held.push(CounterHold { counters: counters.clone(), limits, request: None, place: false });
             let taken = async {
                 let Some(held) = admission.held.last_mut() else { return Ok(()) };
                 if let Some(limit) = limits.max_parallel {
@@ -200,12 +200,12 @@ impl Doorkeeper {
                 if let Some(limit) = limits.requests_per_minute {
                     let ticket = self.take(&counters, LimitKind::Requests, u64::from(limit), 1, &mut patience).await;
                     held.request = Some(ticket.map_err(over(LimitKind::Requests, limit))?);
-                    tighten(&mut admission.left.requests, self.left(&counters.requests, limit));
+                    tighten(&mut admission.remaining.requests, self.remaining(&counters.requests, limit));
                 }
                 Ok(())
             };
             if let Err(refusal) = taken.await {
-                return Err(over_limit(&counters, refusal, pending.left()));
+                return Err(over_limit(&counters, refusal, pending.remaining()));
             }
         }
         Ok(pending)
@@ -217,7 +217,7 @@ impl Doorkeeper {
     /// Whose limit of tokens is reached; none are then taken.
     pub async fn take_tokens(&self, pending: &mut Pending, tokens: u64) -> Result<(), Box<OverLimit>> {
         let Some(admission) = &mut pending.0 else { return Ok(()) };
-        let mut patience = Patience(None);
+        let mut patience = AdmissionWait(None);
         let mut hold = TokenHold::default();
         for held in &admission.held {
             let Some(limit) = held.limits.tokens_per_minute else { continue };
@@ -226,10 +226,10 @@ impl Doorkeeper {
             match ticket {
                 Ok(ticket) => hold.held.push((counters.clone(), ticket)),
                 Err(refusal) => {
-                    return Err(over_limit(counters, (LimitKind::Tokens, limit, refusal), admission.left));
+                    return Err(over_limit(counters, (LimitKind::Tokens, limit, refusal), admission.remaining));
                 }
             }
-            tighten(&mut admission.left.tokens, self.left(&counters.tokens, limit));
+            tighten(&mut admission.remaining.tokens, self.remaining(&counters.tokens, limit));
         }
         admission.tokens = (!hold.held.is_empty()).then(|| Arc::new(hold));
         Ok(())
@@ -241,47 +241,52 @@ impl Doorkeeper {
         kind: LimitKind,
         limit: u64,
         amount: u64,
-        patience: &mut Patience,
-    ) -> Result<Ticket, Refusal> {
+        patience: &mut AdmissionWait,
+    ) -> Result<Ticket, LimitRejection> {
         let minute = if kind == LimitKind::Requests { &counters.requests } else { &counters.tokens };
         let here = || match minute.take_here(limit, amount, now()) {
-            Err(NotTaken::Full(wait)) => Err(Refusal::Full(wait)),
-            Err(NotTaken::Short) => Err(Refusal::Full(SOON)),
+            Err(NotTaken::Full(wait)) => Err(LimitRejection::Full(wait)),
+            Err(NotTaken::Short) => Err(LimitRejection::Full(SOON)),
             Ok(ticket) => Ok(ticket),
         };
-        let Some(keeper) = &self.keeper else { return here() };
+        let Some(redis_limiter) = &self.redis_limiter else { return here() };
         while patience.lasts() {
             match minute.take_granted(limit, amount, now()) {
                 Ok(ticket) => {
                     if minute.is_low() {
                         let ahead = Fetch { counters: counters.clone(), kind, limit, amount: 0 };
                         // Where it is not sent, the next request asks for itself.
-                        let _sent = keeper.tell(ahead);
+                        let _sent = redis_limiter.tell(ahead);
                     }
                     return Ok(ticket);
                 }
-                Err(NotTaken::Full(wait)) => return Err(Refusal::Full(wait)),
+                Err(NotTaken::Full(wait)) => return Err(LimitRejection::Full(wait)),
                 Err(NotTaken::Short) => {}
             }
             let fetch = Fetch { counters: counters.clone(), kind, limit, amount };
-            if !self.is_answered(keeper, fetch).await? {
+            if !self.is_answered(redis_limiter, fetch).await? {
                 return here();
             }
         }
         // Others took each time what was granted.
-        Err(Refusal::Full(SOON))
+        Err(LimitRejection::Full(SOON))
     }
 
     /// Takes a place. One that another process has given up a moment ago comes free shortly, so a refusal is looked at
     /// again for as long as the request's patience lasts.
-    async fn place(&self, counters: &Arc<Counters>, limit: u64, patience: &mut Patience) -> Result<(), Refusal> {
+    async fn place(
+        &self,
+        counters: &Arc<Counters>,
+        limit: u64,
+        patience: &mut AdmissionWait,
+    ) -> Result<(), LimitRejection> {
         let parallel = &counters.parallel;
-        let here = || parallel.take_here(limit).map_err(|_full| Refusal::Full(SOON));
-        let Some(keeper) = &self.keeper else { return here() };
+        let here = || parallel.take_here(limit).map_err(|_full| LimitRejection::Full(SOON));
+        let Some(redis_limiter) = &self.redis_limiter else { return here() };
         while patience.lasts() {
             match parallel.take_granted(limit, now()) {
                 Ok(()) => return Ok(()),
-                Err(NoPlace::Full) if parallel.is_full_here(limit) => return Err(Refusal::Full(SOON)),
+                Err(NoPlace::Full) if parallel.is_full_here(limit) => return Err(LimitRejection::Full(SOON)),
                 Err(NoPlace::Full) => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                     continue;
@@ -289,25 +294,25 @@ impl Doorkeeper {
                 Err(NoPlace::Short) => {}
             }
             let fetch = Fetch { counters: counters.clone(), kind: LimitKind::Parallel, limit, amount: 1 };
-            if !self.is_answered(keeper, fetch).await? {
+            if !self.is_answered(redis_limiter, fetch).await? {
                 return here();
             }
         }
-        Err(Refusal::Full(SOON))
+        Err(LimitRejection::Full(SOON))
     }
 
     /// Asks the fleet; false where each process is to count by itself.
-    async fn is_answered(&self, keeper: &Mailbox<LimitKeeper>, fetch: Fetch) -> Result<bool, Refusal> {
-        match keeper.ask(fetch).await {
+    async fn is_answered(&self, redis_limiter: &Mailbox<RedisLimiter>, fetch: Fetch) -> Result<bool, LimitRejection> {
+        match redis_limiter.ask(fetch).await {
             Ok(true) => Ok(true),
             Ok(false) if !self.refuse_when_away => Ok(false),
             // A keeper that is behind with its work says nothing of Redis.
-            Ok(false) | Err(_) => Err(Refusal::Unknown),
+            Ok(false) | Err(_) => Err(LimitRejection::Unknown),
         }
     }
 
-    fn left(&self, minute: &Minute, limit: u32) -> Left {
-        match self.keeper {
+    fn remaining(&self, minute: &Minute, limit: u32) -> RemainingLimit {
+        match self.redis_limiter {
             Some(_) => minute.left_granted(u64::from(limit), now()),
             None => minute.left_here(u64::from(limit), now()),
         }
@@ -315,30 +320,34 @@ impl Doorkeeper {
 }
 
 /// The refusal in words, with what is left.
-fn over_limit(counters: &Counters, refused: (LimitKind, u32, Refusal), mut left: Lefts) -> Box<OverLimit> {
+fn over_limit(
+    counters: &Counters,
+    refused: (LimitKind, u32, LimitRejection),
+    mut remaining: RemainingLimits,
+) -> Box<OverLimit> {
     let (kind, limit, refusal) = refused;
     let (is_known, retry_after) = match refusal {
-        Refusal::Full(wait) => (true, wait),
-        Refusal::Unknown => (false, SOON),
+        LimitRejection::Full(wait) => (true, wait),
+        LimitRejection::Unknown => (false, SOON),
     };
     let limit = u64::from(limit);
-    let none = Left { limit, remaining: 0, reset: retry_after };
+    let none = RemainingLimit { limit, remaining: 0, reset: retry_after };
     match kind {
-        LimitKind::Requests => left.requests = Some(none),
-        LimitKind::Tokens => left.tokens = Some(none),
+        LimitKind::Requests => remaining.requests = Some(none),
+        LimitKind::Tokens => remaining.tokens = Some(none),
         LimitKind::Parallel => {}
     }
     let scope = counters.scope().kind;
-    Box::new(OverLimit { scope, kind, limit, is_known, retry_after, left })
+    Box::new(OverLimit { scope, kind, limit, is_known, retry_after, remaining })
 }
 
-fn over(kind: LimitKind, limit: u32) -> impl FnOnce(Refusal) -> (LimitKind, u32, Refusal) {
+fn over(kind: LimitKind, limit: u32) -> impl FnOnce(LimitRejection) -> (LimitKind, u32, LimitRejection) {
     move |refusal| (kind, limit, refusal)
 }
 
 /// Keeps the limit that leaves less.
-fn tighten(tightest: &mut Option<Left>, left: Left) {
-    if tightest.is_none_or(|tightest| left.remaining < tightest.remaining) {
-        *tightest = Some(left);
+fn tighten(tightest: &mut Option<RemainingLimit>, remaining: RemainingLimit) {
+    if tightest.is_none_or(|tightest| remaining.remaining < tightest.remaining) {
+        *tightest = Some(remaining);
     }
 }

@@ -32,13 +32,13 @@ pub struct Grants {
     /// Taken since the last grant, which tells how large the next one should be.
     taken: u64,
     asked_ahead: bool,
-    refused: Option<Refused>,
+    refused: Option<GrantRefusal>,
     free: u64,
     reset_at: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Refused {
+struct GrantRefusal {
     amount: u64,
     believed_until: u64,
     fits_at: u64,
@@ -70,7 +70,7 @@ pub struct Ask {
 
 /// What Redis answers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Granted {
+pub struct RedisGrant {
     /// The amount.
     pub amount: u64,
     /// The second until which it may be spent, by Redis' clock.
@@ -173,13 +173,13 @@ impl Grants {
 
     /// Takes in an answer that came `now`; `sent` is when it was asked for, so that a grant never lasts longer here than in
     /// Redis.
-    pub fn granted(&mut self, ask: &Ask, granted: Granted, sent: u64, now: u64) {
+    pub fn granted(&mut self, ask: &Ask, granted: RedisGrant, sent: u64, now: u64) {
         self.asked_ahead = false;
         self.free = granted.free;
         self.reset_at = sent + granted.reset;
         if ask.want > 0 && granted.amount == 0 {
             let (amount, believed_until, fits_at) = (ask.least, now + REFUSAL, sent + granted.wait);
-            self.refused = Some(Refused { amount, believed_until, fits_at });
+            self.refused = Some(GrantRefusal { amount, believed_until, fits_at });
         } else if self.refused.is_some_and(|refused| refused.amount <= granted.amount) {
             // A smaller grant says nothing of what was refused.
             self.refused = None;

@@ -9,30 +9,30 @@ use super::{Counters, Limits};
 use crate::scope::Scope;
 
 /// The published limits: readers load them without a lock, the key registry swaps them whole.
-pub type SharedLimitBook = Arc<ArcSwap<LimitBook>>;
+pub type SharedLimitTable = Arc<ArcSwap<LimitTable>>;
 
 /// The limits of users and teams, each with its counters.
 #[derive(Debug, Default)]
-pub struct LimitBook {
-    limited: HashMap<Scope, Limited>,
+pub struct LimitTable {
+    limited: HashMap<Scope, ScopeLimits>,
 }
 
 /// What someone may do, and what was counted.
 #[derive(Clone, Debug)]
-pub struct Limited {
+pub struct ScopeLimits {
     /// The limits.
     pub limits: Limits,
     /// The counters.
     pub counters: Arc<Counters>,
 }
 
-impl LimitBook {
+impl LimitTable {
     /// A book of these limits; what was counted under the former ones goes on counting.
     pub fn with(&self, limits: impl IntoIterator<Item = (Scope, Limits)>) -> Self {
         let limited = limits.into_iter().map(|(scope, limits)| {
             let former = self.limited.get(&scope).map(|former| former.counters.clone());
             let counters = former.unwrap_or_else(|| Arc::new(Counters::new(scope.clone())));
-            (scope, Limited { limits, counters })
+            (scope, ScopeLimits { limits, counters })
         });
         Self { limited: limited.collect() }
     }
@@ -51,7 +51,7 @@ impl LimitBook {
     }
 
     /// The limits of a user or team, where there are any.
-    pub fn get(&self, scope: &Scope) -> Option<&Limited> {
+    pub fn get(&self, scope: &Scope) -> Option<&ScopeLimits> {
         self.limited.get(scope)
     }
 

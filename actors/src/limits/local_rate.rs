@@ -16,12 +16,12 @@ const NEVER: Duration = Duration::from_secs(60);
 
 /// A limit per minute: a burst of as many, then evenly spaced ones.
 #[derive(Debug)]
-pub struct RateLimiter<C: Clock = DefaultClock> {
+pub struct LocalRateLimiter<C: Clock = DefaultClock> {
     /// `None` is the limit 0, which lets nothing through.
     bucket: Option<governor::RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>>,
 }
 
-impl<C: Clock> RateLimiter<C> {
+impl<C: Clock> LocalRateLimiter<C> {
     /// A limit of `limit` per minute by a clock of one's own; 0 lets nothing through.
     pub fn with_clock(limit: u32, clock: C) -> Self {
         let bucket = NonZeroU32::new(limit)
@@ -43,19 +43,19 @@ type Buckets<C> = governor::RateLimiter<IpAddr, HashMapStateStore<IpAddr>, C, No
 
 /// A limit of requests per minute for each client address; the addresses of one IPv6 /64 network share one.
 #[derive(Debug)]
-pub struct KeyedRateLimiter<C: Clock = DefaultClock> {
+pub struct AddressRateLimiter<C: Clock = DefaultClock> {
     /// `None` is the limit 0, which lets nothing through.
     buckets: Option<Buckets<C>>,
 }
 
-impl KeyedRateLimiter {
+impl AddressRateLimiter {
     /// A limit of `limit` requests per minute for each address; 0 lets nothing through.
     pub fn per_minute(limit: u32) -> Self {
         Self::with_clock(limit, DefaultClock::default())
     }
 }
 
-impl<C: Clock> KeyedRateLimiter<C> {
+impl<C: Clock> AddressRateLimiter<C> {
     /// A limit of `limit` requests per minute for each address by a clock of one's own; 0 lets nothing through.
     pub fn with_clock(limit: u32, clock: C) -> Self {
         let buckets = NonZeroU32::new(limit)

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::grants::{Ask, Granted, Grants, Part, Take};
+use super::grants::{Ask, Grants, Part, RedisGrant, Take};
 use super::tally::Tally;
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
+pub struct RemainingLimit {
     /// Requests, or tokens, in a minute.
     pub limit: u64,
     /// What may be taken at once now.
@@ -82,16 +82,16 @@ impl Minute {
     }
 
     /// What is left by this process' own count.
-    pub fn left_here(&self, limit: u64, now: u64) -> Left {
+    pub fn left_here(&self, limit: u64, now: u64) -> RemainingLimit {
         let mut state = self.state();
         let remaining = limit.saturating_sub(state.tally.used(now));
-        Left { limit, remaining, reset: millis(state.tally.reset(now)) }
+        RemainingLimit { limit, remaining, reset: millis(state.tally.reset(now)) }
     }
 
     /// What is left in the fleet, as far as this process knows.
-    pub fn left_granted(&self, limit: u64, now: u64) -> Left {
+    pub fn left_granted(&self, limit: u64, now: u64) -> RemainingLimit {
         let state = self.state();
-        Left { limit, remaining: state.grants.remaining().min(limit), reset: millis(state.grants.reset(now)) }
+        RemainingLimit { limit, remaining: state.grants.remaining().min(limit), reset: millis(state.grants.reset(now)) }
     }
 
     /// Corrects what was taken to what was used.
@@ -124,7 +124,7 @@ impl Minute {
     }
 
     /// Takes in what came `now` of a question that was asked at `sent`.
-    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64, now: u64) {
+    pub(super) fn answered(&self, ask: &Ask, granted: Option<RedisGrant>, sent: u64, now: u64) {
         let mut state = self.state();
         match granted {
             Some(granted) => state.grants.granted(ask, granted, sent, now),

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::grants::{Ask, Granted};
+use super::grants::{Ask, RedisGrant};
 
 /// How long a refusal is believed, in milliseconds.
 const REFUSAL: u64 = 50;
@@ -111,7 +111,7 @@ impl Parallel {
     }
 
     /// Takes in what came `now` of a question that was asked at `sent`.
-    pub(super) fn answered(&self, ask: &Ask, granted: Option<Granted>, sent: u64, now: u64) {
+    pub(super) fn answered(&self, ask: &Ask, granted: Option<RedisGrant>, sent: u64, now: u64) {
         let mut state = self.state();
         match granted {
             Some(granted) => {

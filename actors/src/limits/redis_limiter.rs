@@ -1,4 +1,4 @@
-//! `LimitKeeper`: asks Redis for this process' parts of the fleet's limits, and gives back what was not used.
+//! `RedisLimiter`: asks Redis for this process' parts of the fleet's limits, and gives back what was not used.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use redis::Script;
 
 use crate::fleet::redis_link::{Away, RedisLink};
-use crate::limits::{Ask, Counters, Granted, LimitKind, WINDOW, now};
+use crate::limits::{Ask, Counters, LimitKind, RedisGrant, WINDOW, now};
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
 use crate::scope::Scope;
@@ -49,52 +49,52 @@ impl Message for Fetch {
 }
 
 /// The actor. Its questions run beside each other, one at a time for each limit.
-pub struct LimitKeeper {
-    keeper: Rc<Keeper>,
+pub struct RedisLimiter {
+    state: Rc<LimiterState>,
 }
 
-struct Keeper {
+struct LimiterState {
     link: Rc<RedisLink>,
     /// What was asked for lately, to give back what is not used of it.
     known: RefCell<HashMap<Scope, Weak<Counters>>>,
     stats: Arc<ActorStats>,
 }
 
-impl LimitKeeper {
+impl RedisLimiter {
     /// A keeper on the thread that the link belongs to.
     pub fn new(link: Rc<RedisLink>, stats: Arc<ActorStats>) -> Self {
-        Self { keeper: Rc::new(Keeper { link, known: RefCell::default(), stats }) }
+        Self { state: Rc::new(LimiterState { link, known: RefCell::default(), stats }) }
     }
 }
 
-impl Actor for LimitKeeper {
+impl Actor for RedisLimiter {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let keeper = self.keeper.clone();
+        let state = self.state.clone();
         let sweeping = async move {
             let mut interval = tokio::time::interval(SWEEP);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 interval.tick().await;
-                keeper.link.mend().await;
-                keeper.sweep().await;
+                state.link.mend().await;
+                state.sweep().await;
             }
         };
         ctx.spawn(actix::fut::wrap_future(sweeping));
     }
 }
 
-takes_parcels!(LimitKeeper);
+takes_parcels!(RedisLimiter);
 
-impl Handler<Fetch> for LimitKeeper {
+impl Handler<Fetch> for RedisLimiter {
     type Result = ResponseFuture<bool>;
 
     fn handle(&mut self, fetch: Fetch, _: &mut Context<Self>) -> Self::Result {
-        let keeper = self.keeper.clone();
+        let state = self.state.clone();
         Box::pin(async move {
-            let handling = keeper.stats.handling();
-            let fetched = keeper.fetch(fetch).await;
+            let handling = state.stats.handling();
+            let fetched = state.fetch(fetch).await;
             if let Err(away) = fetched {
                 handling.fail(&away.to_string());
             }
@@ -103,7 +103,7 @@ impl Handler<Fetch> for LimitKeeper {
     }
 }
 
-impl Keeper {
+impl LimiterState {
     async fn fetch(&self, fetch: Fetch) -> Result<(), Away> {
         let Fetch { counters, kind, limit, amount } = fetch;
         self.known.borrow_mut().entry(counters.scope().clone()).or_insert_with(|| Arc::downgrade(&counters));
@@ -156,7 +156,7 @@ async fn grant(
     limit: u64,
     (window, lease): (u64, u64),
     ask: &Ask,
-) -> Result<Granted, Away> {
+) -> Result<RedisGrant, Away> {
     let mut call = SCRIPT.prepare_invoke();
     call.key(name).arg(limit).arg(window).arg(lease).arg(ask.hold).arg(ask.want).arg(ask.least);
     for (second, unused) in &ask.unused {
@@ -164,7 +164,7 @@ async fn grant(
     }
     let answer: [u64; 6] = link.ask(|mut connection| async move { call.invoke_async(&mut connection).await }).await?;
     let [amount, second, lasts, free, wait, reset] = answer;
-    Ok(Granted { amount, second, lasts, free, wait, reset })
+    Ok(RedisGrant { amount, second, lasts, free, wait, reset })
 }
 
 #[cfg(test)]

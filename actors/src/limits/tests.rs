@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::grants::{Ask, Granted, Grants, Take};
+use super::grants::{Ask, Grants, RedisGrant, Take};
 use super::minute::{Minute, NotTaken};
 use super::parallel::{NoPlace, Parallel};
 use super::tally::Tally;
@@ -58,8 +58,8 @@ fn a_request_above_the_whole_limit_takes_all_of_it() {
     assert!(minute.take_here(LIMIT, 50, 61_000).is_ok());
 }
 
-fn granted(amount: u64, second: u64, lasts: u64) -> Granted {
-    Granted { amount, second, lasts, free: 3, wait: 7_000, reset: 9_000 }
+fn granted(amount: u64, second: u64, lasts: u64) -> RedisGrant {
+    RedisGrant { amount, second, lasts, free: 3, wait: 7_000, reset: 9_000 }
 }
 
 /// E6: a grant ends by the clock of who gave it, and what is left of it goes back.

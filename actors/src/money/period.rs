@@ -49,7 +49,7 @@ impl BudgetPeriod {
     }
 
     /// The stretch of time that `now` falls into, by the calendar of a time zone.
-    pub fn at(self, now: DateTime<Utc>, zone: Tz) -> Stretch {
+    pub fn at(self, now: DateTime<Utc>, zone: Tz) -> PeriodWindow {
         let today = now.with_timezone(&zone).date_naive();
         let first = match self {
             Self::Total => None,
@@ -70,7 +70,7 @@ impl BudgetPeriod {
             Self::Month => today.format("%Y-%m").to_string(),
         };
         let midnight = |day: Option<NaiveDate>| day.and_then(|day| midnight(day, zone));
-        Stretch { name: name.into(), start: midnight(first), end: midnight(next) }
+        PeriodWindow { name: name.into(), start: midnight(first), end: midnight(next) }
     }
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for BudgetPeriod {
 
 /// One month, week or day of the calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct PeriodWindow {
     /// Its name, such as `2026-11`, `2026-W48`, `2026-11-25` or `total`.
     pub name: Arc<str>,
     /// When it begins; none for the one that has always been.
@@ -91,7 +91,7 @@ pub struct Stretch {
     pub end: Option<DateTime<Utc>>,
 }
 
-impl Stretch {
+impl PeriodWindow {
     /// Whether a moment falls into it.
     pub fn contains(&self, moment: DateTime<Utc>) -> bool {
         self.start.is_none_or(|start| start <= moment) && !self.is_over(moment)

@@ -59,17 +59,17 @@ impl Actor for ProviderActor {
 takes_parcels!(ProviderActor);
 
 /// A breaker has opened or closed.
-pub(super) struct Changed {
+pub(super) struct NoteTransition {
     pub(super) model: Arc<str>,
     pub(super) transition: Transition,
     pub(super) last_failure: &'static str,
 }
 
-impl Message for Changed {
+impl Message for NoteTransition {
     type Result = ();
 }
 
-impl Changed {
+impl NoteTransition {
     /// Tells it in the log.
     pub(super) fn tell(&self, provider: &str) {
         let Self { model, last_failure, .. } = self;
@@ -83,10 +83,10 @@ impl Changed {
     }
 }
 
-impl Handler<Changed> for ProviderActor {
+impl Handler<NoteTransition> for ProviderActor {
     type Result = ();
 
-    fn handle(&mut self, changed: Changed, _: &mut Self::Context) {
+    fn handle(&mut self, changed: NoteTransition, _: &mut Self::Context) {
         let _handling = self.stats.handling();
         changed.tell(&self.name);
     }

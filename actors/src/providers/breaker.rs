@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::settings::BreakerSettings;
-pub use gate::Admitted;
 use gate::Gate;
+pub use gate::GateTicket;
 pub use streak::Fault;
 use streak::Streak;
 use window::Window;
@@ -100,7 +100,7 @@ impl Breaker {
     ///
     /// # Errors
     /// Otherwise, with how long to wait.
-    pub fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
+    pub fn admit(&self, now: Instant) -> Result<GateTicket, Duration> {
         self.gate.admit(now)
     }
 
@@ -125,7 +125,7 @@ impl Breaker {
     }
 
     /// Counts a request that was answered well; a probe closes the breaker by that.
-    pub fn succeeded(&self, admitted: &Admitted, now: Instant) -> Option<Transition> {
+    pub fn succeeded(&self, admitted: &GateTicket, now: Instant) -> Option<Transition> {
         if admitted.is_probe() {
             let mut streak = self.streak();
             return self.gate.awaits(admitted).then(|| {
@@ -144,7 +144,7 @@ impl Breaker {
 
     /// Counts a request that failed by the provider's fault. One too many opens the breaker, and a probe opens it again;
     /// what was admitted before it last opened or closed is no news.
-    pub fn failed(&self, admitted: &Admitted, fault: Fault, now: Instant) -> Option<Transition> {
+    pub fn failed(&self, admitted: &GateTicket, fault: Fault, now: Instant) -> Option<Transition> {
         let mut streak = self.streak();
         if admitted.is_probe() {
             return self.gate.awaits(admitted).then(|| {
@@ -162,7 +162,7 @@ impl Breaker {
     }
 
     /// Frees the place of a probe that ended without telling anything about the provider.
-    pub fn abandoned(&self, admitted: &Admitted) {
+    pub fn abandoned(&self, admitted: &GateTicket) {
         self.gate.abandoned(admitted);
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::breaker::{Admitted, Breaker, BreakerState, Counts};
+use super::breaker::{Breaker, BreakerState, Counts, GateTicket};
 use super::settings::BreakerSettings;
 use crate::failure::FailureKind;
 
@@ -45,8 +45,8 @@ pub struct BreakerReport {
 
 /// The breaker that lets a request through.
 #[derive(Debug)]
-pub(super) enum Passed {
-    By(Arc<Breaker>, Admitted),
+pub(super) enum BreakerPass {
+    By(Arc<Breaker>, GateTicket),
     /// The model has none yet, and gets it when its first answer or failure is here: a name that no provider knows never
     /// takes a place.
     NoBreakerYet,
@@ -69,10 +69,10 @@ impl Breakers {
     ///
     /// # Errors
     /// Where its breaker is open, with how long to wait.
-    pub(super) fn admit(&self, model: &str, now: Instant) -> Result<Passed, Duration> {
+    pub(super) fn admit(&self, model: &str, now: Instant) -> Result<BreakerPass, Duration> {
         match self.find(model, now) {
-            Some(breaker) => breaker.admit(now).map(|admitted| Passed::By(breaker, admitted)),
-            None => Ok(Passed::NoBreakerYet),
+            Some(breaker) => breaker.admit(now).map(|admitted| BreakerPass::By(breaker, admitted)),
+            None => Ok(BreakerPass::NoBreakerYet),
         }
     }
 
@@ -180,6 +180,9 @@ mod tests {
         assert_eq!(breakers.models(now).len(), MAX_MODELS);
         assert_eq!(breakers.looked_ms.load(Ordering::Relaxed), 0);
         let later = now + Duration::from_millis(LOOK_FOR_ROOM_MS);
-        assert!(matches!(breakers.admit("another", later), Ok(Passed::NoBreakerYet)), "room is looked for in time");
+        assert!(
+            matches!(breakers.admit("another", later), Ok(BreakerPass::NoBreakerYet)),
+            "room is looked for in time"
+        );
     }
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::actor::{Changed, ProviderActor, ProviderState, ReportProvider};
-use super::breaker::{Admitted, Breaker, BreakerState, Fault, Transition};
+use super::actor::{NoteTransition, ProviderActor, ProviderState, ReportProvider};
+use super::breaker::{Breaker, BreakerState, Fault, GateTicket, Transition};
 use super::breakers::BreakerReport;
-use super::breakers::{Breakers, Passed};
+use super::breakers::{BreakerPass, Breakers};
 use super::retry_budget::RetryBudget;
 use super::settings::ProviderSettings;
 use crate::failure::FailureKind;
@@ -25,10 +25,10 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One provider as requests of all threads see it; a clone is the same provider.
 #[derive(Clone)]
 pub struct ProviderHandle {
-    shared: Arc<Shared>,
+    shared: Arc<HandleState>,
 }
 
-struct Shared {
+struct HandleState {
     name: Arc<str>,
     settings: Arc<ProviderSettings>,
     breakers: Arc<Breakers>,
@@ -39,7 +39,7 @@ struct Shared {
 
 /// Why nothing was sent to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum ProviderRejection {
     /// Its circuit breaker is open.
     CircuitOpen {
         /// Until a request may try again.
@@ -59,7 +59,7 @@ impl ProviderHandle {
         let limit = if settings.max_in_flight == 0 { usize::MAX } else { settings.max_in_flight };
         let in_flight = InFlight::new(limit);
         let retries = RetryBudget::new(settings.retry_budget_percent);
-        let shared = Shared { name, settings: Arc::new(settings), breakers, in_flight, retries, mailbox };
+        let shared = HandleState { name, settings: Arc::new(settings), breakers, in_flight, retries, mailbox };
         Self { shared: Arc::new(shared) }
     }
 
@@ -77,14 +77,17 @@ impl ProviderHandle {
     ///
     /// # Errors
     /// Where the circuit is open, or too many attempts are under way.
-    pub fn admit(&self, model: &str, key: Uuid, now: Instant) -> Result<AttemptPermit, Refused> {
-        let passed =
-            self.shared.breakers.admit(model, now).map_err(|retry_after| Refused::CircuitOpen { retry_after })?;
+    pub fn admit(&self, model: &str, key: Uuid, now: Instant) -> Result<AttemptPermit, ProviderRejection> {
+        let passed = self
+            .shared
+            .breakers
+            .admit(model, now)
+            .map_err(|retry_after| ProviderRejection::CircuitOpen { retry_after })?;
         let Some(slot) = self.shared.in_flight.try_acquire() else {
-            if let Passed::By(breaker, admitted) = passed {
+            if let BreakerPass::By(breaker, admitted) = passed {
                 breaker.abandoned(&admitted);
             }
-            return Err(Refused::Saturated);
+            return Err(ProviderRejection::Saturated);
         };
         self.shared.retries.deposit();
         let (shared, model) = (self.shared.clone(), Arc::from(model));
@@ -148,11 +151,11 @@ impl fmt::Debug for ProviderHandle {
 /// Dropped without a verdict it tells nothing about the provider: the client left, or the gateway itself failed.
 #[must_use = "dropping the permit ends the attempt"]
 pub struct AttemptPermit {
-    shared: Arc<Shared>,
+    shared: Arc<HandleState>,
     model: Arc<str>,
     key: Uuid,
     /// `None` once the breaker knows how the attempt ended.
-    passed: Option<Passed>,
+    passed: Option<BreakerPass>,
     _slot: InFlightPermit,
 }
 
@@ -165,10 +168,10 @@ impl AttemptPermit {
     /// The answer has begun, and may last: a probe closes the circuit by that, and how it ends counts as any other
     /// request's end does (E1).
     pub fn begun(&mut self) {
-        if let Some(Passed::By(breaker, admitted)) = &self.passed
+        if let Some(BreakerPass::By(breaker, admitted)) = &self.passed
             && admitted.is_probe()
         {
-            let ordinary = Passed::By(breaker.clone(), admitted.after_closing());
+            let ordinary = BreakerPass::By(breaker.clone(), admitted.after_closing());
             self.answered();
             self.passed = Some(ordinary);
         }
@@ -187,18 +190,20 @@ impl AttemptPermit {
     }
 
     fn is_probe(&self) -> bool {
-        matches!(&self.passed, Some(Passed::By(_, admitted)) if admitted.is_probe())
+        matches!(&self.passed, Some(BreakerPass::By(_, admitted)) if admitted.is_probe())
     }
 
     fn answered(&mut self) {
         self.ended(Breaker::succeeded);
     }
 
-    fn ended(&mut self, count: impl FnOnce(&Breaker, &Admitted, Instant) -> Option<Transition>) {
+    fn ended(&mut self, count: impl FnOnce(&Breaker, &GateTicket, Instant) -> Option<Transition>) {
         let now = Instant::now();
         let (breaker, admitted) = match self.passed.take() {
-            Some(Passed::By(breaker, admitted)) => (breaker, admitted),
-            Some(Passed::NoBreakerYet) => (self.shared.breakers.ensure(&self.model, now), Admitted::by_new_breaker()),
+            Some(BreakerPass::By(breaker, admitted)) => (breaker, admitted),
+            Some(BreakerPass::NoBreakerYet) => {
+                (self.shared.breakers.ensure(&self.model, now), GateTicket::by_new_breaker())
+            }
             None => return,
         };
         if let Some(transition) = count(&breaker, &admitted, now) {
@@ -212,7 +217,7 @@ impl AttemptPermit {
             self.shared.breakers.opened();
         }
         let last_failure = self.shared.breakers.last_failure().unwrap_or("none");
-        let changed = || Changed { model: self.model.clone(), transition, last_failure };
+        let changed = || NoteTransition { model: self.model.clone(), transition, last_failure };
         if let Err(error) = self.shared.mailbox.tell(changed()) {
             self.shared.mailbox.stats().fail(&error.to_string());
             changed().tell(&self.shared.name);
@@ -222,7 +227,7 @@ impl AttemptPermit {
 
 impl Drop for AttemptPermit {
     fn drop(&mut self) {
-        if let Some(Passed::By(breaker, admitted)) = self.passed.take() {
+        if let Some(BreakerPass::By(breaker, admitted)) = self.passed.take() {
             breaker.abandoned(&admitted);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 
-use crate::limits::local_rate::RateLimiter;
+use crate::limits::local_rate::LocalRateLimiter;
 
 /// What one retry costs, and a request at 100 % earns.
 const RETRY: i64 = 100;
@@ -19,7 +19,7 @@ pub(super) struct RetryBudget<C: Clock = DefaultClock> {
     percent: i64,
     /// In hundredths of a retry.
     earned: AtomicI64,
-    floor: RateLimiter<C>,
+    floor: LocalRateLimiter<C>,
 }
 
 impl RetryBudget {
@@ -31,7 +31,7 @@ impl RetryBudget {
 
 impl<C: Clock> RetryBudget<C> {
     fn with_clock(percent: u32, clock: C) -> Self {
-        let floor = RateLimiter::with_clock(FLOOR_PER_MINUTE, clock);
+        let floor = LocalRateLimiter::with_clock(FLOOR_PER_MINUTE, clock);
         Self { percent: i64::from(percent), earned: AtomicI64::new(0), floor }
     }
 

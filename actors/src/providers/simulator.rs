@@ -29,7 +29,7 @@ pub use embeddings::embeddings;
 
 /// A scripted answer in OpenAI's wire format.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Simulated {
+pub struct SimulatedAnswer {
     /// The wait before the head.
     pub delay: Duration,
     /// The HTTP status.
@@ -71,7 +71,7 @@ pub enum Ending {
 }
 
 /// An error in OpenAI's shape.
-fn refusal(status: u16, code: &str, message: &str) -> Simulated {
+fn refusal(status: u16, code: &str, message: &str) -> SimulatedAnswer {
     let kind = match status {
         401 => "authentication_error",
         403 => "permission_error",
@@ -81,7 +81,7 @@ fn refusal(status: u16, code: &str, message: &str) -> Simulated {
     };
     let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
     let headers = if status == 429 { vec![("retry-after", "1".to_owned())] } else { Vec::new() };
-    Simulated { delay: Duration::ZERO, status, headers, body: whole(&body) }
+    SimulatedAnswer { delay: Duration::ZERO, status, headers, body: whole(&body) }
 }
 
 fn whole(body: &serde_json::Value) -> SimulatedBody {

@@ -34,7 +34,7 @@ use crate::secret::Secret;
 use address::{Address, Origin};
 use body::{AnswerBody, Live};
 pub use body::{BrokenBody, UpstreamBody};
-use connection::{Connection, RequestBody, Unanswered};
+use connection::{Connection, ExchangeError, RequestBody};
 use dial::Dialler;
 pub use outbound::Outbound;
 use pool::Pool;
@@ -76,7 +76,7 @@ impl UpstreamAnswer {
 }
 
 /// What was found at an address.
-pub struct Fetched {
+pub struct FetchResponse {
     /// The HTTP status.
     pub status: u16,
     /// The headers.
@@ -144,7 +144,7 @@ impl Upstream {
     ///
     /// # Errors
     /// Where no head came; the text says why.
-    pub async fn get(&self, address: &str) -> Result<Fetched, String> {
+    pub async fn get(&self, address: &str) -> Result<FetchResponse, String> {
         let (origin, path) = whole_address(address).ok_or("no http or https address")?;
         let message = || {
             let mut headers = self.headers.clone();
@@ -153,7 +153,7 @@ impl Upstream {
         };
         let (head, body) =
             self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
-        Ok(Fetched { status: head.status.as_u16(), headers: head.headers, body })
+        Ok(FetchResponse { status: head.status.as_u16(), headers: head.headers, body })
     }
 
     /// Sends a request and waits for the head of the answer; dropping the future closes the connection.
@@ -225,9 +225,9 @@ impl Upstream {
             match exchanged {
                 Ok(response) if was_given_up && is_farewell(&response) => may_reuse = false,
                 Ok(response) => return Ok(self.answer(response, connection, origin.clone())),
-                Err(Unanswered::NotSent) if is_reused => {}
-                Err(Unanswered::Closed) if was_given_up => may_reuse = false,
-                Err(Unanswered::Broken) => return Err(FailureKind::Broken),
+                Err(ExchangeError::NotSent) if is_reused => {}
+                Err(ExchangeError::Closed) if was_given_up => may_reuse = false,
+                Err(ExchangeError::Broken) => return Err(FailureKind::Broken),
                 Err(_) => return Err(FailureKind::Connect(ConnectCause::ClosedBeforeAnswer)),
             }
         }

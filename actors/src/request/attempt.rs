@@ -35,7 +35,7 @@ const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// A limit that the client or its config sets, unlike the provider's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct ClientDeadline {
     /// When it ends.
     pub at: Instant,
     /// How long it was, for messages.
@@ -53,7 +53,7 @@ pub struct Attempt<'a> {
     /// The provider's time limits.
     pub timeouts: Timeouts,
     /// The sooner of the target's `request_timeout` and the client's deadline.
-    pub limit: Option<Limit>,
+    pub limit: Option<ClientDeadline>,
     /// The question.
     pub endpoint: Endpoint,
     /// Whether the client wants a stream.
@@ -67,7 +67,7 @@ pub struct Attempt<'a> {
 }
 
 /// An answer that is good so far.
-pub enum Answered {
+pub enum AttemptAnswer {
     /// The whole answer.
     Whole(WholeAnswer),
     /// A stream that has shown its first content.
@@ -94,12 +94,12 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// Where the provider gave no good answer, or for a stream no good beginning.
-    pub async fn run(&self, request: &VendorRequest, noted: &mut Noted) -> Result<Answered, Failure> {
+    pub async fn run(&self, request: &VendorRequest, noted: &mut ProviderNotes) -> Result<AttemptAnswer, Failure> {
         let made = self.make(request, noted).await;
         made.map_err(|failure| failure.with_request_id(noted.request_id.as_deref()))
     }
 
-    async fn make(&self, request: &VendorRequest, noted: &mut Noted) -> Result<Answered, Failure> {
+    async fn make(&self, request: &VendorRequest, noted: &mut ProviderNotes) -> Result<AttemptAnswer, Failure> {
         let begun = Instant::now();
         let total = after(begun, self.timeouts.total_ms);
         let head = self.head_deadline(begun, total);
@@ -118,7 +118,7 @@ impl Attempt<'_> {
         let last = self.last_deadline(begun, total);
         if !self.stream {
             let read = timeout_at(last.at, self.whole(answer, noted)).await;
-            return read.map_err(|_| self.failure(last.kind))?.map(Answered::Whole);
+            return read.map_err(|_| self.failure(last.kind))?.map(AttemptAnswer::Whole);
         }
         // One JSON text is an answer as a whole, whatever was asked for.
         let is_json = read::is_json(answer.header("content-type"));
@@ -126,7 +126,7 @@ impl Attempt<'_> {
         let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
         let open = timeout_at(open_by.at, self.first_content(answer.body, idle_ms, &mut opening)).await;
         match open.map_err(|_| self.failure(open_by.kind)).flatten() {
-            Ok(body) => Ok(Answered::Stream(opening.goes_on(body, total, self.credential.cloned()))),
+            Ok(body) => Ok(AttemptAnswer::Stream(opening.goes_on(body, total, self.credential.cloned()))),
             Err(failure) => {
                 noted.usage = opening.give_up();
                 Err(failure)
@@ -152,7 +152,7 @@ impl Attempt<'_> {
 
     /// Until when the head, and for a stream the first content, must be here. The head of a whole answer comes when all
     /// of it is made, so that its limit alone is that of all.
-    fn head_deadline(&self, begun: Instant, total: Option<Instant>) -> Deadline {
+    fn head_deadline(&self, begun: Instant, total: Option<Instant>) -> FirstEventDeadline {
         if !self.stream {
             return self.last_deadline(begun, total);
         }
@@ -162,18 +162,25 @@ impl Attempt<'_> {
             (one, other) => one.or(other),
         };
         match self.limit {
-            Some(limit) => {
-                Deadline::sooner(limit.at, FailureKind::RequestTimeout, provider, FailureKind::FirstByteTimeout)
+            Some(limit) => FirstEventDeadline::sooner(
+                limit.at,
+                FailureKind::RequestTimeout,
+                provider,
+                FailureKind::FirstByteTimeout,
+            ),
+            None => {
+                FirstEventDeadline { at: provider.unwrap_or_else(|| begun + DAY), kind: FailureKind::FirstByteTimeout }
             }
-            None => Deadline { at: provider.unwrap_or_else(|| begun + DAY), kind: FailureKind::FirstByteTimeout },
         }
     }
 
     /// Until when a whole answer must be here.
-    fn last_deadline(&self, begun: Instant, total: Option<Instant>) -> Deadline {
+    fn last_deadline(&self, begun: Instant, total: Option<Instant>) -> FirstEventDeadline {
         match self.limit {
-            Some(limit) => Deadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::TotalTimeout),
-            None => Deadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::TotalTimeout },
+            Some(limit) => {
+                FirstEventDeadline::sooner(limit.at, FailureKind::RequestTimeout, total, FailureKind::TotalTimeout)
+            }
+            None => FirstEventDeadline { at: total.unwrap_or_else(|| begun + DAY), kind: FailureKind::TotalTimeout },
         }
     }
 
@@ -211,7 +218,7 @@ impl Attempt<'_> {
     }
 
     /// The failure that a non-2xx answer means.
-    async fn refused(&self, mut answer: UpstreamAnswer, noted: &mut Noted) -> Failure {
+    async fn refused(&self, mut answer: UpstreamAnswer, noted: &mut ProviderNotes) -> Failure {
         let limit = Instant::now() + Duration::from_secs(5);
         let mut text = BytesMut::new();
         while let Ok(Some(Ok(bytes))) = timeout_at(limit, answer.body.next()).await {
@@ -231,7 +238,7 @@ impl Attempt<'_> {
             error.message = format!("{} (status {})", unreadable(self.provider, coding).message, answer.status);
         }
         if should_retry.is_some() {
-            error.told.get_or_insert_default().should_retry = should_retry;
+            error.vendor_fields.get_or_insert_default().should_retry = should_retry;
         }
         // What is no status of an error is none to pass on.
         let is_error = (400..600).contains(&answer.status);
@@ -269,7 +276,7 @@ impl Attempt<'_> {
 
 /// What a provider tells beside its answer.
 #[derive(Debug, Default)]
-pub struct Noted {
+pub struct ProviderNotes {
     /// What it counted of an attempt that failed.
     pub usage: Option<Usage>,
     /// Its own id of the request.
@@ -315,12 +322,12 @@ fn after(begun: Instant, millis: u64) -> Option<Instant> {
 }
 
 /// When patience ends, and what that means.
-struct Deadline {
+struct FirstEventDeadline {
     at: Instant,
     kind: FailureKind,
 }
 
-impl Deadline {
+impl FirstEventDeadline {
     fn sooner(at: Instant, kind: FailureKind, other: Option<Instant>, other_kind: FailureKind) -> Self {
         match other {
             Some(other) if other < at => Self { at: other, kind: other_kind },

@@ -8,10 +8,10 @@ use gateway_wire::{openai, sse};
 use tokio::sync::mpsc;
 
 use super::call::Call;
-use super::metering::{Unfinished, unfinished};
+use super::metering::{RowStart, unfinished};
 use super::router::{Reply, ReplyHead};
-use crate::cache::entry::Entry;
-use crate::cache::lookup::{Found, seconds};
+use crate::cache::entry::CacheEntry;
+use crate::cache::lookup::{CacheHit, seconds};
 use crate::cache::policy::CacheStatus;
 use crate::money::amount::PicoUsd;
 
@@ -19,25 +19,25 @@ impl Call {
     /// The answer that this process has stored, if it has: no task is worth its while then.
     pub(crate) fn at_hand(&mut self) -> Option<Reply> {
         let found = self.routing.cache.at_hand(self.lookup.as_mut()?)?;
-        self.recall(&found)
+        self.answer_from_cache(&found)
     }
 
     /// The stored answer as this request wants it, and its account: it costs nothing, and saves what it had cost (F7).
     /// None where what is stored makes no sense.
-    pub(crate) fn recall(&mut self, found: &Found) -> Option<Reply> {
+    pub(crate) fn answer_from_cache(&mut self, found: &CacheHit) -> Option<Reply> {
         let entry = &*found.entry;
         let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
         let metadata = metadata(found);
         let reply = match self.request.stream {
-            true => Told::Stream(streamed(entry, &metadata, self.request.include_usage)?),
-            false => Told::Whole(openai::with_metadata(&entry.whole()?, &metadata)),
+            true => CachedPayload::Stream(streamed(entry, &metadata, self.request.include_usage)?),
+            false => CachedPayload::Whole(openai::with_metadata(&entry.whole()?, &metadata)),
         };
         let provider: Arc<str> = entry.provider.as_str().into();
         let record = &mut self.request.record;
         record.line.provider = Some(provider.clone());
         record.line.model = Some(entry.model.clone());
         record.line.cache = Some(status.word());
-        record.model_is_known = self.routing.treasury.ledger.prices.load().names(&entry.provider, &entry.model);
+        record.model_is_known = self.routing.budgets.ledger.prices.load().names(&entry.provider, &entry.model);
         record.finish(200, None);
         let (gateway_us, upstream_us) = record.spent_us();
         self.book_hit(entry, &provider);
@@ -53,8 +53,8 @@ impl Call {
             ..ReplyHead::default()
         };
         Some(match reply {
-            Told::Whole(body) => Reply::Whole { head, body },
-            Told::Stream(frames) => {
+            CachedPayload::Whole(body) => Reply::Whole { head, body },
+            CachedPayload::Stream(frames) => {
                 let (client, received) = mpsc::channel(1);
                 // There is room for one.
                 let _sent = client.try_send(frames);
@@ -64,22 +64,22 @@ impl Call {
     }
 
     /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
-    pub(crate) fn recall_shadowed(&mut self) -> Option<Reply> {
+    pub(crate) fn answer_from_shadow(&mut self) -> Option<Reply> {
         let shadowed = self.lookup.as_mut()?.shadowed.take()?;
-        let recalled = self.recall(&shadowed.found);
-        if recalled.is_none() {
+        let cached = self.answer_from_cache(&shadowed.found);
+        if cached.is_none() {
             self.routing.cache.count(CacheStatus::SemanticMiss);
         }
-        recalled
+        cached
     }
 
-    fn book_hit(&self, entry: &Entry, provider: &Arc<str>) {
-        let ledger = &self.routing.treasury.ledger;
+    fn book_hit(&self, entry: &CacheEntry, provider: &Arc<str>) {
+        let ledger = &self.routing.budgets.ledger;
         if !ledger.log_unbudgeted {
             return;
         }
         let line = &self.request.record.line;
-        let mut row = unfinished(Unfinished {
+        let mut row = unfinished(RowStart {
             trace_id: &line.trace_id,
             request_id: &line.request_id,
             key: &self.request.key,
@@ -100,23 +100,23 @@ impl Call {
     }
 }
 
-enum Told {
+enum CachedPayload {
     Whole(Bytes),
     Stream(Bytes),
 }
 
-fn streamed(entry: &Entry, metadata: &str, include_usage: bool) -> Option<Bytes> {
+fn streamed(entry: &CacheEntry, metadata: &str, include_usage: bool) -> Option<Bytes> {
     let (frames, usage) = entry.stream()?;
-    let mut told = BytesMut::new();
-    frames.iter().for_each(|frame| told.extend_from_slice(frame));
+    let mut payload = BytesMut::new();
+    frames.iter().for_each(|frame| payload.extend_from_slice(frame));
     if let Some(usage) = usage.filter(|_| include_usage) {
-        told.extend_from_slice(&sse::frame(&openai::with_metadata(&usage, metadata)));
+        payload.extend_from_slice(&sse::frame(&openai::with_metadata(&usage, metadata)));
     }
-    told.extend_from_slice(&sse::DONE);
-    Some(told.freeze())
+    payload.extend_from_slice(&sse::DONE);
+    Some(payload.freeze())
 }
 
-fn metadata(found: &Found) -> String {
+fn metadata(found: &CacheHit) -> String {
     let entry = &*found.entry;
     let meaning = found.similarity.map_or_else(String::new, |similarity| {
         format!(r#","similarity":{similarity:.4},"cache_key":"{}""#, found.key.to_hex())

@@ -14,20 +14,20 @@ use gateway_wire::json_object::json_string;
 use gateway_wire::{BadRequest, ErrorBody, WholeAnswer, openai};
 use tokio::sync::{mpsc, oneshot};
 
-use super::attempt::{Answered, Attempt, Limit, Noted, OpenStream};
-use super::metering::{Asked, Draft, Metering, Unfinished, unfinished};
-use super::reserve_budget::Wish;
-use super::router::{Reply, ReplyHead, RouteRequest, Routing, Unanswered};
+use super::attempt::{Attempt, AttemptAnswer, ClientDeadline, OpenStream, ProviderNotes};
+use super::metering::{Draft, Metering, RequestedTarget, RowStart, unfinished};
+use super::reserve_budget::BudgetRequest;
+use super::router::{Reply, ReplyHead, RouteFailure, RouteRequest, Routing};
 use super::stream::meter::StreamMeter;
 use super::stream::relay::{StreamEnd, pump};
-use crate::cache::entry::Said;
-use crate::cache::lookup::{Lookup, Made};
+use crate::cache::entry::CachedBody;
+use crate::cache::lookup::{Lookup, NewAnswer};
 use crate::cache::policy::CacheStatus;
-use crate::cache::recorder::{Recorder, said_whole};
+use crate::cache::recorder::{Recorder, whole_body};
 use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
 use crate::money::amount::PicoUsd;
-use crate::providers::handle::{AttemptPermit, ProviderHandle, Refused};
+use crate::providers::handle::{AttemptPermit, ProviderHandle, ProviderRejection};
 use crate::providers::upstream::Upstream;
 use crate::routing::{Chain, NextStep, Target};
 use crate::secret::Secret;
@@ -64,7 +64,7 @@ pub struct Call {
     /// The targets of `chain`, resolved.
     pub targets: Vec<ResolvedTarget>,
     /// What the client asked for, where the config names providers or models of its own.
-    pub asked: Option<Asked>,
+    pub requested: Option<RequestedTarget>,
     /// What to look for in the cache, where the request wants that.
     pub lookup: Option<Box<Lookup>>,
     /// What the router knows.
@@ -72,7 +72,7 @@ pub struct Call {
 }
 
 /// What walking the chain came to.
-struct Walked {
+struct ChainResult {
     head: ReplyHead,
     at: usize,
     result: Result<Success, Failure>,
@@ -80,7 +80,7 @@ struct Walked {
 
 /// An attempt that was answered.
 struct Success {
-    answered: Answered,
+    answered: AttemptAnswer,
     permit: AttemptPermit,
     metering: Metering,
 }
@@ -88,7 +88,7 @@ struct Success {
 impl Call {
     /// Walks the chain, answers, and pumps the stream if it is one. When `reply` is dropped the call ends at once, and
     /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
-    pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, Unanswered>>) {
+    pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, RouteFailure>>) {
         let deadline = self.deadline().map(|limit| limit.at);
         if let Some(lookup) = &mut self.lookup {
             lookup.deadline = deadline;
@@ -102,11 +102,11 @@ impl Call {
             let waited = looked.elapsed();
             let request_id = &self.request.record.line.request_id;
             log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
-            if let Some(recalled) = found.and_then(|found| self.recall(&found)) {
-                return self.deliver(reply, Ok(recalled));
+            if let Some(cached) = found.and_then(|found| self.answer_from_cache(&found)) {
+                return self.deliver(reply, Ok(cached));
             }
             if let Some(lookup) = &mut self.lookup {
-                lookup.status = lookup.wish.missed();
+                lookup.status = lookup.policy.missed();
                 // What is to be checked is a hit after all where nobody answers.
                 if lookup.shadowed.is_none() {
                     self.routing.cache.count(lookup.status);
@@ -126,7 +126,7 @@ impl Call {
                 return;
             }
         };
-        let Walked { mut head, at, result } = walked;
+        let ChainResult { mut head, at, result } = walked;
         if let Some(lookup) = &self.lookup {
             (head.cache, head.cache_key) = (lookup.status, Some(lookup.key));
             if lookup.shadowed.is_some() && result.is_ok() {
@@ -139,14 +139,14 @@ impl Call {
         }
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
-            Ok(Success { answered: Answered::Whole(answer), permit, mut metering }) => {
+            Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
                 head.cost = Box::pin(self.settle_whole(&answer, &mut metering)).await;
                 let body = self.finish_whole(answer, at, &mut head);
                 self.request.record.finish(200, None);
                 self.deliver(reply, Ok(Reply::Whole { head, body }));
             }
-            Ok(Success { answered: Answered::Stream(open), mut permit, metering }) => {
+            Ok(Success { answered: AttemptAnswer::Stream(open), mut permit, metering }) => {
                 permit.begun();
                 let (client, frames) = mpsc::channel(FRAMES_AHEAD);
                 if head.shortened_to.is_some() {
@@ -157,18 +157,22 @@ impl Call {
                 }
             }
             Err(failure) => {
-                if let Some(stored) = self.recall_shadowed() {
+                if let Some(stored) = self.answer_from_shadow() {
                     return self.deliver(reply, Ok(stored));
                 }
                 self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
                 let attempts = self.request.record.line.attempts;
-                self.deliver(reply, Err(Unanswered { head, failure, attempts }));
+                self.deliver(reply, Err(RouteFailure { head, failure, attempts }));
             }
         }
     }
 
     /// Ends the call and hands its answer over. The record is written before the client can ask for it.
-    pub(crate) fn deliver(self, reply: oneshot::Sender<Result<Reply, Unanswered>>, answer: Result<Reply, Unanswered>) {
+    pub(crate) fn deliver(
+        self,
+        reply: oneshot::Sender<Result<Reply, RouteFailure>>,
+        answer: Result<Reply, RouteFailure>,
+    ) {
         drop(self);
         if reply.send(answer).is_err() {
             log::debug!("a client left as its answer was ready");
@@ -176,7 +180,7 @@ impl Call {
     }
 
     /// Attempts, retries and falls back until a target answers or nothing is left to try.
-    async fn walk(&mut self) -> Walked {
+    async fn walk(&mut self) -> ChainResult {
         let mut head = ReplyHead::default();
         let mut at = 0;
         let mut retries = 0;
@@ -186,16 +190,16 @@ impl Call {
             let failure = match result {
                 Ok(answered) => {
                     head.retry_count = i32::try_from(retries).unwrap_or(i32::MAX);
-                    return Walked { head, at, result: Ok(answered) };
+                    return ChainResult { head, at, result: Ok(answered) };
                 }
                 Err(failure) => failure,
             };
             head.retry_count = if retries > 0 { -1 } else { 0 };
             let attempts_left = self.request.record.line.attempts < self.routing.max_total_attempts;
             if !attempts_left || !self.leaves_time_for(Duration::ZERO) {
-                return Walked { head, at, result: Err(failure) };
+                return ChainResult { head, at, result: Err(failure) };
             }
-            let Some(resolved) = self.targets.get(at) else { return Walked { head, at, result: Err(failure) } };
+            let Some(resolved) = self.targets.get(at) else { return ChainResult { head, at, result: Err(failure) } };
             let metrics = self.request.record.metrics();
             let next = self.chain.next_step(at, retries, waited, &failure, rand::random());
             log::debug!(request_id = self.request.record.line.request_id, next = format!("{next:?}"); "an attempt failed");
@@ -219,21 +223,21 @@ impl Call {
                         metrics.fallback(&resolved.provider);
                         (at, retries, waited) = (to, 0, Duration::ZERO);
                     }
-                    None => return Walked { head, at, result: Err(failure) },
+                    None => return ChainResult { head, at, result: Err(failure) },
                 },
                 NextStep::Fallback { to } => {
                     metrics.fallback(&resolved.provider);
                     (at, retries, waited) = (to, 0, Duration::ZERO);
                 }
-                NextStep::GiveUp => return Walked { head, at, result: Err(failure) },
+                NextStep::GiveUp => return ChainResult { head, at, result: Err(failure) },
             }
         }
     }
 
     /// The client's own limit, which bounds all attempts and waits together (E8).
-    fn deadline(&self) -> Option<Limit> {
+    fn deadline(&self) -> Option<ClientDeadline> {
         let length = self.request.request_timeout?;
-        Some(Limit { at: (self.request.record.started() + length).into(), length })
+        Some(ClientDeadline { at: (self.request.record.started() + length).into(), length })
     }
 
     fn leaves_time_for(&self, wait: Duration) -> bool {
@@ -253,12 +257,12 @@ impl Call {
         request.record.line.model = Some(resolved.model.clone());
         request.record.answers_prove = resolved.handle.settings().dialect != Dialect::Simulator;
         request.record.model_is_known =
-            self.routing.treasury.ledger.prices.load().names(&resolved.provider, &resolved.model);
+            self.routing.budgets.ledger.prices.load().names(&resolved.provider, &resolved.model);
         if let Some(why) = &resolved.not_ready {
             return Err(not_ready(why));
         }
         let (body, dropped) = applied(&request.body, &resolved.target).map_err(invalid)?;
-        let wish = Wish {
+        let wanted = BudgetRequest {
             key: &request.key,
             provider: &resolved.provider,
             model: &resolved.model,
@@ -267,13 +271,14 @@ impl Call {
             limit_field: resolved.handle.settings().output_limit_field,
             now: request.arrived,
         };
-        let afforded = self.routing.treasury.afford(wish).await?;
-        head.shortened_to = afforded.shortened_to;
-        let most_output = afforded.most_output;
+        let attempt_budget = self.routing.budgets.reserve(wanted).await?;
+        head.shortened_to = attempt_budget.shortened_to;
+        let most_output = attempt_budget.most_output;
         let dialect = resolved.handle.settings().dialect;
         let mut text = body.text().clone();
-        let body = afforded.body.map_or(body, |body| Cow::Owned(renamed_limit(body, &resolved.target.drop_params)));
-        let is_limited = afforded.reservation.is_some();
+        let body =
+            attempt_budget.body.map_or(body, |body| Cow::Owned(renamed_limit(body, &resolved.target.drop_params)));
+        let is_limited = attempt_budget.reservation.is_some();
         let mut prepared = prepare(request, resolved, &body, is_limited).map_err(invalid)?;
         let choices = body.read("n").ok().flatten().unwrap_or(1);
         // No copy is kept that is not needed while the provider works (G4).
@@ -288,16 +293,18 @@ impl Call {
             .admit(&resolved.model, request.key.id, Instant::now())
             .map_err(|refused| not_admitted(refused, resolved))?;
         request.record.line.attempts += 1;
-        let serves_other = |asked: &&Asked| *asked.provider != *resolved.provider || asked.model != resolved.model;
-        let asked = self.asked.as_ref().filter(serves_other).cloned();
+        let serves_other = |requested: &&RequestedTarget| {
+            *requested.provider != *resolved.provider || requested.model != resolved.model
+        };
+        let requested = self.requested.as_ref().filter(serves_other).cloned();
         let (begun, tokens) = (request.record.started(), request.tokens.clone());
         let model_is_proven = request.record.answers_prove || request.record.model_is_known;
         let mut row = row(request, resolved, &self.routing);
-        row.usage.is_fast = afforded.options.is_fast.then_some(true);
-        row.usage.is_in_us = afforded.options.is_in_us.then_some(true);
-        let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, asked };
-        let ledger = &self.routing.treasury.ledger;
-        let mut metering = Metering::new(ledger, draft, afforded.reservation, request.arrived);
+        row.usage.is_fast = attempt_budget.options.is_fast.then_some(true);
+        row.usage.is_in_us = attempt_budget.options.is_in_us.then_some(true);
+        let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, requested };
+        let ledger = &self.routing.budgets.ledger;
+        let mut metering = Metering::new(ledger, draft, attempt_budget.reservation, request.arrived);
         let begun = Instant::now();
         let id = format!("chatcmpl-{}", request.record.line.request_id);
         let attempt = Attempt {
@@ -318,7 +325,7 @@ impl Call {
                 choices,
             },
         };
-        let mut noted = Noted::default();
+        let mut noted = ProviderNotes::default();
         let result = attempt.run(&prepared, &mut noted).await;
         request.record.line.provider_request_id = noted.request_id.take();
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
@@ -335,7 +342,7 @@ impl Call {
                 request.record.line.cause = Some(outcome);
                 match noted.usage.filter(|usage| usage.total_tokens() > 0) {
                     Some(usage) => {
-                        let (usage, cost) = Box::pin(metering.settle_told(&usage, None, "error")).await;
+                        let (usage, cost) = Box::pin(metering.settle_reported(&usage, None, "error")).await;
                         request.record.metered(&usage, cost);
                     }
                     None => metering.release(),
@@ -349,7 +356,7 @@ impl Call {
     /// Meters a whole answer before it goes out, so that it tells what is booked.
     async fn settle_whole(&mut self, answer: &WholeAnswer, metering: &mut Metering) -> Option<PicoUsd> {
         let settled = match &answer.usage {
-            Some(usage) => Some(metering.settle_told(usage, Some(&answer.body), "success").await),
+            Some(usage) => Some(metering.settle_reported(usage, Some(&answer.body), "success").await),
             None => {
                 metering.saw(&answer.body);
                 metering.settle_counted("success").await
@@ -364,11 +371,11 @@ impl Call {
     fn finish_whole(&mut self, answer: WholeAnswer, at: usize, head: &mut ReplyHead) -> Bytes {
         let Some(resolved) = self.targets.get(at) else { return answer.body };
         if let Some(lookup) = self.lookup.take()
-            && lookup.wish.writes
+            && lookup.policy.writes
             && head.shortened_to.is_none()
-            && let Some(said) = said_whole(self.request.endpoint, &answer.body)
+            && let Some(body) = whole_body(self.request.endpoint, &answer.body)
         {
-            head.cache = self.routing.cache.keep(*lookup, made(resolved, head.cost, said));
+            head.cache = self.routing.cache.keep(*lookup, new_answer(resolved, head.cost, body));
         }
         openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
     }
@@ -401,8 +408,8 @@ impl Call {
                     record.metered(&usage, counted);
                 }
                 record.finish(200, None);
-                if let (Some(lookup), Some(said)) = (self.lookup.take(), recorder.and_then(Recorder::said)) {
-                    self.routing.cache.keep(*lookup, made(resolved, cost, said));
+                if let (Some(lookup), Some(body)) = (self.lookup.take(), recorder.and_then(Recorder::body)) {
+                    self.routing.cache.keep(*lookup, new_answer(resolved, cost, body));
                 }
             }
             StreamEnd::Broken(kind, error) => {
@@ -421,15 +428,15 @@ impl Call {
 }
 
 /// An answer to be stored.
-fn made(resolved: &ResolvedTarget, cost: Option<PicoUsd>, said: Said) -> Made {
-    Made { provider: resolved.provider.to_string(), model: resolved.model.clone(), cost, said }
+fn new_answer(resolved: &ResolvedTarget, cost: Option<PicoUsd>, body: CachedBody) -> NewAnswer {
+    NewAnswer { provider: resolved.provider.to_string(), model: resolved.model.clone(), cost, body }
 }
 
 /// The row of an attempt that is about to be sent.
 fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> Box<UsageRow> {
-    let ledger = &routing.treasury.ledger;
+    let ledger = &routing.budgets.ledger;
     let line = &request.record.line;
-    unfinished(Unfinished {
+    unfinished(RowStart {
         trace_id: &line.trace_id,
         request_id: &line.request_id,
         key: &request.key,
@@ -445,8 +452,8 @@ fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> 
 }
 
 /// A target's own limit, which begins with the attempt (Portkey's meaning), or the client's where it ends before.
-fn sooner(own: Option<Duration>, deadline: Option<Limit>) -> Option<Limit> {
-    let own = own.map(|length| Limit { at: tokio::time::Instant::now() + length, length });
+fn sooner(own: Option<Duration>, deadline: Option<ClientDeadline>) -> Option<ClientDeadline> {
+    let own = own.map(|length| ClientDeadline { at: tokio::time::Instant::now() + length, length });
     own.into_iter().chain(deadline).min_by_key(|limit| limit.at)
 }
 
@@ -476,10 +483,10 @@ fn not_ready(why: &str) -> Failure {
     Failure { kind: FailureKind::NotReady, error, retry_after: None }
 }
 
-fn not_admitted(refused: Refused, resolved: &ResolvedTarget) -> Failure {
+fn not_admitted(refused: ProviderRejection, resolved: &ResolvedTarget) -> Failure {
     let (kind, retry_after) = match refused {
-        Refused::CircuitOpen { retry_after } => (FailureKind::CircuitOpen, retry_after),
-        Refused::Saturated => (FailureKind::Saturated, Duration::from_secs(1)),
+        ProviderRejection::CircuitOpen { retry_after } => (FailureKind::CircuitOpen, retry_after),
+        ProviderRejection::Saturated => (FailureKind::Saturated, Duration::from_secs(1)),
     };
     Failure { kind, error: explain(kind, &resolved.provider, None), retry_after: Some(retry_after) }
 }

@@ -1,7 +1,7 @@
 //! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
 
-mod told;
 mod uncounted;
+mod vendor_usage;
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::keys::virtual_key::VirtualKey;
 use crate::limits::admission::TokenHold;
 use crate::money::amount::PicoUsd;
 use crate::usage::charge::Charge;
-use crate::usage::journal::Written;
+use crate::usage::journal::JournalPosition;
 use crate::usage::row::UsageRow;
 use crate::usage::token_count::{GeneratedText, Texts};
-use uncounted::Uncounted;
+use uncounted::UncountedAttempt;
 
 /// What is known of an attempt before it is sent.
 pub struct Draft {
@@ -38,12 +38,12 @@ pub struct Draft {
     /// The output tokens that are reserved.
     pub most_output: Option<u64>,
     /// The model that the client asked for, where another is to serve it.
-    pub asked: Option<Asked>,
+    pub requested: Option<RequestedTarget>,
 }
 
 /// What a request would have gone to without a routing config.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct RequestedTarget {
     /// The provider.
     pub provider: String,
     /// Its model.
@@ -110,11 +110,11 @@ impl Metering {
     }
 
     /// Books what the vendor counted of an answer that broke off, or more output where more came than it had counted.
-    pub async fn settle_at_least(&mut self, told: &Usage, status: &'static str) -> (Usage, Option<PicoUsd>) {
+    pub async fn settle_at_least(&mut self, reported: &Usage, status: &'static str) -> (Usage, Option<PicoUsd>) {
         let came = self.open.ledger().counter.count_output(&self.generated).await;
-        let (told, is_estimated) = self.checked(told, None).await;
-        let usage = Usage { completion_tokens: told.completion_tokens.max(came), ..told };
-        (usage, self.book(&usage, status, is_estimated || came > told.completion_tokens))
+        let (reported, is_estimated) = self.checked(reported, None).await;
+        let usage = Usage { completion_tokens: reported.completion_tokens.max(came), ..reported };
+        (usage, self.book(&usage, status, is_estimated || came > reported.completion_tokens))
     }
 
     /// Books what the gateway counts itself of a stream that is over. Its client does not wait for the count: `end` comes
@@ -146,13 +146,13 @@ impl Metering {
 
     /// What is still to be booked, by its count where that is a matter of microseconds, else by an estimate; with the texts,
     /// and that count.
-    fn uncounted(&mut self, status: &'static str) -> Option<(Uncounted, Texts, Option<Usage>)> {
+    fn uncounted(&mut self, status: &'static str) -> Option<(UncountedAttempt, Texts, Option<Usage>)> {
         let draft = self.draft.take()?;
         let texts = Texts { body: draft.body.clone(), generated: std::mem::take(&mut self.generated) };
         let small = self.open.ledger().counter.count_small(&texts);
         let estimate = small.unwrap_or_else(|| texts.estimate());
         let open = OpenAttempt::of(self.open.ledger());
-        let uncounted = Uncounted::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
+        let uncounted = UncountedAttempt::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
         Some((uncounted, texts, small))
     }
 
@@ -182,13 +182,13 @@ impl Drop for Metering {
 }
 
 /// What an attempt holds until it is booked.
-struct Held {
+struct AttemptHolds {
     reservation: Option<Reservation>,
     /// The provisional line in the journal.
-    noted: Option<Written>,
+    noted: Option<JournalPosition>,
 }
 
-impl From<Option<Reservation>> for Held {
+impl From<Option<Reservation>> for AttemptHolds {
     fn from(reservation: Option<Reservation>) -> Self {
         Self { reservation, noted: None }
     }
@@ -202,7 +202,7 @@ fn book(
     now: DateTime<Utc>,
     status: &'static str,
     estimated: bool,
-    Held { reservation, noted }: Held,
+    AttemptHolds { reservation, noted }: AttemptHolds,
 ) -> Option<PicoUsd> {
     let (cost, is_priced) = fill(ledger, &mut draft, usage, now, status, estimated);
     ledger.metrics.price_lookup(is_priced);
@@ -244,8 +244,8 @@ fn fill(
     let own = prices.find(&row.provider, &row.model, usage.service_tier, now);
     let factor = ledger.models.factor(&row.provider, &row.model, usage);
     let cost = own.or(ledger.ceiling.as_ref()).map(|price| factor.of(price.cost(usage)));
-    let asked = draft.asked.as_ref().filter(|_| status == "success");
-    let baseline = asked.and_then(|asked| prices.cost(&asked.provider, &asked.model, usage, now));
+    let requested = draft.requested.as_ref().filter(|_| status == "success");
+    let baseline = requested.and_then(|requested| prices.cost(&requested.provider, &requested.model, usage, now));
     row.usage = *usage;
     row.cost = cost.map(picos);
     row.baseline_cost = baseline.map(picos);
@@ -264,7 +264,7 @@ fn millis(since: std::time::Instant) -> i64 {
 }
 
 /// What a row tells before its attempt ends.
-pub struct Unfinished<'a> {
+pub struct RowStart<'a> {
     /// The caller's trace id.
     pub trace_id: &'a str,
     /// The gateway's id of the request.
@@ -290,8 +290,8 @@ pub struct Unfinished<'a> {
 }
 
 /// A row of an attempt that has not ended.
-pub fn unfinished(known: Unfinished<'_>) -> Box<UsageRow> {
-    let Unfinished { trace_id, request_id, key, provider, model, endpoint, attempt, stream, replica, charges, now } =
+pub fn unfinished(known: RowStart<'_>) -> Box<UsageRow> {
+    let RowStart { trace_id, request_id, key, provider, model, endpoint, attempt, stream, replica, charges, now } =
         known;
     Box::new(UsageRow {
         id: Uuid::now_v7(),

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::budgets::ledger::SharedLedger;
 use crate::budgets::ledger_actor::{BudgetLedger, Fund};
-use crate::budgets::reservation::{Claim, Refusal, Reservation};
+use crate::budgets::reservation::{BudgetExceeded, Claim, Reservation};
 use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
 use crate::keys::virtual_key::VirtualKey;
@@ -61,7 +61,7 @@ pub enum HiddenInput {
 const UNKNOWN_MAX_INPUT: u64 = 1_000_000;
 
 /// The budgets of the process, as the router uses them.
-pub struct Treasury {
+pub struct Budgets {
     /// Accounts, prices and the journal.
     pub ledger: SharedLedger,
     /// The actor that leases.
@@ -71,7 +71,7 @@ pub struct Treasury {
 }
 
 /// One attempt as the budget sees it.
-pub struct Wish<'a> {
+pub struct BudgetRequest<'a> {
     /// Who asks.
     pub key: &'a VirtualKey,
     /// The provider.
@@ -90,7 +90,7 @@ pub struct Wish<'a> {
 
 /// Money for an attempt.
 #[derive(Debug, Default)]
-pub struct Afforded {
+pub struct AttemptBudget {
     /// What is held; none for a key without budgets.
     pub reservation: Option<Reservation>,
     /// The body with its answer limited to what is held, where it was not limited so already.
@@ -103,28 +103,33 @@ pub struct Afforded {
     pub options: Options,
 }
 
-impl Treasury {
+impl Budgets {
     /// Reserves what the attempt may cost at most. Near the limit the answer is made shorter, or nothing is sent.
     ///
     /// # Errors
     /// Over budget (429), a model or an option without a price (400), input that the vendor adds where that is refused (400),
     /// a malformed limit (400), or a store that is away (429).
-    pub async fn afford(&self, wish: Wish<'_>) -> Result<Afforded, Failure> {
-        let claims = self.ledger.accounts.claims(wish.key, wish.now);
-        let options = Options::of(wish.body);
+    pub async fn reserve(&self, wanted: BudgetRequest<'_>) -> Result<AttemptBudget, Failure> {
+        let claims = self.ledger.accounts.claims(wanted.key, wanted.now);
+        let options = Options::of(wanted.body);
         if claims.is_empty() {
-            return Ok(Afforded { options, ..Afforded::default() });
+            return Ok(AttemptBudget { options, ..AttemptBudget::default() });
         }
-        let afforded = self.reserve(&wish, claims, options).await?;
-        Ok(Afforded { options, ..afforded })
+        let attempt_budget = self.reserve_claims(&wanted, claims, options).await?;
+        Ok(AttemptBudget { options, ..attempt_budget })
     }
 
     /// Reserves in the budgets of a key that has some.
-    async fn reserve(&self, wish: &Wish<'_>, claims: Vec<Claim>, options: Options) -> Result<Afforded, Failure> {
+    async fn reserve_claims(
+        &self,
+        wanted: &BudgetRequest<'_>,
+        claims: Vec<Claim>,
+        options: Options,
+    ) -> Result<AttemptBudget, Failure> {
         let table = self.ledger.prices.load_full();
-        let prices = prices(&table, self.ledger.ceiling.as_ref(), wish, options);
-        let facts = self.ledger.models.find(wish.provider, wish.model);
-        let estimate = self.estimate(wish, &table, prices.iter().flatten().next().copied(), options, facts)?;
+        let prices = prices(&table, self.ledger.ceiling.as_ref(), wanted, options);
+        let facts = self.ledger.models.find(wanted.provider, wanted.model);
+        let estimate = self.estimate(wanted, &table, prices.iter().flatten().next().copied(), options, facts)?;
         let factor = options.factor(&facts.multipliers);
         let cost = |output: u64| {
             let output = output.saturating_add(estimate.rejected_tokens).saturating_mul(estimate.choices);
@@ -132,20 +137,20 @@ impl Treasury {
             factor.of(each.max().unwrap_or_default())
         };
         let full = cost(estimate.output_tokens);
-        let least = match wish.endpoint {
+        let least = match wanted.endpoint {
             Endpoint::Chat if self.rules.shorten_answers => {
                 cost(self.rules.min_output_tokens.min(estimate.output_tokens))
             }
             _ => full,
         };
         let refusal = match self.reserve_or_lease(claims.clone(), full).await? {
-            Ok(reservation) => return Ok(with_limit(wish, &estimate, reservation, estimate.output_tokens, false)),
+            Ok(reservation) => return Ok(with_limit(wanted, &estimate, reservation, estimate.output_tokens, false)),
             Err(refusal) => refusal,
         };
         if least < full && least <= refusal.shortage.free {
             let output = most_output(&cost, refusal.shortage.free, estimate.output_tokens);
             if let Ok(reservation) = self.ledger.reserve(claims, cost(output)) {
-                return Ok(with_limit(wish, &estimate, reservation, output, true));
+                return Ok(with_limit(wanted, &estimate, reservation, output, true));
             }
         }
         Err(over_budget(&refusal.claim))
@@ -154,7 +159,7 @@ impl Treasury {
     /// What the request can come to, where everything that it asks for has a price.
     fn estimate(
         &self,
-        wish: &Wish<'_>,
+        wanted: &BudgetRequest<'_>,
         table: &PriceTable,
         price: Option<&Price>,
         options: Options,
@@ -162,14 +167,15 @@ impl Treasury {
     ) -> Result<Estimate, Failure> {
         let Some(price) = price else {
             self.ledger.metrics.price_lookup(false);
-            return Err(unpriced(wish));
+            return Err(unpriced(wanted));
         };
-        let own = table.find(wish.provider, wish.model, ServiceTier::Priority, wish.now);
+        let own = table.find(wanted.provider, wanted.model, ServiceTier::Priority, wanted.now);
         let has_priority = own.is_none_or(|own| own.service_tier == ServiceTier::Priority);
-        let checked = options.check(wish.body, price, has_priority, &facts.multipliers);
+        let checked = options.check(wanted.body, price, has_priority, &facts.multipliers);
         checked.map_err(|bad| refused(bad, "option_not_priced"))?;
-        let bounds = self.bounds(wish, facts, price.max_output_tokens);
-        let estimate = Estimate::of(wish.body, wish.endpoint, bounds).map_err(|bad| refused(bad, "invalid_request"))?;
+        let bounds = self.bounds(wanted, facts, price.max_output_tokens);
+        let estimate =
+            Estimate::of(wanted.body, wanted.endpoint, bounds).map_err(|bad| refused(bad, "invalid_request"))?;
         match &estimate.added_by {
             Some(field) if self.rules.hidden_input == HiddenInput::Refuse && !price.is_free() => {
                 Err(refused(adds_input(field), "hidden_input_refused"))
@@ -179,13 +185,13 @@ impl Treasury {
     }
 
     /// What the model can come to.
-    fn bounds(&self, wish: &Wish<'_>, facts: ModelFacts, max_output: Option<u64>) -> ModelBounds {
+    fn bounds(&self, wanted: &BudgetRequest<'_>, facts: ModelFacts, max_output: Option<u64>) -> ModelBounds {
         let max_input = self.rules.hidden_input_tokens.or(facts.max_input_tokens);
         ModelBounds {
             max_input: max_input.unwrap_or(UNKNOWN_MAX_INPUT),
             max_output,
             default_output: self.rules.default_output_tokens,
-            adds_input: self.ledger.models.adds_input(wish.model),
+            adds_input: self.ledger.models.adds_input(wanted.model),
         }
     }
 
@@ -194,7 +200,7 @@ impl Treasury {
         &self,
         claims: Vec<Claim>,
         full: PicoUsd,
-    ) -> Result<Result<Reservation, Box<Refusal>>, Failure> {
+    ) -> Result<Result<Reservation, Box<BudgetExceeded>>, Failure> {
         // One lease for each budget of the request.
         for _ in 0..3 {
             let refusal = match self.ledger.reserve(claims.clone(), full) {
@@ -241,12 +247,12 @@ impl Treasury {
 fn prices<'a>(
     table: &'a PriceTable,
     ceiling: Option<&'a Price>,
-    wish: &Wish<'_>,
+    wanted: &BudgetRequest<'_>,
     options: Options,
 ) -> [Option<&'a Price>; MAX_TIERS] {
     let mut prices = [None; MAX_TIERS];
     for (price, tier) in prices.iter_mut().zip(options.tier.candidates()) {
-        *price = table.find(wish.provider, wish.model, *tier, wish.now).or(ceiling);
+        *price = table.find(wanted.provider, wanted.model, *tier, wanted.now).or(ceiling);
     }
     prices
 }
@@ -262,11 +268,17 @@ fn most_output(cost: &dyn Fn(u64) -> PicoUsd, money: PicoUsd, most: u64) -> u64 
 }
 
 /// Holds the vendor to what is reserved: the limit goes into the body in the one field that the vendor surely heeds.
-fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u64, shortened: bool) -> Afforded {
-    let heeded = wish.limit_field.as_str();
+fn with_limit(
+    wanted: &BudgetRequest<'_>,
+    estimate: &Estimate,
+    held: Reservation,
+    output: u64,
+    shortened: bool,
+) -> AttemptBudget {
+    let heeded = wanted.limit_field.as_str();
     // Who heeds the newer name heeds the older one too: an older model may know that alone.
     let is_held = match estimate.limited_by {
-        LimitedBy::One(field) => field == heeded || wish.limit_field == OutputLimitField::MaxCompletionTokens,
+        LimitedBy::One(field) => field == heeded || wanted.limit_field == OutputLimitField::MaxCompletionTokens,
         LimitedBy::Nothing | LimitedBy::Both => false,
     };
     let field = match estimate.limited_by {
@@ -275,11 +287,11 @@ fn with_limit(wish: &Wish<'_>, estimate: &Estimate, held: Reservation, output: u
     };
     let other: Vec<&str> = LIMIT_FIELDS.into_iter().filter(|name| *name != field).collect();
     let limit = output.to_string();
-    let set = output > 0 && wish.endpoint == Endpoint::Chat && (shortened || !is_held);
-    let body = set.then(|| wish.body.with(&[(field, limit.as_str())], &other));
-    let most_output = (wish.endpoint == Endpoint::Chat).then(|| output.saturating_mul(estimate.choices));
+    let set = output > 0 && wanted.endpoint == Endpoint::Chat && (shortened || !is_held);
+    let body = set.then(|| wanted.body.with(&[(field, limit.as_str())], &other));
+    let most_output = (wanted.endpoint == Endpoint::Chat).then(|| output.saturating_mul(estimate.choices));
     let shortened_to = shortened.then_some(output);
-    Afforded { reservation: Some(held), body, shortened_to, most_output, options: Options::default() }
+    AttemptBudget { reservation: Some(held), body, shortened_to, most_output, options: Options::default() }
 }
 
 fn failure(kind: FailureKind) -> Failure {
@@ -288,18 +300,18 @@ fn failure(kind: FailureKind) -> Failure {
 
 /// 429 in the words of the budget's period and limit.
 fn over_budget(claim: &Claim) -> Failure {
-    let nanos = i64::try_from(claim.terms.limit.picos() / 1_000).unwrap_or(i64::MAX);
-    let message = format!("{} budget limit ${} exceeded", claim.terms.period.adjective(), Usd::from_nanos(nanos));
+    let nanos = i64::try_from(claim.budget.limit.picos() / 1_000).unwrap_or(i64::MAX);
+    let message = format!("{} budget limit ${} exceeded", claim.budget.period.adjective(), Usd::from_nanos(nanos));
     let error = ErrorBody::new("insufficient_quota", "budget_exceeded", message);
     Failure { kind: FailureKind::OverBudget, error, retry_after: None }
 }
 
 /// C1: a model without a price is never free.
-fn unpriced(wish: &Wish<'_>) -> Failure {
+fn unpriced(wanted: &BudgetRequest<'_>) -> Failure {
     let message = format!(
         "The model '{}' of '{}' has no price, so it cannot be used with a budget: add it to the pricing, or \
          have a ceiling price set.",
-        wish.model, wish.provider
+        wanted.model, wanted.provider
     );
     let error = ErrorBody::new("invalid_request_error", "model_not_priced", message);
     let error = ErrorBody { param: Some("model".to_owned()), ..error };

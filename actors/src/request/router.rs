@@ -14,12 +14,12 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::call::{Call, ResolvedTarget};
-use super::metering::Asked;
+use super::metering::RequestedTarget;
 use super::request_log::RequestRecord;
-use super::reserve_budget::Treasury;
+use super::reserve_budget::Budgets;
 use crate::cache::key::{CacheKey, Surroundings, cache_key};
 use crate::cache::lookup::{AnswerCache, Lookup};
-use crate::cache::policy::{CacheHeaders, CacheStatus, wish};
+use crate::cache::policy::{CacheHeaders, CacheStatus, cache_policy};
 use crate::cache::semantic::question::question;
 use crate::failure::Failure;
 use crate::keys::virtual_key::VirtualKey;
@@ -29,7 +29,7 @@ use crate::providers::catalogue::Catalogue;
 use crate::providers::handle::ProviderHandle;
 use crate::providers::resolve::{Hints, resolve};
 use crate::providers::upstream::{Outbound, Upstream};
-use crate::routing::{Chain, Context as PlanContext, Plan, Target};
+use crate::routing::{Chain, Plan, PlanContext, Target};
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
 
@@ -43,7 +43,7 @@ pub struct Routing {
     /// Breaker, slots and retry budget of each provider, by name.
     pub providers: HashMap<String, ProviderHandle>,
     /// Budgets, prices and the usage log.
-    pub treasury: Treasury,
+    pub budgets: Budgets,
     /// What was answered before.
     pub cache: Arc<AnswerCache>,
     /// Attempts at providers for one client request, at most (E8).
@@ -136,7 +136,7 @@ pub enum Reply {
 
 /// A request that no target answered.
 #[derive(Debug)]
-pub struct Unanswered {
+pub struct RouteFailure {
     /// What was tried last.
     pub head: ReplyHead,
     /// Why it failed.
@@ -146,7 +146,7 @@ pub struct Unanswered {
 }
 
 /// The outcome of a request; dropping the receiver cancels the request, whatever its stage (D6).
-pub type Outcome = oneshot::Receiver<Result<Reply, Unanswered>>;
+pub type Outcome = oneshot::Receiver<Result<Reply, RouteFailure>>;
 
 /// Why a request cannot be routed at all.
 #[derive(Debug)]
@@ -210,9 +210,9 @@ impl RouterActor {
             chain.steps.iter().map(|step| self.resolve(&request, &step.target)).collect();
         match targets {
             Ok(targets) => {
-                let asked = self.asked(&request, &targets);
+                let requested = self.requested(&request, &targets);
                 let lookup = lookup(&request, &chain);
-                Ok(Call { request, chain, targets, asked, lookup, routing: self.routing.clone() })
+                Ok(Call { request, chain, targets, requested, lookup, routing: self.routing.clone() })
             }
             Err(error) => Err((error, request.record)),
         }
@@ -227,7 +227,7 @@ impl RouterActor {
 
     /// What the client asked for, where a target names another provider or model: the provider that the model would have
     /// gone to, or that of the first target where none is known for it.
-    fn asked(&self, request: &RouteRequest, targets: &[ResolvedTarget]) -> Option<Asked> {
+    fn requested(&self, request: &RouteRequest, targets: &[ResolvedTarget]) -> Option<RequestedTarget> {
         let names_own = |of: &ResolvedTarget| of.target.provider.is_some() || of.target.model().is_some();
         if !targets.iter().any(names_own) {
             return None;
@@ -236,7 +236,7 @@ impl RouterActor {
         let (provider, model) = resolve(None, &request.model, hints, &self.routing.catalogue)
             .ok()
             .or_else(|| Some((targets.first()?.provider.to_string(), request.model.clone())))?;
-        Some(Asked { provider, model })
+        Some(RequestedTarget { provider, model })
     }
 
     fn resolve(&self, request: &RouteRequest, target: &Arc<Target>) -> Result<ResolvedTarget, RouteError> {
@@ -271,7 +271,7 @@ impl RouterActor {
 /// What to look for in the cache, where the request wants that.
 fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
     let rule = chain.steps.first().and_then(|step| step.target.cache.as_ref());
-    let wish = wish(rule, &request.cache)?;
+    let cache_policy = cache_policy(rule, &request.cache)?;
     let key = &request.key;
     let tenant = key.team_id.as_ref().map_or_else(|| format!("key:{}", key.id_text), |team| format!("team:{team}"));
     let mut plan = request.plan.fingerprint().to_owned();
@@ -288,12 +288,16 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
         plan.push('\n');
         plan.push_str(hint.as_deref().unwrap_or_default());
     }
-    let around =
-        Surroundings { tenant: &tenant, namespace: &wish.namespace, endpoint: request.record.line.path, plan: &plan };
+    let around = Surroundings {
+        tenant: &tenant,
+        namespace: &cache_policy.namespace,
+        endpoint: request.record.line.path,
+        plan: &plan,
+    };
     let key = cache_key(around, &request.body)?;
-    let by_meaning = wish.by_meaning && request.endpoint == Endpoint::Chat;
+    let by_meaning = cache_policy.by_meaning && request.endpoint == Endpoint::Chat;
     let question = if by_meaning { question(around, &request.body) } else { None };
-    Some(Box::new(Lookup::new(key, tenant, wish, question)))
+    Some(Box::new(Lookup::new(key, tenant, cache_policy, question)))
 }
 
 impl Actor for RouterActor {

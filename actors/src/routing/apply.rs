@@ -9,7 +9,7 @@ use super::{Target, drop_path};
 
 /// A body with a target's parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
+pub struct TargetBody {
     /// The JSON text; the client's own bytes where nothing changes.
     pub body: Bytes,
     /// The items of `drop_params` that took something out, told in `x-gateway-dropped-params` (I6).
@@ -21,7 +21,7 @@ pub struct Applied {
 ///
 /// # Errors
 /// Where a path of `drop_params` leads into a value with text that is not valid, such as half a surrogate pair.
-pub fn apply(body: &JsonObject, target: &Target) -> Result<Applied, BadRequest> {
+pub fn apply(body: &JsonObject, target: &Target) -> Result<TargetBody, BadRequest> {
     let defaults = target.default_params.iter().filter(|(name, _)| body.get(name).is_none());
     // A default for what is overridden as well would be set twice.
     let defaults = defaults.filter(|(name, _)| !target.override_params.contains_key(*name));
@@ -42,7 +42,7 @@ pub fn apply(body: &JsonObject, target: &Target) -> Result<Applied, BadRequest> 
 ///
 /// # Errors
 /// Those of [`apply`].
-pub fn without(body: &JsonObject, drop_params: &[String]) -> Result<Applied, BadRequest> {
+pub fn without(body: &JsonObject, drop_params: &[String]) -> Result<TargetBody, BadRequest> {
     let mut set: Vec<(String, String)> = Vec::new();
     let mut removed: Vec<String> = Vec::new();
     let mut dropped = Vec::new();
@@ -71,7 +71,7 @@ pub fn without(body: &JsonObject, drop_params: &[String]) -> Result<Applied, Bad
     }
     let set: Vec<(&str, &str)> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let removed: Vec<&str> = removed.iter().map(String::as_str).collect();
-    Ok(Applied { body: body.edited(&set, &removed), dropped })
+    Ok(TargetBody { body: body.edited(&set, &removed), dropped })
 }
 
 /// The body alone of [`apply`].

@@ -12,7 +12,7 @@ use super::strategy::Mode;
 use super::{Child, ErrorRule, Node, Plan, Target};
 
 /// What a plan may look at.
-pub struct Context<'a> {
+pub struct PlanContext<'a> {
     /// The `x-portkey-metadata` header; the config's own `metadata` stands in for what it lacks.
     pub metadata: &'a Map<String, Value>,
     /// The request body.
@@ -38,7 +38,7 @@ impl Plan {
     /// Where a conditional strategy resolves to nothing.
     pub fn chain(
         &self,
-        context: &Context<'_>,
+        context: &PlanContext<'_>,
         random: &mut dyn FnMut() -> f64,
         is_open: &dyn Fn(&Target) -> bool,
     ) -> Result<Chain, NoTarget> {
@@ -49,7 +49,7 @@ impl Plan {
             let mut metadata = self.metadata.clone();
             metadata.extend(context.metadata.iter().map(|(name, value)| (name.clone(), value.clone())));
             merged = metadata;
-            own = Context { metadata: &merged, ..*context };
+            own = PlanContext { metadata: &merged, ..*context };
             context = &own;
         }
         let picked = pick(&self.root, &Subjects::new(context), random, is_open)?;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
-use super::choose::Context;
+use super::choose::PlanContext;
 use super::fields::{Findings, join};
 
 /// Bounds over all conditions of a config: each request that brings one has them compiled and evaluated.
@@ -128,7 +128,7 @@ impl Field {
 
 /// What conditions look at in one request; each field of the body is read once, however often it is asked for.
 pub(super) struct Subjects<'a> {
-    context: &'a Context<'a>,
+    context: &'a PlanContext<'a>,
     params: RefCell<HashMap<String, Option<Subject<'a>>>>,
 }
 
@@ -141,12 +141,12 @@ enum Subject<'a> {
 
 impl<'a> Subjects<'a> {
     /// What this request has.
-    pub fn new(context: &'a Context<'a>) -> Self {
+    pub fn new(context: &'a PlanContext<'a>) -> Self {
         Self { context, params: RefCell::default() }
     }
 
     /// The request itself.
-    pub fn context(&self) -> &'a Context<'a> {
+    pub fn context(&self) -> &'a PlanContext<'a> {
         self.context
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::fields::Findings;
 use super::node::{check_root, read_node};
-use super::{ConfigError, Parsed, Plan, Target};
+use super::{ConfigError, Plan, PlanReading, Target};
 
 /// The largest header that is read, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -18,7 +18,7 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug)]
 pub enum ConfigHeader {
     /// A config of its own.
-    Inline(Box<Parsed>),
+    Inline(Box<PlanReading>),
     /// The slug of a saved config.
     Slug(String),
 }
@@ -57,7 +57,7 @@ pub fn parse(header: &[u8]) -> Result<ConfigHeader, Vec<ConfigError>> {
 ///
 /// # Errors
 /// Everything that is wrong, each with its path.
-pub fn parse_value(value: &Value) -> Result<Parsed, Vec<ConfigError>> {
+pub fn parse_value(value: &Value) -> Result<PlanReading, Vec<ConfigError>> {
     let mut found = Findings::default();
     check_root(value, &mut found);
     let root = read_node(value, "", "config", &Target::default(), 1, &mut found);
@@ -77,7 +77,7 @@ pub fn parse_value(value: &Value) -> Result<Parsed, Vec<ConfigError>> {
                 custom_hosts,
                 fingerprint: OnceLock::new(),
             };
-            Ok(Parsed { plan, warnings })
+            Ok(PlanReading { plan, warnings })
         }
         _ => Err(errors),
     }

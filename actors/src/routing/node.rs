@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error_rule::ErrorWord;
 use super::fields::{Fields, Findings, join};
 use super::strategy::{self, Mode};
-use super::{Child, ErrorRule, Node, Target, known, target};
+use super::{Child, ErrorRule, Node, Target, config_keys, target};
 
 const DEEPEST: usize = 8;
 const MOST_TARGETS: usize = 64;
@@ -37,7 +37,7 @@ pub(super) fn read_node(
         found.error(at_node, format!("is too deep: a config may be nested {DEEPEST} levels deep"));
         return None;
     }
-    let fields = Fields::new(path, object, &[known::USED, known::UNUSED], found);
+    let fields = Fields::new(path, object, &[config_keys::USED, config_keys::UNUSED], found);
     check_odd_keys(&fields, found);
     target::note_credentials(&fields, place, found);
     let own = target::own_settings(&fields, place, inherited, found);
@@ -62,7 +62,7 @@ fn check_odd_keys(fields: &Fields<'_>, found: &mut Findings) {
             "This version of config is not supported in this route. Please migrate to the latest version",
         );
     }
-    for name in known::UNUSED.iter().filter(|name| fields.get(name).is_some()) {
+    for name in config_keys::UNUSED.iter().filter(|name| fields.get(name).is_some()) {
         found.warn(format!("'{}' is not used by this gateway", fields.at(name)));
     }
     if fields.statuses("on_status_codes", found).is_some() {

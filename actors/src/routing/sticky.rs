@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::choose::Context;
+use super::choose::PlanContext;
 use super::conditions::scalar_text;
 use super::fields::{Fields, Findings};
 
@@ -55,7 +55,7 @@ pub(super) fn read(options: &Fields<'_>, found: &mut Findings) -> Option<Sticky>
 impl Sticky {
     /// Each child's claim on the request, in 0..1; `None` where the request carries none of the fields. The child with
     /// the greatest weighted claim gets it, and keeps it while the others come and go.
-    pub fn claims(&self, context: &Context<'_>, children: usize) -> Option<Vec<f64>> {
+    pub fn claims(&self, context: &PlanContext<'_>, children: usize) -> Option<Vec<f64>> {
         let values: Vec<Option<Cow<'_, str>>> = self.fields.iter().map(|field| value_of(field, context)).collect();
         if values.iter().all(Option::is_none) {
             return None;
@@ -80,7 +80,7 @@ impl Sticky {
     }
 }
 
-fn value_of<'a>(field: &str, context: &Context<'a>) -> Option<Cow<'a, str>> {
+fn value_of<'a>(field: &str, context: &PlanContext<'a>) -> Option<Cow<'a, str>> {
     let (kind, name) = field.split_once('.')?;
     match kind {
         "metadata" => context.metadata.get(name).map(scalar_text),

@@ -22,7 +22,7 @@ fn plan(config: Value) -> Plan {
 fn chain_for(plan: &Plan, metadata: Value, body: &str, mut random: impl FnMut() -> f64) -> Result<Chain, NoTarget> {
     let metadata: Map<String, Value> = serde_json::from_value(metadata).unwrap();
     let params = JsonObject::parse(Bytes::from(body.to_owned())).unwrap();
-    let context = Context {
+    let context = PlanContext {
         metadata: &metadata,
         params: &params,
         header: &|_| None,

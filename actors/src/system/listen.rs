@@ -10,8 +10,8 @@ use redis::aio::PubSubSink;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::budgets::ledger_actor::BudgetLedger;
-use crate::cache::actor::{AskRedisAgain, CacheActor, ForgetHere};
-use crate::cache::invalidation::Forget;
+use crate::cache::actor::{CacheActor, DropLocalCopies, InvalidateLocal};
+use crate::cache::invalidation::Invalidation;
 use crate::fleet::announce::{CHANNEL, Change, FORGET, Refresh, read_epoch};
 use crate::fleet::redis_link::{RedisLink, awake};
 use crate::keys::registry::KeyRegistry;
@@ -24,7 +24,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// Who is told of what other processes have changed.
-pub struct Hearers {
+pub struct ChangeListeners {
     /// Of keys and limits.
     pub registry: Addr<KeyRegistry>,
     /// Of budgets and prices.
@@ -33,7 +33,7 @@ pub struct Hearers {
     pub cache: Addr<CacheActor>,
 }
 
-impl Hearers {
+impl ChangeListeners {
     fn hear(&self, text: &str, epoch: &mut Option<u64>) {
         if text == Change::Keys.word() {
             self.registry.do_send(Refresh);
@@ -41,8 +41,8 @@ impl Hearers {
             self.ledger.do_send(Refresh);
         } else if let Some(forget) = text.strip_prefix(FORGET) {
             *epoch = epoch.map(|epoch| epoch.wrapping_add(1));
-            if let Some(forget) = Forget::of_text(forget) {
-                self.cache.do_send(ForgetHere(forget));
+            if let Some(forget) = Invalidation::of_text(forget) {
+                self.cache.do_send(InvalidateLocal(forget));
             }
         }
     }
@@ -52,7 +52,7 @@ impl Hearers {
     async fn catch_up(&self, link: &RedisLink, epoch: &mut Option<u64>) {
         let now = read_epoch(link).await.ok();
         if now.is_none() || now != *epoch {
-            self.cache.do_send(AskRedisAgain);
+            self.cache.do_send(DropLocalCopies);
         }
         *epoch = now;
         self.registry.do_send(Refresh);
@@ -61,7 +61,7 @@ impl Hearers {
 }
 
 /// Hears of changes for as long as the process runs.
-pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
+pub async fn listen(link: Rc<RedisLink>, listeners: ChangeListeners) {
     let mut epoch = None;
     let mut ticks = interval(AGAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -74,10 +74,10 @@ pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
             link.state().set_deaf(true);
             continue;
         };
-        hearers.catch_up(&link, &mut epoch).await;
+        listeners.catch_up(&link, &mut epoch).await;
         link.state().set_deaf(false);
         let (sink, heard) = listener.split();
-        hear_until_lost(&link, &hearers, &mut epoch, sink, heard).await;
+        hear_until_lost(&link, &listeners, &mut epoch, sink, heard).await;
         link.state().set_deaf(true);
     }
 }
@@ -85,7 +85,7 @@ pub async fn listen(link: Rc<RedisLink>, hearers: Hearers) {
 /// Hears of changes until the subscription, or Redis, is away.
 async fn hear_until_lost(
     link: &RedisLink,
-    hearers: &Hearers,
+    listeners: &ChangeListeners,
     epoch: &mut Option<u64>,
     mut sink: PubSubSink,
     mut heard: impl Stream<Item = Msg> + Unpin,
@@ -96,7 +96,7 @@ async fn hear_until_lost(
     loop {
         tokio::select! {
             message = heard.next() => match message.map(|message| message.get_payload::<String>()) {
-                Some(Ok(text)) => hearers.hear(&text, epoch),
+                Some(Ok(text)) => listeners.hear(&text, epoch),
                 Some(Err(error)) => log::warn!("an announcement cannot be read: {error}"),
                 None => return,
             },

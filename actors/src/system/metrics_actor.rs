@@ -59,16 +59,16 @@ pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors
     for (name, (depth, alive)) in sums {
         metrics.show_actor(name, depth, alive);
     }
-    for (table, count) in routing.treasury.ledger.store.bad_rows.counts() {
+    for (table, count) in routing.budgets.ledger.store.bad_rows.counts() {
         metrics.show_bad_rows(table, count);
     }
     let cache = &routing.cache;
-    let questions = cache.meanings.as_ref().map_or(0, |meanings| meanings.index.len());
-    metrics.show_cache(cache.shelf.size(), cache.shelf.evicted(), questions);
-    if let Some(meanings) = &cache.meanings {
-        let precision = meanings.shadow.precision();
+    let questions = cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len());
+    metrics.show_cache(cache.memory.size(), cache.memory.evicted(), questions);
+    if let Some(semantic) = &cache.semantic {
+        let precision = semantic.shadow.precision();
         metrics.show_precision(precision.estimate(), precision.lower_bound());
-        metrics.show_embed_queue(meanings.pool.stats().mailbox_depth());
+        metrics.show_embed_queue(semantic.pool.stats().mailbox_depth());
     }
     metrics.in_flight.set(i64::try_from(in_flight.count()).unwrap_or(i64::MAX));
 }

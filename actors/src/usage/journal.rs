@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 pub use orphans::{Orphan, take_orphans};
-pub use segment::{Segment, Written};
-pub use spilled::Spilled;
+pub use segment::{JournalPosition, Segment};
+pub use spilled::SpilledRows;
 
 /// This process' own journal.
 pub struct Journal {
@@ -57,7 +57,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where the operating system refuses, for example because the disk is full.
-    pub fn append(&self, line: &str) -> io::Result<Written> {
+    pub fn append(&self, line: &str) -> io::Result<JournalPosition> {
         loop {
             // Who rotates puts the next file in place before the former one is sealed.
             if let Some(written) = Segment::append(&self.current.load_full(), line)? {

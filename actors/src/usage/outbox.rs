@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::journal::{Spilled, Written};
+use super::journal::{JournalPosition, SpilledRows};
 use super::row::UsageRow;
 
 /// Rows that wait in memory for the store; further ones wait in the journal alone.
@@ -13,11 +13,11 @@ const MAX_WITHOUT_JOURNAL: usize = 400_000;
 
 /// A row on its way into the store.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct PendingRow {
     /// The row.
     pub row: Box<UsageRow>,
     /// Its place in the journal; none where the disk refused it.
-    pub written: Option<Written>,
+    pub written: Option<JournalPosition>,
 }
 
 /// How many rows are not in the store.
@@ -36,11 +36,11 @@ pub struct Counts {
 /// The rows.
 #[derive(Debug)]
 pub struct Outbox {
-    rows: Vec<Waiting>,
+    rows: Vec<PendingRow>,
     /// Rows that are being written to the store.
     taken: usize,
     /// Rows in the journal alone; all of them are younger than those in memory.
-    spilled: VecDeque<Spilled>,
+    spilled: VecDeque<SpilledRows>,
     refused: u64,
     lost: u64,
     max_in_memory: usize,
@@ -55,44 +55,44 @@ impl Default for Outbox {
 
 impl Outbox {
     /// Takes in a row; false where there is room nowhere.
-    pub fn add(&mut self, waiting: Waiting) -> bool {
+    pub fn add(&mut self, waiting: PendingRow) -> bool {
         let in_memory = self.rows.len() + self.taken;
-        let Waiting { row, written } = waiting;
+        let PendingRow { row, written } = waiting;
         match written {
             Some(written) if in_memory >= self.max_in_memory || !self.spilled.is_empty() => self.spill(written),
             None if in_memory >= MAX_WITHOUT_JOURNAL => {
                 self.lost += 1;
                 return false;
             }
-            written => self.rows.push(Waiting { row, written }),
+            written => self.rows.push(PendingRow { row, written }),
         }
         true
     }
 
-    fn spill(&mut self, written: Written) {
+    fn spill(&mut self, written: JournalPosition) {
         let added = match self.spilled.back_mut() {
             Some(last) => last.add(written),
             None => Err(written),
         };
         if let Err(written) = added {
-            self.spilled.push_back(Spilled::of(written));
+            self.spilled.push_back(SpilledRows::of(written));
         }
     }
 
     /// Takes all rows out of memory.
-    pub fn take(&mut self) -> Vec<Waiting> {
+    pub fn take(&mut self) -> Vec<PendingRow> {
         let rows = std::mem::take(&mut self.rows);
         self.taken += rows.len();
         rows
     }
 
     /// Takes out what is in the journal alone, of one file.
-    pub fn take_spilled(&mut self) -> Option<Spilled> {
+    pub fn take_spilled(&mut self) -> Option<SpilledRows> {
         self.spilled.pop_front()
     }
 
     /// What was taken out of the journal is in memory now.
-    pub fn has_read(&mut self, spilled: &Spilled, rows: usize) {
+    pub fn has_read(&mut self, spilled: &SpilledRows, rows: usize) {
         self.taken += rows;
         self.lost += spilled.count.saturating_sub(rows as u64);
     }
@@ -103,12 +103,12 @@ impl Outbox {
     }
 
     /// Puts back what could not be read, behind what may be.
-    pub fn put_spilled_back(&mut self, spilled: Spilled) {
+    pub fn put_spilled_back(&mut self, spilled: SpilledRows) {
         self.spilled.push_back(spilled);
     }
 
     /// Puts rows back that the store did not take.
-    pub fn put_back(&mut self, mut rows: Vec<Waiting>) {
+    pub fn put_back(&mut self, mut rows: Vec<PendingRow>) {
         self.stored(rows.len());
         rows.append(&mut self.rows);
         self.rows = rows;

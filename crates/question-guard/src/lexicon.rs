@@ -47,7 +47,7 @@ pub enum Sense {
 
 /// A phrase's sense, and what it stands for.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct LexiconEntry {
     pub sense: Sense,
     pub key: u64,
 }
@@ -72,7 +72,7 @@ pub struct Traits {
 /// The words of one language.
 pub struct Lexicon {
     stems: bool,
-    phrases: HashMap<u64, Entry>,
+    phrases: HashMap<u64, LexiconEntry>,
     /// How many words the longest phrase has that begins with a word.
     longest: HashMap<u64, usize>,
     traits: HashMap<u64, Traits>,
@@ -122,9 +122,9 @@ impl Lexicon {
                     Sense::Ask => ask::bit(key).into(),
                     _ => hash::of(if key.is_empty() { name } else { key }),
                 };
-                lexicon.add(&phrase, Entry { sense, key });
+                lexicon.add(&phrase, LexiconEntry { sense, key });
                 if name == "joined" {
-                    lexicon.add(&phrase.replace(' ', ""), Entry { sense, key });
+                    lexicon.add(&phrase.replace(' ', ""), LexiconEntry { sense, key });
                 }
             }
         }
@@ -196,7 +196,12 @@ impl Lexicon {
 
     /// The longest phrase at the beginning of these words, and how many of them it takes; `opens` tells whether a clause
     /// begins here, `closes(n)` whether one ends after n of them.
-    pub fn longest_phrase(&self, words: &[u64], opens: bool, closes: impl Fn(usize) -> bool) -> Option<(Entry, usize)> {
+    pub fn longest_phrase(
+        &self,
+        words: &[u64],
+        opens: bool,
+        closes: impl Fn(usize) -> bool,
+    ) -> Option<(LexiconEntry, usize)> {
         let longest = *self.longest.get(words.first()?)?;
         (1..=longest.min(words.len())).rev().find_map(|taken| {
             let plain = whole(words.get(..taken)?);
@@ -236,13 +241,13 @@ impl Lexicon {
             Some(entry) => entry.key,
             None => {
                 let key = key.unwrap_or(own);
-                self.add(phrase, Entry { sense: Sense::Content, key });
+                self.add(phrase, LexiconEntry { sense: Sense::Content, key });
                 key
             }
         }
     }
 
-    fn add(&mut self, phrase: &str, entry: Entry) {
+    fn add(&mut self, phrase: &str, entry: LexiconEntry) {
         let opens = phrase.len() > 1 && phrase.starts_with('^');
         let closes = phrase.len() > 1 && phrase.ends_with('$');
         let bare = if opens || closes { phrase.trim_matches(['^', '$']) } else { phrase };

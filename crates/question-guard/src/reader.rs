@@ -2,7 +2,7 @@
 
 use super::ask;
 use super::hash;
-use super::lexicon::{Entry, Lexicon, Sense};
+use super::lexicon::{Lexicon, LexiconEntry, Sense};
 use super::meaning::{Item, Kind, Lead, Meaning};
 use super::number::Number;
 use super::tokens::{Token, Tokens};
@@ -267,7 +267,7 @@ impl Reader {
             || in_phrase(3)
     }
 
-    fn entry(&mut self, Entry { sense, key }: Entry, name: bool) {
+    fn entry(&mut self, LexiconEntry { sense, key }: LexiconEntry, name: bool) {
         let meaning = &mut self.meaning;
         match sense {
             Sense::Noise => {}
@@ -343,7 +343,7 @@ impl Reader {
         };
         let unit = match suffix {
             "" | "st" | "nd" | "rd" | "th" => None,
-            "am" => Some(Entry { sense: Sense::Unit, key: hash::of("am") }),
+            "am" => Some(LexiconEntry { sense: Sense::Unit, key: hash::of("am") }),
             suffix => match unit_of(suffix) {
                 Some(entry) if matches!(entry.sense, Sense::Unit | Sense::Times) => Some(entry),
                 _ => return self.item(Kind::Id, hash::of(word), false, false),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, fs, process};
 
-use crate::server::Keeper;
+use crate::server::ServerScript;
 
 const KEEPER: &str = r#"
 trap '' HUP INT TERM
@@ -54,7 +54,7 @@ rm -rf "$folder"
 /// A running server.
 pub struct TestPostgres {
     bin: PathBuf,
-    keeper: Keeper,
+    script: ServerScript,
     port: u16,
     databases: AtomicU32,
 }
@@ -69,9 +69,9 @@ impl TestPostgres {
     /// A server for one test, which may stop it.
     pub fn start() -> Self {
         let bin = programs();
-        let started = Keeper::start(KEEPER, &[bin.to_str().unwrap()], &unprivileged());
-        let (keeper, port) = started.expect("PostgreSQL starts; its own words are above");
-        Self { bin, keeper, port, databases: AtomicU32::new(0) }
+        let started = ServerScript::start(KEEPER, &[bin.to_str().unwrap()], &unprivileged());
+        let (script, port) = started.expect("PostgreSQL starts; its own words are above");
+        Self { bin, script, port, databases: AtomicU32::new(0) }
     }
 
     /// The address of a new, empty database. Its password is never asked for, except of a role `locked`; no error may tell
@@ -105,28 +105,28 @@ impl TestPostgres {
 
     /// Stops the server at once, as a crash does.
     pub fn stop(&self) {
-        self.keeper.say("stop");
+        self.script.say("stop");
     }
 
     /// Starts it again.
     pub fn start_again(&self) {
-        self.keeper.say("start");
+        self.script.say("start");
     }
 
     /// Lets it encrypt from now on, and gives the file of its certificate, which is one for `localhost`.
     pub fn encrypt(&self) -> String {
-        self.keeper.say("encrypt");
+        self.script.say("encrypt");
         self.psql(&self.url("postgres"), "SHOW data_directory") + "/server.crt"
     }
 
     /// Lets it hang: connections stay open and nothing answers.
     pub fn freeze(&self) {
-        self.keeper.say("freeze");
+        self.script.say("freeze");
     }
 
     /// Ends what [`TestPostgres::freeze`] began.
     pub fn thaw(&self) {
-        self.keeper.say("thaw");
+        self.script.say("thaw");
     }
 }
 

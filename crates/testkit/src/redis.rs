@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::server::Keeper;
+use crate::server::ServerScript;
 
 const KEEPER: &str = r#"
 port=$1
@@ -35,16 +35,16 @@ kill -KILL $pid 2>/dev/null
 
 /// A running server.
 pub struct TestRedis {
-    keeper: Keeper,
+    script: ServerScript,
     port: u16,
 }
 
 impl TestRedis {
     /// A server for one test.
     pub fn start() -> Self {
-        let started = Keeper::start(KEEPER, &[], &[]);
-        let (keeper, port) = started.expect("Redis starts: install Debian's package redis-server");
-        Self { keeper, port }
+        let started = ServerScript::start(KEEPER, &[], &[]);
+        let (script, port) = started.expect("Redis starts: install Debian's package redis-server");
+        Self { script, port }
     }
 
     /// Its address, with a password that nothing may tell.
@@ -54,27 +54,27 @@ impl TestRedis {
 
     /// Ends the server at once, as a crash does.
     pub fn stop(&self) {
-        self.keeper.say("stop");
+        self.script.say("stop");
     }
 
     /// Starts it again, empty.
     pub fn start_again(&self) {
-        self.keeper.say("start");
+        self.script.say("start");
     }
 
     /// Lets it hang: connections stay open and nothing answers.
     pub fn freeze(&self) {
-        self.keeper.say("freeze");
+        self.script.say("freeze");
     }
 
     /// Ends what [`TestRedis::freeze`] began.
     pub fn thaw(&self) {
-        self.keeper.say("thaw");
+        self.script.say("thaw");
     }
 
     /// Takes away all that it holds.
     pub fn flush(&self) {
-        self.keeper.say("flush");
+        self.script.say("flush");
     }
 
     /// Runs `redis-cli` as an operator does, and gives what it prints.

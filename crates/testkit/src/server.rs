@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// A running script.
-pub struct Keeper(Mutex<Running>);
+pub struct ServerScript(Mutex<Running>);
 
 struct Running {
     process: Child,
@@ -15,7 +15,7 @@ struct Running {
     output: BufReader<ChildStdout>,
 }
 
-impl Keeper {
+impl ServerScript {
     /// Starts the script with these arguments and a port; gives the port too. None where the server does not start.
     pub fn start(script: &str, arguments: &[&str], user: &[String]) -> Option<(Self, u16)> {
         // Another process may take the port that was free a moment ago.
@@ -34,7 +34,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for ServerScript {
     fn drop(&mut self) {
         let running = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         drop(running.input.take());

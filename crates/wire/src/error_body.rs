@@ -17,12 +17,12 @@ pub struct ErrorBody {
     pub code: Option<String>,
     /// What else the vendor tells.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub told: Option<Box<Told>>,
+    pub vendor_fields: Option<Box<VendorErrorFields>>,
 }
 
 /// What a vendor tells of an error beside the fields of OpenAI's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Told {
+pub struct VendorErrorFields {
     /// Its other fields, such as Azure's `innererror`.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
@@ -35,6 +35,6 @@ impl ErrorBody {
     /// An error without a field to blame.
     pub fn new(kind: &str, code: &str, message: impl Into<String>) -> Self {
         let (kind, code) = (kind.to_owned(), Some(code.to_owned()));
-        Self { message: message.into(), kind, param: None, code, told: None }
+        Self { message: message.into(), kind, param: None, code, vendor_fields: None }
     }
 }

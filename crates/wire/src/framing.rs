@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::replay::{self, Joined};
+use super::replay::{self, AnswerBuilder};
 use super::{ErrorBody, StreamEvent, Usage, WholeAnswer, cut_short, malformed};
 
 /// Tells a whole answer as the events of a stream, its end included.
@@ -27,12 +27,12 @@ pub fn streamed(answer: &WholeAnswer, out: &mut Vec<StreamEvent>) -> Result<(), 
 
 /// The whole answer that grows from the events of a stream.
 #[derive(Debug, Default)]
-pub struct Gathered {
-    joined: Joined,
+pub struct StreamCollector {
+    joined: AnswerBuilder,
     usage: Option<(Usage, Value)>,
 }
 
-impl Gathered {
+impl StreamCollector {
     /// Takes in one event; gives whether the stream is at its end.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub mod usage;
 use bytes::Bytes;
 
 pub use dialect_name::Dialect;
-pub use error_body::{ErrorBody, Told};
+pub use error_body::{ErrorBody, VendorErrorFields};
 pub use operation::Endpoint;
 pub use usage::{ServiceTier, Usage};
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::sse;
 
-pub use join::Joined;
+pub use join::AnswerBuilder;
 
 /// The chunks of a stream that says what a whole answer says, without its usage and without the end.
 pub fn chunks_of(whole: &Map<String, Value>) -> Vec<Map<String, Value>> {

@@ -8,14 +8,14 @@ const MANY: usize = 64 << 10;
 
 /// A buffer that many fill and one empties; its lock is held for a copy, never for a system call.
 pub(super) struct Buffer {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<PendingLines>,
     filled: Condvar,
     emptied: Condvar,
     max_bytes: usize,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingLines {
     bytes: Vec<u8>,
     lines: usize,
     /// What the writer gave back, to be filled again.
@@ -49,9 +49,9 @@ impl Buffer {
     /// Waits for lines, `idle` at most, and for more of them `longest_wait`; takes them all. Nothing where there are none
     /// in time, or the writer was woken for something else.
     pub(super) fn take(&self, idle: Duration, longest_wait: Duration) -> Vec<u8> {
-        let none = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.is_woken;
+        let none = |waiting: &mut PendingLines| waiting.bytes.is_empty() && !waiting.is_woken;
         let waited = self.filled.wait_timeout_while(self.lock(), idle, none).unwrap_or_else(PoisonError::into_inner);
-        let few = |waiting: &mut Waiting| (1..MANY).contains(&waiting.bytes.len()) && !waiting.is_woken;
+        let few = |waiting: &mut PendingLines| (1..MANY).contains(&waiting.bytes.len()) && !waiting.is_woken;
         let waited =
             self.filled.wait_timeout_while(waited.0, longest_wait, few).unwrap_or_else(PoisonError::into_inner);
         let mut waiting = waited.0;
@@ -83,7 +83,7 @@ impl Buffer {
     /// Waits until every line is written, but not longer than this.
     pub(super) fn wait_until_written(&self, longest: Duration) {
         self.wake();
-        let busy = |waiting: &mut Waiting| !waiting.bytes.is_empty() || waiting.writing_since.is_some();
+        let busy = |waiting: &mut PendingLines| !waiting.bytes.is_empty() || waiting.writing_since.is_some();
         let waited = self.emptied.wait_timeout_while(self.lock(), longest, busy);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
@@ -104,7 +104,7 @@ impl Buffer {
         self.lock().writing_since
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

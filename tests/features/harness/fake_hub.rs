@@ -44,7 +44,7 @@ struct Stored {
 }
 
 #[derive(Default)]
-struct Shared {
+struct FakeState {
     files: Mutex<HashMap<String, Stored>>,
     asked: Mutex<Vec<String>>,
 }
@@ -52,13 +52,13 @@ struct Shared {
 /// A hub on a free port of this machine, and the server that its large files are on.
 pub struct FakeHub {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<FakeState>,
     listening: Vec<JoinHandle<()>>,
 }
 
 impl FakeHub {
     pub async fn start() -> Self {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(FakeState::default());
         let (hub, storage) = (TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
         let (hub, storage) = (hub.await.unwrap(), storage.await.unwrap());
         let (address, behind) = (hub.local_addr().unwrap(), storage.local_addr().unwrap());
@@ -96,14 +96,14 @@ impl Drop for FakeHub {
     }
 }
 
-async fn listen(listener: TcpListener, shared: Arc<Shared>, storage: SocketAddr) {
+async fn listen(listener: TcpListener, shared: Arc<FakeState>, storage: SocketAddr) {
     while let Ok((stream, _)) = listener.accept().await {
         let shared = shared.clone();
         tokio::spawn(async move { serve(stream, &shared, storage).await });
     }
 }
 
-async fn serve(stream: TcpStream, shared: &Shared, storage: SocketAddr) -> std::io::Result<()> {
+async fn serve(stream: TcpStream, shared: &FakeState, storage: SocketAddr) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut reader = Reader::new(read);
     while let Some(head) = reader.head().await {

@@ -19,24 +19,24 @@ use super::{PATIENCE, in_time};
 /// A fake provider on a free port of this machine.
 pub struct FakeProvider {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<FakeState>,
     listening: JoinHandle<()>,
 }
 
 /// Chooses a reply by the request's body.
 type Choice = Box<dyn Fn(&Value) -> Reply + Send>;
 
-struct Shared {
+struct FakeState {
     once: Mutex<VecDeque<Reply>>,
     always: Mutex<Option<Reply>>,
     by_body: Mutex<Option<Choice>>,
-    seen: watch::Sender<Vec<Seen>>,
+    seen: watch::Sender<Vec<RecordedRequest>>,
     connections: watch::Sender<usize>,
 }
 
 /// One request that a fake provider got.
 #[derive(Clone)]
-pub struct Seen {
+pub struct RecordedRequest {
     pub path: String,
     pub head: Head,
     /// The body as JSON; null where it is none.
@@ -45,7 +45,7 @@ pub struct Seen {
     left: watch::Receiver<Option<Instant>>,
 }
 
-impl Seen {
+impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
     }
@@ -64,7 +64,7 @@ impl FakeProvider {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(FakeState {
             once: Mutex::default(),
             always: Mutex::default(),
             by_body: Mutex::default(),
@@ -121,7 +121,7 @@ impl FakeProvider {
     }
 
     /// Every request so far.
-    pub fn requests(&self) -> Vec<Seen> {
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared.seen.borrow().clone()
     }
 
@@ -131,7 +131,7 @@ impl FakeProvider {
     }
 
     /// Waits for request number `n`, counted from 1.
-    pub async fn request(&self, n: usize) -> Seen {
+    pub async fn request(&self, n: usize) -> RecordedRequest {
         let mut seen = self.shared.seen.subscribe();
         let seen = in_time(&format!("request number {n}"), seen.wait_for(|seen| seen.len() >= n)).await;
         seen.unwrap()[n - 1].clone()
@@ -164,7 +164,7 @@ impl Drop for FakeProvider {
     }
 }
 
-async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+async fn listen(listener: TcpListener, shared: Arc<FakeState>) {
     while let Ok((stream, _)) = listener.accept().await {
         stream.set_nodelay(true).unwrap();
         let shared = shared.clone();
@@ -176,7 +176,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, shared: &Shared) {
+async fn serve(stream: TcpStream, shared: &FakeState) {
     let (read, mut write) = stream.into_split();
     let mut reader = Reader::new(read);
     while let Some(head) = reader.head().await {
@@ -184,7 +184,7 @@ async fn serve(stream: TcpStream, shared: &Shared) {
         let (left, left_seen) = watch::channel(None);
         let path = head.first_line.split(' ').nth(1).unwrap_or_default().to_owned();
         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        let seen = Seen { path, head, body, at: Instant::now(), left: left_seen };
+        let seen = RecordedRequest { path, head, body, at: Instant::now(), left: left_seen };
         // The reply is chosen before the test can see the request, so that their order is the same.
         let chosen = || shared.by_body.lock().unwrap().as_ref().map(|choice| choice(&seen.body));
         let reply = shared.once.lock().unwrap().pop_front().or_else(chosen);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use gateway_wire::VendorRequest;
 
-use super::Book;
+use super::LedgerState;
 use crate::db::{At, OutgoingAlert, StoreError};
 use crate::failure::FailureKind;
 use crate::providers::upstream::{Outbound, Upstream};
@@ -43,19 +43,19 @@ pub struct Webhook {
 }
 
 /// The webhook as one thread reaches it.
-pub(super) struct Courier {
+pub(super) struct AlertSender {
     webhook: Webhook,
     upstream: Upstream,
     under_way: Cell<usize>,
 }
 
-impl Courier {
+impl AlertSender {
     pub(super) fn new(webhook: Webhook) -> Self {
         Self { upstream: Upstream::anywhere(&webhook.outbound), webhook, under_way: Cell::new(0) }
     }
 
     /// Posts an alert once; an error says what went wrong, and whether and when it may be tried again.
-    async fn post(&self, alert: &OutgoingAlert) -> Result<(), Refused> {
+    async fn post(&self, alert: &OutgoingAlert) -> Result<(), DeliveryFailure> {
         let request = VendorRequest {
             path: self.webhook.url.expose().to_owned(),
             headers: vec![("idempotency-key", alert.id.to_string())],
@@ -65,21 +65,23 @@ impl Courier {
         let sent = tokio::time::timeout(ANSWER, self.upstream.send(&request, self.webhook.token.as_ref(), &[]));
         match sent.await.unwrap_or(Err(FailureKind::FirstByteTimeout)) {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
-            Ok(answer) => Err(Refused::by(FailureKind::Status(answer.status), answer.retry_after, alert.attempts)),
-            Err(failure) => Err(Refused::by(failure, None, alert.attempts)),
+            Ok(answer) => {
+                Err(DeliveryFailure::by(FailureKind::Status(answer.status), answer.retry_after, alert.attempts))
+            }
+            Err(failure) => Err(DeliveryFailure::by(failure, None, alert.attempts)),
         }
     }
 }
 
 /// An alert that was not taken.
 #[derive(Debug, PartialEq)]
-struct Refused {
+struct DeliveryFailure {
     failure: FailureKind,
     /// When to try again; never, where there is none.
     again: Option<Duration>,
 }
 
-impl Refused {
+impl DeliveryFailure {
     /// A receiver that is away, slow, busy or broken may do better later, one that understood and refuses will not.
     fn by(failure: FailureKind, asked: Option<Duration>, attempts: i32) -> Self {
         let hopeless =
@@ -90,15 +92,15 @@ impl Refused {
     }
 }
 
-impl Book {
+impl LedgerState {
     /// Delivers the alerts that are due, one after the other.
-    pub(super) async fn deliver_alerts(&self, courier: &Courier) {
-        if courier.under_way.get() >= AT_ONCE {
+    pub(super) async fn deliver_alerts(&self, alert_sender: &AlertSender) {
+        if alert_sender.under_way.get() >= AT_ONCE {
             return;
         }
-        courier.under_way.set(courier.under_way.get() + 1);
-        let delivered = self.deliver_all(courier).await;
-        courier.under_way.set(courier.under_way.get() - 1);
+        alert_sender.under_way.set(alert_sender.under_way.get() + 1);
+        let delivered = self.deliver_all(alert_sender).await;
+        alert_sender.under_way.set(alert_sender.under_way.get() - 1);
         if let Err(error) = delivered {
             // That the store is away it tells by itself, once.
             if !error.is_away() {
@@ -108,19 +110,19 @@ impl Book {
         }
     }
 
-    async fn deliver_all(&self, courier: &Courier) -> Result<(), StoreError> {
+    async fn deliver_all(&self, alert_sender: &AlertSender) -> Result<(), StoreError> {
         while let Some(alert) = self.store.claim_alert(soon(Duration::ZERO), soon(HOLD)).await? {
             let metrics = &self.ledger.metrics;
-            match courier.post(&alert).await {
+            match alert_sender.post(&alert).await {
                 Ok(()) => {
                     self.store.remove_alert(alert.id).await?;
                     metrics.alert_webhook("delivered");
                 }
-                Err(Refused { again: Some(wait), .. }) => {
+                Err(DeliveryFailure { again: Some(wait), .. }) => {
                     self.store.put_off_alert(alert.id, soon(wait)).await?;
                     metrics.alert_webhook("failed");
                 }
-                Err(Refused { failure, again: None }) => {
+                Err(DeliveryFailure { failure, again: None }) => {
                     let OutgoingAlert { id, event, attempts } = alert;
                     log::error!(
                         id = id.to_string(), attempts = attempts, reason = failure.label(), status = failure.status(),
@@ -148,7 +150,9 @@ mod tests {
     #[test]
     fn b8_attempts_are_spread_out_and_bounded() {
         let waits: Vec<_> = (1..=MOST_ATTEMPTS)
-            .map(|attempts| Refused::by(FailureKind::Status(500), None, attempts).again.map(|wait| wait.as_secs()))
+            .map(|attempts| {
+                DeliveryFailure::by(FailureKind::Status(500), None, attempts).again.map(|wait| wait.as_secs())
+            })
             .collect();
         let waits: Vec<_> = waits.into_iter().map(Option::unwrap_or_default).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 0], "0 stands for never");
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn b8_a_receiver_that_refuses_is_not_asked_again() {
-        let again = |failure, asked| Refused::by(failure, asked, 1).again.map(|wait| wait.as_secs());
+        let again = |failure, asked| DeliveryFailure::by(failure, asked, 1).again.map(|wait| wait.as_secs());
         for failure in
             [FailureKind::Connect(ConnectCause::Refused), FailureKind::FirstByteTimeout, FailureKind::Status(503)]
         {

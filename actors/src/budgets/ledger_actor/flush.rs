@@ -7,12 +7,12 @@ use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Book, part};
+use super::{LedgerState, part};
 use crate::db::StoreError;
 use crate::money::amount::PicoUsd;
 use crate::scope::Scope;
 use crate::usage::charge::Charge;
-use crate::usage::outbox::Waiting;
+use crate::usage::outbox::PendingRow;
 use crate::usage::row::UsageRow;
 
 /// Rows in one transaction.
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 2_000;
 /// The size at which the journal begins a new file, so that stored rows do not pile up.
 const JOURNAL_BYTES: u64 = 4 << 20;
 
-impl Book {
+impl LedgerState {
     /// Writes every waiting row; what the store does not take waits on.
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let Ok(_alone) = self.flushing.try_lock() else { return Ok(()) };
@@ -72,7 +72,7 @@ impl Book {
     }
 
     /// Writes some rows; those that the store does not take wait on.
-    async fn write_out(&self, mut waiting: Vec<Waiting>) -> Result<(), StoreError> {
+    async fn write_out(&self, mut waiting: Vec<PendingRow>) -> Result<(), StoreError> {
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(AT_ONCE));
             let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
@@ -116,7 +116,7 @@ impl Book {
     async fn alert(&self) -> Result<(), StoreError> {
         self.alerts_due.set(true);
         for account in self.ledger.accounts.all() {
-            let (scope, period, balance) = (account.scope(), &account.stretch().name, account.balance());
+            let (scope, period, balance) = (account.scope(), &account.window().name, account.balance());
             for percent in &self.settings.alert_percent {
                 if balance.limit <= PicoUsd::default() || balance.spent < part(balance.limit, *percent) {
                     continue;
@@ -133,7 +133,7 @@ impl Book {
                     "percent": percent, "spent_usd": balance.spent.to_string(), "limit_usd": balance.limit.to_string(),
                 });
                 let event = event.to_string();
-                let send = self.courier.as_ref().map(|_courier| (id, event.as_str()));
+                let send = self.alert_sender.as_ref().map(|_courier| (id, event.as_str()));
                 if self.store.alert_once(&name, send, now.into()).await? {
                     self.ledger.metrics.budget_alert(scope.kind.word());
                     log::warn!(

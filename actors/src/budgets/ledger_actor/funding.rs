@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Book, Fund, part};
-use crate::budgets::account::{Account, Granted};
+use super::{Fund, LedgerState, part};
+use crate::budgets::account::{Account, LeaseGrant};
 use crate::clock::Moment;
 use crate::db::StoreError;
 use crate::scope::Scope;
@@ -12,11 +12,11 @@ use crate::scope::Scope;
 /// limit, so that money is not stranded on one replica.
 const SLICE_PERCENT: u32 = 5;
 
-impl Book {
+impl LedgerState {
     /// Leases enough for a request, and some more for those that follow: of many at once, one asks the store for all.
     pub(super) async fn fund(&self, fund: Fund) -> Result<(), StoreError> {
         let Fund { claim, amount } = fund;
-        let (account, terms) = (claim.account, claim.terms);
+        let (account, budget) = (claim.account, claim.budget);
         let Some((_turn, wanted)) = account.demand().turn(amount).await else { return Ok(()) };
         if account.has_lapsed(Moment::now()) {
             self.end_lapsed(&account).await?;
@@ -24,21 +24,22 @@ impl Book {
         let balance = account.balance();
         let lacking =
             wanted.minus(balance.slice.minus(balance.reserved)).max(crate::money::amount::PicoUsd::from_picos(1));
-        let want = lacking.max(part(terms.limit, SLICE_PERCENT));
+        let want = lacking.max(part(budget.limit, SLICE_PERCENT));
         // From before the store is asked, so that it never ends later than there.
         let good_until = Moment::now() + self.settings.good_for();
         let lease = crate::db::LeaseRequest {
             scope: account.scope(),
-            period: &terms.stretch.name,
+            period: &budget.window.name,
             replica: &self.ledger.replica,
             want,
             at_least: lacking,
-            limit: terms.limit,
+            limit: budget.limit,
             stands: self.settings.lease,
         };
         let granted = self.store.lease(lease).await;
-        let granted = granted.inspect_err(|error| self.doubt(error, account.scope(), &terms.stretch.name))?;
-        let granted = Granted { added: granted.added, total: granted.granted_total, spent: granted.spent, good_until };
+        let granted = granted.inspect_err(|error| self.doubt(error, account.scope(), &budget.window.name))?;
+        let granted =
+            LeaseGrant { added: granted.added, total: granted.granted_total, spent: granted.spent, good_until };
         account.granted(granted, amount, Moment::now());
         Ok(())
     }

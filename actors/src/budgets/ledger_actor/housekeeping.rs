@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Book, LimitOf, SetLimit, SetPrice};
+use super::{LedgerState, LimitOf, SetLimit, SetPrice};
 use crate::db::StoreError;
 use crate::fleet::announce::Change;
 use crate::usage::journal::{Orphan, take_orphans};
@@ -25,7 +25,7 @@ const AT_ONCE: usize = 500;
 /// Old rows that go in one statement.
 const PRUNED_AT_ONCE: u32 = 500;
 
-impl Book {
+impl LedgerState {
     /// Each step by itself: what one of them cannot do keeps no other from its work.
     pub(super) async fn keep_house(&self) {
         let Ok(_alone) = self.housekeeping.try_lock() else { return };

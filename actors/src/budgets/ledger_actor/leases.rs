@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Book;
+use super::LedgerState;
 use crate::budgets::account::Account;
 use crate::clock::Moment;
 use crate::db::StoreError;
@@ -11,7 +11,7 @@ use crate::money::amount::PicoUsd;
 /// How often a lease is renewed in the time that it stands.
 const RENEWALS: u32 = 3;
 
-impl Book {
+impl LedgerState {
     /// Gives back what nobody uses, and forgets the budgets of which nothing is needed any more.
     pub(super) async fn return_idle(&self) -> Result<(), StoreError> {
         for account in self.ledger.accounts.all() {
@@ -26,7 +26,7 @@ impl Book {
             for (account, percent) in
                 over.iter().flat_map(|of| self.settings.alert_percent.iter().map(move |p| (of, p)))
             {
-                alerted.remove(&(account.scope().clone(), account.stretch().name.clone(), *percent));
+                alerted.remove(&(account.scope().clone(), account.window().name.clone(), *percent));
             }
         }
         Ok(())
@@ -34,7 +34,7 @@ impl Book {
 
     /// Gives the store back what was taken out of an account.
     pub(super) async fn give_back(&self, account: &Account, amount: PicoUsd) -> Result<(), StoreError> {
-        let (scope, period) = (account.scope(), &account.stretch().name);
+        let (scope, period) = (account.scope(), &account.window().name);
         let returned = self.store.return_lease(scope, period, &self.ledger.replica, amount).await;
         // Where the store may have it back, nobody spends it: here it would be spent a second time.
         returned.inspect_err(|error| {
@@ -58,7 +58,7 @@ impl Book {
         let mut renewed: HashSet<_> = renewed.into_iter().collect();
         let now = Moment::now();
         for account in self.ledger.accounts.all() {
-            match renewed.remove(&(account.scope().clone(), account.stretch().name.clone())) {
+            match renewed.remove(&(account.scope().clone(), account.window().name.clone())) {
                 true => account.renewed(good_until, now),
                 false => account.not_renewed(good_until, now),
             }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Book;
+use super::LedgerState;
 use crate::budgets::accounts::MonthlyLimits;
-use crate::db::{Changes, Found, StoreError, Which};
+use crate::db::{Changes, StoreError, TableRows, Which};
 use crate::money::amount::PicoUsd;
 use crate::money::prices::PriceTable;
 
-impl Book {
+impl LedgerState {
     /// Reads the limits and prices that anybody has changed.
     pub(super) async fn refresh(&self) -> Result<(), StoreError> {
         // Of two at once the slower one would publish what it read before the other.
@@ -45,7 +45,7 @@ impl Book {
     }
 
     async fn read_prices(&self) -> Result<(), StoreError> {
-        let Found { rows, bad } = self.store.read_prices().await?;
+        let TableRows { rows, bad } = self.store.read_prices().await?;
         let mut table = PriceTable::new(rows);
         for (provider, model) in bad.iter().filter_map(|row| row.id.split_once('/')) {
             table = table.without(provider, model);

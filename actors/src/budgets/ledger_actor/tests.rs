@@ -84,7 +84,7 @@ impl Troubled {
         Self { postgres, url, dir, ledger, actor }
     }
 
-    fn book(&self, numbers: std::ops::Range<u128>) {
+    fn state(&self, numbers: std::ops::Range<u128>) {
         numbers.for_each(|number| self.ledger.book(Box::new(charged(number, scope()))));
     }
 
@@ -117,16 +117,16 @@ fn counts(in_memory: usize, in_journal_only: u64) -> Counts {
 #[actix_rt::test]
 async fn j6_rows_beyond_memory_come_back_from_the_journal() {
     let troubled = Troubled::start(Duration::from_millis(20)).await;
-    troubled.book(0..10);
+    troubled.state(0..10);
     troubled.wait_for(counts(0, 0)).await;
     for round in 0..2 {
         troubled.postgres.stop();
         let first = 10 + round * 100;
-        troubled.book(first..first + 50);
+        troubled.state(first..first + 50);
         while !troubled.ledger.store.fails() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        troubled.book(first + 50..first + 100);
+        troubled.state(first + 50..first + 100);
         assert_eq!(troubled.ledger.waiting(), counts(20, 80));
         let troubles = troubled.ledger.troubles().join("; ");
         assert!(
@@ -147,7 +147,7 @@ async fn j6_rows_beyond_memory_come_back_from_the_journal() {
 #[actix_rt::test]
 async fn l4_a_process_that_ends_frees_no_money_of_rows_that_are_in_its_journal() {
     let troubled = Troubled::start(Duration::from_secs(3_600)).await;
-    troubled.book(0..50);
+    troubled.state(0..50);
     assert_eq!(troubled.ledger.waiting(), counts(20, 30));
     troubled.postgres.stop();
     assert!(troubled.actor.send(Close).await.unwrap().is_err());
@@ -165,11 +165,11 @@ async fn l4_a_process_that_ends_frees_no_money_of_rows_that_are_in_its_journal()
 #[actix_rt::test]
 async fn j26_a_refused_row_holds_no_other_back() {
     let troubled = Troubled::start(Duration::from_millis(20)).await;
-    troubled.book(0..3);
+    troubled.state(0..3);
     troubled.ledger.book(Box::new(refused(3)));
-    troubled.book(4..7);
+    troubled.state(4..7);
     troubled.wait_for(Counts { refused: 1, ..counts(0, 0) }).await;
-    troubled.book(7..10);
+    troubled.state(7..10);
     troubled.wait_for(Counts { refused: 1, ..counts(0, 0) }).await;
     assert_eq!(troubled.books().await, (9, 63, 937));
     let troubles = troubled.ledger.troubles().join("; ");
@@ -208,11 +208,11 @@ async fn b2_a_process_that_ends_keeps_the_journal_of_open_attempts() {
 #[actix_rt::test]
 async fn j6_an_unreadable_file_holds_no_other_rows_back() {
     let troubled = Troubled::start(Duration::from_secs(3_600)).await;
-    troubled.book(0..30);
+    troubled.state(0..30);
     let hidden = troubled.dir.path().join("hidden");
     std::fs::rename(troubled.dir.path().join("one.0.jsonl"), &hidden).unwrap();
     troubled.ledger.journal().rotate().unwrap();
-    troubled.book(30..40);
+    troubled.state(30..40);
     assert_eq!(troubled.ledger.waiting(), counts(20, 20));
     assert!(troubled.actor.send(Close).await.unwrap().is_err());
     assert_eq!(troubled.ledger.waiting(), counts(0, 10));

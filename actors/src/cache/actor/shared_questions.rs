@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{question_name, seconds_until};
 use crate::cache::key::CacheKey;
-use crate::cache::semantic::index::{Answered, Index, Packed};
+use crate::cache::semantic::index::{AnsweredQuestion, Index, PackedVector};
 use crate::fleet::redis_link::{Away, RedisLink};
 
 /// The stream of the names of questions, in the order in which they were answered.
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 500;
 
 /// A question as it is in Redis.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredQuestion {
     context: String,
     key: String,
     text: String,
@@ -40,8 +40,8 @@ struct Stored {
     vector: String,
 }
 
-impl Stored {
-    fn of(question: &Answered) -> Self {
+impl StoredQuestion {
+    fn of(question: &AnsweredQuestion) -> Self {
         let bytes: Vec<u8> = question.vector.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
         Self {
             context: question.context.to_hex(),
@@ -53,22 +53,22 @@ impl Stored {
         }
     }
 
-    fn question(self) -> Option<Answered> {
+    fn question(self) -> Option<AnsweredQuestion> {
         let bytes = STANDARD.decode(self.vector).ok()?.into_iter().map(u8::cast_signed).collect();
-        Some(Answered {
+        Some(AnsweredQuestion {
             context: CacheKey::of_hex(&self.context)?,
             key: CacheKey::of_hex(&self.key)?,
             text: self.text.into(),
             expires_at: self.expires_at,
-            vector: Packed { bytes, scale: self.scale },
+            vector: PackedVector { bytes, scale: self.scale },
         })
     }
 }
 
 /// Writes a question down for the other processes, for as long as its answer lives.
-pub(super) async fn tell(link: &RedisLink, question: &Answered, namespace: &str) -> Result<(), Away> {
+pub(super) async fn tell(link: &RedisLink, question: &AnsweredQuestion, namespace: &str) -> Result<(), Away> {
     let (name, ttl) = (question_name(question.key, namespace), seconds_until(question.expires_at));
-    let text = serde_json::to_string(&Stored::of(question)).map_err(|_never| Away)?;
+    let text = serde_json::to_string(&StoredQuestion::of(question)).map_err(|_never| Away)?;
     link.ask(|mut redis| async move {
         let mut both = redis::pipe();
         both.set_ex(&name, text, ttl).ignore();
@@ -113,7 +113,7 @@ async fn read_on(link: &RedisLink, index: &Index, last: &str) -> Result<Option<(
     let (end, count, texts) = read.await?;
     // What has expired meanwhile is not there any more.
     for text in texts.into_iter().flatten() {
-        match serde_json::from_str::<Stored>(&text).ok().and_then(Stored::question) {
+        match serde_json::from_str::<StoredQuestion>(&text).ok().and_then(StoredQuestion::question) {
             Some(question) => index.add(question),
             None => log::warn!("a question in Redis cannot be read"),
         }
@@ -135,9 +135,15 @@ mod tests {
         cache_key(around, &JsonObject::parse(bytes::Bytes::from_static(b"{}")).unwrap()).unwrap()
     }
 
-    fn question(name: &'static str) -> Answered {
-        let vector = Packed::of(&[0.6, -0.8, 0.0]);
-        Answered { context: key("context"), key: key(name), text: name.into(), expires_at: seconds() + 60, vector }
+    fn question(name: &'static str) -> AnsweredQuestion {
+        let vector = PackedVector::of(&[0.6, -0.8, 0.0]);
+        AnsweredQuestion {
+            context: key("context"),
+            key: key(name),
+            text: name.into(),
+            expires_at: seconds() + 60,
+            vector,
+        }
     }
 
     /// What one process wrote down another one reads, once, and again from the beginning after a restart; what has

@@ -7,10 +7,10 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
 
-use super::question::Question;
-use super::search::Meanings;
-use crate::cache::actor::{CacheActor, KeepQuestion};
-use crate::cache::entry::Entry;
+use super::question::SemanticQuestion;
+use super::search::SemanticSearch;
+use crate::cache::actor::{CacheActor, PutQuestion};
+use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
 use crate::cache::lookup::seconds;
 use crate::embed::pool::PoolState;
@@ -27,69 +27,69 @@ const REFUSED: usize = 10_000;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Where such questions wait.
-pub struct Latecomers {
-    meanings: Meanings,
-    waiting: mpsc::Sender<Late>,
+pub struct EmbeddingBackfill {
+    semantic: SemanticSearch,
+    waiting: mpsc::Sender<BackfillItem>,
     refused: Arc<Cache<CacheKey, ()>>,
 }
 
-struct Late {
-    question: Question,
+struct BackfillItem {
+    question: SemanticQuestion,
     key: CacheKey,
     namespace: String,
     expires_at: u64,
 }
 
-impl Latecomers {
+impl EmbeddingBackfill {
     /// Takes questions from now on; the fleet hears of them where it has an actor for that.
-    pub fn start(meanings: Meanings, actor: Option<Mailbox<CacheActor>>) -> Self {
+    pub fn start(semantic: SemanticSearch, actor: Option<Mailbox<CacheActor>>) -> Self {
         let (waiting, questions) = mpsc::channel(MOST);
         let refused = Arc::new(Cache::new(REFUSED));
-        actix::spawn(embed(meanings.clone(), actor, questions, refused.clone()));
-        Self { meanings, waiting, refused }
+        actix::spawn(embed(semantic.clone(), actor, questions, refused.clone()));
+        Self { semantic, waiting, refused }
     }
 
     /// A question was answered by an equal one's answer: costs next to nothing where it can be found already.
-    pub fn hit(&self, question: Question, key: CacheKey, entry: &Entry) {
-        let context = self.meanings.context(&question);
+    pub fn hit(&self, question: SemanticQuestion, key: CacheKey, entry: &CacheEntry) {
+        let context = self.semantic.context(&question);
         // In a full index each one that is added pushes out another, which would be added again at its next hit.
-        if context.is_some_and(|context| !self.meanings.index.holds(&context, &key)) && !self.meanings.index.is_full() {
+        if context.is_some_and(|context| !self.semantic.index.holds(&context, &key)) && !self.semantic.index.is_full() {
             self.answered(question, key, entry);
         }
     }
 
     /// A question was answered though it could not be embedded in time.
-    pub fn answered(&self, question: Question, key: CacheKey, entry: &Entry) {
-        if self.refused.get(&key).is_none() && self.meanings.pool.refuses(&question.text).is_none() {
-            let late = Late { question, key, namespace: entry.namespace.clone(), expires_at: entry.expires_at };
+    pub fn answered(&self, question: SemanticQuestion, key: CacheKey, entry: &CacheEntry) {
+        if self.refused.get(&key).is_none() && self.semantic.pool.refuses(&question.text).is_none() {
+            let item = BackfillItem { question, key, namespace: entry.namespace.clone(), expires_at: entry.expires_at };
             // Where there is no room, its next hit brings it again.
-            let _sent = self.waiting.try_send(late);
+            let _sent = self.waiting.try_send(item);
         }
     }
 }
 
 async fn embed(
-    meanings: Meanings,
+    semantic: SemanticSearch,
     actor: Option<Mailbox<CacheActor>>,
-    mut questions: mpsc::Receiver<Late>,
+    mut questions: mpsc::Receiver<BackfillItem>,
     refused: Arc<Cache<CacheKey, ()>>,
 ) {
-    while let Some(Late { question, key, namespace, expires_at }) = questions.recv().await {
-        while meanings.pool.state() == PoolState::Loading {
+    while let Some(BackfillItem { question, key, namespace, expires_at }) = questions.recv().await {
+        while semantic.pool.state() == PoolState::Loading {
             tokio::time::sleep(LOOK).await;
         }
         // Several hits may have brought it.
-        let context = meanings.context(&question);
-        if context.is_some_and(|context| meanings.index.holds(&context, &key)) || expires_at <= seconds() {
+        let context = semantic.context(&question);
+        if context.is_some_and(|context| semantic.index.holds(&context, &key)) || expires_at <= seconds() {
             continue;
         }
-        match meanings.vector(&question).await {
+        match semantic.vector(&question).await {
             Ok(embedded) => {
                 let question = embedded.answered(key, expires_at);
-                meanings.index.add(question.clone());
+                semantic.index.add(question.clone());
                 if let Some(actor) = &actor {
                     // A full mailbox means that the fleet does without this question.
-                    let _sent = actor.tell(KeepQuestion { question, namespace });
+                    let _sent = actor.tell(PutQuestion { question, namespace });
                 }
             }
             Err(NotEmbedded::NotReady | NotEmbedded::Busy | NotEmbedded::Slow | NotEmbedded::Failed) => {}

@@ -22,7 +22,7 @@ const MOST_CANDIDATES: usize = 8;
 
 /// A question's vector in a byte a dimension.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Packed {
+pub struct PackedVector {
     /// The dimensions, the largest of them ±127.
     pub bytes: Vec<i8>,
     /// What each byte stands for.
@@ -31,7 +31,7 @@ pub struct Packed {
 
 /// A question that was answered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answered {
+pub struct AnsweredQuestion {
     /// What makes its surroundings what they are: only equal ones are compared.
     pub context: CacheKey,
     /// The name of its answer.
@@ -41,7 +41,7 @@ pub struct Answered {
     /// Until when the answer may be used, in seconds since 1970.
     pub expires_at: u64,
     /// Its vector.
-    pub vector: Packed,
+    pub vector: PackedVector,
 }
 
 /// A question that is like the one that was asked.
@@ -87,7 +87,7 @@ struct Item {
     expires_at: u64,
 }
 
-impl Packed {
+impl PackedVector {
     /// Packs a vector of length 1.
     pub fn of(vector: &[f32]) -> Self {
         let largest = vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
@@ -113,7 +113,7 @@ impl Index {
     }
 
     /// Adds a question, or replaces the one with the same answer.
-    pub fn add(&self, answered: Answered) {
+    pub fn add(&self, answered: AnsweredQuestion) {
         if self.is_apart(&answered.key) {
             return;
         }
@@ -130,7 +130,7 @@ impl Index {
         }
         flat.bytes.extend_from_slice(&answered.vector.bytes);
         flat.scales.push(answered.vector.scale);
-        let Answered { context, key, text, expires_at, .. } = answered;
+        let AnsweredQuestion { context, key, text, expires_at, .. } = answered;
         let place = flat.items.len();
         flat.items.push(Item { key, text, expires_at });
         state.places.insert(key, (context, place));
@@ -230,7 +230,7 @@ impl State {
 
 impl Flat {
     fn search(&self, vector: &[f32], threshold: f32, now: u64) -> Vec<Candidate> {
-        let packed = Packed::of(vector);
+        let packed = PackedVector::of(vector);
         let mut found: Vec<(usize, f32)> = Vec::new();
         for (at, bytes) in self.bytes.chunks_exact(self.dimensions).enumerate() {
             let Some(scale) = self.scales.get(at) else { break };

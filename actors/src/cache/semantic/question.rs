@@ -7,7 +7,7 @@ use crate::cache::key::{CacheKey, Surroundings, key_of};
 
 /// The last message of a user, and what surrounds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct SemanticQuestion {
     /// The message's text.
     pub text: String,
     /// Everything else: the tenant, the plan, the system prompt, earlier turns, tools and parameters.
@@ -16,14 +16,14 @@ pub struct Question {
 
 /// The question of a request; none where its last message is not a user's text alone: then its meaning is not looked up
 /// (F3).
-pub fn question(surroundings: Surroundings<'_>, body: &JsonObject) -> Option<Question> {
+pub fn question(surroundings: Surroundings<'_>, body: &JsonObject) -> Option<SemanticQuestion> {
     let mut body: Map<String, Value> = serde_json::from_slice(body.text()).ok()?;
     let last = body.get_mut("messages")?.as_array_mut()?.last_mut()?.as_object_mut()?;
     if last.get("role")?.as_str()? != "user" {
         return None;
     }
     let text = text_of(&last.insert("content".to_owned(), Value::Null)?)?;
-    (!text.trim().is_empty()).then(|| Question { text, context: key_of(surroundings, &body) })
+    (!text.trim().is_empty()).then(|| SemanticQuestion { text, context: key_of(surroundings, &body) })
 }
 
 fn text_of(content: &Value) -> Option<String> {
@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    fn question_of(body: &Value) -> Option<Question> {
+    fn question_of(body: &Value) -> Option<SemanticQuestion> {
         let around = Surroundings { tenant: "t", namespace: "", endpoint: "/", plan: "" };
         question(around, &JsonObject::parse(Bytes::from(body.to_string())).unwrap())
     }

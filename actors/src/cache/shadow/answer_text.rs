@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::Verdict;
-use crate::cache::entry::Entry;
+use crate::cache::entry::CacheEntry;
 
 /// The part of a text, in bytes, that stands for the whole one: a model's window is no longer than some two hundred words,
 /// and an answer says the most important things first.
@@ -17,18 +17,18 @@ const NO: [&str; 3] = ["no", "nope", "không"];
 
 /// The first choice of an answer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Spoken {
+pub(super) struct AnswerText {
     text: String,
     calls: Vec<Value>,
 }
 
-impl Spoken {
+impl AnswerText {
     /// What a stored answer says; none where what is stored makes no sense.
-    pub(super) fn of(entry: &Entry) -> Option<Self> {
+    pub(super) fn of(entry: &CacheEntry) -> Option<Self> {
         let mut whole: Map<String, Value> = serde_json::from_slice(&entry.whole()?).ok()?;
         let message = whole.get_mut("choices")?.get_mut(0)?.get_mut("message")?.as_object_mut()?;
-        let said = |name: &str| message.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let text = said("content").or_else(|| said("refusal")).unwrap_or_default().to_owned();
+        let body = |name: &str| message.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = body("content").or_else(|| body("refusal")).unwrap_or_default().to_owned();
         let calls = match (message.remove("tool_calls"), message.remove("function_call")) {
             (Some(Value::Array(calls)), _) => calls.into_iter().map(canonical).collect(),
             (_, Some(call @ Value::Object(_))) => vec![canonical(call)],
@@ -113,20 +113,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cache::entry::Said;
+    use crate::cache::entry::CachedBody;
 
-    fn spoken(message: &Value) -> Option<Spoken> {
+    fn spoken(message: &Value) -> Option<AnswerText> {
         let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
-        Spoken::of(&entry(Said::Whole(body.to_string())))
+        AnswerText::of(&entry(CachedBody::Whole(body.to_string())))
     }
 
-    fn entry(said: Said) -> Entry {
+    fn entry(body: CachedBody) -> CacheEntry {
         let name = || "x".to_owned();
         let (tenant, namespace, provider, model) = (name(), name(), name(), name());
-        Entry { tenant, namespace, provider, model, cost: None, stored_at: 0, expires_at: 1, said }
+        CacheEntry { tenant, namespace, provider, model, cost: None, stored_at: 0, expires_at: 1, body }
     }
 
-    fn text(text: &str) -> Spoken {
+    fn text(text: &str) -> AnswerText {
         spoken(&json!({ "role": "assistant", "content": text })).unwrap()
     }
 
@@ -171,8 +171,8 @@ mod tests {
             json!({ "choices": [{ "index": 0, "delta": { "tool_calls": [{ "index": 0,
                 "function": { "arguments": "\"days\":3}" } }] }, "finish_reason": "tool_calls" }] }),
         ];
-        let said = Said::Stream { chunks: chunks.iter().map(ToString::to_string).collect(), usage: None };
-        assert_eq!(one.at_sight(&Spoken::of(&entry(said)).unwrap()), Some(Verdict::Agrees));
+        let body = CachedBody::Stream { chunks: chunks.iter().map(ToString::to_string).collect(), usage: None };
+        assert_eq!(one.at_sight(&AnswerText::of(&entry(body)).unwrap()), Some(Verdict::Agrees));
         let legacy = |arguments: &str| {
             spoken(&json!({ "content": null, "function_call": { "name": "f", "arguments": arguments } })).unwrap()
         };
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_says_nothing() {
         assert_eq!(spoken(&json!("text")), None);
-        assert_eq!(Spoken::of(&entry(Said::Whole("{}".to_owned()))), None);
+        assert_eq!(AnswerText::of(&entry(CachedBody::Whole("{}".to_owned()))), None);
         assert_eq!(spoken(&json!({ "content": null, "refusal": "I cannot." })), Some(text("I cannot.")));
     }
 }

@@ -2,22 +2,27 @@
 
 use std::sync::Arc;
 
-use super::{Place, Shadow, Shadowed, Spoken, Verdict};
-use crate::cache::actor::Withdraw;
-use crate::cache::entry::Entry;
+use super::{AnswerText, Place, Shadow, ShadowCandidate, Verdict};
+use crate::cache::actor::RemoveAnswer;
+use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
 use crate::cache::lookup::AnswerCache;
-use crate::cache::semantic::search::Meanings;
+use crate::cache::semantic::search::SemanticSearch;
 use crate::embed::pool::EmbedPool;
 
 impl AnswerCache {
     /// Compares the two, and counts what comes of it. Where the stored one was wrong, both are thrown out, and neither
     /// question shares an answer with any other again: each would else find the other one, which is as near. Nobody waits
     /// for it.
-    pub(in crate::cache) async fn judge(self: Arc<Self>, shadowed: Box<Shadowed>, asked: CacheKey, fresh: Arc<Entry>) {
-        let Some(Meanings { pool, shadow, index, .. }) = &self.meanings else { return };
-        let Shadowed { found, threshold } = *shadowed;
-        let verdict = match (Spoken::of(&found.entry), Spoken::of(&fresh)) {
+    pub(in crate::cache) async fn judge(
+        self: Arc<Self>,
+        shadowed: Box<ShadowCandidate>,
+        asked: CacheKey,
+        fresh: Arc<CacheEntry>,
+    ) {
+        let Some(SemanticSearch { pool, shadow, index, .. }) = &self.semantic else { return };
+        let ShadowCandidate { found, threshold } = *shadowed;
+        let verdict = match (AnswerText::of(&found.entry), AnswerText::of(&fresh)) {
             (Some(stored), Some(fresh)) => compare(pool, shadow.rules.agreement, &stored, &fresh).await,
             _ => Verdict::Uncomparable,
         };
@@ -30,10 +35,10 @@ impl AnswerCache {
             log::info!(key = key.to_hex(), similarity = found.similarity; "an answer from the cache would have been wrong");
             for key in [key, asked] {
                 index.set_apart(key);
-                self.shelf.remove(&key);
+                self.memory.remove(&key);
                 if let Some(actor) = &self.actor {
                     // A full mailbox means that the fleet keeps it until it expires.
-                    let _sent = actor.tell(Withdraw { key, namespace: place.namespace.clone() });
+                    let _sent = actor.tell(RemoveAnswer { key, namespace: place.namespace.clone() });
                 }
             }
         }
@@ -44,7 +49,7 @@ impl AnswerCache {
 
 impl Shadow {
     fn note(&self, place: &Place, similarity: f32, threshold: f32, agrees: bool) {
-        let raised = self.book().note(place, similarity, threshold, agrees);
+        let raised = self.verdicts().note(place, similarity, threshold, agrees);
         if let Some(raised) = raised {
             log::warn!(
                 tenant = place.tenant, namespace = place.namespace, from = raised.from, to = raised.to,
@@ -56,7 +61,7 @@ impl Shadow {
 }
 
 /// Whether two answers say the same: at sight, or by the cosine of how they begin.
-pub(super) async fn compare(pool: &EmbedPool, agreement: f32, stored: &Spoken, fresh: &Spoken) -> Verdict {
+pub(super) async fn compare(pool: &EmbedPool, agreement: f32, stored: &AnswerText, fresh: &AnswerText) -> Verdict {
     if let Some(verdict) = stored.at_sight(fresh) {
         return verdict;
     }

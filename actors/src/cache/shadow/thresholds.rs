@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::window::{Precision, Window};
-use crate::cache::invalidation::Forget;
+use crate::cache::invalidation::Invalidation;
 
 /// From this threshold on no question is near enough, not even one of equal vectors.
 pub(super) const NONE_SHARED: f32 = 1.0;
@@ -39,7 +39,7 @@ pub struct Place {
 
 /// A threshold that has just been raised.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Raised {
+pub struct ThresholdRaise {
     /// From where.
     pub from: f32,
     /// To where; 1 means that no answer is shared any more.
@@ -66,22 +66,22 @@ pub struct NamespaceReport {
 
 /// All verdicts.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct Verdicts {
     target: f64,
     all: Window,
-    places: HashMap<Place, Kept>,
+    places: HashMap<Place, NamespaceThreshold>,
     clock: u64,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct NamespaceThreshold {
     window: Window,
     raised: Option<f32>,
     /// When there was a verdict last, in verdicts.
     touched: u64,
 }
 
-impl Book {
+impl Verdicts {
     /// An empty book; `target` is the part of answers that must be right.
     pub(super) fn new(target: f64) -> Self {
         Self { target, all: Window::new(WINDOW_OF_ALL), places: HashMap::new(), clock: 0 }
@@ -95,13 +95,19 @@ impl Book {
     /// Takes in whether an answer agreed, whose question was so similar and has passed this threshold. Where too few do,
     /// the threshold rises by half of the way to 1, beyond 0.985 to 1, which means that none is shared; then verdicts are
     /// counted anew. It never falls by itself.
-    pub(super) fn note(&mut self, place: &Place, similarity: f32, threshold: f32, agrees: bool) -> Option<Raised> {
+    pub(super) fn note(
+        &mut self,
+        place: &Place,
+        similarity: f32,
+        threshold: f32,
+        agrees: bool,
+    ) -> Option<ThresholdRaise> {
         self.all.add(agrees);
         self.clock += 1;
         if !self.places.contains_key(place) {
             self.make_room();
         }
-        let kept = self.places.entry(place.clone()).or_insert_with(Kept::new);
+        let kept = self.places.entry(place.clone()).or_insert_with(NamespaceThreshold::new);
         kept.touched = self.clock;
         let in_force = kept.raised.unwrap_or(threshold);
         // What was looked up before the threshold rose tells nothing of what is shared now.
@@ -119,15 +125,15 @@ impl Book {
         let from = threshold.max(in_force);
         let to = if from > LAST_STEP { NONE_SHARED } else { from + (1.0 - from) / 2.0 };
         (kept.window, kept.raised) = (Window::new(WINDOW), Some(to));
-        Some(Raised { from, to, precision })
+        Some(ThresholdRaise { from, to, precision })
     }
 
     /// Forgets the verdicts of a namespace, of all tenants, or all.
-    pub(super) fn reset(&mut self, forget: &Forget) {
-        match forget {
-            Forget::All => *self = Self::new(self.target),
-            Forget::Namespace(name) => self.places.retain(|place, _| place.namespace != *name),
-            Forget::Key(_) => {}
+    pub(super) fn reset(&mut self, invalidation: &Invalidation) {
+        match invalidation {
+            Invalidation::All => *self = Self::new(self.target),
+            Invalidation::Namespace(name) => self.places.retain(|place, _| place.namespace != *name),
+            Invalidation::Key(_) => {}
         }
     }
 
@@ -138,9 +144,9 @@ impl Book {
 
     /// Every namespace, in order; `threshold` is the one where none was raised.
     pub(super) fn report(&self, threshold: f32) -> Vec<NamespaceReport> {
-        let mut places: Vec<(&Place, &Kept)> = self.places.iter().collect();
+        let mut places: Vec<(&Place, &NamespaceThreshold)> = self.places.iter().collect();
         places.sort_unstable_by_key(|(place, _)| (&place.tenant, &place.namespace));
-        let report = |(place, kept): (&Place, &Kept)| NamespaceReport {
+        let report = |(place, kept): (&Place, &NamespaceThreshold)| NamespaceReport {
             place: place.clone(),
             precision: kept.window.precision(),
             threshold: (f64::from(kept.raised.unwrap_or(threshold)) * 1e4).round() / 1e4,
@@ -162,7 +168,7 @@ impl Book {
     }
 }
 
-impl Kept {
+impl NamespaceThreshold {
     fn new() -> Self {
         Self { window: Window::new(WINDOW), raised: None, touched: 0 }
     }
@@ -178,13 +184,13 @@ mod tests {
         Place { tenant: "team:1".to_owned(), namespace: name.to_owned() }
     }
 
-    fn is_raised_to(book: &Book, threshold: f32) -> bool {
-        book.raised(&place("a")).is_some_and(|raised| (raised - threshold).abs() < 1e-4)
+    fn is_raised_to(table: &Verdicts, threshold: f32) -> bool {
+        table.raised(&place("a")).is_some_and(|raised| (raised - threshold).abs() < 1e-4)
     }
 
     /// Notes verdicts on answers whose questions are equal but for a hair, so that all are above any threshold below 1.
-    fn noted(book: &mut Book, verdicts: impl IntoIterator<Item = bool>) -> Vec<Raised> {
-        verdicts.into_iter().filter_map(|agrees| book.note(&place("a"), 0.999, 0.92, agrees)).collect()
+    fn noted(table: &mut Verdicts, verdicts: impl IntoIterator<Item = bool>) -> Vec<ThresholdRaise> {
+        verdicts.into_iter().filter_map(|agrees| table.note(&place("a"), 0.999, 0.92, agrees)).collect()
     }
 
     /// One wrong answer, or a handful of verdicts, raise nothing; two of twenty do, and three of two hundred where the
@@ -207,47 +213,47 @@ mod tests {
             (1.0, 199, 1, false),
             (1.0, 198, 2, true),
         ] {
-            let mut book = Book::new(target);
-            let risen = noted(&mut book, verdicts(right, wrong));
+            let mut table = Verdicts::new(target);
+            let risen = noted(&mut table, verdicts(right, wrong));
             assert_eq!(risen.len(), usize::from(rises), "{target}: {right} and {wrong}: {risen:?}");
-            assert_eq!(is_raised_to(&book, 0.96), rises, "{target}: {right} and {wrong}");
-            assert_eq!(book.raised(&place("b")), None);
+            assert_eq!(is_raised_to(&table, 0.96), rises, "{target}: {right} and {wrong}");
+            assert_eq!(table.raised(&place("b")), None);
         }
     }
 
     /// Step by step up to where nothing is shared, each after verdicts of its own; nothing lowers it but a reset.
     #[test]
     fn f3_a_threshold_rises_step_by_step_and_falls_by_a_reset_alone() {
-        let mut book = Book::new(0.95);
-        let steps: Vec<f32> = noted(&mut book, (0..80).map(|_| false)).iter().map(|raised| raised.to).collect();
+        let mut table = Verdicts::new(0.95);
+        let steps: Vec<f32> = noted(&mut table, (0..80).map(|_| false)).iter().map(|raised| raised.to).collect();
         let wanted = [0.96, 0.98, 0.99, NONE_SHARED];
         assert!(steps.iter().zip(wanted).all(|(step, wanted)| (step - wanted).abs() < 1e-4), "{steps:?}");
         assert_eq!((steps.len(), steps.last()), (4, Some(&NONE_SHARED)));
-        noted(&mut book, (0..400).map(|_| true));
-        assert_eq!(book.raised(&place("a")), Some(NONE_SHARED));
-        book.reset(&Forget::Key("0".repeat(64)));
-        book.reset(&Forget::Namespace("b".to_owned()));
-        assert_eq!(book.raised(&place("a")), Some(NONE_SHARED));
-        book.reset(&Forget::Namespace("a".to_owned()));
-        assert_eq!((book.raised(&place("a")), book.report(0.92).len()), (None, 0));
-        assert_eq!(book.precision().verdicts, 480);
-        book.reset(&Forget::All);
-        assert_eq!(book.precision(), Precision::default());
+        noted(&mut table, (0..400).map(|_| true));
+        assert_eq!(table.raised(&place("a")), Some(NONE_SHARED));
+        table.reset(&Invalidation::Key("0".repeat(64)));
+        table.reset(&Invalidation::Namespace("b".to_owned()));
+        assert_eq!(table.raised(&place("a")), Some(NONE_SHARED));
+        table.reset(&Invalidation::Namespace("a".to_owned()));
+        assert_eq!((table.raised(&place("a")), table.report(0.92).len()), (None, 0));
+        assert_eq!(table.precision().verdicts, 480);
+        table.reset(&Invalidation::All);
+        assert_eq!(table.precision(), Precision::default());
     }
 
     /// What was looked up under a lower threshold does not count against the raised one, and a request that asks for more
     /// than was in force raises from there.
     #[test]
     fn f3_verdicts_count_for_the_threshold_in_force() {
-        let mut book = Book::new(0.95);
-        assert_eq!(noted(&mut book, (0..20).map(|_| false)).len(), 1);
+        let mut table = Verdicts::new(0.95);
+        assert_eq!(noted(&mut table, (0..20).map(|_| false)).len(), 1);
         for _ in 0..100 {
-            assert_eq!(book.note(&place("a"), 0.95, 0.92, false), None);
+            assert_eq!(table.note(&place("a"), 0.95, 0.92, false), None);
         }
-        assert_eq!(book.report(0.92)[0].precision, Precision::default());
-        let risen: Vec<Raised> = (0..20).filter_map(|_| book.note(&place("a"), 0.999, 0.97, false)).collect();
+        assert_eq!(table.report(0.92)[0].precision, Precision::default());
+        let risen: Vec<ThresholdRaise> = (0..20).filter_map(|_| table.note(&place("a"), 0.999, 0.97, false)).collect();
         assert!(
-            matches!(risen[..], [Raised { from, to, .. }] if from == 0.97 && (to - 0.985).abs() < 1e-4),
+            matches!(risen[..], [ThresholdRaise { from, to, .. }] if from == 0.97 && (to - 0.985).abs() < 1e-4),
             "{risen:?}"
         );
     }
@@ -255,14 +261,14 @@ mod tests {
     /// Names of clients' making do not fill the memory, nor push out the thresholds that were raised.
     #[test]
     fn f3_the_namespaces_are_bounded() {
-        let mut book = Book::new(0.95);
-        noted(&mut book, (0..20).map(|_| false));
+        let mut table = Verdicts::new(0.95);
+        noted(&mut table, (0..20).map(|_| false));
         for n in 0..3 * MOST_PLACES {
-            book.note(&place(&format!("invented-{n}")), 0.95, 0.92, true);
+            table.note(&place(&format!("invented-{n}")), 0.95, 0.92, true);
         }
-        assert_eq!(book.report(0.92).len(), MOST_PLACES);
-        assert!(is_raised_to(&book, 0.96));
-        assert!(book.report(0.92).iter().any(|report| report.place == place("invented-3071")));
+        assert_eq!(table.report(0.92).len(), MOST_PLACES);
+        assert!(is_raised_to(&table, 0.96));
+        assert!(table.report(0.92).iter().any(|report| report.place == place("invented-3071")));
     }
 
     proptest! {
@@ -271,11 +277,11 @@ mod tests {
         fn f3_a_threshold_never_falls_by_itself(
             verdicts in prop::collection::vec((any::<bool>(), 0.5_f32..1.0, 0.3_f32..1.0), 0..400),
         ) {
-            let mut book = Book::new(0.9);
+            let mut table = Verdicts::new(0.9);
             let mut before = 0.0;
             for (agrees, similarity, threshold) in verdicts {
-                let risen = book.note(&place("a"), similarity, threshold, agrees);
-                let now = book.raised(&place("a")).unwrap_or(0.0);
+                let risen = table.note(&place("a"), similarity, threshold, agrees);
+                let now = table.raised(&place("a")).unwrap_or(0.0);
                 prop_assert!((before..=NONE_SHARED).contains(&now));
                 prop_assert_eq!(risen.is_some(), now > before);
                 before = now;

@@ -28,20 +28,20 @@ impl Lenient<String> {
 
 /// What was read of a table.
 #[derive(Debug)]
-pub struct Found<T> {
+pub struct TableRows<T> {
     /// The rows that can be read.
     pub rows: Vec<T>,
     /// The others.
     pub bad: Vec<BadRow>,
 }
 
-impl<T> Default for Found<T> {
+impl<T> Default for TableRows<T> {
     fn default() -> Self {
         Self { rows: Vec::new(), bad: Vec::new() }
     }
 }
 
-impl<T> Found<T> {
+impl<T> TableRows<T> {
     /// Sorts rows into those that can be read and the others.
     pub(in crate::db) fn sort(rows: impl IntoIterator<Item = Result<T, BadRow>>) -> Self {
         let mut found = Self::default();

@@ -78,12 +78,12 @@ pub(in crate::db) struct Lane {
 }
 
 /// The connection while one caller uses it.
-pub(in crate::db) struct Held<'a> {
+pub(in crate::db) struct LaneGuard<'a> {
     pub(in crate::db) connection: MutexGuard<'a, Lite>,
     left_open: &'a Cell<bool>,
 }
 
-impl Held<'_> {
+impl LaneGuard<'_> {
     /// What became of the work; a connection that did not end it is put in order before it is used again.
     pub(in crate::db) fn judge<T>(
         self,
@@ -113,7 +113,7 @@ impl Lane {
 
     /// The connection, for one caller at a time. Until its work is judged it counts as left open, for a caller that is
     /// dropped says nothing.
-    pub(in crate::db) async fn hold(&self) -> Result<Held<'_>, StoreError> {
+    pub(in crate::db) async fn hold(&self) -> Result<LaneGuard<'_>, StoreError> {
         let mut connection = self.connection.lock().await;
         self.file.check()?;
         if self.left_open.get() {
@@ -127,7 +127,7 @@ impl Lane {
             }
         }
         self.left_open.set(true);
-        Ok(Held { connection, left_open: &self.left_open })
+        Ok(LaneGuard { connection, left_open: &self.left_open })
     }
 
     async fn connect_again(&self) -> Result<Lite, StoreError> {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-type Failed = Box<dyn Error + Send + Sync + 'static>;
+type ThreadError = Box<dyn Error + Send + Sync + 'static>;
 
 /// The thread, which ends with the last clone.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl SqliteThread {
     pub(in crate::db) async fn run<R: Send + 'static>(
         &self,
         task: impl FnOnce() -> R + Send + 'static,
-    ) -> Result<R, Failed> {
+    ) -> Result<R, ThreadError> {
         let (reply, answer) = oneshot::channel();
         let job = move || {
             if reply.is_closed() {

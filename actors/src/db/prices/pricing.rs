@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gateway_wire::ServiceTier;
 
 use super::price_row::{PriceRow, bad_price};
-use crate::db::backend::lenient::{Found, Lenient};
+use crate::db::backend::lenient::{Lenient, TableRows};
 use crate::db::backend::sqlite::Lite;
 use crate::db::backend::types::Day;
 use crate::db::schema::pricing_config;
@@ -48,27 +48,27 @@ impl Store {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn read_prices(&self) -> Result<Found<Price>, StoreError> {
+    pub async fn read_prices(&self) -> Result<TableRows<Price>, StoreError> {
         let rows: Vec<PriceRow> = match read!(self, c => pricing_config::table.select(PriceRow::as_select()).load(c)) {
             Err(error) if error.is_unreadable() => return self.prices_by_model().await,
             rows => rows?,
         };
-        Ok(Found::sort(rows.into_iter().map(PriceRow::price)))
+        Ok(TableRows::sort(rows.into_iter().map(PriceRow::price)))
     }
 
     /// All prices, where a row cannot be read.
-    async fn prices_by_model(&self) -> Result<Found<Price>, StoreError> {
+    async fn prices_by_model(&self) -> Result<TableRows<Price>, StoreError> {
         use pricing_config::{model, provider, table};
         let models: Vec<(Lenient<String>, Lenient<String>)> =
             read!(self, c => table.select((provider, model)).distinct().load(c))?;
-        let mut found = Found::default();
+        let mut found = TableRows::default();
         for (of_provider, of_model) in models {
             let (of_provider, of_model) = (of_provider.or_unnamed(), of_model.or_unnamed());
             let rows = table.filter(provider.eq(&of_provider)).filter(model.eq(&of_model));
             match read!(self, c => rows.select(PriceRow::as_select()).load(c)) {
                 Ok(rows) if rows.is_empty() => found.bad.push(bad_price(&of_provider, &of_model, "a name is no text")),
                 Ok(rows) => {
-                    let some = Found::sort(rows.into_iter().map(PriceRow::price));
+                    let some = TableRows::sort(rows.into_iter().map(PriceRow::price));
                     found.rows.extend(some.rows);
                     found.bad.extend(some.bad);
                 }

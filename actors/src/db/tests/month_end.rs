@@ -9,7 +9,7 @@ use gateway_testkit::on_both_stores;
 
 use super::OpenStore;
 use super::usage::usage;
-use crate::budgets::account::Granted;
+use crate::budgets::account::LeaseGrant;
 use crate::budgets::accounts::{Accounts, MonthlyLimits};
 use crate::budgets::reservation::Reservation;
 use crate::clock::Moment;
@@ -57,16 +57,16 @@ impl<'a> Node<'a> {
             let claim = &refusal.claim;
             let request = LeaseRequest {
                 scope: claim.account.scope(),
-                period: &claim.terms.stretch.name,
+                period: &claim.budget.window.name,
                 replica: self.name,
                 want: picos(COST),
                 at_least: picos(COST),
-                limit: claim.terms.limit,
+                limit: claim.budget.limit,
                 stands: Duration::from_secs(30),
             };
             let lease = self.store.lease(request).await.unwrap();
             let good_until = Moment::now() + Duration::from_secs(3_600);
-            let granted = Granted { added: lease.added, total: lease.granted_total, spent: lease.spent, good_until };
+            let granted = LeaseGrant { added: lease.added, total: lease.granted_total, spent: lease.spent, good_until };
             claim.account.granted(granted, picos(COST), Moment::now());
             held = Reservation::take(claims(), picos(COST), Moment::now());
         }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::OpenStore;
 use super::leases::{lease, scope};
 use super::sql::Sql;
-use crate::db::{At, AuditEntry, Saved, Savings, Store, StoreError, UsageGroup, UsageSum};
+use crate::db::{At, AuditEntry, Savings, SavingsSum, Store, StoreError, UsageGroup, UsageSum};
 use crate::money::amount::PicoUsd;
 use crate::scope::{Scope, ScopeKind};
 use crate::usage::charge::Charge;
@@ -214,7 +214,7 @@ on_both_stores! {
         ];
         store.record_usage(&rows.iter().collect::<Vec<_>>()).await.unwrap();
         let savings = store.savings(NOON, NOON + 1).await.unwrap();
-        let saved = |requests, amount| Saved { requests, amount: PicoUsd::from_picos(amount) };
+        let saved = |requests, amount| SavingsSum { requests, amount: PicoUsd::from_picos(amount) };
         let expected = Savings {
             requests: 9,
             cost: PicoUsd::from_picos(79),

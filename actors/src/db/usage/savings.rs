@@ -10,7 +10,7 @@ use crate::money::amount::PicoUsd;
 
 /// Requests and what they saved together; negative where they cost more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Saved {
+pub struct SavingsSum {
     /// Requests.
     pub requests: i64,
     /// What they would have cost at the model that was asked for, less what they cost.
@@ -27,13 +27,13 @@ pub struct Savings {
     /// What they would have cost at the models that were asked for.
     pub baseline: PicoUsd,
     /// Answered from the cache.
-    pub cache: Saved,
+    pub cache: SavingsSum,
     /// Served by models that cost nothing, which are local ones.
-    pub local_models: Saved,
+    pub local_models: SavingsSum,
     /// Served by cheaper models.
-    pub cheaper_routes: Saved,
+    pub cheaper_routes: SavingsSum,
     /// Served by dearer models, such as those that stood in for one that failed.
-    pub dearer_routes: Saved,
+    pub dearer_routes: SavingsSum,
 }
 
 impl Savings {
@@ -95,7 +95,7 @@ impl Store {
                 "dearer" => &mut savings.dearer_routes,
                 _ => continue,
             };
-            *by = Saved { requests: row.requests, amount: baseline.minus(cost) };
+            *by = SavingsSum { requests: row.requests, amount: baseline.minus(cost) };
         }
         Ok(savings)
     }

@@ -17,7 +17,7 @@ pub type Fetch<'a> = &'a dyn Fn(&Bundle, &Path) -> Result<(), String>;
 
 /// A file that is here, with the content that it must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct CachedFile {
     /// Its name in the bundle.
     pub name: &'static str,
     /// Where it is.
@@ -32,12 +32,12 @@ pub struct CacheFolder(pub PathBuf);
 
 impl CacheFolder {
     /// The files of a bundle, if all of them are there with the content that they must have.
-    pub fn find(&self, bundle: &Bundle) -> Option<Vec<Kept>> {
+    pub fn find(&self, bundle: &Bundle) -> Option<Vec<CachedFile>> {
         let home = self.home(bundle);
         let kept = |(name, sha256): (&'static str, String)| {
             let path = home.join(&sha256);
             let is_whole = sha256::of_file(&path).is_ok_and(|hash| hash == sha256);
-            is_whole.then_some(Kept { name, path, sha256 })
+            is_whole.then_some(CachedFile { name, path, sha256 })
         };
         expected(bundle, &home)?.into_iter().map(kept).collect()
     }
@@ -52,7 +52,13 @@ impl CacheFolder {
     ///
     /// # Errors
     /// Where the files cannot be had, or are not what they must be; the text says why.
-    pub fn obtain(&self, bundle: &Bundle, now: SystemTime, again: bool, fetch: Fetch<'_>) -> Result<Vec<Kept>, String> {
+    pub fn obtain(
+        &self,
+        bundle: &Bundle,
+        now: SystemTime,
+        again: bool,
+        fetch: Fetch<'_>,
+    ) -> Result<Vec<CachedFile>, String> {
         if let Some(kept) = self.find(bundle) {
             return Ok(kept);
         }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::manifest::{Manifest, is_hex};
 use super::sha256;
 use crate::embed::model::{Bundle, Part, Repository};
-use crate::providers::upstream::{Fetched, Outbound, ProxyRules, Upstream};
+use crate::providers::upstream::{FetchResponse, Outbound, ProxyRules, Upstream};
 
 /// The longest time for one repository.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -40,7 +40,7 @@ pub struct Hub {
 
 /// What the hub told of a file.
 #[derive(Debug, Default)]
-struct Told {
+struct FileMetadata {
     commit: Option<String>,
     hash: Option<String>,
     size: Option<u64>,
@@ -102,7 +102,7 @@ impl Hub {
         into: &Path,
         watch: Watch<'_>,
     ) -> Result<(Option<String>, String), String> {
-        let mut told = Told::default();
+        let mut told = FileMetadata::default();
         for _ in 0..=MOST_REDIRECTS {
             let asked = timeout(self.timeout, client.get(&address)).await;
             let answer = asked.map_err(|_| self.silence())??;
@@ -127,7 +127,7 @@ impl Hub {
 
     async fn receive(
         &self,
-        answer: Fetched,
+        answer: FetchResponse,
         told: Option<u64>,
         path: &Path,
         watch: &dyn Fn(u64),
@@ -159,7 +159,7 @@ impl Hub {
     }
 }
 
-impl Told {
+impl FileMetadata {
     /// Takes in the headers of an answer on the way to the file. What stands behind the hub has hashes of its own kind.
     fn read(&mut self, headers: &HeaderMap, is_own: bool, is_last: bool) {
         let header = |name: &str| text(headers, name).map(str::to_owned);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::cache_folder::{CacheFolder, Fetch, Kept};
+use super::cache_folder::{CacheFolder, CachedFile, Fetch};
 use super::hub::Hub;
 use super::sha256;
 use crate::embed::model::{Bundle, Model, RUNTIME, TOKENIZER_FILES};
@@ -29,7 +29,7 @@ pub struct Places {
 
 /// A model that can be loaded.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct ModelFiles {
     /// ONNX Runtime's library.
     pub runtime: PathBuf,
     /// The model's files by their names.
@@ -45,7 +45,7 @@ impl Places {
     ///
     /// # Errors
     /// Where something is missing or is not what it must be; the text says what.
-    pub fn here(&self, model: &Model) -> Result<Found, String> {
+    pub fn here(&self, model: &Model) -> Result<ModelFiles, String> {
         self.look(model, &|bundle| {
             let absent =
                 || format!("{} is not downloaded, or not completely; `gateway models pull` downloads it", bundle.id);
@@ -57,14 +57,14 @@ impl Places {
     ///
     /// # Errors
     /// Where it cannot be had; the text says why.
-    pub fn obtain(&self, model: &Model, again: bool, fetch: Fetch<'_>) -> Result<Found, String> {
+    pub fn obtain(&self, model: &Model, again: bool, fetch: Fetch<'_>) -> Result<ModelFiles, String> {
         if self.offline {
             return self.here(model).map_err(|why| format!("{why} (cache.semantic.offline is set)"));
         }
         self.look(model, &|bundle| self.cache.obtain(bundle, SystemTime::now(), again, fetch))
     }
 
-    fn look(&self, model: &Model, ensure: Ensure<'_>) -> Result<Found, String> {
+    fn look(&self, model: &Model, ensure: Ensure<'_>) -> Result<ModelFiles, String> {
         let runtime = match (&self.runtime_path, RUNTIME) {
             (Some(path), _) if path.is_file() => path.clone(),
             (Some(path), _) => return Err(format!("cache.semantic.runtime_path: {} is no file", path.display())),
@@ -76,20 +76,20 @@ impl Places {
             None => (self.cache.home(model.bundle), ensure(model.bundle)?),
         };
         let hash = hash(model, &kept);
-        Ok(Found { runtime, files: kept.into_iter().map(|kept| (kept.name, kept.path)).collect(), folder, hash })
+        Ok(ModelFiles { runtime, files: kept.into_iter().map(|kept| (kept.name, kept.path)).collect(), folder, hash })
     }
 }
 
 /// Gives the files of a bundle.
-type Ensure<'a> = &'a dyn Fn(&Bundle) -> Result<Vec<Kept>, String>;
+type Ensure<'a> = &'a dyn Fn(&Bundle) -> Result<Vec<CachedFile>, String>;
 
 /// A folder with an own `model.onnx` is taken as it is; the built-in graph fits only the weights that it was made for.
-fn configured(folder: &Path, model: &Model) -> Result<Vec<Kept>, String> {
+fn configured(folder: &Path, model: &Model) -> Result<Vec<CachedFile>, String> {
     let told = |name: &str, why: &str| format!("cache.semantic.model_path: {}: {why}", folder.join(name).display());
     let kept = |name: &'static str| {
         let path = folder.join(name);
         let sha256 = sha256::of_file(&path).map_err(|error| told(name, &error.to_string()))?;
-        Ok(Kept { name, path, sha256 })
+        Ok(CachedFile { name, path, sha256 })
     };
     if model.skeleton.is_some() && folder.join("model.onnx").exists() {
         return ["model.onnx"].into_iter().chain(TOKENIZER_FILES).map(kept).collect();
@@ -106,7 +106,7 @@ fn configured(folder: &Path, model: &Model) -> Result<Vec<Kept>, String> {
     files.collect()
 }
 
-fn hash(model: &Model, files: &[Kept]) -> String {
+fn hash(model: &Model, files: &[CachedFile]) -> String {
     let graph = model.skeleton.map(sha256::of).unwrap_or_default();
     let files = files.iter().map(|kept| kept.sha256.as_str()).collect::<Vec<_>>().join("\n");
     sha256::of(format!("{}\n{}\n{graph}\n{files}", model.id, model.prefix).as_bytes())

@@ -13,13 +13,13 @@ use uuid::Uuid;
 use super::rows::{key_of, new_row, row_change};
 use super::{CreatedKey, KeyError};
 use crate::db::bad_rows::BadRow;
-use crate::db::{Believed, Found, KeyReissue, KeyRow, Mark, Store, StoreError, Which, scope_of};
+use crate::db::{KeyExpectation, KeyReissue, KeyRow, Mark, Store, StoreError, TableRows, Which, scope_of};
 use crate::fleet::announce::{Announcer, Change};
 use crate::keys::encryption::MasterKey;
 use crate::keys::table::SharedKeyTable;
 use crate::keys::virtual_key::{KeyChange, KeyRef, KeyText, NewKey, VirtualKey};
 use crate::limits::Limits;
-use crate::limits::limit_table::SharedLimitBook;
+use crate::limits::limit_table::SharedLimitTable;
 use crate::scope::Scope;
 use crate::secret::Secret;
 
@@ -27,24 +27,24 @@ use crate::secret::Secret;
 const MASTER_KEY_CHECK: &str = "master_key_check";
 
 /// The virtual keys and where they are kept. Edits must come one after the other: the registry sees to that.
-pub(super) struct KeyBook {
+pub(super) struct KeyStore {
     store: Rc<Store>,
     master_key: MasterKey,
     table: SharedKeyTable,
-    limits: SharedLimitBook,
+    limits: SharedLimitTable,
     /// Up to where changes of others were read.
     mark: RefCell<Option<Mark>>,
     announcer: Announcer,
 }
 
-impl KeyBook {
+impl KeyStore {
     /// Publishes every key in the store that can be read.
     pub(super) async fn open(store: Rc<Store>, master_key: MasterKey, announcer: Announcer) -> Result<Self, KeyError> {
         let book = Self {
             store,
             master_key,
             table: SharedKeyTable::default(),
-            limits: SharedLimitBook::default(),
+            limits: SharedLimitTable::default(),
             mark: RefCell::default(),
             announcer,
         };
@@ -81,7 +81,7 @@ impl KeyBook {
         &self.table
     }
 
-    pub(super) fn limits(&self) -> &SharedLimitBook {
+    pub(super) fn limits(&self) -> &SharedLimitTable {
         &self.limits
     }
 
@@ -164,7 +164,7 @@ impl KeyBook {
 
     /// Reads some keys, or all, and publishes them. A row that cannot be read is no key: nobody knows what it may do.
     async fn read_keys(&self, which: Which) -> Result<(), StoreError> {
-        let Found { rows, mut bad } = self.store.read_keys(&which).await?;
+        let TableRows { rows, mut bad } = self.store.read_keys(&which).await?;
         let mut read = HashSet::with_capacity(rows.len());
         let mut changed = Vec::new();
         let table = self.table.load_full();
@@ -247,13 +247,13 @@ impl KeyBook {
 }
 
 /// What an edit of the provider or the credential goes out from; another edit goes out from nothing.
-fn believed(current: &VirtualKey, change: &KeyChange) -> Option<Believed> {
+fn believed(current: &VirtualKey, change: &KeyChange) -> Option<KeyExpectation> {
     let moves = change.provider.as_ref().is_some_and(|provider| *provider != current.provider);
     if !moves && !matches!(change.real_api_key, Some(Some(_))) {
         return None;
     }
     let is_without_credential = moves && change.real_api_key.is_none();
-    Some(Believed { provider: current.provider.clone(), is_without_credential })
+    Some(KeyExpectation { provider: current.provider.clone(), is_without_credential })
 }
 
 /// A credential is only ever sent to the provider it was given for.

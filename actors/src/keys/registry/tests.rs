@@ -177,7 +177,7 @@ async fn h5_a_reissued_key_is_found_by_its_last_two_texts() {
     let dir = TestDir::new();
     let book = async || {
         let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
-        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+        KeyStore::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
     };
     let now = "2026-11-25T12:00:00Z".parse().unwrap();
     let keys = book().await;
@@ -190,7 +190,7 @@ async fn h5_a_reissued_key_is_found_by_its_last_two_texts() {
     assert_eq!(third.key.hint, third.text.hint());
     assert!(Arc::ptr_eq(third.key.counters.as_ref().unwrap(), first.key.counters.as_ref().unwrap()));
 
-    let check = |keys: &KeyBook| {
+    let check = |keys: &KeyStore| {
         let works = |text: &KeyText, after| {
             let (key, hash) = keys.table().load().find(text.expose())?;
             Some(key.authorize(hash, now + TimeDelta::seconds(after)))
@@ -212,7 +212,7 @@ async fn h5_another_process_learns_of_a_reissued_key() {
     let dir = TestDir::new();
     let book = async || {
         let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
-        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+        KeyStore::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
     };
     let (one, now) = (book().await, Utc::now());
     let first = one.create(new_key(), now, &mut SysRng).await.unwrap();
@@ -279,7 +279,7 @@ async fn l_7_an_edit_goes_out_from_the_provider_that_the_store_has() {
     let dir = TestDir::new();
     let book = async || {
         let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
-        KeyBook::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
+        KeyStore::open(Rc::new(Store::open(&dir.url()).await.unwrap()), master_key, Announcer::default()).await.unwrap()
     };
     let (one, now) = (book().await, Utc::now());
     let id = KeyRef::Id(one.create(new_key(), now, &mut SysRng).await.unwrap().key.id);
@@ -352,7 +352,7 @@ async fn h_3_a_bad_key_stops_no_start() {
 
     let store = Rc::new(Store::open(&dir.url()).await.unwrap());
     let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
-    let book = KeyBook::open(store.clone(), master_key, Announcer::default()).await.unwrap();
+    let book = KeyStore::open(store.clone(), master_key, Announcer::default()).await.unwrap();
     let works = || keys.each_ref().map(|key| book.table().load().find(key.text.expose()).is_some());
     assert_eq!(works(), [false, false, true]);
     let bad: Vec<String> = store.bad_rows().all().iter().map(ToString::to_string).collect();
@@ -384,7 +384,7 @@ async fn j_26_limits_that_were_set_are_set_though_they_cannot_be_read_now() {
     let place = Place::sqlite();
     let store = std::rc::Rc::new(place.store().await);
     let master_key = MasterKey::from_hex_or_base64(&"07".repeat(32)).unwrap();
-    let book = key_store::KeyBook::open(store.clone(), master_key, Announcer::default()).await.unwrap();
+    let book = key_store::KeyStore::open(store.clone(), master_key, Announcer::default()).await.unwrap();
     crate::db::tests::sqlite::break_reads_of_limits(&store).await;
     let scope = crate::scope::Scope::new(crate::scope::ScopeKind::Team, "red");
     assert!(store.scope_limits(&crate::db::Which::All).await.is_err());

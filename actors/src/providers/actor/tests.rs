@@ -11,7 +11,7 @@ use crate::failure::ConnectCause;
 use crate::failure::FailureKind;
 use crate::providers::breaker::{BreakerState, Counts};
 use crate::providers::breakers::MAX_MODELS;
-use crate::providers::handle::{AttemptPermit, Refused};
+use crate::providers::handle::{AttemptPermit, ProviderRejection};
 use crate::providers::settings::{BreakerSettings, Timeouts};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ fn key(number: u128) -> Uuid {
     Uuid::from_u128(number)
 }
 
-fn admit(provider: &ProviderHandle, now: Instant) -> Result<AttemptPermit, Refused> {
+fn admit(provider: &ProviderHandle, now: Instant) -> Result<AttemptPermit, ProviderRejection> {
     provider.admit(MODEL, key(1), now)
 }
 
@@ -78,13 +78,15 @@ async fn open(provider: &ProviderHandle) -> Instant {
 async fn failures_open_the_circuit_and_a_good_probe_closes_it() {
     let provider = provider(settings());
     let later = open(&provider).await;
-    let Err(Refused::CircuitOpen { retry_after }) = admit(&provider, Instant::now()) else { panic!("admitted") };
+    let Err(ProviderRejection::CircuitOpen { retry_after }) = admit(&provider, Instant::now()) else {
+        panic!("admitted")
+    };
     assert!(retry_after > 59 * SECOND && retry_after <= 60 * SECOND);
     assert!(provider.is_open(MODEL, Instant::now()) && !provider.is_open(MODEL, later));
 
     let probe = admit(&provider, later).unwrap();
     assert!(provider.is_open(MODEL, later));
-    assert!(matches!(admit(&provider, later), Err(Refused::CircuitOpen { .. })));
+    assert!(matches!(admit(&provider, later), Err(ProviderRejection::CircuitOpen { .. })));
     probe.succeeded();
     let state = state(&provider).await;
     assert_eq!(
@@ -100,7 +102,9 @@ async fn a_failed_probe_opens_the_circuit_for_twice_as_long() {
     let later = open(&provider).await;
     admit(&provider, later).unwrap().failed(FailureKind::FirstByteTimeout);
     assert_eq!(state(&provider).await.whole.times_opened, 2);
-    let Err(Refused::CircuitOpen { retry_after }) = admit(&provider, Instant::now()) else { panic!("admitted") };
+    let Err(ProviderRejection::CircuitOpen { retry_after }) = admit(&provider, Instant::now()) else {
+        panic!("admitted")
+    };
     assert!(retry_after > 119 * SECOND && retry_after <= 120 * SECOND);
 }
 
@@ -190,7 +194,7 @@ async fn d7_slots_come_back_on_every_ending() {
     let now = Instant::now();
     for round in 0..1_000 {
         let permits: Vec<_> = (0..4).map(|_| admit(&provider, now).unwrap()).collect();
-        assert_eq!(admit(&provider, now).unwrap_err(), Refused::Saturated);
+        assert_eq!(admit(&provider, now).unwrap_err(), ProviderRejection::Saturated);
         assert_eq!(provider.in_flight(), 4);
         for (index, permit) in permits.into_iter().enumerate() {
             match (round + index) % 3 {
@@ -208,7 +212,7 @@ async fn a_saturated_provider_does_not_lose_its_probe() {
     let provider = provider(ProviderSettings { max_in_flight: 1, ..settings() });
     let later = open(&provider).await;
     let slow = provider.admit("other", key(1), later).unwrap();
-    assert_eq!(admit(&provider, later).unwrap_err(), Refused::Saturated);
+    assert_eq!(admit(&provider, later).unwrap_err(), ProviderRejection::Saturated);
     drop(slow);
     admit(&provider, later).unwrap().succeeded();
     assert_eq!(state(&provider).await.whole.breaker, BreakerState::Closed);

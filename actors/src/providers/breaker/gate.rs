@@ -28,13 +28,13 @@ pub(super) struct Gate {
 /// Leave to send one request; give it back to the gate with how the request ended.
 #[derive(Debug)]
 #[must_use = "a probe that is not given back keeps its breaker open"]
-pub struct Admitted {
+pub struct GateTicket {
     /// The time between two transitions in which the request was admitted.
     epoch: u16,
     probe: bool,
 }
 
-impl Admitted {
+impl GateTicket {
     /// Leave by a breaker that is new, and therefore closed.
     pub fn by_new_breaker() -> Self {
         Self { epoch: 0, probe: false }
@@ -61,11 +61,11 @@ impl Gate {
     ///
     /// # Errors
     /// Otherwise, with how long to wait.
-    pub(super) fn admit(&self, now: Instant) -> Result<Admitted, Duration> {
+    pub(super) fn admit(&self, now: Instant) -> Result<GateTicket, Duration> {
         let word = self.word.load(Ordering::Acquire);
         let reopen = word & REOPEN;
         if reopen == 0 {
-            return Ok(Admitted { epoch: epoch_of(word), probe: false });
+            return Ok(GateTicket { epoch: epoch_of(word), probe: false });
         }
         let remaining = reopen.saturating_sub(self.millis(now));
         if remaining > 0 {
@@ -73,7 +73,7 @@ impl Gate {
         }
         let is_free = word & PROBING == 0;
         if is_free && self.word.compare_exchange(word, word | PROBING, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            return Ok(Admitted { epoch: epoch_of(word), probe: true });
+            return Ok(GateTicket { epoch: epoch_of(word), probe: true });
         }
         Err(PROBE_WAIT)
     }
@@ -103,7 +103,7 @@ impl Gate {
     }
 
     /// Frees the slot of a probe that ended without telling anything about the provider.
-    pub(super) fn abandoned(&self, admitted: &Admitted) {
+    pub(super) fn abandoned(&self, admitted: &GateTicket) {
         let word = self.word.load(Ordering::Acquire);
         if admitted.probe && admitted.epoch == epoch_of(word) {
             // Only this probe may change the word of its epoch, but for what opens or closes the gate: that word has no probe.
@@ -112,13 +112,13 @@ impl Gate {
     }
 
     /// Whether the gate is closed, and was since the request was admitted.
-    pub(super) fn is_current(&self, admitted: &Admitted) -> bool {
+    pub(super) fn is_current(&self, admitted: &GateTicket) -> bool {
         let word = self.word.load(Ordering::Acquire);
         word & REOPEN == 0 && epoch_of(word) == admitted.epoch
     }
 
     /// Whether the gate waits for how this probe ends.
-    pub(super) fn awaits(&self, probe: &Admitted) -> bool {
+    pub(super) fn awaits(&self, probe: &GateTicket) -> bool {
         let word = self.word.load(Ordering::Acquire);
         word & REOPEN != 0 && epoch_of(word) == probe.epoch
     }

@@ -51,7 +51,7 @@ fn open(breaker: &Breaker, now: Instant) -> Duration {
     }
 }
 
-fn probe(breaker: &Breaker, now: Instant) -> Admitted {
+fn probe(breaker: &Breaker, now: Instant) -> GateTicket {
     let probe = breaker.admit(now).unwrap();
     assert!(probe.is_probe());
     probe
@@ -246,7 +246,7 @@ fn e1_half_open_admits_exactly_one_probe() {
     for round in 0..200 {
         now += cooldown;
         let barrier = Barrier::new(THREADS);
-        let probes: Vec<Admitted> = thread::scope(|scope| {
+        let probes: Vec<GateTicket> = thread::scope(|scope| {
             let ask = || {
                 barrier.wait();
                 breaker.admit(now).ok()
@@ -272,7 +272,7 @@ fn h5_failures_on_many_threads_open_it_once() {
         let admitted: Vec<_> = (0..THREADS).map(|key| (key, breaker.admit(now).unwrap())).collect();
         let barrier = Barrier::new(admitted.len());
         let opened: Vec<Transition> = thread::scope(|scope| {
-            let end = |(key, admitted): &(u128, Admitted)| {
+            let end = |(key, admitted): &(u128, GateTicket)| {
                 barrier.wait();
                 breaker.failed(admitted, of_key(*key), now)
             };

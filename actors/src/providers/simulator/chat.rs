@@ -8,7 +8,7 @@ use gateway_wire::sse;
 use gateway_wire::surrogates::replace_lone;
 use serde_json::{Value, json};
 
-use super::{Ending, Simulated, SimulatedBody, refusal, tokens, whole};
+use super::{Ending, SimulatedAnswer, SimulatedBody, refusal, tokens, whole};
 
 /// The longest stream that can be asked for, in chunks, since a script is made whole.
 const MOST_CHUNKS: usize = 10_000;
@@ -29,7 +29,7 @@ struct Script {
 }
 
 /// The answer of a model to a chat request.
-pub fn answer(body: &JsonObject, model: &str, stream: bool, id: &str, created: u64) -> Simulated {
+pub fn answer(body: &JsonObject, model: &str, stream: bool, id: &str, created: u64) -> SimulatedAnswer {
     if let Some(status) = model.strip_prefix("sim-status-").and_then(|text| text.parse::<u16>().ok())
         && (200..600).contains(&status)
     {
@@ -43,7 +43,7 @@ pub fn answer(body: &JsonObject, model: &str, stream: bool, id: &str, created: u
     let silent = !stream && script.ending == Ending::Stall;
     // A day is longer than any time limit.
     let delay = if silent { Duration::from_secs(86_400) } else { script.delay };
-    Simulated { delay, status: 200, headers: Vec::new(), body }
+    SimulatedAnswer { delay, status: 200, headers: Vec::new(), body }
 }
 
 struct Head<'a> {

@@ -8,13 +8,13 @@ use gateway_wire::json_object::JsonObject;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Simulated, refusal, tokens, whole};
+use super::{SimulatedAnswer, refusal, tokens, whole};
 
 const DIMENSIONS: usize = 384;
 const MOST_DIMENSIONS: usize = 4096;
 
 /// The answer of a model to an embeddings request.
-pub fn embeddings(body: &JsonObject, model: &str) -> Simulated {
+pub fn embeddings(body: &JsonObject, model: &str) -> SimulatedAnswer {
     if model != "sim-embedding" {
         return refusal(404, "model_not_found", &format!("The simulator has no embedding model '{model}'."));
     }
@@ -50,7 +50,7 @@ pub fn embeddings(body: &JsonObject, model: &str) -> Simulated {
     let count: u64 = texts.iter().map(|text| tokens(text)).sum();
     let answer = json!({"object": "list", "data": data, "model": model,
         "usage": {"prompt_tokens": count, "total_tokens": count}});
-    Simulated { delay: Duration::ZERO, status: 200, headers: Vec::new(), body: whole(&answer) }
+    SimulatedAnswer { delay: Duration::ZERO, status: 200, headers: Vec::new(), body: whole(&answer) }
 }
 
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {

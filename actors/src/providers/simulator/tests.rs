@@ -4,18 +4,18 @@ use gateway_wire::{StreamDecoder, StreamEvent};
 
 use super::*;
 
-fn ask(model: &str, body: &str, stream: bool) -> Simulated {
+fn ask(model: &str, body: &str, stream: bool) -> SimulatedAnswer {
     answer(&JsonObject::parse(Bytes::from(body.to_owned())).unwrap(), model, stream, "chatcmpl-1", 1)
 }
 
-fn json_of(simulated: &Simulated) -> serde_json::Value {
+fn json_of(simulated: &SimulatedAnswer) -> serde_json::Value {
     match &simulated.body {
         SimulatedBody::Whole { bytes, .. } => serde_json::from_slice(bytes).unwrap(),
         SimulatedBody::Stream { .. } => panic!("a stream"),
     }
 }
 
-fn events_of(simulated: Simulated) -> Vec<StreamEvent> {
+fn events_of(simulated: SimulatedAnswer) -> Vec<StreamEvent> {
     let SimulatedBody::Stream { events, .. } = simulated.body else { panic!("no stream") };
     let mut decoder = ChatStream::new(false);
     let mut out = Vec::new();

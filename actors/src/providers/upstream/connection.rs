@@ -15,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 use super::socket::Progress;
-use super::stream::{Watched, Way};
+use super::stream::{WatchedStream, Way};
 
 /// How long a connection is used at all, so that a name's other addresses get their share.
 const MAX_AGE: Duration = Duration::from_secs(600);
@@ -56,7 +56,7 @@ impl Body for RequestBody {
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(super) enum ExchangeError {
     /// The connection was over before anything was sent.
     NotSent,
     /// The connection ended before any byte of an answer.
@@ -67,7 +67,7 @@ pub(super) enum Unanswered {
 
 /// A connection that stands; dropping it closes it at once.
 pub(super) struct Connection {
-    driver: http1::Connection<TokioIo<Watched>, RequestBody>,
+    driver: http1::Connection<TokioIo<WatchedStream>, RequestBody>,
     sender: http1::SendRequest<RequestBody>,
     progress: Rc<Progress>,
     opened: Instant,
@@ -77,7 +77,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Speaks HTTP over a way that stands.
     pub(super) async fn open(way: Way, progress: Rc<Progress>) -> io::Result<Self> {
-        let io = TokioIo::new(Watched::new(way, progress.clone()));
+        let io = TokioIo::new(WatchedStream::new(way, progress.clone()));
         let mut settings = http1::Builder::new();
         settings.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
         let (sender, driver) = settings.handshake(io).await.map_err(io::Error::other)?;
@@ -85,7 +85,10 @@ impl Connection {
     }
 
     /// Sends a request, and waits for the head of its final answer. What drops the future must drop the connection.
-    pub(super) async fn exchange(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Unanswered> {
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, ExchangeError> {
         self.progress.received.set(false);
         let mut answer = pin!(self.sender.try_send_request(request));
         let (driver, is_over) = (&mut self.driver, &mut self.is_over);
@@ -94,11 +97,11 @@ impl Connection {
             answer.as_mut().poll(cx)
         });
         match answered.await {
-            Ok(response) if response.status().is_informational() => Err(Unanswered::Broken),
+            Ok(response) if response.status().is_informational() => Err(ExchangeError::Broken),
             Ok(response) => Ok(response),
-            Err(error) if error.message().is_some() => Err(Unanswered::NotSent),
-            Err(_) if self.progress.received.get() => Err(Unanswered::Broken),
-            Err(_) => Err(Unanswered::Closed),
+            Err(error) if error.message().is_some() => Err(ExchangeError::NotSent),
+            Err(_) if self.progress.received.get() => Err(ExchangeError::Broken),
+            Err(_) => Err(ExchangeError::Closed),
         }
     }
 

@@ -45,18 +45,18 @@ pub(super) fn undo(body: UpstreamBody, headers: &HeaderMap) -> Result<UpstreamBo
             }
         };
     }
-    Ok(Box::pin(Decoded { body, decoder: Some(decoder), decoded }))
+    Ok(Box::pin(DecodedBody { body, decoder: Some(decoder), decoded }))
 }
 
 /// A body whose codings are undone. Whether it is whole its framing and format tell.
-struct Decoded {
+struct DecodedBody {
     body: UpstreamBody,
     /// None once the body is broken.
     decoder: Option<Box<dyn Write>>,
     decoded: Rc<RefCell<Vec<u8>>>,
 }
 
-impl Stream for Decoded {
+impl Stream for DecodedBody {
     type Item = Result<Bytes, BrokenBody>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -40,12 +40,12 @@ pub(super) struct NotConnected {
 }
 
 /// Why one step towards a connection failed.
-struct Failed {
+struct DialError {
     cause: ConnectCause,
     detail: String,
 }
 
-impl Failed {
+impl DialError {
     fn tcp(error: &io::Error) -> Self {
         Self { cause: ConnectCause::of(error), detail: error.to_string() }
     }
@@ -72,7 +72,7 @@ impl Dialler {
         let is_at_proxy = Cell::new(false);
         match timeout(self.within, self.dial(origin, &is_at_proxy)).await {
             Ok(Ok(connection)) => Ok(Box::new(connection)),
-            Ok(Err(Failed { cause, detail })) => Err(NotConnected { kind: FailureKind::Connect(cause), detail }),
+            Ok(Err(DialError { cause, detail })) => Err(NotConnected { kind: FailureKind::Connect(cause), detail }),
             Err(_) => {
                 let detail = format!("not within {} ms", self.within.as_millis());
                 let kind = match is_at_proxy.get() {
@@ -84,7 +84,7 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self, origin: &Origin, is_at_proxy: &Cell<bool>) -> Result<Connection, Failed> {
+    async fn dial(&self, origin: &Origin, is_at_proxy: &Cell<bool>) -> Result<Connection, DialError> {
         let progress = Rc::<Progress>::default();
         let mut way = match self.outbound.proxies.to(origin) {
             None => plain(origin, &progress).await?,
@@ -98,35 +98,35 @@ impl Dialler {
         if origin.tls {
             way = self.encrypted(way, &origin.host).await?;
         }
-        Connection::open(way, progress).await.map_err(|error| Failed::tcp(&error))
+        Connection::open(way, progress).await.map_err(|error| DialError::tcp(&error))
     }
 
     /// A way to an origin through a proxy.
-    async fn through(&self, proxy: &Proxy, origin: &Origin, progress: &Rc<Progress>) -> Result<Way, Failed> {
-        let mut way = plain(&proxy.origin, progress).await.map_err(Failed::of_proxy)?;
+    async fn through(&self, proxy: &Proxy, origin: &Origin, progress: &Rc<Progress>) -> Result<Way, DialError> {
+        let mut way = plain(&proxy.origin, progress).await.map_err(DialError::of_proxy)?;
         if proxy.origin.tls {
-            way = self.encrypted(way, &proxy.origin.host).await.map_err(Failed::of_proxy)?;
+            way = self.encrypted(way, &proxy.origin.host).await.map_err(DialError::of_proxy)?;
         }
-        proxy.tunnel(&mut way, origin).await.map_err(|(cause, detail)| Failed { cause, detail })?;
+        proxy.tunnel(&mut way, origin).await.map_err(|(cause, detail)| DialError { cause, detail })?;
         Ok(way)
     }
 
-    async fn encrypted(&self, way: Way, host: &str) -> Result<Way, Failed> {
+    async fn encrypted(&self, way: Way, host: &str) -> Result<Way, DialError> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| Failed { cause: ConnectCause::Dns, detail: error.to_string() })?;
+            .map_err(|error| DialError { cause: ConnectCause::Dns, detail: error.to_string() })?;
         let tls = TlsConnector::from(self.outbound.tls.clone())
             .connect(name, way)
             .await
-            .map_err(|error| Failed::tls(&error))?;
+            .map_err(|error| DialError::tls(&error))?;
         Ok(Way::Tls(Box::new(tls)))
     }
 }
 
-async fn plain(origin: &Origin, progress: &Rc<Progress>) -> Result<Way, Failed> {
+async fn plain(origin: &Origin, progress: &Rc<Progress>) -> Result<Way, DialError> {
     Ok(Way::Plain(Socket::new(tcp(&origin.host, origin.port).await?, progress.clone())))
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failed> {
+async fn tcp(host: &str, port: u16) -> Result<TcpStream, DialError> {
     let addresses = match host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => {
@@ -134,21 +134,21 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, Failed> {
             alternating(found.map_err(|error| unknown(&error))?.collect())
         }
     };
-    let tcp = first_to_answer(addresses).await.map_err(|error| Failed::tcp(&error))?;
-    tcp.set_nodelay(true).map_err(|error| Failed::tcp(&error))?;
+    let tcp = first_to_answer(addresses).await.map_err(|error| DialError::tcp(&error))?;
+    tcp.set_nodelay(true).map_err(|error| DialError::tcp(&error))?;
     Ok(tcp)
 }
 
 /// Why a name could not be looked up: the resolver does not say when it only lacks descriptors.
-fn unknown(error: &io::Error) -> Failed {
+fn unknown(error: &io::Error) -> DialError {
     let is_own = |error: &io::Error| ConnectCause::of(error).is_own_fault();
     if let Err(own) = std::fs::File::open("/dev/null")
         && is_own(&own)
     {
-        return Failed::tcp(&own);
+        return DialError::tcp(&own);
     }
     let cause = if is_own(error) { ConnectCause::of(error) } else { ConnectCause::Dns };
-    Failed { cause, detail: error.to_string() }
+    DialError { cause, detail: error.to_string() }
 }
 
 /// Addresses with both families in turn, as one of them may lead nowhere.

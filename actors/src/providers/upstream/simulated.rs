@@ -8,10 +8,10 @@ use http::{HeaderName, HeaderValue};
 use super::UpstreamAnswer;
 use super::body::BrokenBody;
 use crate::providers::retry_after;
-use crate::providers::simulator::{Ending, Simulated, SimulatedBody};
+use crate::providers::simulator::{Ending, SimulatedAnswer, SimulatedBody};
 
 /// Plays what the simulator scripted.
-pub async fn simulate(script: Simulated) -> UpstreamAnswer {
+pub async fn simulate(script: SimulatedAnswer) -> UpstreamAnswer {
     tokio::time::sleep(script.delay).await;
     let header = |name: &str| script.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str());
     let retry_after = retry_after::parse(header, SystemTime::now());

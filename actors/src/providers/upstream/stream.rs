@@ -68,12 +68,12 @@ impl AsyncWrite for Way {
 }
 
 /// A way whose progress is kept.
-pub(super) struct Watched {
+pub(super) struct WatchedStream {
     way: Way,
     progress: Rc<Progress>,
 }
 
-impl Watched {
+impl WatchedStream {
     pub(super) fn new(way: Way, progress: Rc<Progress>) -> Self {
         Self { way, progress }
     }
@@ -86,7 +86,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for WatchedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.way).poll_read(cx, into))?;
@@ -100,7 +100,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.way).poll_write(cx, bytes);
         self.noted(written)

@@ -3,12 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_wire::Dialect;
-use gateway_wire::framing::Gathered;
+use gateway_wire::framing::StreamCollector;
 use gateway_wire::{WholeAnswer, dialect, sse};
 use serde::de::IgnoredAny;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Attempt, Endpoint, Noted, after};
+use super::{Attempt, Endpoint, ProviderNotes, after};
 use crate::failure::{Failure, FailureKind};
 use crate::providers::upstream::{BrokenBody, UpstreamAnswer};
 use crate::request::stream::relay::GRACE;
@@ -21,7 +21,11 @@ const EVENT_BEGINNINGS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b"
 
 impl Attempt<'_> {
     /// Reads a whole answer; one that comes as a stream is gathered.
-    pub(super) async fn whole(&self, mut answer: UpstreamAnswer, noted: &mut Noted) -> Result<WholeAnswer, Failure> {
+    pub(super) async fn whole(
+        &self,
+        mut answer: UpstreamAnswer,
+        noted: &mut ProviderNotes,
+    ) -> Result<WholeAnswer, Failure> {
         let is_chat = self.endpoint == Endpoint::Chat;
         if is_chat && is_event_stream(answer.header("content-type")) {
             return self.gather(answer.body, noted).await;
@@ -30,13 +34,13 @@ impl Attempt<'_> {
         if is_chat && looks_like_stream(self.dialect, &body) {
             return self.gather(stream::iter([Ok(body)]), noted).await;
         }
-        let told = match self.endpoint {
+        let vendor_fields = match self.endpoint {
             Endpoint::Chat => dialect::chat_answer(self.dialect, body.clone(), self.stamp),
             Endpoint::Embeddings { base64 } => {
                 dialect::embeddings_answer(self.dialect, body.clone(), self.stamp, base64)
             }
         };
-        told.map_err(|error| {
+        vendor_fields.map_err(|error| {
             noted.usage = dialect::usage_in(self.dialect, &body);
             self.broken(error)
         })
@@ -86,10 +90,10 @@ impl Attempt<'_> {
     async fn gather(
         &self,
         mut body: impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin,
-        noted: &mut Noted,
+        noted: &mut ProviderNotes,
     ) -> Result<WholeAnswer, Failure> {
         let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
-        let (mut gathered, mut events, mut read) = (Gathered::default(), Vec::new(), 0);
+        let (mut gathered, mut events, mut read) = (StreamCollector::default(), Vec::new(), 0);
         let mut grace = None;
         loop {
             if decoder.is_complete() {

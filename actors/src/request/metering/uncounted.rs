@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use gateway_wire::Usage;
 
-use super::{Draft, Held, book, fill};
+use super::{AttemptHolds, Draft, book, fill};
 use crate::budgets::ledger::OpenAttempt;
 use crate::budgets::reservation::Reservation;
 use crate::money::amount::PicoUsd;
-use crate::usage::journal::Written;
+use crate::usage::journal::JournalPosition;
 
 /// An ended attempt whose tokens are still to be counted. Dropped before, it books the estimate.
-pub(super) struct Uncounted {
+pub(super) struct UncountedAttempt {
     open: OpenAttempt,
     draft: Option<Box<Draft>>,
     priced_at: DateTime<Utc>,
@@ -18,10 +18,10 @@ pub(super) struct Uncounted {
     estimate: Usage,
     reservation: Option<Reservation>,
     /// The estimate's line in the journal.
-    noted: Option<Written>,
+    noted: Option<JournalPosition>,
 }
 
-impl Uncounted {
+impl UncountedAttempt {
     pub(super) fn new(
         open: OpenAttempt,
         draft: Box<Draft>,
@@ -49,12 +49,12 @@ impl Uncounted {
 
     fn book(&mut self, usage: &Usage) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        let held = Held { reservation: self.reservation.take(), noted: self.noted.take() };
+        let held = AttemptHolds { reservation: self.reservation.take(), noted: self.noted.take() };
         book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, held)
     }
 }
 
-impl Drop for Uncounted {
+impl Drop for UncountedAttempt {
     fn drop(&mut self) {
         let estimate = self.estimate;
         self.book(&estimate);

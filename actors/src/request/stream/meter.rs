@@ -43,7 +43,7 @@ impl Meter for StreamMeter<'_> {
 
     async fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> Option<Bytes> {
         let (usage, cost) = match is_whole {
-            true => self.metering.settle_told(usage, None, "success").await,
+            true => self.metering.settle_reported(usage, None, "success").await,
             false => self.metering.settle_at_least(usage, "error").await,
         };
         self.record.metered(&usage, cost);

@@ -54,7 +54,7 @@ pub async fn pump(
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
     // Kept free, so that a client that is slow to read is told of an error all the same.
     let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
-    let mut patience = Patience::new(idle, deadline);
+    let mut timer = StreamTimer::new(idle, deadline);
     let mut grace = None;
     loop {
         let (bytes, end) = tokio::select! {
@@ -63,21 +63,21 @@ pub async fn pump(
             () = client.closed() => return StreamEnd::ClientLeft,
         };
         if let Some(bytes) = bytes {
-            patience.reset();
+            timer.reset();
             let sent = tokio::select! {
                 biased;
                 sent = client.send(bytes) => sent.map_err(|_| None),
-                limit = patience.ended() => Err(Some(limit)),
+                limit = timer.ended() => Err(Some(limit)),
             };
             match sent {
-                Ok(()) => patience.reset(),
+                Ok(()) => timer.reset(),
                 Err(None) => return StreamEnd::ClientLeft,
-                Err(Some(Limit::Idle)) => {
+                Err(Some(StreamTimeout::Idle)) => {
                     // Should it read again, it must not take what it has for the whole answer.
                     last_words.send(openai::error_event(&not_read()));
                     return StreamEnd::ClientLeft;
                 }
-                Err(Some(Limit::Total)) => return overdue(provider, last_words),
+                Err(Some(StreamTimeout::Total)) => return overdue(provider, last_words),
             }
         }
         match end {
@@ -89,7 +89,7 @@ pub async fn pump(
             Some(End::Cut) => return StreamEnd::Complete,
             Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
             // Asked here too, as a provider that always has more never lets the timer have its turn.
-            None if patience.is_overdue() => return overdue(provider, last_words),
+            None if timer.is_overdue() => return overdue(provider, last_words),
             None => {}
         }
         if decoder.is_complete() {
@@ -99,8 +99,8 @@ pub async fn pump(
             biased;
             next = body.next() => Ok(next),
             () = client.closed() => return StreamEnd::ClientLeft,
-            limit = patience.ended() => Err(limit),
-            () = reached(grace) => Err(Limit::Idle),
+            limit = timer.ended() => Err(limit),
+            () = reached(grace) => Err(StreamTimeout::Idle),
         };
         match next {
             Ok(Some(Ok(bytes))) => decoder.push(bytes, &mut events),
@@ -127,7 +127,12 @@ async fn reached(at: Option<Instant>) {
 
 /// What a stream comes to at a limit. Where every choice that was asked for has finished it is complete; else an error
 /// ends it, after what was counted (B7).
-fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>) -> StreamEnd {
+fn ended_by(
+    limit: StreamTimeout,
+    provider: &str,
+    decoder: &mut dyn StreamDecoder,
+    events: &mut Vec<StreamEvent>,
+) -> StreamEnd {
     // Unlike a close, a limit says nothing of the choices that never began.
     match decoder.is_complete() {
         true => decoder.finish(events),
@@ -138,9 +143,9 @@ fn ended_by(limit: Limit, provider: &str, decoder: &mut dyn StreamDecoder, event
     }
     events.pop();
     let (kind, error) = match limit {
-        Limit::Idle => (FailureKind::IdleTimeout, explain(FailureKind::IdleTimeout, provider, None)),
+        StreamTimeout::Idle => (FailureKind::IdleTimeout, explain(FailureKind::IdleTimeout, provider, None)),
         // A slow client may be to blame as well as the provider: no breaker counts it (E1).
-        Limit::Total => (FailureKind::RequestTimeout, overdue_error(provider)),
+        StreamTimeout::Total => (FailureKind::RequestTimeout, overdue_error(provider)),
     };
     events.push(StreamEvent::Error(error.clone()));
     StreamEnd::Broken(kind, error)
@@ -179,7 +184,7 @@ async fn frames(
     credential: Option<&Secret>,
     meter: &mut impl Meter,
 ) -> (Option<Bytes>, Option<End>) {
-    let mut out = Joined::default();
+    let mut out = FrameBatch::default();
     let mut end = None;
     let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
     for event in events.drain(..) {
@@ -213,12 +218,12 @@ async fn frames(
 
 /// Frames that go out in one write; a single one is not copied.
 #[derive(Default)]
-struct Joined {
+struct FrameBatch {
     one: Option<Bytes>,
     many: BytesMut,
 }
 
-impl Joined {
+impl FrameBatch {
     fn push(&mut self, frame: Bytes) {
         match (self.one.take(), self.many.is_empty()) {
             (None, true) => self.one = Some(frame),
@@ -244,27 +249,27 @@ async fn drain(mut body: UpstreamBody) {
 
 /// Which limit was reached.
 #[derive(Clone, Copy)]
-enum Limit {
+enum StreamTimeout {
     Idle,
     Total,
 }
 
 /// The idle and total limits in one timer, which is moved only when it fires.
-struct Patience {
+struct StreamTimer {
     idle: Duration,
     deadline: Option<Instant>,
     last: Instant,
     timer: std::pin::Pin<Box<Sleep>>,
 }
 
-impl Patience {
+impl StreamTimer {
     fn new(idle: Duration, deadline: Option<Instant>) -> Self {
         let last = Instant::now();
-        let mut patience = Self { idle, deadline, last, timer: Box::pin(sleep_until(last)) };
-        if let Some(end) = patience.end() {
-            patience.timer.as_mut().reset(end);
+        let mut timer = Self { idle, deadline, last, timer: Box::pin(sleep_until(last)) };
+        if let Some(end) = timer.end() {
+            timer.timer.as_mut().reset(end);
         }
-        patience
+        timer
     }
 
     fn reset(&mut self) {
@@ -283,7 +288,7 @@ impl Patience {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    async fn ended(&mut self) -> Limit {
+    async fn ended(&mut self) -> StreamTimeout {
         if self.end().is_none() {
             return pending().await;
         }
@@ -291,8 +296,8 @@ impl Patience {
             self.timer.as_mut().await;
             match self.end() {
                 Some(end) if end > Instant::now() => self.timer.as_mut().reset(end),
-                _ if self.is_overdue() => return Limit::Total,
-                _ => return Limit::Idle,
+                _ if self.is_overdue() => return StreamTimeout::Total,
+                _ => return StreamTimeout::Idle,
             }
         }
     }
@@ -305,7 +310,7 @@ mod tests {
     use super::*;
 
     /// How a stream of two choices ends at a limit after these chunks, and the last that its client gets.
-    fn end_after(chunks: &str, limit: Limit) -> (StreamEnd, Option<StreamEvent>) {
+    fn end_after(chunks: &str, limit: StreamTimeout) -> (StreamEnd, Option<StreamEvent>) {
         let mut decoder = ChatStream::new(false).of(2);
         let mut events = Vec::new();
         decoder.push(Bytes::copy_from_slice(chunks.as_bytes()), &mut events);
@@ -320,7 +325,9 @@ mod tests {
             let choice = format!(r#"{{"index":{index},"delta":{{"content":"a"}},"finish_reason":"stop"}}"#);
             format!("data: {{\"choices\":[{choice}]}}\n\n")
         };
-        for (limit, kind) in [(Limit::Idle, FailureKind::IdleTimeout), (Limit::Total, FailureKind::RequestTimeout)] {
+        for (limit, kind) in
+            [(StreamTimeout::Idle, FailureKind::IdleTimeout), (StreamTimeout::Total, FailureKind::RequestTimeout)]
+        {
             let (end, last) = end_after(&finish(0), limit);
             assert!(matches!(end, StreamEnd::Broken(broken, _) if broken == kind), "{end:?}");
             assert!(matches!(last, Some(StreamEvent::Error(_))), "{last:?}");

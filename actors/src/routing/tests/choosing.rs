@@ -40,7 +40,8 @@ fn open_targets_are_passed_over_unless_all_are() {
     let plan = plan(json!({"strategy": "loadbalance", "targets": [{"provider": "a"}, {"provider": "b"}]}));
     let params = JsonObject::parse(Bytes::from_static(b"{}")).unwrap();
     let metadata = Map::new();
-    let context = Context { metadata: &metadata, params: &params, header: &|_| None, pathname: "/", now: UNIX_EPOCH };
+    let context =
+        PlanContext { metadata: &metadata, params: &params, header: &|_| None, pathname: "/", now: UNIX_EPOCH };
     let chosen = |open: &[&str]| {
         let is_open = |target: &Target| open.contains(&target.provider.as_deref().unwrap());
         let chain = plan.chain(&context, &mut || 0.1, &is_open).unwrap();
@@ -126,7 +127,7 @@ fn sticky(user: u32, seconds: u64, open: &[&str], random: f64) -> String {
     let metadata: Map<String, Value> = Map::from_iter([("user".to_owned(), json!(user.to_string()))]);
     let params = JsonObject::parse(Bytes::from_static(b"{}")).unwrap();
     let now = UNIX_EPOCH + Duration::from_secs(seconds);
-    let context = Context { metadata: &metadata, params: &params, header: &|_| None, pathname: "/", now };
+    let context = PlanContext { metadata: &metadata, params: &params, header: &|_| None, pathname: "/", now };
     let is_open = |target: &Target| open.contains(&target.provider.as_deref().unwrap());
     PLAN.with(|plan| plan.chain(&context, &mut || random, &is_open).unwrap().steps[0].target.provider.clone().unwrap())
 }
@@ -171,7 +172,8 @@ fn sticky_fields_come_from_metadata_headers_and_body() {
     let provider = |body: &'static str, session: Option<&str>, random: f64| {
         let (metadata, params) = (Map::new(), JsonObject::parse(Bytes::from_static(body.as_bytes())).unwrap());
         let header = |name: &str| session.filter(|_| name == "x-session").map(str::to_owned);
-        let context = Context { metadata: &metadata, params: &params, header: &header, pathname: "/", now: UNIX_EPOCH };
+        let context =
+            PlanContext { metadata: &metadata, params: &params, header: &header, pathname: "/", now: UNIX_EPOCH };
         plan.chain(&context, &mut || random, &|_| false).unwrap().steps[0].target.provider.clone().unwrap()
     };
     let is_pinned = |body, session| provider(body, session, 0.0) == provider(body, session, 0.99);

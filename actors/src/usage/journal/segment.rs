@@ -32,7 +32,7 @@ struct End {
 /// A row that is in the journal and not in the store.
 #[derive(Debug)]
 #[must_use = "tell when the row is in the store"]
-pub struct Written {
+pub struct JournalPosition {
     pub(super) segment: Arc<Segment>,
     /// Where its line begins, and how many bytes it has.
     pub(super) line: (u64, u64),
@@ -57,14 +57,14 @@ impl Segment {
 
     /// Appends a line, one after the other: the operating system would let appends of several threads wait for each other
     /// too. Half a line that a full disk leaves is taken away again. Gives none where it is sealed.
-    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Option<Written>> {
+    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Option<JournalPosition>> {
         let mut end = segment.end.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(written) = end.append(line) else { return Ok(None) };
         segment.refused.store(written.is_err(), Ordering::Relaxed);
         segment.bytes.store(end.at, Ordering::Relaxed);
         let line = written?;
         segment.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(Written { segment: segment.clone(), line }))
+        Ok(Some(JournalPosition { segment: segment.clone(), line }))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -134,7 +134,7 @@ impl End {
     }
 }
 
-impl Written {
+impl JournalPosition {
     /// The row is in the store: the journal need not keep it.
     pub fn stored(self) {
         self.segment.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::rows::Rows;
-use super::segment::{Segment, Written};
+use super::segment::{JournalPosition, Segment};
 use crate::usage::row::UsageRow;
 
 /// Some rows of one file that are in the journal alone.
 #[derive(Debug)]
-pub struct Spilled {
+pub struct SpilledRows {
     segment: Arc<Segment>,
     /// Where their lines are; neighbours are one.
     lines: Vec<(u64, u64)>,
@@ -17,14 +17,14 @@ pub struct Spilled {
     pub count: u64,
 }
 
-impl Spilled {
+impl SpilledRows {
     /// One row.
-    pub fn of(written: Written) -> Self {
+    pub fn of(written: JournalPosition) -> Self {
         Self { segment: written.segment, lines: vec![written.line], count: 1 }
     }
 
     /// Takes in one more, or gives it back where it is in another file.
-    pub fn add(&mut self, written: Written) -> Result<(), Written> {
+    pub fn add(&mut self, written: JournalPosition) -> Result<(), JournalPosition> {
         if !Arc::ptr_eq(&self.segment, &written.segment) {
             return Err(written);
         }
@@ -43,7 +43,7 @@ impl Spilled {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn read(&self) -> io::Result<(Vec<(UsageRow, Written)>, u64)> {
+    pub fn read(&self) -> io::Result<(Vec<(UsageRow, JournalPosition)>, u64)> {
         let mut lines = self.lines.clone();
         lines.sort_unstable();
         let mut all = Vec::new();
@@ -51,7 +51,7 @@ impl Spilled {
         for line in lines {
             let rows = Rows::read(&self.segment.read(line)?);
             unreadable += rows.unreadable;
-            all.extend(rows.rows.into_iter().map(|row| (row, Written { segment: self.segment.clone(), line })));
+            all.extend(rows.rows.into_iter().map(|row| (row, JournalPosition { segment: self.segment.clone(), line })));
         }
         Ok((all, unreadable))
     }

@@ -1,7 +1,7 @@
 use gateway_testkit::temp_dir::TestDir;
 
 use super::*;
-use crate::usage::outbox::{Counts, Outbox, Waiting};
+use crate::usage::outbox::{Counts, Outbox, PendingRow};
 use crate::usage::row::UsageRow;
 use crate::usage::row::tests::row;
 
@@ -20,7 +20,7 @@ async fn rows_of(orphan: &Orphan) -> (Vec<UsageRow>, u64) {
     (all, unreadable)
 }
 
-fn append(journal: &Journal, number: u128) -> Written {
+fn append(journal: &Journal, number: u128) -> JournalPosition {
     journal.append(&row(number).to_line().unwrap()).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn j6_spilled_rows_are_read_back_in_order() {
     outbox.keep_at_most(2);
     let add = |outbox: &mut Outbox, number| {
         let written = Some(append(&journal, number));
-        assert!(outbox.add(Waiting { row: Box::new(row(number)), written }));
+        assert!(outbox.add(PendingRow { row: Box::new(row(number)), written }));
     };
     let counts = |in_memory, in_journal_only| Counts { in_memory, in_journal_only, ..Counts::default() };
     for number in 0..4 {
@@ -109,7 +109,7 @@ fn j6_spilled_rows_are_read_back_in_order() {
     // Of two threads, the one that wrote first may come last.
     let (fifth, sixth) = (append(&journal, 4), append(&journal, 5));
     for (number, written) in [(5, sixth), (4, fifth)] {
-        assert!(outbox.add(Waiting { row: Box::new(row(number)), written: Some(written) }));
+        assert!(outbox.add(PendingRow { row: Box::new(row(number)), written: Some(written) }));
     }
     journal.rotate().unwrap();
     add(&mut outbox, 6);
@@ -124,7 +124,7 @@ fn j6_spilled_rows_are_read_back_in_order() {
     let first = outbox.take();
     outbox.stored(first.len());
     order.extend(first.iter().map(|waiting| waiting.row.id.as_u128()));
-    first.into_iter().filter_map(|waiting| waiting.written).for_each(Written::stored);
+    first.into_iter().filter_map(|waiting| waiting.written).for_each(JournalPosition::stored);
     assert!(journal.has_rows().unwrap());
     while let Some(spilled) = outbox.take_spilled() {
         let (rows, unreadable) = spilled.read().unwrap();
@@ -155,7 +155,7 @@ fn j6_sealed_files_cost_no_descriptors() {
     let before = open();
     let mut all = Vec::new();
     for number in 0..50 {
-        all.push(Spilled::of(append(&journal, number)));
+        all.push(SpilledRows::of(append(&journal, number)));
         let sealed = journal.current.load_full();
         journal.rotate().unwrap();
         assert!(Segment::append(&sealed, "{}").unwrap().is_none(), "it is sealed");

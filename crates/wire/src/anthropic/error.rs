@@ -55,7 +55,11 @@ mod tests {
             let error = error_body(400, body.to_string().as_bytes());
             assert_eq!((error.message.as_str(), error.kind.as_str()), (message, mapped), "{kind}");
             assert_eq!(error.code.as_deref(), Some(code), "{kind}");
-            assert_eq!(error.told.map(|told| told.fields["request_id"].clone()), Some("req_1".into()), "{kind}");
+            assert_eq!(
+                error.vendor_fields.map(|vendor_fields| vendor_fields.fields["request_id"].clone()),
+                Some("req_1".into()),
+                "{kind}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use self::message::{message_of, page};
-use crate::error_body::{ErrorBody, Told};
+use crate::error_body::{ErrorBody, VendorErrorFields};
 use crate::sse;
 
 /// The longest message that is passed on, in characters: some vendors answer with whole pages.
@@ -86,12 +86,12 @@ fn error_value(value: Value) -> ErrorBody {
     let message = message_of(&whole).or_else(|| message_of(&Value::Object(outer.clone())));
     let message =
         message.unwrap_or_else(|| if whole == Value::Object(Map::new()) { String::new() } else { whole.to_string() });
-    let told = told(&whole, outer, &message);
-    ErrorBody { message: shortened(&message), kind, param, code, told }
+    let vendor_fields = vendor_fields(&whole, outer, &message);
+    ErrorBody { message: shortened(&message), kind, param, code, vendor_fields }
 }
 
 /// The other fields of an error, and what stands beside it, as far as there is room.
-fn told(inner: &Value, outer: Map<String, Value>, message: &str) -> Option<Box<Told>> {
+fn vendor_fields(inner: &Value, outer: Map<String, Value>, message: &str) -> Option<Box<VendorErrorFields>> {
     let mut fields = Map::new();
     let mut room = MAX_FIELDS_BYTES;
     let inner = inner.as_object().cloned().unwrap_or_default();
@@ -106,7 +106,7 @@ fn told(inner: &Value, outer: Map<String, Value>, message: &str) -> Option<Box<T
             fields.insert(name, value);
         }
     }
-    (!fields.is_empty()).then(|| Box::new(Told { fields, should_retry: None }))
+    (!fields.is_empty()).then(|| Box::new(VendorErrorFields { fields, should_retry: None }))
 }
 
 fn shortened(text: &str) -> String {
@@ -190,9 +190,9 @@ mod tests {
     fn an_error_keeps_its_other_fields() {
         let fields = |body: &Value| {
             let error = error_body(400, body.to_string().as_bytes());
-            let mut told = serde_json::to_value(&error).unwrap();
-            OWN.iter().for_each(|name| _ = told.as_object_mut().unwrap().remove(*name));
-            told
+            let mut vendor_fields = serde_json::to_value(&error).unwrap();
+            OWN.iter().for_each(|name| _ = vendor_fields.as_object_mut().unwrap().remove(*name));
+            vendor_fields
         };
         let azure = json!({"content_filter_result": {"hate": {"filtered": true, "severity": "high"}}, "code": "R"});
         let body = json!({"error": {"message": "m", "code": "content_filter", "param": "prompt", "status": 400, "innererror": azure}});

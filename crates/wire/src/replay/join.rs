@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// A whole answer that grows chunk by chunk.
 #[derive(Debug, Default)]
-pub struct Joined {
+pub struct AnswerBuilder {
     head: Map<String, Value>,
     choices: BTreeMap<u64, Choice>,
 }
@@ -18,7 +18,7 @@ struct Choice {
     rest: Map<String, Value>,
 }
 
-impl Joined {
+impl AnswerBuilder {
     /// Adds one chunk.
     pub fn push(&mut self, chunk: Map<String, Value>) {
         for (name, value) in chunk {

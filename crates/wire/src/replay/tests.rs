@@ -32,7 +32,7 @@ fn f4_a_whole_answer_survives_being_streamed() {
     assert_eq!(chunks.len(), 4);
     assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == "chatcmpl-1"));
     assert_eq!(chunks[2]["choices"][0]["delta"]["tool_calls"][1]["index"], 1);
-    let mut joined = Joined::default();
+    let mut joined = AnswerBuilder::default();
     chunks.into_iter().for_each(|chunk| joined.push(chunk));
     assert_eq!(Value::Object(joined.whole()), Value::Object(whole()));
 }
@@ -56,7 +56,7 @@ fn f4_the_pieces_of_a_stream_are_joined() {
         call.insert("index".to_owned(), json!(index));
         delta(1, json!({"tool_calls": [call]}), Value::Null)
     };
-    let mut joined = Joined::default();
+    let mut joined = AnswerBuilder::default();
     for chunk in [
         delta(0, json!({"role": "assistant", "content": "", "refusal": null}), Value::Null),
         delta(1, json!({"role": "assistant", "content": null}), Value::Null),

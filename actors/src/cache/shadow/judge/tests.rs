@@ -1,19 +1,19 @@
 //! The models' agreement, on pairs of answers that were written for it.
 
-use crate::cache::entry::Entry;
+use crate::cache::entry::CacheEntry;
 use crate::cache::shadow::judge::compare;
-use crate::cache::shadow::{Spoken, Verdict};
+use crate::cache::shadow::{AnswerText, Verdict};
 use crate::embed::model::Model;
 use crate::embed::pool::EmbedSettings;
 use crate::embed::tests::real_model::{e5_small, minilm, settings, settled};
 
 const PAIRS: &str = include_str!("../answers.tsv");
 
-fn spoken(text: &str) -> Spoken {
+fn spoken(text: &str) -> AnswerText {
     let choices = serde_json::json!([{ "message": { "content": text } }]);
     let entry = serde_json::json!({ "tenant": "", "namespace": "", "provider": "", "model": "", "cost": null,
         "stored_at": 0, "expires_at": 0, "said": { "whole": serde_json::json!({ "choices": choices }).to_string() } });
-    Spoken::of(&serde_json::from_value::<Entry>(entry).unwrap()).unwrap()
+    AnswerText::of(&serde_json::from_value::<CacheEntry>(entry).unwrap()).unwrap()
 }
 
 /// Of answers that say the same and of others: how many agree, differ, and cannot be compared.

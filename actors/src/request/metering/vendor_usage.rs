@@ -21,7 +21,7 @@ const MAX_CONTEXT_TOKENS: u64 = 10_000_000;
 const MAX_CHOICES: u64 = 128;
 
 /// How often the log tells of figures that are not believed, in seconds.
-const TOLD_EVERY: u64 = 60;
+const REPORT_INTERVAL_SECONDS: u64 = 60;
 
 /// Why a figure is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,20 +78,20 @@ impl Bounds {
 /// What is doubtful of the input, and of the output.
 type Doubts = (Option<Doubt>, Option<Doubt>);
 
-/// Which figures of `told` cannot be: of the input, and of the output. `generated` tells whether there is an answer.
-fn doubts(told: &Usage, bounds: Bounds, generated: bool) -> Doubts {
-    let cached = [told.cached_tokens, told.cache_write_tokens, told.cache_write_1h_tokens];
-    let inputs = [told.prompt_tokens, told.audio_prompt_tokens, told.image_prompt_tokens];
-    let outputs = [told.completion_tokens, told.reasoning_tokens, told.audio_completion_tokens];
+/// Which figures of `reported` cannot be: of the input, and of the output. `generated` tells whether there is an answer.
+fn doubts(reported: &Usage, bounds: Bounds, generated: bool) -> Doubts {
+    let cached = [reported.cached_tokens, reported.cache_write_tokens, reported.cache_write_1h_tokens];
+    let inputs = [reported.prompt_tokens, reported.audio_prompt_tokens, reported.image_prompt_tokens];
+    let outputs = [reported.completion_tokens, reported.reasoning_tokens, reported.audio_completion_tokens];
     let most_input = inputs.into_iter().fold(cached.into_iter().fold(0, u64::saturating_add), u64::max);
     let most_output = outputs.into_iter().fold(0, u64::max);
-    let input = match told {
+    let input = match reported {
         _ if most_input > bounds.input => Some(Doubt::Implausible),
         Usage { is_sum: true, .. } if generated => Some(Doubt::Sum),
         Usage { prompt_tokens: 0, .. } => Some(Doubt::Zero),
         _ => None,
     };
-    let output = match told {
+    let output = match reported {
         _ if most_output > bounds.output => Some(Doubt::Implausible),
         Usage { is_sum: true, .. } if generated => Some(Doubt::Sum),
         Usage { completion_tokens: 0, .. } if generated => Some(Doubt::Zero),
@@ -100,16 +100,16 @@ fn doubts(told: &Usage, bounds: Bounds, generated: bool) -> Doubts {
     (input, output)
 }
 
-/// The figures to book where some of `told` are not believed; `own` is the gateway's count.
-fn replaced(told: &Usage, own: &Usage, (input, output): Doubts) -> Usage {
-    let mut usage = Usage { is_sum: false, ..*told };
+/// The figures to book where some of `reported` are not believed; `own` is the gateway's count.
+fn replaced(reported: &Usage, own: &Usage, (input, output): Doubts) -> Usage {
+    let mut usage = Usage { is_sum: false, ..*reported };
     if output.is_some() {
         usage.completion_tokens = own.completion_tokens;
         (usage.reasoning_tokens, usage.audio_completion_tokens) = (0, 0);
     }
     match input {
         None => {}
-        Some(Doubt::Sum) => usage.prompt_tokens = told.prompt_tokens.saturating_sub(own.completion_tokens),
+        Some(Doubt::Sum) => usage.prompt_tokens = reported.prompt_tokens.saturating_sub(own.completion_tokens),
         Some(_) => {
             usage.prompt_tokens = own.prompt_tokens;
             (usage.cached_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens) = (0, 0, 0);
@@ -122,55 +122,55 @@ fn replaced(told: &Usage, own: &Usage, (input, output): Doubts) -> Usage {
 impl Metering {
     /// Books what the vendor told, as far as it can be, and gives what is booked. `answer` is a whole answer, of which
     /// nothing was seen before.
-    pub async fn settle_told(
+    pub async fn settle_reported(
         &mut self,
-        told: &Usage,
+        reported: &Usage,
         answer: Option<&Bytes>,
         status: &'static str,
     ) -> (Usage, Option<PicoUsd>) {
-        let (usage, is_estimated) = self.checked(told, answer).await;
+        let (usage, is_estimated) = self.checked(reported, answer).await;
         (usage, self.book(&usage, status, is_estimated))
     }
 
     /// The figures to book, and whether some of them are the gateway's own.
-    pub(super) async fn checked(&mut self, told: &Usage, answer: Option<&Bytes>) -> (Usage, bool) {
-        let Some(draft) = &self.draft else { return (*told, false) };
+    pub(super) async fn checked(&mut self, reported: &Usage, answer: Option<&Bytes>) -> (Usage, bool) {
+        let Some(draft) = &self.draft else { return (*reported, false) };
         let window = self.open.ledger().models.find(&draft.row.provider, &draft.row.model).max_input_tokens;
         let is_generated = match answer {
-            _ if told.completion_tokens > 0 && !told.is_sum => true,
+            _ if reported.completion_tokens > 0 && !reported.is_sum => true,
             Some(answer) => {
                 self.generated.push(answer);
                 !self.generated.is_empty()
             }
             None => !self.generated.is_empty(),
         };
-        let mut doubts = self::doubts(told, Bounds::of_window(window), is_generated);
+        let mut doubts = self::doubts(reported, Bounds::of_window(window), is_generated);
         if let (Some(draft), Some(window), (Some(Doubt::Implausible), _) | (_, Some(Doubt::Implausible))) =
             (&self.draft, window, doubts)
         {
-            doubts = self::doubts(told, Bounds::of(&draft.body, window), is_generated);
+            doubts = self::doubts(reported, Bounds::of(&draft.body, window), is_generated);
         }
-        let Some(doubt) = doubts.0.or(doubts.1) else { return (*told, false) };
+        let Some(doubt) = doubts.0.or(doubts.1) else { return (*reported, false) };
         if let (true, Some(answer)) = (self.generated.is_empty(), answer) {
             self.generated.push(answer);
         }
-        self.tell(told, doubt);
+        self.tell(reported, doubt);
         match self.own_count().await {
-            Some(own) => (replaced(told, &own, doubts), true),
-            None => (Usage { is_sum: false, ..*told }, false),
+            Some(own) => (replaced(reported, &own, doubts), true),
+            None => (Usage { is_sum: false, ..*reported }, false),
         }
     }
 
-    fn tell(&self, told: &Usage, doubt: Doubt) {
+    fn tell(&self, reported: &Usage, doubt: Doubt) {
         let Some(draft) = &self.draft else { return };
         let provider = &*draft.row.provider;
         self.open.ledger().metrics.usage_rejected(provider, doubt.label());
-        let (now, last) = (seconds(), LAST_TOLD.load(Ordering::Relaxed));
-        let is_due = now >= last.saturating_add(TOLD_EVERY);
-        if is_due && LAST_TOLD.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        let (now, last) = (seconds(), LAST_REPORT.load(Ordering::Relaxed));
+        let is_due = now >= last.saturating_add(REPORT_INTERVAL_SECONDS);
+        if is_due && LAST_REPORT.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             log::warn!(
                 provider = provider, model = draft.row.model, reason = doubt.label(),
-                prompt_tokens = told.prompt_tokens, completion_tokens = told.completion_tokens;
+                prompt_tokens = reported.prompt_tokens, completion_tokens = reported.completion_tokens;
                 "a provider told token counts that cannot be: the gateway's own are booked instead, as estimated"
             );
         }
@@ -178,13 +178,13 @@ impl Metering {
 }
 
 /// When the log last told of a figure that was not believed, in seconds since 1970.
-static LAST_TOLD: AtomicU64 = AtomicU64::new(0);
+static LAST_REPORT: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(prompt_tokens: u64, completion_tokens: u64) -> Usage {
+    fn reported(prompt_tokens: u64, completion_tokens: u64) -> Usage {
         Usage { prompt_tokens, completion_tokens, ..Usage::default() }
     }
 
@@ -197,27 +197,27 @@ mod tests {
     fn j25_m5_each_figure_is_doubted_apart() {
         let doubts = |usage: Usage, generated| doubts(&usage, Bounds { input: 100, output: 50 }, generated);
         let implausible = Some(Doubt::Implausible);
-        assert_eq!(doubts(told(100, 50), true), (None, None));
-        assert_eq!(doubts(told(101, 50), true), (implausible, None));
-        assert_eq!(doubts(told(100, u64::MAX), true), (None, implausible));
-        assert_eq!(doubts(told(0, 0), true), (Some(Doubt::Zero), Some(Doubt::Zero)));
-        assert_eq!(doubts(told(10, 0), false), (None, None), "nothing was generated");
-        let cached = Usage { cached_tokens: u64::MAX, cache_write_tokens: u64::MAX, ..told(10, 5) };
+        assert_eq!(doubts(reported(100, 50), true), (None, None));
+        assert_eq!(doubts(reported(101, 50), true), (implausible, None));
+        assert_eq!(doubts(reported(100, u64::MAX), true), (None, implausible));
+        assert_eq!(doubts(reported(0, 0), true), (Some(Doubt::Zero), Some(Doubt::Zero)));
+        assert_eq!(doubts(reported(10, 0), false), (None, None), "nothing was generated");
+        let cached = Usage { cached_tokens: u64::MAX, cache_write_tokens: u64::MAX, ..reported(10, 5) };
         assert_eq!(doubts(cached, true), (implausible, None));
-        assert_eq!(doubts(Usage { reasoning_tokens: 51, ..told(10, 5) }, true), (None, implausible));
+        assert_eq!(doubts(Usage { reasoning_tokens: 51, ..reported(10, 5) }, true), (None, implausible));
     }
 
     /// J 25, B12: what is doubted is replaced with all its parts, and the rest stays as it was told.
     #[test]
     fn j25_b12_what_is_doubted_is_replaced() {
-        let own = told(7, 3);
-        let usage = Usage { cached_tokens: 9, reasoning_tokens: 4, is_fast: Some(true), ..told(40, 20) };
+        let own = reported(7, 3);
+        let usage = Usage { cached_tokens: 9, reasoning_tokens: 4, is_fast: Some(true), ..reported(40, 20) };
         let found = replaced(&usage, &own, (Some(Doubt::Implausible), None));
-        assert_eq!(found, Usage { reasoning_tokens: 4, is_fast: Some(true), ..told(7, 20) });
+        assert_eq!(found, Usage { reasoning_tokens: 4, is_fast: Some(true), ..reported(7, 20) });
         let found = replaced(&usage, &own, (None, Some(Doubt::Zero)));
-        assert_eq!(found, Usage { cached_tokens: 9, is_fast: Some(true), ..told(40, 3) });
-        let sum = Usage { is_sum: true, ..told(60, 0) };
-        assert_eq!(replaced(&sum, &own, (Some(Doubt::Sum), Some(Doubt::Sum))), told(57, 3));
+        assert_eq!(found, Usage { cached_tokens: 9, is_fast: Some(true), ..reported(40, 3) });
+        let sum = Usage { is_sum: true, ..reported(60, 0) };
+        assert_eq!(replaced(&sum, &own, (Some(Doubt::Sum), Some(Doubt::Sum))), reported(57, 3));
     }
 
     /// J 25: a request may rightly come to more than one window.
