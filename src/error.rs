@@ -123,7 +123,7 @@ impl ApiError {
             response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
         }
         if self.code == Code::UnsupportedEncoding {
-            response.insert_header((ACCEPT_ENCODING, coding::KNOWN));
+            response.insert_header((ACCEPT_ENCODING, coding::ACCEPT_ENCODING));
         }
         if self.code == Code::RequestTimeout {
             // What still comes of the body would be read as the next request.

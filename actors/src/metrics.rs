@@ -17,7 +17,7 @@ use prometheus::{
 pub use token_count::TokenCount;
 
 /// Models of providers with a label of their own, of about forty series each; all further ones share `other`.
-const MOST_MODELS: usize = 100;
+const MAX_MODELS: usize = 100;
 
 /// The label of models that are not known to be real.
 const OTHER: &str = "other";
@@ -270,7 +270,7 @@ impl Metrics {
             return false;
         }
         let mut models = self.models.write().unwrap_or_else(PoisonError::into_inner);
-        models.len() < MOST_MODELS && models.insert(pair)
+        models.len() < MAX_MODELS && models.insert(pair)
     }
 
     fn new_target(&self, provider: &str, model: &str) -> TargetMetrics {

@@ -28,7 +28,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use apply::{TargetBody, apply, apply_params, without};
-pub use cache::{CacheMode, CacheRule, LONGEST_AGE};
+pub use cache::{CacheMode, CacheRule, MAX_AGE_SECONDS};
 pub use chain::{Chain, Exit, NextStep, Step};
 pub use choose::{NoTarget, PlanContext};
 pub use error_rule::{ErrorRule, ErrorWord};

@@ -31,7 +31,7 @@ use listen::{ChangeListeners, listen};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest one.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the actors of the store need to start.
 pub struct ControlSetup {
@@ -135,7 +135,7 @@ async fn wait_for_store(
                     log::warn!("{error}; the gateway waits for it, and answers 503 until it comes");
                 }
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
             }
             result => return result,
         }

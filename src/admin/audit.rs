@@ -11,7 +11,7 @@ use crate::error::method_not_allowed;
 use crate::server::state::Worker;
 
 /// Entries in one answer, at most.
-const MOST: u32 = 1_000;
+const MAX_ENTRIES: u32 = 1_000;
 
 /// Adds the path below `/admin`.
 pub(super) fn routes(cfg: &mut web::ServiceConfig) {
@@ -25,7 +25,7 @@ struct Query {
 }
 
 async fn list(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<HttpResponse, AdminError> {
-    let most = query.limit.unwrap_or(100).min(MOST);
+    let most = query.limit.unwrap_or(100).min(MAX_ENTRIES);
     let entries = worker.shared.routing.budgets.mailbox.ask(ListAudit { most }).await??;
     let views: Vec<Value> = entries.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views })))

@@ -14,9 +14,9 @@ use super::{AdminError, AdminState};
 
 const MAX_ITEMS: usize = 200;
 /// How long a former text works on where the request does not say, in seconds.
-const GRACE: u32 = 3_600;
+const DEFAULT_GRACE_SECONDS: u32 = 3_600;
 /// A year.
-const MAX_GRACE: u32 = 31_536_000;
+const MAX_GRACE_SECONDS: u32 = 31_536_000;
 const NEW_KEY_FIELDS: [&str; 14] = [
     "name",
     "provider",
@@ -86,8 +86,10 @@ pub(super) fn grace(body: &Bytes) -> Result<TimeDelta, AdminError> {
         seconds = required(&mut fields, FIELD, "a whole number of seconds")?;
         fields.finish(&[FIELD])?;
     }
-    match seconds.unwrap_or(GRACE) {
-        seconds if seconds > MAX_GRACE => Err(AdminError::bad_field(FIELD, format!("must be at most {MAX_GRACE}"))),
+    match seconds.unwrap_or(DEFAULT_GRACE_SECONDS) {
+        seconds if seconds > MAX_GRACE_SECONDS => {
+            Err(AdminError::bad_field(FIELD, format!("must be at most {MAX_GRACE_SECONDS}")))
+        }
         seconds => Ok(TimeDelta::seconds(i64::from(seconds))),
     }
 }

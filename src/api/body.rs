@@ -28,7 +28,7 @@ const SMALL: usize = 16 << 10;
 const SMALL_REST: u64 = 64 << 10;
 
 /// How long that rest is waited for.
-const REST_TIME: Duration = Duration::from_millis(50);
+const REST_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Reads a body, and undoes its codings. What it holds is counted in `share`.
 ///
@@ -133,7 +133,7 @@ pub async fn discard_small(request: &HttpRequest, payload: &mut web::Payload) {
     if announced(request).is_some_and(|length| (1..=SMALL_REST).contains(&length)) {
         let rest = async { while let Some(Ok(_)) = payload.next().await {} };
         // What does not come in time is left to the server, which closes the connection.
-        let _in_time = timeout(REST_TIME, rest).await.is_ok();
+        let _in_time = timeout(REST_TIMEOUT, rest).await.is_ok();
     }
 }
 

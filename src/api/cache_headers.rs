@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use gateway_actors::cache::policy::CacheHeaders;
-use gateway_actors::routing::{CacheMode, LONGEST_AGE};
+use gateway_actors::routing::{CacheMode, MAX_AGE_SECONDS};
 
 use super::inference::field;
 use super::request_headers::{flag, text};
 use crate::error::ApiError;
 
 /// The longest namespace, in characters.
-const LONGEST_NAMESPACE: usize = 200;
+const MAX_NAMESPACE_CHARS: usize = 200;
 
 /// Reads the headers.
 ///
@@ -33,11 +33,11 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
         off: flag(headers, "x-portkey-debug")? == Some(false),
         freshness: None,
     };
-    if read.namespace.as_ref().is_some_and(|namespace| namespace.chars().count() > LONGEST_NAMESPACE) {
+    if read.namespace.as_ref().is_some_and(|namespace| namespace.chars().count() > MAX_NAMESPACE_CHARS) {
         let name = "x-portkey-cache-namespace";
         return Err(field(
             name,
-            &format!("The header '{name}' must not be longer than {LONGEST_NAMESPACE} characters."),
+            &format!("The header '{name}' must not be longer than {MAX_NAMESPACE_CHARS} characters."),
         ));
     }
     for line in headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok()) {
@@ -57,8 +57,8 @@ pub fn read(headers: &HeaderMap) -> Result<CacheHeaders, ApiError> {
 fn seconds(headers: &HeaderMap, name: &str) -> Result<Option<Duration>, ApiError> {
     let Some(value) = text(headers, name)? else { return Ok(None) };
     match value.parse::<u64>() {
-        Ok(seconds) if (1..=LONGEST_AGE).contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
-        _ => Err(field(name, &format!("The header '{name}' must be a number of seconds from 1 to {LONGEST_AGE}."))),
+        Ok(seconds) if (1..=MAX_AGE_SECONDS).contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(field(name, &format!("The header '{name}' must be a number of seconds from 1 to {MAX_AGE_SECONDS}."))),
     }
 }
 

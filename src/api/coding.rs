@@ -11,7 +11,7 @@ use super::body_budget::BodyShare;
 use crate::error::{ApiError, Code};
 
 /// The codings that are undone, as `Accept-Encoding` tells them.
-pub const KNOWN: &str = "gzip, deflate, br, zstd";
+pub const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
 
 const PIECE: usize = 64 << 10;
 
@@ -28,7 +28,7 @@ pub fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, ApiError> {
 }
 
 fn unsupported(what: &str) -> ApiError {
-    let message = format!("{what}: send the body plain, or with one of {KNOWN}.");
+    let message = format!("{what}: send the body plain, or with one of {ACCEPT_ENCODING}.");
     ApiError { param: Some(CONTENT_ENCODING.as_str().to_owned()), ..ApiError::new(Code::UnsupportedEncoding, message) }
 }
 

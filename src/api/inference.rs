@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use gateway_actors::providers::resolve::LONGEST_MODEL;
+use gateway_actors::providers::resolve::MAX_MODEL_CHARS;
 use gateway_actors::request::request_log::{RequestLine, RequestRecord};
 use gateway_actors::request::router::{Outcome, RouteError, RouteRequest};
 use gateway_actors::runtime::mailbox::AskErrorKind;
@@ -31,7 +31,7 @@ pub struct Operation {
 }
 
 /// What a client is told whose request ended in the middle.
-const LOST: &str = "The request was lost inside the gateway.";
+const LOST_REQUEST_MESSAGE: &str = "The request was lost inside the gateway.";
 
 /// Answers one request of a route; `read` checks the route's own fields.
 pub async fn answer(
@@ -144,7 +144,7 @@ async fn routed(
                     ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
                 }
                 // The router panicked at this very request; the next one finds a new router.
-                AskErrorKind::Closed => ApiError::new(Code::Internal, LOST),
+                AskErrorKind::Closed => ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE),
             });
         }
     };
@@ -170,15 +170,15 @@ async fn await_outcome(
     };
     match reply {
         Ok(reply) => Ok(reply::routed(reply, permit, shared)),
-        Err(_) => Err(ApiError::new(Code::Internal, LOST)),
+        Err(_) => Err(ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE)),
     }
 }
 
 fn model_of(body: &JsonObject) -> Result<String, ApiError> {
     let model: Option<String> = body.read("model").map_err(|_| field("model", "'model' must be a string."))?;
     match model {
-        Some(model) if model.chars().count() > LONGEST_MODEL => {
-            Err(field("model", &format!("'model' must not be longer than {LONGEST_MODEL} characters.")))
+        Some(model) if model.chars().count() > MAX_MODEL_CHARS => {
+            Err(field("model", &format!("'model' must not be longer than {MAX_MODEL_CHARS} characters.")))
         }
         Some(model) if !model.is_empty() => Ok(model),
         _ => Err(field("model", "You must name a model: set 'model', for example \"gpt-4o-mini\".")),

@@ -18,19 +18,19 @@ use buffer::Buffer;
 use output::Wrote;
 
 /// How long a line may wait before it is written.
-const LONGEST_WAIT: Duration = Duration::from_millis(25);
+const MAX_WAIT: Duration = Duration::from_millis(25);
 
 /// How many bytes of lines may wait; a line beyond them is dropped.
 const MAX_WAITING: usize = 8 << 20;
 
 /// How often lines that were dropped are told.
-const TELL: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the writer sleeps where there is nothing to do.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(3_600);
 
 /// How long the end of the process waits for the last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The log's end: dropping it waits a moment for the last lines to be written.
 pub struct LogWriter {
@@ -71,7 +71,7 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.lines.0.buffer.wait_until_written(LAST_LINES);
+        self.lines.0.buffer.wait_until_written(LAST_LINES_TIMEOUT);
     }
 }
 
@@ -143,7 +143,7 @@ impl Writer {
     fn run(mut self) {
         loop {
             let is_told = self.shared.dropped.get() == self.told;
-            let lines = self.shared.buffer.take(if is_told { IDLE } else { TELL }, LONGEST_WAIT);
+            let lines = self.shared.buffer.take(if is_told { IDLE_TIMEOUT } else { REPORT_INTERVAL }, MAX_WAIT);
             if self.shared.wants_reopening.swap(false, Ordering::AcqRel) {
                 self.reopen();
             }
@@ -170,7 +170,7 @@ impl Writer {
     /// Says once a second, when the log flows, how many lines are missing.
     fn tell_dropped(&mut self) {
         let dropped = self.shared.dropped.get();
-        if dropped > self.told && self.told_at.elapsed() >= TELL && self.shared.buffer.has_room() {
+        if dropped > self.told && self.told_at.elapsed() >= REPORT_INTERVAL && self.shared.buffer.has_room() {
             log::warn!(lines = dropped - self.told; "log lines were dropped, as the log could not be written");
             (self.told, self.told_at) = (dropped, Instant::now());
         }

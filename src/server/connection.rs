@@ -105,13 +105,13 @@ impl Drop for ClientConnection {
     /// the refusal: so the rest is read for a moment.
     fn drop(&mut self) {
         if let (true, Some(stream), Ok(runtime)) = (self.was_refused, self.stream.take(), Handle::try_current()) {
-            runtime.spawn(timeout(LINGER_TIME, read_rest(stream)));
+            runtime.spawn(timeout(LINGER_TIMEOUT, read_rest(stream)));
         }
     }
 }
 
 /// How long the rest of what was refused is read.
-const LINGER_TIME: Duration = Duration::from_secs(1);
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How much of it is read, in bytes.
 const MAX_REST: u64 = 1 << 20;

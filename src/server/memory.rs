@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 /// How often memory is given back. What was freed less than a second ago, the allocator keeps (its `purge_delay`).
-pub const GIVE_BACK: Duration = Duration::from_secs(20);
+pub const PURGE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// More bytes than a thread has at hand (512 KiB at most), so that the allocator takes them from what is common to all.
 /// What the block takes is not given back, so it is as small as may be.

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use super::state::Worker;
 
 /// How often a worker notes that it turns.
-const BEAT: Duration = Duration::from_secs(1);
+const PULSE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The silence after which a worker counts as stuck.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// The silence of all workers together after which the whole process stood still: it was stopped or suspended, and no
 /// worker is to blame.
-const STANDSTILL: Duration = Duration::from_secs(5);
+const MIN_STANDSTILL: Duration = Duration::from_secs(5);
 
 /// When each worker was last seen to turn.
 pub struct Pulses {
@@ -35,7 +35,7 @@ struct PulseTimes {
 
 impl PulseTimes {
     fn note(&mut self, now: u64) {
-        if now.saturating_sub(self.ran) >= millis(STANDSTILL) {
+        if now.saturating_sub(self.ran) >= millis(MIN_STANDSTILL) {
             self.resumed = now;
         }
         self.ran = self.ran.max(now);
@@ -96,7 +96,7 @@ fn millis(time: Duration) -> u64 {
 pub async fn beat(worker: Arc<Worker>) {
     let pulses = &worker.shared.pulses;
     let pulse = pulses.add(Instant::now());
-    let mut beats = tokio::time::interval(BEAT);
+    let mut beats = tokio::time::interval(PULSE_INTERVAL);
     loop {
         beats.tick().await;
         pulses.beat(&pulse, worker.router.is_alive(), Instant::now());
@@ -109,7 +109,7 @@ mod tests {
 
     /// Lets a worker beat once a second up to a time after the pulses were born; gives that time.
     fn beats(pulses: &Pulses, worker: &AtomicU64, seconds: std::ops::RangeInclusive<u64>) -> Instant {
-        let times = seconds.map(|second| pulses.born + BEAT * u32::try_from(second).unwrap());
+        let times = seconds.map(|second| pulses.born + PULSE_INTERVAL * u32::try_from(second).unwrap());
         times.inspect(|now| pulses.beat(worker, true, *now)).last().unwrap()
     }
 
@@ -131,9 +131,9 @@ mod tests {
         let pulses = Pulses::default();
         let alone = pulses.add(pulses.born);
         for second in 1..=11 {
-            pulses.beat(&alone, false, pulses.born + BEAT * second);
+            pulses.beat(&alone, false, pulses.born + PULSE_INTERVAL * second);
         }
-        assert!(!pulses.all_beat(pulses.born + BEAT * 11));
+        assert!(!pulses.all_beat(pulses.born + PULSE_INTERVAL * 11));
     }
 
     /// M-11: a process that was stopped is alive when it goes on, whether a probe or a beat comes first; a worker that
@@ -144,11 +144,11 @@ mod tests {
             let pulses = Pulses::default();
             let (one, _other) = (pulses.add(pulses.born), pulses.add(pulses.born));
             beats(&pulses, &one, 1..=2);
-            let resumed = pulses.born + BEAT * 60;
+            let resumed = pulses.born + PULSE_INTERVAL * 60;
             if beat_first {
                 pulses.beat(&one, true, resumed);
             }
-            assert!(pulses.all_beat(resumed) && pulses.all_beat(resumed + BEAT / 10), "{beat_first}");
+            assert!(pulses.all_beat(resumed) && pulses.all_beat(resumed + PULSE_INTERVAL / 10), "{beat_first}");
             assert!(pulses.all_beat(beats(&pulses, &one, 61..=69)), "{beat_first}");
             assert!(!pulses.all_beat(beats(&pulses, &one, 70..=71)), "{beat_first}");
         }

@@ -358,7 +358,7 @@ fn worker_of_this_thread(shared: &Arc<AppState>) -> Arc<Worker> {
 
 /// Gives the memory of bursts back, now and then.
 async fn give_memory_back() {
-    let mut interval = tokio::time::interval(memory::GIVE_BACK);
+    let mut interval = tokio::time::interval(memory::PURGE_INTERVAL);
     loop {
         interval.tick().await;
         memory::give_back();

@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::state::AppState;
 
 /// How long after the drain time the process may still end what it has cut.
-const CUT_TIME: Duration = Duration::from_secs(1);
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time in which the last rows may be written, however long the drain took.
-const LEAST_CLOSE_TIME: Duration = Duration::from_secs(5);
+const MIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long counts of tokens may take at the end; then they are estimated.
-const LAST_COUNTS: Duration = Duration::from_secs(1);
+const LAST_COUNTS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the process is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub async fn on_signal(
     log::info!(in_flight = shared.in_flight.count(); "draining");
     tokio::select! {
         last = drain(&server, &phase, &shared) => {
-            shared.routing.budgets.ledger.counter.finish(LAST_COUNTS).await;
+            shared.routing.budgets.ledger.counter.finish(LAST_COUNTS_TIMEOUT).await;
             close_ledger(&shared, last).await;
             if let Some(semantic) = &shared.routing.cache.semantic {
                 semantic.pool.close().await;
@@ -118,7 +118,7 @@ pub async fn on_signal(
 /// Writes the usage rows that wait, within what is left of the drain time; what the store does not take by then stays in
 /// the journal for the next start.
 async fn close_ledger(shared: &AppState, last: Instant) {
-    let left = last.saturating_duration_since(Instant::now()).max(LEAST_CLOSE_TIME);
+    let left = last.saturating_duration_since(Instant::now()).max(MIN_CLOSE_TIMEOUT);
     match shared.routing.budgets.mailbox.within(left).ask(Close).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::warn!("usage rows stay in the journal: {error}"),
@@ -146,7 +146,7 @@ async fn drain(server: &ServerHandle, phase: &watch::Sender<Phase>, shared: &App
         }
     }
     // What was cut needs a moment to send its last event.
-    if timeout_at(last + CUT_TIME, stopping).await.is_err() {
+    if timeout_at(last + CUT_TIMEOUT, stopping).await.is_err() {
         log::warn!(in_flight = shared.in_flight.count(); "requests were still under way at the end of the drain time");
     }
     last

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{error, health};
 
 /// A start that takes no longer needs nobody to answer meanwhile.
-const MOMENT: Duration = Duration::from_millis(200);
+const FAST_START: Duration = Duration::from_millis(200);
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 2048;
@@ -52,7 +52,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 /// Where no thread can be started for that.
 pub async fn answering<T>(listeners: &[TcpListener], start: impl Future<Output = T>) -> io::Result<T> {
     let mut start = pin!(start);
-    if let Ok(started) = timeout(MOMENT, &mut start).await {
+    if let Ok(started) = timeout(FAST_START, &mut start).await {
         return Ok(started);
     }
     let app = || {

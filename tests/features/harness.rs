@@ -26,13 +26,13 @@ pub use gateway::{Gateway, Setup};
 pub use reply::{Gate, Reply};
 
 /// How long anything may take before a test gives up on it; generous, as tests share the machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Awaits with the tests' patience; `what` says in the panic what did not happen.
 pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
+    match tokio::time::timeout(TEST_TIMEOUT, future).await {
         Ok(value) => value,
-        Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
+        Err(_) => panic!("did not happen within {TEST_TIMEOUT:?}: {what}"),
     }
 }
 

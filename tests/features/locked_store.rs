@@ -16,7 +16,7 @@ use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
 const LOCKED: Duration = Duration::from_secs(20);
 
 /// What counts as at once: far below any wait for the lock, and the machine may be busy.
-const AT_ONCE: Duration = Duration::from_secs(2);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(2);
 
 /// A process that holds the lock of the gateway's database until it is killed.
 async fn lock(gateway: &Gateway) -> Child {
@@ -36,7 +36,7 @@ async fn at_once(gateway: &Gateway, what: &str, request: Request) -> Answer {
     let begun = Instant::now();
     let answer = gateway.ask(request).await;
     let time = begun.elapsed();
-    assert!(time < AT_ONCE, "{what} took {time:?}");
+    assert!(time < MAX_RESPONSE_TIME, "{what} took {time:?}");
     answer
 }
 

@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 use crate::fleet::{Fleet, LIMIT};
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, picos, sql};
-use crate::harness::{Gateway, PATIENCE, Reply, Request, seeds};
+use crate::harness::{Gateway, Reply, Request, TEST_TIMEOUT, seeds};
 
 /// Requests of one storm.
 const REQUESTS: usize = 160;
@@ -198,7 +198,7 @@ async fn storm(postgres: bool, seed: u64) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let right = tokio::time::timeout(PATIENCE, books).await;
+    let right = tokio::time::timeout(TEST_TIMEOUT, books).await;
     assert!(right.is_ok(), "seed {seed}: {trouble}");
     let served = asked.iter().filter(|asked| asked.status == Some(200) && asked.ending == "whole").count();
     assert!(served > 0 && asked.iter().any(|asked| asked.left), "seed {seed}: no storm");

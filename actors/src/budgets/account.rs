@@ -10,7 +10,7 @@ use crate::money::period::{BudgetPeriod, PeriodWindow};
 use crate::scope::Scope;
 
 /// How long the store's word that a budget is used up is believed without asking again.
-const BELIEVED: Duration = Duration::from_millis(500);
+const EXHAUSTED_TTL: Duration = Duration::from_millis(500);
 
 /// A budget of one scope and one stretch of time in this process. The slice is spent without the store; the sum of all replicas' slices and of
 /// what was spent never exceeds the limit, because the store grants them so.
@@ -248,7 +248,8 @@ impl State {
         if amount <= free {
             return Ok(());
         }
-        let believed = |(asked, at): (PicoUsd, Moment)| asked <= amount && now.saturating_duration_since(at) < BELIEVED;
+        let believed =
+            |(asked, at): (PicoUsd, Moment)| asked <= amount && now.saturating_duration_since(at) < EXHAUSTED_TTL;
         // What is known of the spend may be out of date, so that only the store can say that a budget is used up.
         let ask_store = !self.used_up.is_some_and(believed);
         Err(Shortage { free, ask_store })

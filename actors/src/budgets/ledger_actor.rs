@@ -146,7 +146,7 @@ impl BudgetLedger {
 }
 
 /// How often old spend, and old rows of the usage log, are looked for.
-const PRUNE: Duration = Duration::from_secs(3_600);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 
 impl Actor for BudgetLedger {
     type Context = Context<Self>;
@@ -165,10 +165,10 @@ impl Actor for BudgetLedger {
             });
         };
         prune(&self.state);
-        ctx.run_interval(PRUNE, move |ledger, _| prune(&ledger.state));
+        ctx.run_interval(PRUNE_INTERVAL, move |ledger, _| prune(&ledger.state));
         if self.state.alert_sender.is_some() {
             let state = self.state.clone();
-            ctx.run_interval(alert_webhook::LOOK, move |_, _| {
+            ctx.run_interval(alert_webhook::POLL_INTERVAL, move |_, _| {
                 let state = state.clone();
                 // Spawned, so that a receiver that is slow holds nothing up.
                 actix::spawn(async move {

@@ -24,10 +24,10 @@ use crate::runtime::stats::ActorStats;
 use shared_questions::{follow, tell};
 
 /// How often a lost connection is mended.
-const MEND: Duration = Duration::from_millis(200);
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Keys that are looked at in one step when some are forgotten.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// Reads an answer.
 pub struct GetAnswer {
@@ -123,7 +123,7 @@ impl Actor for CacheActor {
         actix::spawn(follow(self.link.clone(), self.index.clone()));
         let link = self.link.clone();
         let mending = async move {
-            let mut ticks = tokio::time::interval(MEND);
+            let mut ticks = tokio::time::interval(RECONNECT_INTERVAL);
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
@@ -275,7 +275,7 @@ async fn forget_in_redis(link: &RedisLink, pattern: &str) -> Result<usize, Away>
     loop {
         let step = link.ask(|mut redis| async move {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(AT_ONCE);
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(BATCH_SIZE);
             let (next, names): (u64, Vec<String>) = scan.query_async(&mut redis).await?;
             let gone = if names.is_empty() { 0 } else { redis.unlink::<_, usize>(names).await? };
             Ok((next, gone))

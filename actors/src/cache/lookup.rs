@@ -21,7 +21,7 @@ use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::Mailbox;
 
 /// How long a request waits for another one that asks the same.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Everything that was answered before.
 pub struct AnswerCache {
@@ -120,7 +120,7 @@ impl AnswerCache {
             match self.single_flight.turn(lookup.key) {
                 Turn::Mine(flight) => lookup.flight = Some(flight),
                 Turn::Others(flight) => {
-                    let most = tokio::time::Instant::now() + LONGEST_WAIT;
+                    let most = tokio::time::Instant::now() + MAX_WAIT;
                     let until = lookup.deadline.map_or(most, |deadline| deadline.min(most));
                     // Past it the request goes on alone, and past its own deadline the attempt says so.
                     let landed = tokio::time::timeout_at(until, landed(flight)).await;

@@ -21,7 +21,7 @@ pub const TABLES: [&str; 10] = [
 ];
 
 /// The characters of an id that are shown.
-const SHOWN: usize = 100;
+const MAX_ID_CHARS: usize = 100;
 
 /// A row that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -55,7 +55,7 @@ impl BadRow {
 
 impl std::fmt::Display for BadRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let id: String = self.id.chars().filter(|letter| !letter.is_control()).take(SHOWN).collect();
+        let id: String = self.id.chars().filter(|letter| !letter.is_control()).take(MAX_ID_CHARS).collect();
         write!(f, "{} {id}: {}; {} until the row is repaired", self.table, self.problem, self.consequence())
     }
 }

@@ -17,13 +17,13 @@ use super::{Store, StoreError};
 use crate::clock::Moment;
 
 /// More changes than these are read as whole tables.
-const MOST: usize = 1_000;
+const MAX_CHANGES: usize = 1_000;
 
 /// How long a mark can be used: what is older may have been removed from the log.
-const LASTS: Duration = Duration::from_secs(1_800);
+const MARK_TTL: Duration = Duration::from_secs(1_800);
 
 /// How many changes one statement removes: none of them may last longer than a statement may.
-const REMOVED_AT_ONCE: usize = 5_000;
+const REMOVE_BATCH_SIZE: usize = 5_000;
 
 /// What a process has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Store {
         let rows: Vec<Row> = read!(self, c => diesel::sql_query(sql).bind::<Nullable<Text>, _>(&seen).get_results(c))?;
         let [first, ..] = rows.as_slice() else { return Err(StoreError::Log) };
         let now = Mark { server: first.server.clone(), seen: first.seen.clone(), at };
-        let is_good = mark.is_some_and(|mark| mark.leads_to(&now)) && rows.len() <= MOST;
+        let is_good = mark.is_some_and(|mark| mark.leads_to(&now)) && rows.len() <= MAX_CHANGES;
         let tables = is_good.then(|| by_table(rows));
         Ok(Changes { mark: now, tables })
     }
@@ -123,7 +123,7 @@ impl Store {
             Backend::Postgres(_) => POSTGRES_FORGET,
             Backend::Sqlite(_) => SQLITE_FORGET,
         };
-        let at_once = i64::try_from(REMOVED_AT_ONCE).unwrap_or(i64::MAX);
+        let at_once = i64::try_from(REMOVE_BATCH_SIZE).unwrap_or(i64::MAX);
         let mut all = 0;
         loop {
             let delete = || diesel::sql_query(sql).bind::<Text, _>(&mark.seen).bind::<BigInt, _>(at_once);
@@ -142,7 +142,7 @@ impl Mark {
         // A file's number that went back is that of a copy that was put in its place.
         let went_back = |before: u64| now.seen.parse().is_ok_and(|seen: u64| seen < before);
         self.is_of_the_server_of(now)
-            && now.at.saturating_duration_since(self.at) < LASTS
+            && now.at.saturating_duration_since(self.at) < MARK_TTL
             && !self.seen.parse().is_ok_and(went_back)
     }
 
@@ -176,7 +176,7 @@ mod tests {
     fn h_4_a_mark_ages_while_the_machine_is_suspended() {
         let at = |at: Moment| Mark { server: String::new(), seen: "1".to_owned(), at };
         let then = Moment::now();
-        assert!(at(then).leads_to(&at(then + (LASTS - Duration::from_secs(1)))));
-        assert!(!at(then).leads_to(&at(then + LASTS)));
+        assert!(at(then).leads_to(&at(then + (MARK_TTL - Duration::from_secs(1)))));
+        assert!(!at(then).leads_to(&at(then + MARK_TTL)));
     }
 }

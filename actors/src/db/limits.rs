@@ -47,7 +47,7 @@ impl ReadLimits {
 }
 
 /// Rows that are read in one statement by their ids.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// Reads all rows of a table of limits, or some.
 macro_rules! read_limits {
@@ -57,7 +57,7 @@ macro_rules! read_limits {
         match $which {
             Which::All => read.add(stringify!($table), read!($store, c => all.load(c))?),
             Which::Some(ids) => {
-                for ids in ids.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+                for ids in ids.iter().collect::<Vec<_>>().chunks(BATCH_SIZE) {
                     let some = all.filter($table::$id.eq_any(ids.iter().copied()));
                     read.add(stringify!($table), read!($store, c => some.clone().load(c))?);
                 }

@@ -14,7 +14,7 @@ use super::schema::virtual_keys;
 use super::{Store, StoreError};
 
 /// Rows that are read in one statement by their ids.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// One row of `virtual_keys`, as it is stored.
 #[derive(Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
@@ -162,7 +162,7 @@ impl Store {
 
     async fn keys_of(&self, ids: Vec<String>) -> Result<TableRows<KeyRow>, StoreError> {
         let mut found = TableRows::default();
-        for ids in ids.chunks(AT_ONCE) {
+        for ids in ids.chunks(BATCH_SIZE) {
             let some = virtual_keys::table.filter(virtual_keys::id.eq_any(ids));
             match read!(self, c => some.clone().select(KeyRow::as_select()).load(c)) {
                 Ok(rows) => found.rows.extend(rows),

@@ -19,13 +19,13 @@ const PREFIXES: [(&str, &str); 4] = [
 
 /// The models besides [`MODELS`], by their names. Nobody has measured from which cosine on their texts are alike.
 pub fn models() -> &'static [Model] {
-    static KNOWN: LazyLock<Vec<Model>> = LazyLock::new(|| {
+    static BUILT_IN_MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
         let mut models: Vec<Model> = TextEmbedding::list_supported_models().into_iter().map(model).collect();
         models.retain(|model| MODELS.iter().all(|own| own.variant != model.variant));
         models.sort_by_key(|model| model.id);
         models
     });
-    &KNOWN
+    &BUILT_IN_MODELS
 }
 
 /// Made once, and leaked: models live as long as the process.

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::embedder::Embedder;
-use super::fetch::cache_folder::REMEMBERED;
+use super::fetch::cache_folder::FAILURE_TTL;
 use super::fetch::places::{ModelFiles, Places};
 use super::fetch::sources;
 use super::language::is_english;
@@ -22,9 +22,9 @@ use super::worker::{Embed, EmbedWorker};
 use crate::runtime::stats::{ActorReport, ActorStats};
 
 /// No token stands for more bytes: a word that is longer is one that no model knows.
-const BYTES_OF_A_TOKEN: usize = 100;
+const BYTES_PER_TOKEN: usize = 100;
 /// How long the end of the workers is waited for.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a pool is started with.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ impl EmbedPool {
         let EmbedSettings { model, english_only, .. } = self.inner.settings;
         if text.trim().is_empty() {
             Some(NotEmbedded::Unreadable)
-        } else if text.len() > model.window * BYTES_OF_A_TOKEN {
+        } else if text.len() > model.window * BYTES_PER_TOKEN {
             Some(NotEmbedded::TooLong)
         } else if english_only && !is_english(text) {
             Some(NotEmbedded::OtherLanguage)
@@ -186,7 +186,7 @@ impl EmbedPool {
         };
         drop(workers);
         if let Some(mut ended) = ended
-            && tokio::time::timeout(CLOSING, ended.recv()).await.is_err()
+            && tokio::time::timeout(CLOSE_TIMEOUT, ended.recv()).await.is_err()
         {
             log::warn!("the embedding model still computes");
         }
@@ -198,7 +198,7 @@ impl EmbedPool {
         let is_due = match progress.state {
             PoolState::Idle => true,
             PoolState::Loading | PoolState::Ready { .. } => false,
-            PoolState::Missing { .. } => progress.missing_since.is_none_or(|since| since.elapsed() >= REMEMBERED),
+            PoolState::Missing { .. } => progress.missing_since.is_none_or(|since| since.elapsed() >= FAILURE_TTL),
         };
         if is_due {
             progress.state = PoolState::Loading;

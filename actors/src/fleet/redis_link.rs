@@ -18,16 +18,16 @@ use refusal::refusal;
 pub use state::RedisState;
 
 /// How long a request waits for Redis before it goes on without (G1).
-const ANSWER: Duration = Duration::from_millis(200);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long a new connection may take; nobody waits for it.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a Redis that refuses is left alone.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often at most the log tells of outages, and of questions that are refused.
-const TELL_EVERY: Duration = Duration::from_secs(10);
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Writes, as whatever asks does: a replica, or a Redis without memory, answers `PING` and refuses this.
 const PROBE: &str = "redis.call('SET', KEYS[1], '1', 'PX', 1000) return 1";
@@ -88,7 +88,7 @@ impl RedisLink {
     {
         let made = self.made.get();
         let Some(connection) = self.connection.borrow().clone() else { return Err(Away) };
-        match awake(ANSWER, question(connection)).await {
+        match awake(REPLY_TIMEOUT, question(connection)).await {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(error)) => Err(self.failed(made, &error)),
             None => Err(self.lost(made, "no answer in time")),
@@ -101,13 +101,14 @@ impl RedisLink {
             return;
         }
         self.pause.set(None);
-        let settings = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
+        let settings =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(None);
         let connect = async {
             let mut connection = self.client.get_multiplexed_async_connection_with_config(&settings).await?;
             redis::cmd("EVAL").arg(PROBE).arg(1).arg("gateway:probe").query_async::<()>(&mut connection).await?;
             Ok::<_, RedisError>(connection)
         };
-        match timeout(CONNECT, connect).await {
+        match timeout(CONNECT_TIMEOUT, connect).await {
             Ok(Ok(connection)) => self.answers(connection),
             Ok(Err(error)) => match refusal(&error) {
                 Some(word) => self.refuses(word),
@@ -144,7 +145,7 @@ impl RedisLink {
             self.lost(made, &error.to_string())
         } else {
             // Redis is there and refuses this one question: others may do better.
-            if self.refused_at.get().is_none_or(|at| at.elapsed() > TELL_EVERY) {
+            if self.refused_at.get().is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
                 self.refused_at.set(Some(Instant::now()));
                 log::warn!("Redis refuses a question for {}: {error}", self.used_for);
             }
@@ -176,7 +177,7 @@ impl RedisLink {
 
     /// Tells an outage once, and of many short ones some.
     fn tell(&self, why: &str) {
-        if !self.told.get() && self.told_at.get().is_none_or(|at| at.elapsed() > TELL_EVERY) {
+        if !self.told.get() && self.told_at.get().is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
             self.told.set(true);
             self.told_at.set(Some(Instant::now()));
             log::warn!("Redis is away for {}: {why}; the gateway goes on without it", self.used_for);

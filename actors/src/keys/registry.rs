@@ -223,13 +223,13 @@ impl KeyRegistry {
 }
 
 /// How often the store is looked at for what another process has changed (G10).
-const REFRESH: Duration = Duration::from_secs(2);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Actor for KeyRegistry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(REFRESH, Self::refresh);
+        ctx.run_interval(REFRESH_INTERVAL, Self::refresh);
     }
 }
 

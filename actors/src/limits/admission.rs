@@ -14,13 +14,13 @@ use crate::runtime::mailbox::Mailbox;
 use crate::scope::ScopeKind;
 
 /// How long a request waits for its places in all limits together, while Redis answers.
-const PATIENCE: Duration = Duration::from_millis(600);
+const ADMISSION_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// How long until a refused place is asked for again.
-const LOOK_AGAIN: Duration = Duration::from_millis(60);
+const RETRY_INTERVAL: Duration = Duration::from_millis(60);
 
 /// What a request waits where its place cannot be known, or depends on when others end.
-const SOON: Duration = Duration::from_secs(1);
+const UNKNOWN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Lets requests through.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ struct AdmissionWait(Option<Instant>);
 impl AdmissionWait {
     fn lasts(&mut self) -> bool {
         let now = Instant::now();
-        now < *self.0.get_or_insert(now + PATIENCE)
+        now < *self.0.get_or_insert(now + ADMISSION_TIMEOUT)
     }
 }
 
@@ -246,7 +246,7 @@ impl RateLimiter {
         let minute = if kind == LimitKind::Requests { &counters.requests } else { &counters.tokens };
         let here = || match minute.take_here(limit, amount, now()) {
             Err(NotTaken::Full(wait)) => Err(LimitRejection::Full(wait)),
-            Err(NotTaken::Short) => Err(LimitRejection::Full(SOON)),
+            Err(NotTaken::Short) => Err(LimitRejection::Full(UNKNOWN_RETRY_AFTER)),
             Ok(ticket) => Ok(ticket),
         };
         let Some(redis_limiter) = &self.redis_limiter else { return here() };
@@ -269,7 +269,7 @@ impl RateLimiter {
             }
         }
         // Others took each time what was granted.
-        Err(LimitRejection::Full(SOON))
+        Err(LimitRejection::Full(UNKNOWN_RETRY_AFTER))
     }
 
     /// Takes a place. One that another process has given up a moment ago comes free shortly, so a refusal is looked at
@@ -281,14 +281,16 @@ impl RateLimiter {
         patience: &mut AdmissionWait,
     ) -> Result<(), LimitRejection> {
         let parallel = &counters.parallel;
-        let here = || parallel.take_here(limit).map_err(|_full| LimitRejection::Full(SOON));
+        let here = || parallel.take_here(limit).map_err(|_full| LimitRejection::Full(UNKNOWN_RETRY_AFTER));
         let Some(redis_limiter) = &self.redis_limiter else { return here() };
         while patience.lasts() {
             match parallel.take_granted(limit, now()) {
                 Ok(()) => return Ok(()),
-                Err(NoPlace::Full) if parallel.is_full_here(limit) => return Err(LimitRejection::Full(SOON)),
+                Err(NoPlace::Full) if parallel.is_full_here(limit) => {
+                    return Err(LimitRejection::Full(UNKNOWN_RETRY_AFTER));
+                }
                 Err(NoPlace::Full) => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                     continue;
                 }
                 Err(NoPlace::Short) => {}
@@ -298,7 +300,7 @@ impl RateLimiter {
                 return here();
             }
         }
-        Err(LimitRejection::Full(SOON))
+        Err(LimitRejection::Full(UNKNOWN_RETRY_AFTER))
     }
 
     /// Asks the fleet; false where each process is to count by itself.
@@ -328,7 +330,7 @@ fn over_limit(
     let (kind, limit, refusal) = refused;
     let (is_known, retry_after) = match refusal {
         LimitRejection::Full(wait) => (true, wait),
-        LimitRejection::Unknown => (false, SOON),
+        LimitRejection::Unknown => (false, UNKNOWN_RETRY_AFTER),
     };
     let limit = u64::from(limit);
     let none = RemainingLimit { limit, remaining: 0, reset: retry_after };

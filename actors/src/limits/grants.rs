@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 /// The part of what is free that one grant may have, so that one process does not take all of it.
-const SHARE: u64 = 8;
+const GRANT_DIVISOR: u64 = 8;
 
 /// How long a refusal is believed, in milliseconds: others may give back what they did not use.
-const REFUSAL: u64 = 250;
+const REFUSAL_TTL_MS: u64 = 250;
 
 /// What a taking came from: how much of the grant that ends with which second.
 pub type Part = (u64, u64);
@@ -152,7 +152,7 @@ impl Grants {
     pub fn ask(&mut self, limit: u64, amount: u64, now: u64) -> Ask {
         self.expire(now);
         let waiting = std::mem::take(&mut self.wanted).max(amount);
-        let ahead = std::mem::take(&mut self.taken).saturating_mul(2).min(limit / SHARE);
+        let ahead = std::mem::take(&mut self.taken).saturating_mul(2).min(limit / GRANT_DIVISOR);
         Ask {
             want: waiting.max(ahead).max(1),
             least: amount.max(1),
@@ -178,7 +178,7 @@ impl Grants {
         self.free = granted.free;
         self.reset_at = sent + granted.reset;
         if ask.want > 0 && granted.amount == 0 {
-            let (amount, believed_until, fits_at) = (ask.least, now + REFUSAL, sent + granted.wait);
+            let (amount, believed_until, fits_at) = (ask.least, now + REFUSAL_TTL_MS, sent + granted.wait);
             self.refused = Some(GrantRefusal { amount, believed_until, fits_at });
         } else if self.refused.is_some_and(|refused| refused.amount <= granted.amount) {
             // A smaller grant says nothing of what was refused.

@@ -12,7 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{NotUntil, Quota};
 
 /// What a limit of zero tells its callers to wait; no wait would help.
-const NEVER: Duration = Duration::from_secs(60);
+const ZERO_LIMIT_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A limit per minute: a burst of as many, then evenly spaced ones.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<C: Clock> LocalRateLimiter<C> {
     /// # Errors
     /// How long to wait for the next one; the refusal itself uses nothing (E5).
     pub fn check(&self) -> Result<(), Duration> {
-        let Some(bucket) = &self.bucket else { return Err(NEVER) };
+        let Some(bucket) = &self.bucket else { return Err(ZERO_LIMIT_RETRY_AFTER) };
         bucket.check().map_err(|until| wait(until, bucket.clock()))
     }
 }
@@ -68,7 +68,7 @@ impl<C: Clock> AddressRateLimiter<C> {
     /// # Errors
     /// How long to wait for the next one; the refusal itself uses nothing (E5).
     pub fn check(&self, address: IpAddr) -> Result<(), Duration> {
-        let Some(buckets) = &self.buckets else { return Err(NEVER) };
+        let Some(buckets) = &self.buckets else { return Err(ZERO_LIMIT_RETRY_AFTER) };
         buckets.check_key(&network(address)).map_err(|until| wait(until, buckets.clock()))
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::grants::{Ask, RedisGrant};
 
 /// How long a refusal is believed, in milliseconds.
-const REFUSAL: u64 = 50;
+const REFUSAL_TTL_MS: u64 = 50;
 
 /// How long before its end a grant is renewed, in milliseconds.
-const RENEWAL: u64 = 5_000;
+const RENEWAL_MS: u64 = 5_000;
 
 /// The counter of requests under way; the limit itself is told with each request.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Parallel {
         let mut state = self.state();
         let needed = state.peak.max(state.busy);
         state.peak = state.busy;
-        let ends = state.held > 0 && state.until.saturating_sub(now) < RENEWAL;
+        let ends = state.held > 0 && state.until.saturating_sub(now) < RENEWAL_MS;
         if state.held <= needed && !ends {
             return None;
         }
@@ -119,7 +119,7 @@ impl Parallel {
                 state.told = state.held;
                 (state.second, state.until) = (granted.second, sent + granted.lasts);
                 if ask.want > 0 && granted.amount == 0 {
-                    state.refused_until = now + REFUSAL;
+                    state.refused_until = now + REFUSAL_TTL_MS;
                 }
             }
             // The former grant may be there or not; it ends by itself, and those under way are told of with the next question.

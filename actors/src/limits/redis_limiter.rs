@@ -17,16 +17,16 @@ use crate::runtime::stats::ActorStats;
 use crate::scope::Scope;
 
 /// How often unused grants are given back and a lost connection is mended.
-const SWEEP: Duration = Duration::from_millis(200);
+const SWEEP_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Counters that are told to Redis at a time.
-const AT_ONCE: usize = 64;
+const BATCH_SIZE: usize = 64;
 
 /// Seconds for which a grant of a minute's limit lasts: the less, the sooner others have what is not used.
-const MINUTE_LEASE: u64 = 2;
+const MINUTE_LEASE_SECONDS: u64 = 2;
 
 /// Seconds for which places of requests under way are held without being renewed.
-const PLACE_LEASE: u64 = 10;
+const PLACE_LEASE_SECONDS: u64 = 10;
 
 static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis_limiter/grant.lua")));
 
@@ -73,7 +73,7 @@ impl Actor for RedisLimiter {
     fn started(&mut self, ctx: &mut Self::Context) {
         let state = self.state.clone();
         let sweeping = async move {
-            let mut interval = tokio::time::interval(SWEEP);
+            let mut interval = tokio::time::interval(SWEEP_INTERVAL);
             interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 interval.tick().await;
@@ -119,7 +119,7 @@ impl LimiterState {
         self.known.borrow_mut().retain(|_, counters| counters.strong_count() > 0);
         let known: Vec<_> = self.known.borrow().values().filter_map(Weak::upgrade).collect();
         let all = known.iter().flat_map(|counters| KINDS.map(|kind| (counters, kind)));
-        stream::iter(all).for_each_concurrent(AT_ONCE, |(counters, kind)| self.tell(counters, kind)).await;
+        stream::iter(all).for_each_concurrent(BATCH_SIZE, |(counters, kind)| self.tell(counters, kind)).await;
     }
 
     /// Tells Redis the news of one counter. While it is away they wait for the next sweep.
@@ -138,8 +138,8 @@ impl LimiterState {
     async fn run(&self, counters: &Counters, kind: LimitKind, limit: u64, ask: &Ask) -> Result<(), Away> {
         let sent = now();
         let (window, lease) = match kind {
-            LimitKind::Requests | LimitKind::Tokens => (WINDOW, MINUTE_LEASE),
-            LimitKind::Parallel => (0, PLACE_LEASE),
+            LimitKind::Requests | LimitKind::Tokens => (WINDOW, MINUTE_LEASE_SECONDS),
+            LimitKind::Parallel => (0, PLACE_LEASE_SECONDS),
         };
         let scope = counters.scope();
         let name = format!("limit:{}:{}:{}", kind.word(), scope.kind.word(), scope.id);

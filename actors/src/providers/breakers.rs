@@ -16,7 +16,7 @@ use crate::failure::FailureKind;
 pub(super) const MAX_MODELS: usize = 64;
 
 /// How often room is looked for, once there are so many.
-const LOOK_FOR_ROOM_MS: u64 = 1_000;
+const ROOM_POLL_INTERVAL_MS: u64 = 1_000;
 
 /// What all that ask one provider share.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Breakers {
     fn makes_room(&self, now: Instant) -> bool {
         let millis = u64::try_from(now.saturating_duration_since(self.base).as_millis()).unwrap_or(u64::MAX);
         let looked = self.looked_ms.load(Ordering::Relaxed);
-        if millis.saturating_sub(looked) < LOOK_FOR_ROOM_MS {
+        if millis.saturating_sub(looked) < ROOM_POLL_INTERVAL_MS {
             return false;
         }
         self.looked_ms.store(millis, Ordering::Relaxed);
@@ -179,7 +179,7 @@ mod tests {
         assert!(!breakers.refuses("another", now + Duration::from_secs(3_600)));
         assert_eq!(breakers.models(now).len(), MAX_MODELS);
         assert_eq!(breakers.looked_ms.load(Ordering::Relaxed), 0);
-        let later = now + Duration::from_millis(LOOK_FOR_ROOM_MS);
+        let later = now + Duration::from_millis(ROOM_POLL_INTERVAL_MS);
         assert!(
             matches!(breakers.admit("another", later), Ok(BreakerPass::NoBreakerYet)),
             "room is looked for in time"

@@ -5,7 +5,7 @@ use gateway_wire::BadRequest;
 use super::catalogue::Catalogue;
 
 /// The longest name of a model, in characters: it stands in logs, in usage rows and in errors.
-pub const LONGEST_MODEL: usize = 256;
+pub const MAX_MODEL_CHARS: usize = 256;
 
 /// Where a provider's name can come from, besides the target and the model.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,8 +27,8 @@ pub fn resolve(
     hints: Hints<'_>,
     catalogue: &Catalogue,
 ) -> Result<(String, String), BadRequest> {
-    if model.chars().count() > LONGEST_MODEL {
-        return Err(BadRequest::new("model", format!("A model's name has at most {LONGEST_MODEL} characters.")));
+    if model.chars().count() > MAX_MODEL_CHARS {
+        return Err(BadRequest::new("model", format!("A model's name has at most {MAX_MODEL_CHARS} characters.")));
     }
     if let Some(name) = target.or(hints.header) {
         let name = name.strip_prefix('@').unwrap_or(name).to_ascii_lowercase();

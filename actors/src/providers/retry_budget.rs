@@ -9,7 +9,7 @@ use crate::limits::local_rate::LocalRateLimiter;
 /// What one retry costs, and a request at 100 % earns.
 const RETRY: i64 = 100;
 /// Retries that quiet times can save up for, beside the floor.
-const MOST_SAVED: i64 = 100 * RETRY;
+const MAX_SAVED: i64 = 100 * RETRY;
 /// Retries that need no requests to earn them: ten at once, and one every six seconds after.
 const FLOOR_PER_MINUTE: u32 = 10;
 
@@ -38,7 +38,7 @@ impl<C: Clock> RetryBudget<C> {
     /// Earns the share of one request.
     pub(super) fn deposit(&self) {
         // Some threads may each go one step beyond; the bound need not be sharp, and a full budget costs no write.
-        if self.earned.load(Ordering::Relaxed) < MOST_SAVED {
+        if self.earned.load(Ordering::Relaxed) < MAX_SAVED {
             self.earned.fetch_add(self.percent, Ordering::Relaxed);
         }
     }

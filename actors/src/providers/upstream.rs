@@ -46,7 +46,7 @@ pub use simulated::simulate;
 const KEEP_ALIVE: Duration = Duration::from_secs(50);
 
 /// How long after a line about a failed connection the next one is written.
-const TOLD_AGAIN: Duration = Duration::from_secs(10);
+const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long after a request was sent on a used connection its close still means that the server had given it up before:
 /// what ends later may have been read, worked on and charged for.
@@ -238,7 +238,7 @@ impl Upstream {
             Ok(connection) => return Ok(connection),
             Err(failed) => failed,
         };
-        if self.told.get().is_none_or(|told| told.elapsed() > TOLD_AGAIN) {
+        if self.told.get().is_none_or(|told| told.elapsed() > WARNING_INTERVAL) {
             self.told.set(Some(Instant::now()));
             log::warn!(
                 to = origin.authority(), cause = failed.kind.label(), detail = failed.detail;

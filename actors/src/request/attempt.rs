@@ -19,13 +19,13 @@ use crate::providers::upstream::{self, Upstream, UpstreamAnswer, UpstreamBody};
 use crate::secret::Secret;
 
 /// The largest error answer that is read.
-const LARGEST_ERROR: usize = 256 << 10;
+const MAX_ERROR_BYTES: usize = 256 << 10;
 
 /// The most events of a stream that may come before its first content.
-const MOST_OPENING_EVENTS: usize = 10_000;
+const MAX_OPENING_EVENTS: usize = 10_000;
 
 /// The most bytes of a stream that may come before its first content.
-const LARGEST_OPENING: usize = 32 << 20;
+const MAX_OPENING_BYTES: usize = 32 << 20;
 
 /// How much of a redirect's address is logged, in characters.
 const MAX_LOCATION_CHARS: usize = 500;
@@ -211,7 +211,7 @@ impl Attempt<'_> {
                     StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
                 }
             }
-            if events.len() > MOST_OPENING_EVENTS || read > LARGEST_OPENING {
+            if events.len() > MAX_OPENING_EVENTS || read > MAX_OPENING_BYTES {
                 return Err(self.failure(FailureKind::Broken));
             }
         }
@@ -223,7 +223,7 @@ impl Attempt<'_> {
         let mut text = BytesMut::new();
         while let Ok(Some(Ok(bytes))) = timeout_at(limit, answer.body.next()).await {
             text.extend_from_slice(&bytes);
-            if text.len() > LARGEST_ERROR {
+            if text.len() > MAX_ERROR_BYTES {
                 break;
             }
         }

@@ -26,7 +26,7 @@ use crate::usage::options::Options;
 const MAX_TIERS: usize = 3;
 
 /// Query timeouts that a request waits through, at most, while the store answers others.
-const MOST_WAITS: u32 = 5;
+const MAX_WAITS: u32 = 5;
 
 /// How budgets are applied.
 #[derive(Clone, Debug)]
@@ -227,7 +227,7 @@ impl Budgets {
         }
         // Boxed: it is rare, and each request would carry room for it along.
         let mut asked = Box::pin(self.mailbox.ask(fund));
-        for _ in 0..MOST_WAITS {
+        for _ in 0..MAX_WAITS {
             let since = Instant::now();
             if let Ok(answer) = timeout(self.rules.query_timeout, &mut asked).await {
                 return matches!(answer, Ok(Ok(())));

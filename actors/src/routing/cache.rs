@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use super::fields::{Fields, Findings};
 
-const KNOWN: &[&str] = &["mode", "ttl", "max_age", "threshold", "namespace", "read", "write"];
+const KNOWN_FIELDS: &[&str] = &["mode", "ttl", "max_age", "threshold", "namespace", "read", "write"];
 const MODES: &str = "'simple', 'semantic' or 'disabled'";
 
 /// How long an answer may be used at most, by Portkey's documentation, in seconds.
-pub const LONGEST_AGE: u64 = 7_776_000;
+pub const MAX_AGE_SECONDS: u64 = 7_776_000;
 /// How long by default.
-const DEFAULT_AGE: u64 = 604_800;
+const DEFAULT_AGE_SECONDS: u64 = 604_800;
 
 /// How a request is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl CacheRule {
     fn new(mode: CacheMode) -> Self {
         Self {
             mode,
-            max_age: Duration::from_secs(DEFAULT_AGE),
+            max_age: Duration::from_secs(DEFAULT_AGE_SECONDS),
             threshold: None,
             namespace: None,
             read: true,
@@ -77,7 +77,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Option<C
             return None;
         }
     };
-    let cache = Fields::new(&fields.at("cache"), object, &[KNOWN], found);
+    let cache = Fields::new(&fields.at("cache"), object, &[KNOWN_FIELDS], found);
     let mode = match cache.get("mode") {
         Some(Value::String(word)) => mode(word, &cache.at("mode"), found),
         _ => {
@@ -86,7 +86,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Option<C
         }
     };
     let mut age = |name: &str| {
-        let seconds = cache.number(name, 1, LONGEST_AGE, found)?;
+        let seconds = cache.number(name, 1, MAX_AGE_SECONDS, found)?;
         if seconds < 60 {
             found.warn(format!("'{}' is under a minute", cache.at(name)));
         }

@@ -12,8 +12,8 @@ use super::choose::PlanContext;
 use super::fields::{Findings, join};
 
 /// Bounds over all conditions of a config: each request that brings one has them compiled and evaluated.
-const MOST_TERMS: usize = 256;
-const MOST_REGEXES: usize = 32;
+const MAX_TERMS: usize = 256;
+const MAX_REGEXES: usize = 32;
 
 /// Sizes that a compiled regular expression may have, in bytes: what does not fit the last one is refused.
 const REGEX_SIZES: [usize; 4] = [8 << 10, 32 << 10, 128 << 10, 256 << 10];
@@ -29,10 +29,10 @@ const MAX_DFA_BYTES: usize = 64 << 10;
 const MAX_MATCHED: usize = 8 << 10;
 
 /// The longest text that may be a number.
-const LONGEST_NUMBER: usize = 64;
+const MAX_NUMBER_BYTES: usize = 64;
 
 /// The longest array or object of the body that is built to be compared; longer ones are compared as text.
-const LARGEST_TREE: usize = 4096;
+const MAX_TREE_BYTES: usize = 4096;
 
 /// A condition, with its regular expressions compiled.
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl<'a> Subjects<'a> {
 
     fn param(&self, name: &str) -> Option<Subject<'a>> {
         let text = self.context.params.get(name).filter(|text| *text != "null")?;
-        let is_long = text.len() > LARGEST_TREE && text.starts_with(['{', '[']);
+        let is_long = text.len() > MAX_TREE_BYTES && text.starts_with(['{', '[']);
         if is_long {
             Some(Subject::Text(text))
         } else {
@@ -205,8 +205,8 @@ impl Subject<'_> {
 
 fn tests(value: &Value, path: &str, found: &mut Findings) -> Option<Vec<Test>> {
     found.terms += 1;
-    if found.terms > MOST_TERMS {
-        found.error(path, format!("is one too many: a config may ask {MOST_TERMS} times for a field"));
+    if found.terms > MAX_TERMS {
+        found.error(path, format!("is one too many: a config may ask {MAX_TERMS} times for a field"));
         return None;
     }
     let operators: Option<&Map<String, Value>> =
@@ -230,7 +230,7 @@ fn test(name: &str, operand: &Value, path: &str, found: &mut Findings) -> Option
         "$nin" => (list().map(Test::NotIn), "an array"),
         "$regex" => {
             found.regexes += 1;
-            let text = operand.as_str().filter(|_| found.regexes <= MOST_REGEXES);
+            let text = operand.as_str().filter(|_| found.regexes <= MAX_REGEXES);
             let regex = text.and_then(|text| compile(text, &mut found.regex_bytes));
             (
                 regex.map(Test::Matches),
@@ -290,7 +290,11 @@ fn number(value: &Value) -> Option<f64> {
 
 /// No number is longer; a long text is not even trimmed.
 fn parsed(text: &str) -> Option<f64> {
-    if text.len() > LONGEST_NUMBER { None } else { text.trim().parse().ok().filter(|number: &f64| number.is_finite()) }
+    if text.len() > MAX_NUMBER_BYTES {
+        None
+    } else {
+        text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+    }
 }
 
 /// A value as text, without the quotes of a string.

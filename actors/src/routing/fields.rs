@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use super::ConfigError;
 
 /// Warnings travel in a response header, so that their number and length are bounded.
-const MOST_WARNINGS: usize = 32;
-const LONGEST_KEY_TOLD: usize = 64;
+const MAX_WARNINGS: usize = 32;
+const MAX_SHOWN_KEY: usize = 64;
 
 /// Wrong letters that still make a key look like a known one.
-const NEAR: usize = 2;
+const MAX_TYPOS: usize = 2;
 
 /// What reading a config has found so far.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl Findings {
     }
 
     pub fn warn(&mut self, text: impl Into<String>) {
-        if self.warnings.len() < MOST_WARNINGS {
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(text.into());
         } else {
             self.more_warnings += 1;
@@ -183,7 +183,7 @@ pub(super) fn snake_case(key: &str) -> Cow<'_, str> {
 }
 
 fn shortened(key: &str) -> Cow<'_, str> {
-    match key.char_indices().nth(LONGEST_KEY_TOLD) {
+    match key.char_indices().nth(MAX_SHOWN_KEY) {
         None => Cow::Borrowed(key),
         Some((end, _)) => Cow::Owned(format!("{}…", key.get(..end).unwrap_or_default())),
     }
@@ -191,16 +191,16 @@ fn shortened(key: &str) -> Cow<'_, str> {
 
 fn warn_unknown(place: &str, name: &str, known: &'static [&'static [&'static str]], found: &mut Findings) {
     // Looking for a near key costs time, and a client may send thousands of unknown ones.
-    let hint = if found.warnings.len() < MOST_WARNINGS { closest(name, known) } else { None };
+    let hint = if found.warnings.len() < MAX_WARNINGS { closest(name, known) } else { None };
     let hint = hint.map(|near| format!(" (did you mean '{near}'?)")).unwrap_or_default();
     found.warn(format!("unknown key '{place}'{hint}"));
 }
 
 /// A known key that differs from `name` by little.
 fn closest(name: &str, known: &'static [&'static [&'static str]]) -> Option<&'static str> {
-    let similar = known.iter().copied().flatten().filter(|key| key.len().abs_diff(name.len()) <= NEAR);
+    let similar = known.iter().copied().flatten().filter(|key| key.len().abs_diff(name.len()) <= MAX_TYPOS);
     let near = similar.map(|key| (distance(name, key), *key)).min()?;
-    (near.0 <= NEAR).then_some(near.1)
+    (near.0 <= MAX_TYPOS).then_some(near.1)
 }
 
 /// Levenshtein's distance, by one row of its table.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{Fields, Findings, join, snake_case};
 
 /// Guardrails that one list may hold.
-const MOST: usize = 64;
+const MAX_GUARDRAILS: usize = 64;
 
 const SHORT: &[&str] = &["type", "action", "threshold", "categories", "id", "parameters"];
 const HOOK: &[&str] =
@@ -91,8 +91,9 @@ fn list(
     found: &mut Findings,
     read: impl Fn(&Value, &str, &mut Findings) -> Option<Guardrail>,
 ) -> Option<Vec<Guardrail>> {
-    let expected = format!("an array of at most {MOST} guardrails");
-    let items = fields.read(name, &expected, found, |value| value.as_array().filter(|list| list.len() <= MOST))?;
+    let expected = format!("an array of at most {MAX_GUARDRAILS} guardrails");
+    let items =
+        fields.read(name, &expected, found, |value| value.as_array().filter(|list| list.len() <= MAX_GUARDRAILS))?;
     let at = |(at, item)| read(item, &fields.at(&format!("{name}[{at}]")), found);
     Some(items.iter().enumerate().filter_map(at).collect())
 }

@@ -12,7 +12,7 @@ use super::node::{check_root, read_node};
 use super::{ConfigError, Plan, PlanReading, Target};
 
 /// The largest header that is read, in bytes.
-const LONGEST: usize = 64 << 10;
+const MAX_HEADER_BYTES: usize = 64 << 10;
 
 /// What a config header says.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum ConfigHeader {
 /// Everything that is wrong, each with its path.
 pub fn parse(header: &[u8]) -> Result<ConfigHeader, Vec<ConfigError>> {
     let fail = |message: &str| Err(vec![ConfigError { path: "config".to_owned(), message: message.to_owned() }]);
-    if header.len() > LONGEST {
+    if header.len() > MAX_HEADER_BYTES {
         return fail("must be at most 64 KiB long");
     }
     let Ok(text) = std::str::from_utf8(header) else { return fail("must be UTF-8") };

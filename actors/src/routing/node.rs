@@ -9,11 +9,11 @@ use super::fields::{Fields, Findings, join};
 use super::strategy::{self, Mode};
 use super::{Child, ErrorRule, Node, Target, config_keys, target};
 
-const DEEPEST: usize = 8;
-const MOST_TARGETS: usize = 64;
+const MAX_DEPTH: usize = 8;
+const MAX_TARGETS: usize = 64;
 
 /// A share that adds up with 63 others without becoming infinite.
-const LARGEST_WEIGHT: f64 = 1e12;
+const MAX_WEIGHT: f64 = 1e12;
 
 /// Keys of a child that its parent's strategy reads; the others are looked at with the child itself.
 const OF_PARENT: &[&str] = &["weight", "on_errors", "name"];
@@ -33,8 +33,8 @@ pub(super) fn read_node(
         found.error(at_node, "must be an object");
         return None;
     };
-    if depth > DEEPEST {
-        found.error(at_node, format!("is too deep: a config may be nested {DEEPEST} levels deep"));
+    if depth > MAX_DEPTH {
+        found.error(at_node, format!("is too deep: a config may be nested {MAX_DEPTH} levels deep"));
         return None;
     }
     let fields = Fields::new(path, object, &[config_keys::USED, config_keys::UNUSED], found);
@@ -100,8 +100,8 @@ fn children(
         return Vec::new();
     };
     found.targets += list.len();
-    if found.targets > MOST_TARGETS {
-        found.error(fields.at(name), format!("a config may have {MOST_TARGETS} targets at most"));
+    if found.targets > MAX_TARGETS {
+        found.error(fields.at(name), format!("a config may have {MAX_TARGETS} targets at most"));
         return Vec::new();
     }
     let child = |(at, value): (usize, &Value)| {
@@ -114,7 +114,7 @@ fn children(
 
 fn child_of(node: Node, value: &Value, path: &str, mode: &Mode, found: &mut Findings) -> Option<Child> {
     let own = Fields::new(path, value.as_object()?, &[OF_PARENT], &mut Findings::default());
-    let weight = own.fraction("weight", 0.0, LARGEST_WEIGHT, found).unwrap_or(1.0);
+    let weight = own.fraction("weight", 0.0, MAX_WEIGHT, found).unwrap_or(1.0);
     let words = error_words(&own, found);
     let rule = match (words, mode) {
         (Some(words), Mode::Fallback { .. }) => ErrorRule::Words(words),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{Fields, Findings};
 use crate::failure::{Failure, FailureKind};
 
-const KNOWN: &[&str] = &[
+const KNOWN_FIELDS: &[&str] = &[
     "attempts",
     "on_status_codes",
     "exponential_backoff",
@@ -17,10 +17,10 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Portkey's bound.
-const MOST_ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Where Portkey stops to wait: for one wait and for all of a target together.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// What may pass by itself, as the vendors' own clients see it; 520 to 524 are Cloudflare's, 529 is Anthropic's.
 pub const PASSING_STATUSES: [u16; 13] = [408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529];
@@ -62,16 +62,16 @@ impl RetryPolicy {
             return None;
         }
         let wait = match self.asked_by_provider(failure) {
-            Some(asked) if asked >= LONGEST_WAIT => return None,
+            Some(asked) if asked >= MAX_WAIT => return None,
             Some(asked) => asked,
             None if self.exponential => {
-                let longest = self.base_delay.saturating_mul(2_u32.saturating_pow(retries_done)).min(LONGEST_WAIT);
+                let longest = self.base_delay.saturating_mul(2_u32.saturating_pow(retries_done)).min(MAX_WAIT);
                 // All of it random, so that clients who failed together do not come back together.
                 longest.mul_f64(random.clamp(0.0, 1.0))
             }
             None => self.base_delay,
         };
-        (waited.saturating_add(wait) <= LONGEST_WAIT).then_some(wait)
+        (waited.saturating_add(wait) <= MAX_WAIT).then_some(wait)
     }
 
     fn repeats(&self, kind: FailureKind) -> bool {
@@ -105,19 +105,19 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<RetryPol
             return None;
         }
     };
-    let retry = Fields::new(&fields.at("retry"), object, &[KNOWN], found);
+    let retry = Fields::new(&fields.at("retry"), object, &[KNOWN_FIELDS], found);
     if retry.get("attempts").is_none() {
         found.error(retry.at("attempts"), "must be a number of retries");
     }
     let attempts = retry.number("attempts", 0, 1_000, found).unwrap_or(0) as u32;
-    if attempts > MOST_ATTEMPTS {
-        found.warn(format!("'{}' is {attempts}, {MOST_ATTEMPTS} is used", retry.at("attempts")));
+    if attempts > MAX_ATTEMPTS {
+        found.warn(format!("'{}' is {attempts}, {MAX_ATTEMPTS} is used", retry.at("attempts")));
     }
     let default = RetryPolicy::default();
     let one_name = retry.flag("use_retry_after_header", found);
     let other_name = retry.flag("use_retry_after_headers", found);
     Some(RetryPolicy {
-        attempts: attempts.min(MOST_ATTEMPTS),
+        attempts: attempts.min(MAX_ATTEMPTS),
         on_status_codes: retry.statuses("on_status_codes", found).or(default.on_status_codes),
         exponential: retry.flag("exponential_backoff", found).unwrap_or(default.exponential),
         use_retry_after: one_name.or(other_name).unwrap_or(default.use_retry_after),

@@ -9,11 +9,11 @@ use super::choose::PlanContext;
 use super::conditions::scalar_text;
 use super::fields::{Fields, Findings};
 
-const KNOWN: &[&str] = &["enabled", "hash_fields", "ttl"];
-const MOST_FIELDS: usize = 16;
+const KNOWN_FIELDS: &[&str] = &["enabled", "hash_fields", "ttl"];
+const MAX_FIELDS: usize = 16;
 
 /// Seconds after which requests may move on by default, so that nothing is pinned for ever.
-const DEFAULT_TTL: u64 = 3600;
+const DEFAULT_TTL_SECONDS: u64 = 3600;
 
 /// What keeps requests together.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Sticky {
 
 pub(super) fn read(options: &Fields<'_>, found: &mut Findings) -> Option<Sticky> {
     let object = options.object("sticky", found)?;
-    let sticky = Fields::new(&options.at("sticky"), object, &[KNOWN], found);
+    let sticky = Fields::new(&options.at("sticky"), object, &[KNOWN_FIELDS], found);
     let enabled = sticky.flag("enabled", found).unwrap_or(true);
     let fields = sticky.read(
         "hash_fields",
@@ -39,7 +39,7 @@ pub(super) fn read(options: &Fields<'_>, found: &mut Findings) -> Option<Sticky>
             };
             value
                 .as_array()
-                .filter(|list| (1..=MOST_FIELDS).contains(&list.len()))?
+                .filter(|list| (1..=MAX_FIELDS).contains(&list.len()))?
                 .iter()
                 .map(field)
                 .collect::<Option<Vec<_>>>()
@@ -48,7 +48,7 @@ pub(super) fn read(options: &Fields<'_>, found: &mut Findings) -> Option<Sticky>
     if sticky.get("hash_fields").is_none() {
         found.error(sticky.at("hash_fields"), "must name what keeps requests together");
     }
-    let ttl = sticky.number("ttl", 1, u64::from(u32::MAX), found).unwrap_or(DEFAULT_TTL);
+    let ttl = sticky.number("ttl", 1, u64::from(u32::MAX), found).unwrap_or(DEFAULT_TTL_SECONDS);
     enabled.then_some(Sticky { fields: fields?, ttl })
 }
 

@@ -8,7 +8,7 @@ use super::sticky::{self, Sticky};
 use super::{Child, ErrorRule};
 
 const MODES: &str = "'single', 'fallback', 'loadbalance' or 'conditional'";
-const KNOWN: &[&str] = &["mode", "on_status_codes", "conditions", "default", "sticky", "cb_config"];
+const KNOWN_FIELDS: &[&str] = &["mode", "on_status_codes", "conditions", "default", "sticky", "cb_config"];
 const BREAKER: &[&str] = &[
     "failure_threshold",
     "failure_threshold_percentage",
@@ -20,7 +20,7 @@ const BREAKER: &[&str] = &[
 const CONDITION: &[&str] = &["query", "then"];
 
 /// Conditions that a whole config may have.
-const MOST_CONDITIONS: usize = 32;
+const MAX_CONDITIONS: usize = 32;
 
 /// A strategy.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
             return None;
         }
     };
-    let options = Fields::new(&fields.at("strategy"), options, &[KNOWN], found);
+    let options = Fields::new(&fields.at("strategy"), options, &[KNOWN_FIELDS], found);
     check_breaker(&options, found);
     // What is wrong below a strategy that is wrong itself is told too.
     let has_targets = fields.get("targets").is_some() || fields.get("weights").is_some();
@@ -108,8 +108,8 @@ fn conditional(options: &Fields<'_>, found: &mut Findings) -> Mode {
         return Mode::Conditional { conditions: Vec::new(), default };
     };
     found.conditions += list.len();
-    if found.conditions > MOST_CONDITIONS {
-        found.error(options.at("conditions"), format!("a config may have {MOST_CONDITIONS} conditions at most"));
+    if found.conditions > MAX_CONDITIONS {
+        found.error(options.at("conditions"), format!("a config may have {MAX_CONDITIONS} conditions at most"));
         return Mode::Conditional { conditions: Vec::new(), default };
     }
     let conditions = list.iter().enumerate().filter_map(|(at, item)| {

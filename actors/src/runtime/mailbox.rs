@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::stats::{ActorReport, ActorStats, Queued};
 
 /// How often an actor that nobody starts again is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Which actor did not answer, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +119,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
     /// Waits until the actor takes no message any more.
     pub async fn ended(&self) {
         while self.is_alive() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

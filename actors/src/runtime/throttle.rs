@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two lines.
-const PAUSE: Duration = Duration::from_secs(1);
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets one through, and counts the others.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ impl Throttle {
     /// Whether a line may be written now, and how many were held back since the last one.
     pub fn pass(&self, now: Instant) -> Option<u64> {
         let (last, held) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+        if last.is_some_and(|last| now.saturating_duration_since(last) < LINE_INTERVAL) {
             *held += 1;
             return None;
         }

@@ -17,11 +17,11 @@ use crate::fleet::redis_link::{RedisLink, awake};
 use crate::keys::registry::KeyRegistry;
 
 /// How often a lost subscription is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+const RESUBSCRIBE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often Redis is asked on the connection of the subscription whether it is still there, and how long it may take: a
 /// connection that some device between has forgotten is silent for ever.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Who is told of what other processes have changed.
 pub struct ChangeListeners {
@@ -63,14 +63,14 @@ impl ChangeListeners {
 /// Hears of changes for as long as the process runs.
 pub async fn listen(link: Rc<RedisLink>, listeners: ChangeListeners) {
     let mut epoch = None;
-    let mut ticks = interval(AGAIN);
+    let mut ticks = interval(RESUBSCRIBE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         if !link.state().is_up() {
             continue;
         }
-        let Some(Ok(listener)) = awake(AGAIN, link.subscribe(CHANNEL)).await else {
+        let Some(Ok(listener)) = awake(RESUBSCRIBE_INTERVAL, link.subscribe(CHANNEL)).await else {
             link.state().set_deaf(true);
             continue;
         };
@@ -90,8 +90,8 @@ async fn hear_until_lost(
     mut sink: PubSubSink,
     mut heard: impl Stream<Item = Msg> + Unpin,
 ) {
-    let mut ticks = interval(AGAIN);
-    let mut beats = interval(HEARTBEAT);
+    let mut ticks = interval(RESUBSCRIBE_INTERVAL);
+    let mut beats = interval(HEARTBEAT_INTERVAL);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -100,7 +100,7 @@ async fn hear_until_lost(
                 Some(Err(error)) => log::warn!("an announcement cannot be read: {error}"),
                 None => return,
             },
-            _ = beats.tick() => if !matches!(awake(HEARTBEAT, sink.ping::<redis::Value>()).await, Some(Ok(_))) {
+            _ = beats.tick() => if !matches!(awake(HEARTBEAT_INTERVAL, sink.ping::<redis::Value>()).await, Some(Ok(_))) {
                 log::warn!("the subscription to changes is silent: it is made anew");
                 return;
             },

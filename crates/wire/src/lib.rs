@@ -106,9 +106,9 @@ pub trait StreamDecoder {
 }
 
 /// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.
-const LONGEST_EVENT: usize = 16 << 20;
+const MAX_EVENT_BYTES: usize = 16 << 20;
 
-/// An event or line grew beyond `LONGEST_EVENT`.
+/// An event or line grew beyond `MAX_EVENT_BYTES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 

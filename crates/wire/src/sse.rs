@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr2};
 use serde::de::IgnoredAny;
 
-use super::{LONGEST_EVENT, TooLong};
+use super::{MAX_EVENT_BYTES, TooLong};
 
 /// One event with data. Comments and events without data are skipped; a JSON object that stands between events without
 /// any framing, as some vendors tell their errors, is an event of its own.
@@ -66,7 +66,7 @@ impl SseDecoder {
 
     /// Leaves what is in the buffer for the next bytes to complete.
     fn wait(&mut self) -> Result<(), TooLong> {
-        if self.buffer.len() > LONGEST_EVENT {
+        if self.buffer.len() > MAX_EVENT_BYTES {
             self.buffer = BytesMut::new();
             self.scanned = 0;
             return Err(TooLong);
@@ -343,7 +343,7 @@ mod tests {
     /// G8: what looks like JSON at each of its lines, and is none, takes time in proportion to its length.
     #[test]
     fn a_hostile_event_is_read_once() {
-        let lines = LONGEST_EVENT / 64;
+        let lines = MAX_EVENT_BYTES / 64;
         for (line, end) in [("[\n", ""), ("[\n", "x"), ("{\"a\":\n", ""), ("[\r", "x"), (" \n", ""), ("\t\n", "{")] {
             let text = format!("{}{end}", line.repeat(lines));
             let begun = std::time::Instant::now();

@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes from which the writer is woken before its time.
-const MANY: usize = 64 << 10;
+const WAKE_BYTES: usize = 64 << 10;
 
 /// A buffer that many fill and one empties; its lock is held for a copy, never for a system call.
 pub(super) struct Buffer {
@@ -38,7 +38,7 @@ impl Buffer {
         let was_empty = waiting.bytes.is_empty();
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
-        let now_many = waiting.bytes.len() >= MANY && waiting.bytes.len() - line.len() < MANY;
+        let now_many = waiting.bytes.len() >= WAKE_BYTES && waiting.bytes.len() - line.len() < WAKE_BYTES;
         drop(waiting);
         if was_empty || now_many {
             self.filled.notify_one();
@@ -51,7 +51,7 @@ impl Buffer {
     pub(super) fn take(&self, idle: Duration, longest_wait: Duration) -> Vec<u8> {
         let none = |waiting: &mut PendingLines| waiting.bytes.is_empty() && !waiting.is_woken;
         let waited = self.filled.wait_timeout_while(self.lock(), idle, none).unwrap_or_else(PoisonError::into_inner);
-        let few = |waiting: &mut PendingLines| (1..MANY).contains(&waiting.bytes.len()) && !waiting.is_woken;
+        let few = |waiting: &mut PendingLines| (1..WAKE_BYTES).contains(&waiting.bytes.len()) && !waiting.is_woken;
         let waited =
             self.filled.wait_timeout_while(waited.0, longest_wait, few).unwrap_or_else(PoisonError::into_inner);
         let mut waiting = waited.0;
@@ -67,7 +67,7 @@ impl Buffer {
         let mut waiting = self.lock();
         waiting.writing_since = None;
         // What a flood took is not kept.
-        if lines.capacity() <= 2 * MANY {
+        if lines.capacity() <= 2 * WAKE_BYTES {
             lines.clear();
             waiting.spare = lines;
         }

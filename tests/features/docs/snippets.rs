@@ -12,7 +12,7 @@ use crate::harness::temp_dir::TempDir;
 use crate::harness::{Request, Setup};
 
 /// How many seconds a block may take; the machine has other tests to run.
-const PATIENCE: &str = "60";
+const TEST_TIMEOUT: &str = "60";
 
 /// How long a request of a block waits for a disk that other tests keep busy, as a command is not sent twice.
 const STORE_QUERY_TIMEOUT_MS: &str = "5000";
@@ -21,7 +21,7 @@ const STORE_QUERY_TIMEOUT_MS: &str = "5000";
 /// with all that it started.
 pub fn command(program: impl AsRef<std::ffi::OsStr>, folder: &TempDir) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", PATIENCE]).arg(program);
+    command.args(["--kill-after=5", TEST_TIMEOUT]).arg(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LANG", "C.UTF-8");
     command.env("HOME", folder.path()).env("GATEWAY_ADMIN_TOKEN", ADMIN_TOKEN);
     command.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);

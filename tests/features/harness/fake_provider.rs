@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::http::{Head, Reader};
 use super::reply::{Reply, Step};
-use super::{PATIENCE, in_time};
+use super::{TEST_TIMEOUT, in_time};
 
 /// A fake provider on a free port of this machine.
 pub struct FakeProvider {
@@ -153,7 +153,7 @@ impl FakeProvider {
     /// apart, tell it what is spare.
     pub async fn spare_connections_closed(&self, most: usize) {
         let mut connections = self.shared.connections.subscribe();
-        let closed = tokio::time::timeout(2 * PATIENCE, connections.wait_for(|count| *count <= most)).await;
+        let closed = tokio::time::timeout(2 * TEST_TIMEOUT, connections.wait_for(|count| *count <= most)).await;
         assert!(closed.is_ok(), "{} connections to the provider are still open", self.connections());
     }
 }

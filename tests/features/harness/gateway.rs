@@ -16,7 +16,7 @@ use super::fake_provider::FakeProvider;
 use super::metrics::Scrape;
 use super::reply::Gate;
 use super::temp_dir::TempDir;
-use super::{PATIENCE, in_time};
+use super::{TEST_TIMEOUT, in_time};
 
 pub const ADMIN_TOKEN: &str = "admin-token-of-the-tests";
 
@@ -271,7 +271,7 @@ impl Gateway {
 
     /// Polls the metrics until this one has this value.
     pub async fn wait_for_metric(&self, name: &str, labels: &[(&str, &str)], value: f64) {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + TEST_TIMEOUT;
         loop {
             let scrape = self.scrape().await;
             let found = scrape.sum(name, labels);
@@ -301,7 +301,7 @@ impl Gateway {
         let find = |lines: &[String]| {
             lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| wanted(line))
         };
-        let found = tokio::time::timeout(PATIENCE, out.wait_for(|lines| find(lines).is_some())).await;
+        let found = tokio::time::timeout(TEST_TIMEOUT, out.wait_for(|lines| find(lines).is_some())).await;
         match found {
             Ok(Ok(lines)) => find(&lines).unwrap(),
             _ => panic!("no log line: {what}; out: {:#?}; err: {:#?}", self.stdout(), self.stderr()),

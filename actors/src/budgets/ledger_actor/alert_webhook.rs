@@ -14,22 +14,22 @@ use crate::providers::upstream::{Outbound, Upstream};
 use crate::secret::Secret;
 
 /// How often is looked for alerts that are due.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a receiver may take to answer.
-const ANSWER: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a process has an alert to itself.
-const HOLD: Duration = Duration::from_secs(30);
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Deliveries under way in one process.
-const AT_ONCE: usize = 4;
+const MAX_DELIVERIES: usize = 4;
 
 /// Attempts before an alert is given up: some eighteen minutes.
-const MOST_ATTEMPTS: i32 = 12;
+const MAX_ATTEMPTS: i32 = 12;
 
 /// The longest wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// The operator's webhook.
 #[derive(Clone, Debug)]
@@ -62,7 +62,8 @@ impl AlertSender {
             body: alert.event.clone().into(),
             dropped_params: Vec::new(),
         };
-        let sent = tokio::time::timeout(ANSWER, self.upstream.send(&request, self.webhook.token.as_ref(), &[]));
+        let sent =
+            tokio::time::timeout(RESPONSE_TIMEOUT, self.upstream.send(&request, self.webhook.token.as_ref(), &[]));
         match sent.await.unwrap_or(Err(FailureKind::FirstByteTimeout)) {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
             Ok(answer) => {
@@ -87,15 +88,15 @@ impl DeliveryFailure {
         let hopeless =
             matches!(failure, FailureKind::Status(status) if status < 500 && ![408, 425, 429].contains(&status));
         let doubled = Duration::from_secs(1) * 2_u32.saturating_pow(attempts.saturating_sub(1).clamp(0, 30) as u32);
-        let wait = doubled.max(asked.unwrap_or_default()).min(LONGEST_WAIT);
-        Self { failure, again: (!hopeless && attempts < MOST_ATTEMPTS).then_some(wait) }
+        let wait = doubled.max(asked.unwrap_or_default()).min(MAX_WAIT);
+        Self { failure, again: (!hopeless && attempts < MAX_ATTEMPTS).then_some(wait) }
     }
 }
 
 impl LedgerState {
     /// Delivers the alerts that are due, one after the other.
     pub(super) async fn deliver_alerts(&self, alert_sender: &AlertSender) {
-        if alert_sender.under_way.get() >= AT_ONCE {
+        if alert_sender.under_way.get() >= MAX_DELIVERIES {
             return;
         }
         alert_sender.under_way.set(alert_sender.under_way.get() + 1);
@@ -111,7 +112,7 @@ impl LedgerState {
     }
 
     async fn deliver_all(&self, alert_sender: &AlertSender) -> Result<(), StoreError> {
-        while let Some(alert) = self.store.claim_alert(soon(Duration::ZERO), soon(HOLD)).await? {
+        while let Some(alert) = self.store.claim_alert(soon(Duration::ZERO), soon(CLAIM_TIMEOUT)).await? {
             let metrics = &self.ledger.metrics;
             match alert_sender.post(&alert).await {
                 Ok(()) => {
@@ -149,7 +150,7 @@ mod tests {
     /// B8: what may pass is tried again, ever later and not for ever.
     #[test]
     fn b8_attempts_are_spread_out_and_bounded() {
-        let waits: Vec<_> = (1..=MOST_ATTEMPTS)
+        let waits: Vec<_> = (1..=MAX_ATTEMPTS)
             .map(|attempts| {
                 DeliveryFailure::by(FailureKind::Status(500), None, attempts).again.map(|wait| wait.as_secs())
             })

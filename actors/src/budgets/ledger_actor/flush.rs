@@ -16,7 +16,7 @@ use crate::usage::outbox::PendingRow;
 use crate::usage::row::UsageRow;
 
 /// Rows in one transaction.
-const AT_ONCE: usize = 2_000;
+const BATCH_SIZE: usize = 2_000;
 
 /// The size at which the journal begins a new file, so that stored rows do not pile up.
 const JOURNAL_BYTES: u64 = 4 << 20;
@@ -74,7 +74,7 @@ impl LedgerState {
     /// Writes some rows; those that the store does not take wait on.
     async fn write_out(&self, mut waiting: Vec<PendingRow>) -> Result<(), StoreError> {
         while !waiting.is_empty() {
-            let rest = waiting.split_off(waiting.len().min(AT_ONCE));
+            let rest = waiting.split_off(waiting.len().min(BATCH_SIZE));
             let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
             let refused = match self.record(&rows).await {
                 Ok(refused) => refused,

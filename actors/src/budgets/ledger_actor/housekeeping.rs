@@ -11,7 +11,7 @@ use crate::usage::journal::{Orphan, take_orphans};
 use crate::usage::outbox::Counts;
 
 /// How long the end of the process waits for attempts that are being cut or counted.
-const LAST_ATTEMPTS: Duration = Duration::from_secs(3);
+const LAST_ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long spend is kept after its period ended: more than a year, and a day in which it ends in every time zone.
 const SPEND_DAYS: i64 = 401;
@@ -20,10 +20,10 @@ const SPEND_DAYS: i64 = 401;
 const LEASE_DAYS: i64 = 1;
 
 /// Rows of a left journal in one transaction.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// Old rows that go in one statement.
-const PRUNED_AT_ONCE: u32 = 500;
+const PRUNE_BATCH_SIZE: u32 = 500;
 
 impl LedgerState {
     /// Each step by itself: what one of them cannot do keeps no other from its work.
@@ -55,7 +55,7 @@ impl LedgerState {
         let Some(before) = self.settings.keep_usage.and_then(|keep| now.checked_sub(keep)) else { return Ok(()) };
         let mut count = 0;
         loop {
-            let removed = self.store.delete_usage_before(before, PRUNED_AT_ONCE).await?;
+            let removed = self.store.delete_usage_before(before, PRUNE_BATCH_SIZE).await?;
             count += removed;
             if removed == 0 {
                 break;
@@ -90,7 +90,7 @@ impl LedgerState {
 
     async fn take_up(&self, orphan: Orphan) -> Result<(), StoreError> {
         let (mut count, mut refused) = (0, 0);
-        let read = orphan.read(AT_ONCE, async |rows| {
+        let read = orphan.read(BATCH_SIZE, async |rows| {
             count += rows.len();
             refused += self.record(&rows.iter().collect::<Vec<_>>()).await?.len();
             Ok::<_, StoreError>(())
@@ -142,7 +142,7 @@ impl LedgerState {
     /// The end of the process: rows into the store, leases back, journal away.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let begun = Instant::now();
-        while self.ledger.open_attempts() > 0 && begun.elapsed() < LAST_ATTEMPTS {
+        while self.ledger.open_attempts() > 0 && begun.elapsed() < LAST_ATTEMPTS_TIMEOUT {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let _alone = self.flushing.lock().await;

@@ -9,7 +9,7 @@ use crate::db::StoreError;
 use crate::money::amount::PicoUsd;
 
 /// How often a lease is renewed in the time that it stands.
-const RENEWALS: u32 = 3;
+const RENEWALS_PER_LEASE: u32 = 3;
 
 impl LedgerState {
     /// Gives back what nobody uses, and forgets the budgets of which nothing is needed any more.
@@ -49,7 +49,7 @@ impl LedgerState {
     pub(super) async fn renew_leases(&self) -> Result<bool, StoreError> {
         let now = Moment::now();
         let since = self.renewed.get().map(|renewed| now.saturating_duration_since(renewed));
-        if since.is_some_and(|since| since < self.settings.lease / RENEWALS) {
+        if since.is_some_and(|since| since < self.settings.lease / RENEWALS_PER_LEASE) {
             return Ok(false);
         }
         let good_until = now + self.settings.good_for();

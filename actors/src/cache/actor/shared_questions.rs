@@ -20,13 +20,13 @@ use crate::fleet::redis_link::{Away, RedisLink};
 const STREAM: &str = "cache:questions";
 
 /// Names that the stream holds, about.
-const MOST: usize = 200_000;
+const MAX_QUESTIONS: usize = 200_000;
 
 /// How often new questions are looked for.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Questions that are read in one step.
-const AT_ONCE: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// A question as it is in Redis.
 #[derive(Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub(super) async fn tell(link: &RedisLink, question: &AnsweredQuestion, namespac
     link.ask(|mut redis| async move {
         let mut both = redis::pipe();
         both.set_ex(&name, text, ttl).ignore();
-        both.cmd("XADD").arg(STREAM).arg("MAXLEN").arg("~").arg(MOST).arg("*").arg("name").arg(&name).ignore();
+        both.cmd("XADD").arg(STREAM).arg("MAXLEN").arg("~").arg(MAX_QUESTIONS).arg("*").arg("name").arg(&name).ignore();
         both.query_async::<()>(&mut redis).await
     })
     .await
@@ -80,7 +80,7 @@ pub(super) async fn tell(link: &RedisLink, question: &AnsweredQuestion, namespac
 
 /// Reads what is answered anywhere, from the beginning on, for as long as the process runs: also after a restart.
 pub(super) async fn follow(link: Rc<RedisLink>, index: Arc<Index>) {
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = "-".to_owned();
     loop {
@@ -89,7 +89,7 @@ pub(super) async fn follow(link: Rc<RedisLink>, index: Arc<Index>) {
             match read_on(&link, &index, &last).await {
                 Ok(Some((next, count))) => {
                     last = next;
-                    if count < AT_ONCE {
+                    if count < BATCH_SIZE {
                         break;
                     }
                 }
@@ -105,7 +105,7 @@ async fn read_on(link: &RedisLink, index: &Index, last: &str) -> Result<Option<(
     let read = link.ask(|mut redis| async move {
         let mut range = redis::cmd("XRANGE");
         let reply: StreamRangeReply =
-            range.arg(STREAM).arg(from).arg("+").arg("COUNT").arg(AT_ONCE).query_async(&mut redis).await?;
+            range.arg(STREAM).arg(from).arg("+").arg("COUNT").arg(BATCH_SIZE).query_async(&mut redis).await?;
         let names: Vec<String> = reply.ids.iter().filter_map(|entry| entry.get("name")).collect();
         let texts: Vec<Option<String>> = if names.is_empty() { Vec::new() } else { redis.mget(names).await? };
         Ok((reply.ids.last().map(|entry| entry.id.clone()), reply.ids.len(), texts))

@@ -18,13 +18,13 @@ use crate::embed::refusal::NotEmbedded;
 use crate::runtime::mailbox::Mailbox;
 
 /// Questions that may wait; one more has to be asked again.
-const MOST: usize = 256;
+const MAX_WAITING: usize = 256;
 
 /// Texts that the model cannot take and that are remembered, so that it is not troubled with them at each hit.
-const REFUSED: usize = 10_000;
+const MAX_REFUSED: usize = 10_000;
 
 /// How often a model that is being loaded is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where such questions wait.
 pub struct EmbeddingBackfill {
@@ -43,8 +43,8 @@ struct BackfillItem {
 impl EmbeddingBackfill {
     /// Takes questions from now on; the fleet hears of them where it has an actor for that.
     pub fn start(semantic: SemanticSearch, actor: Option<Mailbox<CacheActor>>) -> Self {
-        let (waiting, questions) = mpsc::channel(MOST);
-        let refused = Arc::new(Cache::new(REFUSED));
+        let (waiting, questions) = mpsc::channel(MAX_WAITING);
+        let refused = Arc::new(Cache::new(MAX_REFUSED));
         actix::spawn(embed(semantic.clone(), actor, questions, refused.clone()));
         Self { semantic, waiting, refused }
     }
@@ -76,7 +76,7 @@ async fn embed(
 ) {
     while let Some(BackfillItem { question, key, namespace, expires_at }) = questions.recv().await {
         while semantic.pool.state() == PoolState::Loading {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         // Several hits may have brought it.
         let context = semantic.context(&question);

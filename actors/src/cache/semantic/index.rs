@@ -15,10 +15,10 @@ use crate::cache::key::CacheKey;
 const BLUR: f32 = 0.005;
 
 /// Questions that are kept apart at most.
-const MOST_APART: usize = 10_000;
+const MAX_APART: usize = 10_000;
 
 /// Candidates that are handed out at most.
-const MOST_CANDIDATES: usize = 8;
+const MAX_CANDIDATES: usize = 8;
 
 /// A question's vector in a byte a dimension.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +99,7 @@ impl PackedVector {
 impl Index {
     /// An index of at most so many questions.
     pub fn new(most: usize) -> Self {
-        Self { state: RwLock::default(), most: most.max(1), apart: Cache::new(MOST_APART) }
+        Self { state: RwLock::default(), most: most.max(1), apart: Cache::new(MAX_APART) }
     }
 
     /// The questions of equal surroundings that are at least so similar, the most similar first; `now` is in seconds
@@ -242,7 +242,7 @@ impl Flat {
         let mut candidates: Vec<Candidate> = found.iter().filter_map(|(at, _)| self.score(*at, vector, now)).collect();
         candidates.retain(|candidate| candidate.similarity >= threshold);
         candidates.sort_by(|a, b| b.similarity.total_cmp(&a.similarity));
-        candidates.truncate(MOST_CANDIDATES);
+        candidates.truncate(MAX_CANDIDATES);
         candidates
     }
 

@@ -20,13 +20,13 @@ const WINDOW: usize = 200;
 const WINDOW_OF_ALL: usize = 1_000;
 
 /// Verdicts without which a threshold stays.
-const FEWEST: usize = 20;
+const MIN_VERDICTS: usize = 20;
 
 /// Wrong answers without which a threshold stays: a single one may be the comparison's own mistake.
-const FEWEST_WRONG: usize = 2;
+const MIN_WRONG_VERDICTS: usize = 2;
 
 /// Namespaces of which verdicts are kept, at most.
-const MOST_PLACES: usize = 1_024;
+const MAX_PLACES: usize = 1_024;
 
 /// Where answers are shared: a namespace of a tenant. What one tenant asks raises no threshold of another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -116,8 +116,8 @@ impl Verdicts {
         }
         kept.window.add(agrees);
         let precision = kept.window.precision();
-        let is_wrong_too_often = precision.verdicts >= FEWEST
-            && precision.differing() >= FEWEST_WRONG
+        let is_wrong_too_often = precision.verdicts >= MIN_VERDICTS
+            && precision.differing() >= MIN_WRONG_VERDICTS
             && precision.estimate().is_some_and(|estimate| estimate < self.target);
         if !is_wrong_too_often {
             return None;
@@ -158,7 +158,7 @@ impl Verdicts {
     /// Forgets the namespace that has been without a verdict for longest; one whose threshold was raised only where
     /// there is no other.
     fn make_room(&mut self) {
-        if self.places.len() < MOST_PLACES {
+        if self.places.len() < MAX_PLACES {
             return;
         }
         let idle = self.places.iter().min_by_key(|(_, kept)| (kept.raised.is_some(), kept.touched));
@@ -263,10 +263,10 @@ mod tests {
     fn f3_the_namespaces_are_bounded() {
         let mut table = Verdicts::new(0.95);
         noted(&mut table, (0..20).map(|_| false));
-        for n in 0..3 * MOST_PLACES {
+        for n in 0..3 * MAX_PLACES {
             table.note(&place(&format!("invented-{n}")), 0.95, 0.92, true);
         }
-        assert_eq!(table.report(0.92).len(), MOST_PLACES);
+        assert_eq!(table.report(0.92).len(), MAX_PLACES);
         assert!(is_raised_to(&table, 0.96));
         assert!(table.report(0.92).iter().any(|report| report.place == place("invented-3071")));
     }

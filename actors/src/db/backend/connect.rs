@@ -14,7 +14,7 @@ use super::tls::Tls;
 use crate::db::StoreError;
 
 /// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The parameters of an address that say how it is encrypted.
 const OURS: [&str; 2] = ["sslmode=", "sslrootcert="];
@@ -59,7 +59,7 @@ impl Address {
                 None => self.open(NoTls).await,
             }
         };
-        timeout(CONNECT, set_up).await.unwrap_or_else(|_elapsed| Err(self.away("no answer")))
+        timeout(CONNECT_TIMEOUT, set_up).await.unwrap_or_else(|_elapsed| Err(self.away("no answer")))
     }
 
     async fn open<T>(&self, tls: T) -> Result<AsyncPgConnection, StoreError>

@@ -20,7 +20,7 @@ const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres")
 const LOCK: &str = "SELECT pg_advisory_lock(7236120250115)";
 
 /// How long PostgreSQL may take for all that is pending, the wait for another replica included.
-const LONGEST: Duration = Duration::from_secs(600);
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7236120250115)";
 
@@ -38,7 +38,8 @@ pub(in crate::db) fn sqlite(connection: &mut SqliteConnection) -> Result<(), Sto
 pub(in crate::db) async fn postgres(address: &Address) -> Result<(), StoreError> {
     let connection = address.connect().await?;
     let migrated = tokio::task::spawn_blocking(move || run_postgres(connection.into()));
-    let migrated = timeout(LONGEST, migrated).await.map_err(|_elapsed| StoreError::Timeout(LONGEST))?;
+    let migrated =
+        timeout(MIGRATION_TIMEOUT, migrated).await.map_err(|_elapsed| StoreError::Timeout(MIGRATION_TIMEOUT))?;
     migrated.map_err(|_ended| StoreError::Away)?.map_err(|failure| match failure {
         Failure::Away(reason) => address.away(reason),
         Failure::Schema(reason) => address.migrate(reason),

@@ -26,7 +26,7 @@ pub(in crate::db) const REPORT: Duration = Duration::from_secs(60);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 type Manager = <AsyncPgConnection as AsyncConnection>::TransactionManager;
 
@@ -89,7 +89,7 @@ impl Postgres {
         }
         let connected = self.set_up(longest).await;
         self.pause.set(connected.is_err().then(|| {
-            let length = pause.map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(LONGEST_PAUSE));
+            let length = pause.map_or(FIRST_PAUSE, |pause| (pause.length * 2).min(MAX_PAUSE));
             Pause { length, end: Instant::now() + length }
         }));
         connected

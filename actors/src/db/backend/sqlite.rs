@@ -27,17 +27,17 @@ use crate::db::StoreError;
 use crate::db::health::StoreHealth;
 
 /// How long a statement waits for another process' lock; others wait behind it for their turn.
-const BUSY: Duration = Duration::from_secs(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `busy_timeout` comes first, because switching to WAL needs the lock that another process may hold.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON;";
 
-/// How long one statement may take: longer than [`BUSY`], so that the wait for another process' lock has a sure end.
+/// How long one statement may take: longer than [`BUSY_TIMEOUT`], so that the wait for another process' lock has a sure end.
 pub(in crate::db) const STATEMENT: Duration = Duration::from_secs(5);
 
 /// How often a file that could not be written is tried again.
-const TRY_AGAIN: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What tells whether the disk takes a write: a transaction that changes nothing touches no disk. The value is another
 /// one each time, for SQLite leaves a page alone that stays as it is.
@@ -177,7 +177,7 @@ impl Sqlite {
         let (writer, watched) = (Rc::downgrade(&self.writer), self.watched.clone());
         actix_rt::spawn(async move {
             while health.fails() {
-                tokio::time::sleep(TRY_AGAIN).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
                 let Some(writer) = writer.upgrade() else { return };
                 if writer.takes_writes().await && health.answered(Instant::now()) {
                     log::info!("the store answers again");
@@ -250,7 +250,7 @@ fn set_up(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let begun = Instant::now();
     loop {
         match connection.batch_execute(PRAGMAS) {
-            Err(error) if error.to_string().contains("database is locked") && begun.elapsed() < BUSY => {
+            Err(error) if error.to_string().contains("database is locked") && begun.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             result => return Ok(result?),

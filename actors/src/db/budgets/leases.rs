@@ -24,7 +24,7 @@ use crate::scope::{BudgetName, Scope, ScopeKind};
 
 /// Of what is free, a replica gets at most one part of so many beyond what it needs at once, so that the others find
 /// something and little is stranded near the limit.
-const SHARE: i128 = 4;
+const LEASE_DIVISOR: i128 = 4;
 
 /// Whether a period is over, by its name: names of one kind are in the order of time, and kinds differ in length.
 const OVER: &str = "((length(period) = length($1) AND period < $1) OR (length(period) = length($2) AND period < $2) \
@@ -80,7 +80,7 @@ diesel::infix_operator!(Plus, " + ", sql::Picos);
 
 /// How much of what is free a replica is granted.
 fn share(request: &LeaseRequest<'_>, free: i128) -> i128 {
-    request.want.picos().min(request.at_least.picos().max(free / SHARE)).min(free).max(0)
+    request.want.picos().min(request.at_least.picos().max(free / LEASE_DIVISOR)).min(free).max(0)
 }
 
 /// The rows of a budget whose amounts are none, such as NaN.

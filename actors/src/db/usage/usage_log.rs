@@ -17,7 +17,7 @@ use crate::db::{Store, StoreError};
 use crate::usage::row::UsageRow;
 
 /// Rows in one statement of PostgreSQL's.
-const ROWS: usize = 1_000;
+const POSTGRES_BATCH_SIZE: usize = 1_000;
 
 impl Store {
     /// Writes rows, adds the cost of those that are new to what their budgets have spent, and takes it off the leases
@@ -36,7 +36,7 @@ impl Store {
 
     /// Writes rows; without `tells_new` nothing is written where one of them is there already.
     async fn write_usage(&self, rows: &[&UsageRow], tells_new: bool) -> Result<(), StoreError> {
-        let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { ROWS };
+        let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { POSTGRES_BATCH_SIZE };
         let chunks: Vec<UsageColumns<'_>> =
             rows.chunks(at_once).map(|rows| UsageColumns::of(rows, tells_new)).collect();
         tx!(self, c => {

@@ -22,7 +22,7 @@ fn clean(text: &str) -> Cow<'_, str> {
 
 /// The bytes of a trace id and of a provider's name, of a user's or a team's id, and of a model's name, so that a row
 /// has 4 KB at most (G7). Whatever the gateway takes is no longer; what is written by hand may be.
-const LONGEST: (usize, usize, usize) = (200, 800, 1_024);
+const MAX_TEXT_BYTES: (usize, usize, usize) = (200, 800, 1_024);
 
 fn short(text: &str, longest: usize) -> Cow<'_, str> {
     match clean(text) {
@@ -128,13 +128,13 @@ macro_rules! columns {
 columns! { row;
     id: sql::Id = Id, Id(row.id);
     timestamp: sql::Moment = At, At(row.timestamp);
-    trace_id: Text = Cow<'a, str>, short(&row.trace_id, LONGEST.0);
+    trace_id: Text = Cow<'a, str>, short(&row.trace_id, MAX_TEXT_BYTES.0);
     request_id: Text = Cow<'a, str>, clean(&row.request_id);
     virtual_key_id: Text = Cow<'a, str>, clean(&row.virtual_key_id);
-    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(|id| short(id, LONGEST.1));
-    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(|id| short(id, LONGEST.1));
-    provider: Text = Cow<'a, str>, short(&row.provider, LONGEST.0);
-    model: Text = Cow<'a, str>, short(&row.model, LONGEST.2);
+    user_id: Nullable<Text> = Option<Cow<'a, str>>, row.user_id.as_deref().map(|id| short(id, MAX_TEXT_BYTES.1));
+    team_id: Nullable<Text> = Option<Cow<'a, str>>, row.team_id.as_deref().map(|id| short(id, MAX_TEXT_BYTES.1));
+    provider: Text = Cow<'a, str>, short(&row.provider, MAX_TEXT_BYTES.0);
+    model: Text = Cow<'a, str>, short(&row.model, MAX_TEXT_BYTES.2);
     endpoint: Text = Cow<'a, str>, clean(&row.endpoint);
     status: Text = Cow<'a, str>, clean(&row.status);
     attempt: Integer = i32, i32::try_from(row.attempt).unwrap_or(i32::MAX);

@@ -10,7 +10,7 @@ use super::sha256;
 use crate::embed::model::Bundle;
 
 /// How long a failure is remembered, so that nobody waits for the same one again.
-pub const REMEMBERED: Duration = Duration::from_secs(600);
+pub const FAILURE_TTL: Duration = Duration::from_secs(600);
 
 /// Puts the files of a bundle into a folder, under their names.
 pub type Fetch<'a> = &'a dyn Fn(&Bundle, &Path) -> Result<(), String>;
@@ -48,7 +48,7 @@ impl CacheFolder {
     }
 
     /// Fetches a bundle that is not there. Of several processes one fetches and the others wait for it; a failure is
-    /// remembered for [`REMEMBERED`], unless it is to be tried `again`.
+    /// remembered for [`FAILURE_TTL`], unless it is to be tried `again`.
     ///
     /// # Errors
     /// Where the files cannot be had, or are not what they must be; the text says why.
@@ -92,10 +92,10 @@ fn expected(bundle: &Bundle, folder: &Path) -> Option<Vec<(&'static str, String)
     bundle.files.iter().map(|part| of(part.name, part.sha256)).collect()
 }
 
-/// What went wrong less than [`REMEMBERED`] ago. A time in the future is a clock that was set back: it is not believed.
+/// What went wrong less than [`FAILURE_TTL`] ago. A time in the future is a clock that was set back: it is not believed.
 fn remembered(failed: &Path, now: SystemTime) -> Option<String> {
     let since = fs::metadata(failed).and_then(|there| there.modified()).ok()?;
-    let is_recent = now.duration_since(since).is_ok_and(|age| age < REMEMBERED);
+    let is_recent = now.duration_since(since).is_ok_and(|age| age < FAILURE_TTL);
     is_recent.then(|| fs::read_to_string(failed).ok()).flatten()
 }
 

@@ -20,11 +20,11 @@ use crate::embed::model::{Bundle, Part, Repository};
 use crate::providers::upstream::{FetchResponse, Outbound, ProxyRules, Upstream};
 
 /// The longest time for one repository.
-const DEADLINE: Duration = Duration::from_secs(3600);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The largest file.
-const LARGEST: u64 = 4 << 30;
+const MAX_FILE_BYTES: u64 = 4 << 30;
 /// From one address to the next, at most.
-const MOST_REDIRECTS: usize = 5;
+const MAX_REDIRECTS: usize = 5;
 
 /// Is told the name of a file, how many of its bytes are here, and how many there are.
 pub type Watch<'a> = &'a dyn Fn(&str, u64, Option<u64>);
@@ -64,11 +64,11 @@ impl Hub {
         let client = Upstream::connecting_within(self.timeout, &outbound);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
-        let fetch = async { timeout(DEADLINE, self.fetch_all(&client, bundle, repository, into, watch)).await };
+        let fetch = async { timeout(DOWNLOAD_TIMEOUT, self.fetch_all(&client, bundle, repository, into, watch)).await };
         let fetched = LocalSet::new().block_on(&runtime, fetch);
         // Else it would be waited for a name that is still being looked up.
         runtime.shutdown_background();
-        let fetched = fetched.unwrap_or_else(|_| Err(format!("not fetched within {} s", DEADLINE.as_secs())));
+        let fetched = fetched.unwrap_or_else(|_| Err(format!("not fetched within {} s", DOWNLOAD_TIMEOUT.as_secs())));
         fetched.map_err(|why| format!("{}/{}: {why}", self.endpoint, repository.name))
     }
 
@@ -103,7 +103,7 @@ impl Hub {
         watch: Watch<'_>,
     ) -> Result<(Option<String>, String), String> {
         let mut told = FileMetadata::default();
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let asked = timeout(self.timeout, client.get(&address)).await;
             let answer = asked.map_err(|_| self.silence())??;
             let is_own = origin(&address) == origin(&self.endpoint);
@@ -134,7 +134,7 @@ impl Hub {
     ) -> Result<(), String> {
         let mut body = answer.body;
         let size = text(&answer.headers, "content-length").and_then(|size| size.parse::<u64>().ok()).or(told);
-        if size.is_some_and(|size| size > LARGEST) {
+        if size.is_some_and(|size| size > MAX_FILE_BYTES) {
             return Err("too large".to_owned());
         }
         let mut file = File::create(path).map_err(|error| error.to_string())?;
@@ -142,7 +142,7 @@ impl Hub {
         while let Some(piece) = timeout(self.timeout, body.next()).await.map_err(|_| self.silence())? {
             let piece = piece.map_err(|_| format!("broken off after {got} bytes"))?;
             got += piece.len() as u64;
-            if got > LARGEST {
+            if got > MAX_FILE_BYTES {
                 return Err("too large".to_owned());
             }
             file.write_all(&piece).map_err(|error| error.to_string())?;

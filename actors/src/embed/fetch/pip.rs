@@ -13,9 +13,9 @@ use crate::embed::model::{Bundle, Wheel};
 use crate::providers::upstream::ProxyRules;
 
 /// The longest time for one package.
-const DEADLINE: Duration = Duration::from_secs(900);
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(900);
 /// How often it is looked whether pip has ended.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The variables that pip needs; it is not given the others, since the gateway's hold secrets.
 const VARIABLES: &[&str] = &[
@@ -89,11 +89,11 @@ fn download(
         if let Some(status) = running.try_wait().map_err(told)? {
             break status;
         }
-        if started.elapsed() > DEADLINE {
+        if started.elapsed() > DOWNLOAD_TIMEOUT {
             running.kill().and_then(|()| running.wait()).map_err(told)?;
-            return Err(format!("{}: not fetched within {} s", wheel.requirement, DEADLINE.as_secs()));
+            return Err(format!("{}: not fetched within {} s", wheel.requirement, DOWNLOAD_TIMEOUT.as_secs()));
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     };
     if status.success() {
         return Ok(());

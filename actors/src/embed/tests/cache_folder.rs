@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use gateway_testkit::temp_dir::TestDir;
 
-use crate::embed::fetch::cache_folder::{CacheFolder, REMEMBERED};
+use crate::embed::fetch::cache_folder::{CacheFolder, FAILURE_TTL};
 use crate::embed::fetch::manifest::Manifest;
 use crate::embed::model::{Bundle, Part, told};
 
@@ -138,7 +138,7 @@ fn a_failure_is_remembered_for_ten_minutes() {
     let now = SystemTime::now();
     assert_eq!(ask(now, false), "the index is away");
     // The file's time is that of the disk's clock, which may be a little behind or ahead.
-    let (soon, later) = (now + Duration::from_secs(60), now + REMEMBERED + Duration::from_secs(60));
+    let (soon, later) = (now + Duration::from_secs(60), now + FAILURE_TTL + Duration::from_secs(60));
     assert!(ask(soon, false).starts_with("the index is away (not tried again"));
     assert_eq!(fetches.load(Ordering::Relaxed), 1);
     assert_eq!(ask(soon, true), "the index is away");

@@ -60,7 +60,7 @@ async fn j28_the_own_sleep_is_no_outage() {
     let link = connected(&redis).await;
     let sleeper = actix_rt::spawn(async {
         tokio::task::yield_now().await;
-        std::thread::sleep(ANSWER * 5);
+        std::thread::sleep(REPLY_TIMEOUT * 5);
     });
     assert_eq!(write(&link).await, Ok(()));
     sleeper.await.unwrap();

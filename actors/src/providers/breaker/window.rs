@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Counts;
 
 /// The shortest half of a window, whatever the settings say.
-const SHORTEST_HALF: Duration = Duration::from_millis(500);
+const MIN_HALF: Duration = Duration::from_millis(500);
 
 /// The bits of one count, and its largest value.
 const COUNT_BITS: u32 = 20;
@@ -26,7 +26,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(base: Instant, length: Duration) -> Self {
-        let half = (length / 2).max(SHORTEST_HALF);
+        let half = (length / 2).max(MIN_HALF);
         Self { base, half_ms: u64::try_from(half.as_millis()).unwrap_or(u64::MAX), slots: Default::default() }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Ending, SimulatedAnswer, SimulatedBody, refusal, tokens, whole};
 
 /// The longest stream that can be asked for, in chunks, since a script is made whole.
-const MOST_CHUNKS: usize = 10_000;
+const MAX_CHUNKS: usize = 10_000;
 
 const FRIENDLY: &str = "Xin chào! This is the gateway's built-in simulator. Everything works.";
 const REASONING: &str = "The user wants an answer. The simulator always has the same one.";
@@ -75,7 +75,7 @@ fn script(body: &JsonObject, model: &str) -> Option<Script> {
                 script.delay = Duration::from_millis(millis.parse().ok()?);
             } else {
                 let (chunks, millis) = model.strip_prefix("sim-slow-")?.split_once('x')?;
-                let chunks = chunks.parse::<usize>().ok().filter(|chunks| (1..=MOST_CHUNKS).contains(chunks))?;
+                let chunks = chunks.parse::<usize>().ok().filter(|chunks| (1..=MAX_CHUNKS).contains(chunks))?;
                 script.text = (0..chunks).map(|n| format!("{n} ")).collect();
                 script.chunks = Some(chunks);
                 script.pause = Duration::from_millis(millis.parse().ok()?);

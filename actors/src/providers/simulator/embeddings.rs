@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{SimulatedAnswer, refusal, tokens, whole};
 
 const DIMENSIONS: usize = 384;
-const MOST_DIMENSIONS: usize = 4096;
+const MAX_DIMENSIONS: usize = 4096;
 
 /// The answer of a model to an embeddings request.
 pub fn embeddings(body: &JsonObject, model: &str) -> SimulatedAnswer {
@@ -31,8 +31,8 @@ pub fn embeddings(body: &JsonObject, model: &str) -> SimulatedAnswer {
         Ok(dimensions) => dimensions.unwrap_or(DIMENSIONS),
         Err(_) => 0,
     };
-    if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
-        let message = format!("'dimensions' must be a number from 1 to {MOST_DIMENSIONS}.");
+    if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
+        let message = format!("'dimensions' must be a number from 1 to {MAX_DIMENSIONS}.");
         return refusal(400, "invalid_dimensions", &message);
     }
     let base64 = matches!(body.get("encoding_format"), Some("\"base64\""));

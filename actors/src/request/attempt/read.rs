@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Attempt, Endpoint, ProviderNotes, after};
 use crate::failure::{Failure, FailureKind};
 use crate::providers::upstream::{BrokenBody, UpstreamAnswer};
-use crate::request::stream::relay::GRACE;
+use crate::request::stream::relay::END_TIMEOUT;
 
 /// The largest whole answer that is taken from a provider.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -34,13 +34,13 @@ impl Attempt<'_> {
         if is_chat && looks_like_stream(self.dialect, &body) {
             return self.gather(stream::iter([Ok(body)]), noted).await;
         }
-        let vendor_fields = match self.endpoint {
+        let parsed = match self.endpoint {
             Endpoint::Chat => dialect::chat_answer(self.dialect, body.clone(), self.stamp),
             Endpoint::Embeddings { base64 } => {
                 dialect::embeddings_answer(self.dialect, body.clone(), self.stamp, base64)
             }
         };
-        vendor_fields.map_err(|error| {
+        parsed.map_err(|error| {
             noted.usage = dialect::usage_in(self.dialect, &body);
             self.broken(error)
         })
@@ -97,7 +97,7 @@ impl Attempt<'_> {
         let mut grace = None;
         loop {
             if decoder.is_complete() {
-                grace.get_or_insert_with(|| Instant::now() + GRACE);
+                grace.get_or_insert_with(|| Instant::now() + END_TIMEOUT);
             }
             let next = match grace.or_else(|| after(Instant::now(), self.timeouts.idle_ms)) {
                 Some(at) => timeout_at(at, body.next()).await,

@@ -16,10 +16,10 @@ use crate::request::attempt::OpenStream;
 use crate::secret::Secret;
 
 /// How long a finished answer's connection may take to close, so that it can be used again.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a provider may take to send its terminal event, or to close, once every choice has finished.
-pub(crate) const GRACE: Duration = Duration::from_millis(1_500);
+pub(crate) const END_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How a stream ended.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ pub async fn pump(
             None => {}
         }
         if decoder.is_complete() {
-            grace.get_or_insert_with(|| Instant::now() + GRACE);
+            grace.get_or_insert_with(|| Instant::now() + END_TIMEOUT);
         }
         let next = tokio::select! {
             biased;
@@ -242,7 +242,7 @@ impl FrameBatch {
 /// Reads on to the end of the body, for a while: a connection dropped earlier cannot be used again.
 async fn drain(mut body: UpstreamBody) {
     let read = async { while let Some(Ok(_)) = body.next().await {} };
-    if timeout(DRAIN, read).await.is_err() {
+    if timeout(DRAIN_TIMEOUT, read).await.is_err() {
         log::debug!("a provider kept its stream open after the end");
     }
 }

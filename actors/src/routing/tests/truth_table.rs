@@ -135,7 +135,7 @@ fn e2_what_may_pass_is_retried_by_default() {
 #[test]
 fn e2_the_vendors_word_goes_before_the_codes() {
     let with_codes = json!({"attempts": 1, "on_status_codes": [400, 429], "base_delay_ms": 1});
-    let vendor_fields = |status: u16, should_retry: Option<bool>, body: Value| {
+    let failure_of = |status: u16, should_retry: Option<bool>, body: Value| {
         let mut error = openai::error_body(status, body.to_string().as_bytes());
         if should_retry.is_some() {
             error.vendor_fields.get_or_insert_default().should_retry = should_retry;
@@ -150,27 +150,23 @@ fn e2_the_vendors_word_goes_before_the_codes() {
             {"provider": "a", "retry": retry}, {"provider": "b"}]}));
         let next = |failure: &Failure| chain.next_step(0, 0, Duration::ZERO, failure, 0.5);
         let is_retried = |failure: &Failure| matches!(next(failure), NextStep::Retry { .. });
-        assert!(is_retried(&vendor_fields(429, None, plain())));
-        assert!(is_retried(&vendor_fields(418, Some(true), plain())));
+        assert!(is_retried(&failure_of(429, None, plain())));
+        assert!(is_retried(&failure_of(418, Some(true), plain())));
         for hopeless in [
-            vendor_fields(429, Some(false), plain()),
-            vendor_fields(503, Some(false), plain()),
-            vendor_fields(429, None, of("code", "insufficient_quota")),
-            vendor_fields(429, None, of("type", "insufficient_quota")),
-            vendor_fields(429, Some(true), of("code", "billing_hard_limit_reached")),
-            vendor_fields(400, None, says("Your credit balance is too low to access the Anthropic API.")),
-            vendor_fields(429, None, says("Insufficient Balance")),
-            vendor_fields(
-                429,
-                None,
-                says("You exceeded your current quota, please check your plan and billing details."),
-            ),
+            failure_of(429, Some(false), plain()),
+            failure_of(503, Some(false), plain()),
+            failure_of(429, None, of("code", "insufficient_quota")),
+            failure_of(429, None, of("type", "insufficient_quota")),
+            failure_of(429, Some(true), of("code", "billing_hard_limit_reached")),
+            failure_of(400, None, says("Your credit balance is too low to access the Anthropic API.")),
+            failure_of(429, None, says("Insufficient Balance")),
+            failure_of(429, None, says("You exceeded your current quota, please check your plan and billing details.")),
         ] {
             assert_eq!(next(&hopeless), NextStep::Fallback { to: 1 }, "{hopeless:?}");
         }
         let passing =
             says("You exceeded your current quota, please check your plan and billing details. Please retry in 7.2s.");
-        assert!(is_retried(&vendor_fields(429, None, passing)), "a limit by the minute");
+        assert!(is_retried(&failure_of(429, None, passing)), "a limit by the minute");
     }
 }
 

@@ -28,7 +28,7 @@ const OUTPUT_IN_PLACE: usize = 128 << 10;
 const MAX_WAITING_BYTES: usize = 32 << 20;
 
 /// How long the first count waits until the encoding is loaded.
-const LOADING: Duration = Duration::from_secs(10);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a pool is started with.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +105,7 @@ impl CounterPool {
             return Some(usage);
         }
         let inner = self.inner.as_ref()?;
-        let patience = if encoding::is_loaded() { inner.settings.timeout } else { LOADING };
+        let patience = if encoding::is_loaded() { inner.settings.timeout } else { LOAD_TIMEOUT };
         inner.count(texts, patience).await
     }
 
@@ -113,7 +113,7 @@ impl CounterPool {
     pub async fn count_output(&self, text: &GeneratedText) -> u64 {
         if let Some(inner) = &self.inner
             && !encoding::is_loaded()
-            && inner.count(Texts::default(), LOADING).await.is_none()
+            && inner.count(Texts::default(), LOAD_TIMEOUT).await.is_none()
         {
             return text.estimate();
         }

@@ -10,7 +10,7 @@ use crate::BadRequest;
 const THINKING: [&str; 2] = ["thinking_blocks", "content_blocks"];
 
 /// Fields of a message that are translated; `name` only where it says which function answers.
-const KNOWN: [&str; 11] = [
+const TRANSLATED_FIELDS: [&str; 11] = [
     "cache_control",
     "content",
     "content_blocks",
@@ -78,7 +78,7 @@ pub(super) fn translate(body: &Map<String, Value>, dropped: &mut Vec<String>) ->
 fn note_lost(message: &Map<String, Value>, is_result: bool, dropped: &mut Vec<String>) {
     for (name, value) in message {
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        let known = KNOWN.contains(&name.as_str()) || (is_result && name == "name");
+        let known = TRANSLATED_FIELDS.contains(&name.as_str()) || (is_result && name == "name");
         if !known && !empty {
             note(dropped, &format!("messages[].{name}"));
         }

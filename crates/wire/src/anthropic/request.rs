@@ -8,7 +8,7 @@ use super::{messages, thinking, tools};
 use crate::{BadRequest, VendorRequest};
 
 /// Fields that pass as they are: a shared one, and Anthropic's own as extensions.
-const SAME: [&str; 9] = [
+const UNCHANGED_FIELDS: [&str; 9] = [
     "stream",
     "cache_control",
     "container",
@@ -21,7 +21,7 @@ const SAME: [&str; 9] = [
 ];
 
 /// Fields that are translated, or (`stream_options`) are the gateway's to act on.
-const TRANSLATED: [&str; 23] = [
+const TRANSLATED_FIELDS: [&str; 23] = [
     "function_call",
     "functions",
     "max_completion_tokens",
@@ -61,7 +61,7 @@ pub fn chat_request(body: &Map<String, Value>, model: &str) -> Result<VendorRequ
     out.insert("model".to_owned(), json!(model));
     let conversation = messages::translate(body, &mut dropped)?;
     let mut system = conversation.system;
-    for name in SAME {
+    for name in UNCHANGED_FIELDS {
         if let Some(value) = present(body, name) {
             out.insert(name.to_owned(), value.clone());
         }
@@ -77,7 +77,7 @@ pub fn chat_request(body: &Map<String, Value>, model: &str) -> Result<VendorRequ
     stop(body, &mut out)?;
     user(body, &mut out, &mut dropped);
     service_tier(body, &mut out, &mut dropped);
-    let known = |name: &str| SAME.contains(&name) || TRANSLATED.contains(&name);
+    let known = |name: &str| UNCHANGED_FIELDS.contains(&name) || TRANSLATED_FIELDS.contains(&name);
     dropped.extend(body.keys().filter(|name| !known(name) && present(body, name).is_some()).cloned());
     let body = Bytes::from(Value::Object(out).to_string());
     Ok(VendorRequest { path: "/v1/messages".to_owned(), headers: Vec::new(), body, dropped_params: dropped })

@@ -12,7 +12,7 @@ use crate::BadRequest;
 const DEFAULT_MAX_TOKENS: u64 = 4096;
 
 /// The least budget that Anthropic takes.
-const LEAST_BUDGET: u64 = 1024;
+const MIN_BUDGET: u64 = 1024;
 
 /// OpenAI's `reasoning_effort`, as a budget of thinking tokens and as Anthropic's effort.
 struct Effort {
@@ -57,7 +57,7 @@ pub(super) fn translate(
             // A bound that the client gave is kept, since it is what the answer may cost: thinking gets at most three
             // quarters of it.
             let budget = bound.map_or(effort.budget, |bound| effort.budget.min(bound / 4 * 3));
-            if forced || budget < LEAST_BUDGET || lacks_thinking(out) {
+            if forced || budget < MIN_BUDGET || lacks_thinking(out) {
                 dropped.push("reasoning_effort".to_owned());
             } else {
                 out.insert("thinking".to_owned(), json!({"type": "enabled", "budget_tokens": budget}));
@@ -83,7 +83,7 @@ fn effort(body: &Map<String, Value>) -> Result<Option<Effort>, BadRequest> {
     let Some(effort) = present(body, "reasoning_effort") else { return Ok(None) };
     let (budget, level) = match effort.as_str() {
         Some("none") => return Ok(None),
-        Some("minimal" | "low") => (LEAST_BUDGET, "low"),
+        Some("minimal" | "low") => (MIN_BUDGET, "low"),
         Some("medium") => (4096, "medium"),
         Some("high") => (16_384, "high"),
         Some("xhigh") => (32_768, "xhigh"),

@@ -9,10 +9,10 @@ use super::{error_in, present, usage_of};
 use crate::{BadRequest, VendorRequest, WholeAnswer};
 
 /// Fields that pass as they are: shared ones, and Ollama's own as extensions.
-const SAME: [&str; 4] = ["dimensions", "keep_alive", "truncate", "options"];
+const UNCHANGED_FIELDS: [&str; 4] = ["dimensions", "keep_alive", "truncate", "options"];
 
 /// Fields that are translated, `encoding_format` on the way back.
-const TRANSLATED: [&str; 3] = ["model", "input", "encoding_format"];
+const TRANSLATED_FIELDS: [&str; 3] = ["model", "input", "encoding_format"];
 
 /// Translates an embeddings request.
 ///
@@ -29,12 +29,12 @@ pub fn embeddings_request(body: &Map<String, Value>, model: &str) -> Result<Vend
         return Err(BadRequest::new("input", "Ollama embeds text: 'input' must be a text or an array of texts."));
     }
     let mut out = json!({"model": model, "input": input});
-    for name in SAME {
+    for name in UNCHANGED_FIELDS {
         if let Some(value) = present(body, name) {
             out[name] = value.clone();
         }
     }
-    let known = |name: &str| SAME.contains(&name) || TRANSLATED.contains(&name);
+    let known = |name: &str| UNCHANGED_FIELDS.contains(&name) || TRANSLATED_FIELDS.contains(&name);
     let dropped = body.keys().filter(|name| present(body, name).is_some() && !known(name)).cloned().collect();
     let body = Bytes::from(out.to_string());
     Ok(VendorRequest { path: "/api/embed".to_owned(), headers: Vec::new(), body, dropped_params: dropped })

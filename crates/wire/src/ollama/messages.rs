@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::BadRequest;
 
 /// Fields of a message that are translated; `name` only where it says which tool answers.
-const KNOWN: [&str; 6] = ["content", "reasoning_content", "refusal", "role", "tool_call_id", "tool_calls"];
+const TRANSLATED_FIELDS: [&str; 6] = ["content", "reasoning_content", "refusal", "role", "tool_call_id", "tool_calls"];
 
 /// Translates `messages`; fields without a counterpart are named in `dropped`.
 pub(super) fn translate(messages: Option<&Value>, dropped: &mut Vec<String>) -> Result<Value, BadRequest> {
@@ -73,7 +73,7 @@ pub(super) fn translate(messages: Option<&Value>, dropped: &mut Vec<String>) -> 
 fn note_lost(message: &Map<String, Value>, is_result: bool, dropped: &mut Vec<String>) {
     for (name, value) in message {
         let empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-        let known = KNOWN.contains(&name.as_str()) || (is_result && name == "name");
+        let known = TRANSLATED_FIELDS.contains(&name.as_str()) || (is_result && name == "name");
         let note = format!("messages[].{name}");
         if !known && !empty && !dropped.contains(&note) {
             dropped.push(note);

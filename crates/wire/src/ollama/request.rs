@@ -20,10 +20,10 @@ const OPTIONS: [(&str, &str); 9] = [
 ];
 
 /// Fields that pass as they are: shared ones, and Ollama's own as extensions.
-const SAME: [&str; 6] = ["keep_alive", "think", "truncate", "shift", "logprobs", "top_logprobs"];
+const UNCHANGED_FIELDS: [&str; 6] = ["keep_alive", "think", "truncate", "shift", "logprobs", "top_logprobs"];
 
 /// Fields that are translated below.
-const TRANSLATED: [&str; 11] = [
+const TRANSLATED_FIELDS: [&str; 11] = [
     "model",
     "messages",
     "stream",
@@ -56,7 +56,7 @@ pub fn chat_request(body: &Map<String, Value>, model: &str) -> Result<VendorRequ
     if !options.is_empty() {
         out.insert("options".to_owned(), Value::Object(options));
     }
-    for name in SAME {
+    for name in UNCHANGED_FIELDS {
         if let Some(value) = present(body, name) {
             out.insert(name.to_owned(), value.clone());
         }
@@ -65,7 +65,9 @@ pub fn chat_request(body: &Map<String, Value>, model: &str) -> Result<VendorRequ
     tools(body, &mut out, &mut dropped)?;
     format(body, &mut out, &mut dropped)?;
     let known = |name: &str| {
-        SAME.contains(&name) || TRANSLATED.contains(&name) || OPTIONS.iter().any(|(theirs, _)| *theirs == name)
+        UNCHANGED_FIELDS.contains(&name)
+            || TRANSLATED_FIELDS.contains(&name)
+            || OPTIONS.iter().any(|(theirs, _)| *theirs == name)
     };
     dropped.extend(body.keys().filter(|name| present(body, name).is_some() && !known(name)).cloned());
     let body = Bytes::from(Value::Object(out).to_string());

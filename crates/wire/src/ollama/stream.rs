@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use self::nesting::Nesting;
 use super::{error_in, finish_reason, logprobs, tool_call, usage_json, usage_of};
 use crate::surrogates::SurrogateRepair;
-use crate::{ErrorBody, LONGEST_EVENT, StreamDecoder, StreamEvent, cut_short, sse, stream_error, too_long};
+use crate::{ErrorBody, MAX_EVENT_BYTES, StreamDecoder, StreamEvent, cut_short, sse, stream_error, too_long};
 
 /// Reads Ollama's lines and tells them as OpenAI's chunks.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl StreamDecoder for ChatStream {
             self.take(&line, out);
             from = 0;
         }
-        if self.buffer.len() > LONGEST_EVENT {
+        if self.buffer.len() > MAX_EVENT_BYTES {
             self.buffer = BytesMut::new();
             self.fail(too_long(), out);
         }

@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 use crate::{Usage, sse};
 
 /// The most choices that an answer has.
-const MOST_CHOICES: u64 = 128;
+const MAX_CHOICES: u64 = 128;
 
 /// The framed chunk that ends every choice with `finish_reason: "length"`, in the manner of another chunk of its stream.
 pub fn cut_off(frame: &[u8], choices: u64) -> Bytes {
     let ended = |index| json!({"index": index, "delta": {}, "finish_reason": "length"});
     let mut chunk = head_of(frame);
-    chunk.insert("choices".to_owned(), (0..choices.min(MOST_CHOICES)).map(ended).collect());
+    chunk.insert("choices".to_owned(), (0..choices.min(MAX_CHOICES)).map(ended).collect());
     sse::frame(Value::Object(chunk).to_string().as_bytes())
 }
 
