@@ -171,7 +171,7 @@ pub async fn starting(request: HttpRequest) -> HttpResponse {
 fn marked(request: &HttpRequest, error: &ApiError) -> HttpResponse {
     let mut response = error.response();
     if request.path().starts_with("/v1/") {
-        ResponseMeta::of(request.headers()).add_to(&mut response);
+        ResponseMeta::from_headers(request.headers()).add_to(&mut response);
     }
     response
 }

@@ -82,12 +82,12 @@ impl FailureKind {
     }
 
     /// A bounded word for metric labels and log fields.
-    pub fn label(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Status(429) => "rate_limit",
             Self::Status(status) if status >= 500 => "server_error",
             Self::Status(_) => "client_error",
-            Self::Connect(cause) => cause.label(),
+            Self::Connect(cause) => cause.as_str(),
             Self::ConnectTimeout => "connect_timeout",
             Self::FirstByteTimeout => "first_byte_timeout",
             Self::RequestTimeout => "request_timeout",

@@ -58,7 +58,7 @@ pub enum LimitKind {
 
 impl LimitKind {
     /// The word for it in Redis' keys and in metrics.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Requests => "requests",
             Self::Tokens => "tokens",

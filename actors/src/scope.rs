@@ -1,6 +1,7 @@
 //! Who a budget belongs to.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -19,17 +20,25 @@ pub enum ScopeKind {
 
 impl ScopeKind {
     /// The word that tables, metrics and the admin API use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
             Self::User => "user",
             Self::Team => "team",
         }
     }
+}
 
-    /// The kind that a word of [`ScopeKind::word`] means.
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Key, Self::User, Self::Team].into_iter().find(|kind| kind.word() == word)
+/// A text that is no [`ScopeKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be key, user or team")]
+pub struct UnknownScopeKind;
+
+impl FromStr for ScopeKind {
+    type Err = UnknownScopeKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScopeKind> {
+        [Self::Key, Self::User, Self::Team].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownScopeKind)
     }
 }
 
@@ -54,6 +63,6 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind.word(), self.id)
+        write!(f, "{} {}", self.kind.as_str(), self.id)
     }
 }

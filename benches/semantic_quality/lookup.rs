@@ -40,7 +40,7 @@ pub fn table() {
         let index = Index::new(count);
         for n in 0..count {
             let text = "How do I reset the password of my account in the portal?".into();
-            let vector = PackedVector::of(&random(&mut numbers));
+            let vector = PackedVector::from_floats(&random(&mut numbers));
             index.add(AnsweredQuestion { context, key: key(n), text, expires_at: u64::MAX, vector });
         }
         let memory = resident() - before;

@@ -51,7 +51,7 @@ async fn main() {
             }
         }
         for (one, other) in [(0, 1), (0, 2), (1, 2)] {
-            let words = differs(SEED[one], SEED[other]).map(|difference| difference.word());
+            let words = differs(SEED[one], SEED[other]).map(|difference| difference.as_str());
             println!(
                 "seed's questions {} and {}: cosine {:?}, guard {words:?}",
                 one + 1,

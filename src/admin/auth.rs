@@ -24,7 +24,7 @@ impl AdminAuth {
         let Some((scheme, token)) = header.and_then(|value| value.split_once(' ')) else {
             return false;
         };
-        scheme.eq_ignore_ascii_case("bearer") && KeyHash::of(token.trim()) == self.token_sha256
+        scheme.eq_ignore_ascii_case("bearer") && KeyHash::digest(token.trim()) == self.token_sha256
     }
 }
 

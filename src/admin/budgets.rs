@@ -76,7 +76,8 @@ struct View {
 async fn list(worker: web::Data<Worker>, page: web::Query<Page>) -> Answer {
     let shared = &worker.shared;
     let figures = shared.routing.budgets.mailbox.ask(ListBudgets).await??;
-    let id = |figures: &BudgetFigures| format!("{}/{}/{}", figures.scope.kind.word(), figures.scope.id, figures.period);
+    let id =
+        |figures: &BudgetFigures| format!("{}/{}/{}", figures.scope.kind.as_str(), figures.scope.id, figures.period);
     Ok(HttpResponse::Ok().json(page.of(&figures, id, |figures| json!(view(shared, figures)))?))
 }
 
@@ -86,7 +87,7 @@ fn view(shared: &AppState, figures: &BudgetFigures) -> View {
     let reserved = account.map(|account| account.balance().reserved).unwrap_or_default();
     let limit = limit_of(shared, figures.scope.kind, &figures.scope.id);
     View {
-        scope: figures.scope.kind.word(),
+        scope: figures.scope.kind.as_str(),
         id: figures.scope.id.to_string(),
         period: figures.period.clone(),
         limit_usd: limit.map(|limit| limit.to_string()),
@@ -101,7 +102,7 @@ fn view(shared: &AppState, figures: &BudgetFigures) -> View {
 fn limit_of(shared: &AppState, kind: ScopeKind, id: &str) -> Option<PicoUsd> {
     let limits = shared.routing.budgets.ledger.accounts.limits();
     match kind {
-        ScopeKind::Key => shared.keys.load().get(&KeyRef::parse(id))?.budget_limit_usd.map(PicoUsd::from),
+        ScopeKind::Key => shared.keys.load().get(&KeyRef::from_text(id))?.budget_limit_usd.map(PicoUsd::from),
         ScopeKind::User => limits.users.get(id).copied(),
         ScopeKind::Team => limits.teams.get(id).copied(),
     }

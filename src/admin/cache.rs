@@ -61,7 +61,7 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
 
 async fn invalidate_fleet(worker: &Worker, invalidation: Invalidation) -> Result<Value, AdminError> {
     let cache = &worker.shared.routing.cache;
-    let note = NoteAudit { action: "cache.forget", subject: invalidation.to_text() };
+    let note = NoteAudit { action: "cache.forget", subject: invalidation.to_string() };
     worker.shared.routing.budgets.mailbox.ask(note).await??;
     let here = cache.forget(&invalidation);
     let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
@@ -81,7 +81,7 @@ async fn feedback(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answ
         "wrong" => {
             // Else the question would find the one that it was taken for.
             let semantic = &worker.shared.routing.cache.semantic;
-            if let (Some(semantic), Some(key)) = (semantic, CacheKey::of_hex(&id)) {
+            if let (Some(semantic), Some(key)) = (semantic, CacheKey::from_hex(&id)) {
                 semantic.index.set_apart(key);
             }
             invalidate_fleet(&worker, Invalidation::Key(id)).await?

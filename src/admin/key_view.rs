@@ -35,11 +35,11 @@ pub(super) struct KeyView<'a> {
 impl<'a> KeyView<'a> {
     /// The key with its hint in place of its text.
     pub(super) fn masked(key: &'a VirtualKey) -> Self {
-        Self::of(key, &key.hint)
+        Self::new(key, &key.hint)
     }
 
     /// The key just made or reissued, with its text.
-    pub(super) fn of(key: &'a VirtualKey, virtual_key: &'a str) -> Self {
+    pub(super) fn new(key: &'a VirtualKey, virtual_key: &'a str) -> Self {
         Self {
             virtual_key,
             name: &key.name,

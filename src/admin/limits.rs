@@ -61,7 +61,7 @@ async fn list(worker: web::Data<Worker>) -> Answer {
 
 fn view(scope: &Scope, limits: Limits) -> Value {
     json!({
-        "scope": scope.kind.word(),
+        "scope": scope.kind.as_str(),
         "id": &*scope.id,
         "requests_per_minute": limits.requests_per_minute,
         "tokens_per_minute": limits.tokens_per_minute,

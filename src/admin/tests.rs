@@ -48,7 +48,7 @@ impl Admin {
     async fn send(&self, request: test::TestRequest) -> (StatusCode, HeaderMap, Value) {
         let app = App::new()
             .app_data(web::Data::new(self.state.clone()))
-            .app_data(web::Data::new(AdminAuth { token_sha256: KeyHash::of(TOKEN) }))
+            .app_data(web::Data::new(AdminAuth { token_sha256: KeyHash::digest(TOKEN) }))
             .configure(configure);
         let app = test::init_service(app).await;
         let response = test::call_service(&app, request.to_request()).await;

@@ -33,8 +33,7 @@ struct Query {
 
 async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<impl Responder, AdminError> {
     let word = query.group_by.as_deref().unwrap_or("day");
-    let group = UsageGroup::of_word(word)
-        .ok_or_else(|| AdminError::bad_field("group_by", "must be day, key, user, team, provider or model"))?;
+    let group = word.parse::<UsageGroup>().map_err(|unknown| AdminError::bad_field("group_by", unknown.to_string()))?;
     let (from, to) = span(query.from, query.to);
     let report = ReportUsage { group, from: from.timestamp_micros(), to: to.timestamp_micros() };
     let rows = worker.shared.routing.budgets.mailbox.ask(report).await??;

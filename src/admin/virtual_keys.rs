@@ -50,26 +50,26 @@ async fn list(state: State, page: web::Query<Page>) -> Answer {
 }
 
 async fn show(state: State, vk: web::Path<String>) -> Answer {
-    let key = state.keys.ask(GetKey(KeyRef::parse(&vk))).await?.ok_or_else(AdminError::no_such_key)?;
+    let key = state.keys.ask(GetKey(KeyRef::from_text(&vk))).await?.ok_or_else(AdminError::no_such_key)?;
     Ok(masked(&key))
 }
 
 async fn update(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
     let change = key_change(&whole(body)?, &state)?;
-    let key = state.keys.ask(UpdateKey { key: KeyRef::parse(&vk), change }).await??;
+    let key = state.keys.ask(UpdateKey { key: KeyRef::from_text(&vk), change }).await??;
     log::info!("admin: virtual key {} changed", key.id);
     Ok(masked(&key))
 }
 
 async fn revoke(state: State, vk: web::Path<String>) -> Answer {
-    let key = state.keys.ask(RevokeKey(KeyRef::parse(&vk))).await??;
+    let key = state.keys.ask(RevokeKey(KeyRef::from_text(&vk))).await??;
     log::info!("admin: virtual key {} revoked", key.id);
     Ok(masked(&key))
 }
 
 async fn rotate(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
     let credential = new_credential(&whole(body)?)?;
-    let key = state.keys.ask(RotateProviderKey { key: KeyRef::parse(&vk), credential }).await??;
+    let key = state.keys.ask(RotateProviderKey { key: KeyRef::from_text(&vk), credential }).await??;
     log::info!("admin: provider credential of virtual key {} rotated", key.id);
     Ok(masked(&key))
 }
@@ -77,13 +77,13 @@ async fn rotate(state: State, vk: web::Path<String>, body: Result<Bytes, Error>)
 /// Shows the key's new text this once. What it replaces works on for the grace period; an older text does not.
 async fn reissue(state: State, vk: web::Path<String>, body: Result<Bytes, Error>) -> Answer {
     let grace = grace(&whole(body)?)?;
-    let reissued = state.keys.ask(ReissueKey { key: KeyRef::parse(&vk), grace }).await??;
+    let reissued = state.keys.ask(ReissueKey { key: KeyRef::from_text(&vk), grace }).await??;
     log::info!("admin: virtual key {} reissued", reissued.key.id);
     Ok(shown_once(&reissued))
 }
 
 fn shown_once(created: &CreatedKey) -> HttpResponse {
-    let view = KeyView::of(&created.key, created.text.expose());
+    let view = KeyView::new(&created.key, created.text.expose());
     HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(view)
 }
 

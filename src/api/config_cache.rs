@@ -41,7 +41,7 @@ impl ConfigCache {
         if header.len() < WORTH_KEEPING && is_cheap {
             return read();
         }
-        let hash = KeyHash::of(header);
+        let hash = KeyHash::digest(header);
         if let Some(kept) = self.0.get(&hash) {
             return Ok(kept);
         }

@@ -43,7 +43,7 @@ pub async fn answer(
 ) -> HttpResponse {
     let started = Instant::now();
     let arrived = Utc::now();
-    let mut meta = ResponseMeta::of(request.headers());
+    let mut meta = ResponseMeta::from_headers(request.headers());
     let line = RequestLine {
         trace_id: meta.trace_id.clone(),
         request_id: meta.request_id.clone(),
@@ -163,7 +163,7 @@ async fn await_outcome(
     let reply = if is_stream && !keepalive.is_zero() {
         match tokio::time::timeout(keepalive, &mut outcome).await {
             Ok(reply) => reply,
-            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::of(shared))),
+            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::from_state(shared))),
         }
     } else {
         outcome.await

@@ -66,6 +66,6 @@ fn marked(request: &HttpRequest, body: Result<Value, ApiError>) -> HttpResponse 
         Ok(body) => HttpResponse::Ok().json(body),
         Err(error) => error.response(),
     };
-    ResponseMeta::of(request.headers()).add_to(&mut response);
+    ResponseMeta::from_headers(request.headers()).add_to(&mut response);
     response
 }

@@ -39,7 +39,7 @@ pub struct ResponseMeta {
 
 impl ResponseMeta {
     /// The marks of a request that has just come.
-    pub fn of(headers: &HeaderMap) -> Self {
+    pub fn from_headers(headers: &HeaderMap) -> Self {
         Self { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Self::default() }
     }
 
@@ -86,7 +86,7 @@ pub fn routed(reply: Result<Reply, RouteFailure>, permit: Permit, shared: &AppSt
         Ok(Reply::Stream { head, frames }) => {
             let mut response = stream_head();
             tell(&mut response, &head);
-            response.streaming(SseBody::started(frames, permit, StreamSettings::of(shared)))
+            response.streaming(SseBody::started(frames, permit, StreamSettings::from_state(shared)))
         }
         Err(route_failure) => {
             if route_failure.attempts == 0 {
@@ -118,7 +118,7 @@ pub struct StreamSettings {
 
 impl StreamSettings {
     /// Those in force. Made for streams alone: all threads count the receivers of the phase in one place.
-    pub fn of(shared: &AppState) -> Self {
+    pub fn from_state(shared: &AppState) -> Self {
         Self { keepalive: Duration::from_millis(shared.config.server.keepalive_ms), phase: shared.phase.clone() }
     }
 }
@@ -198,7 +198,7 @@ fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
     let ((gateway, gateway_us), (upstream, upstream_us)) = (in_millis(head.gateway_us), in_millis(head.upstream_us));
     let timing = format!("gateway;dur={gateway}.{gateway_us:03}, upstream;dur={upstream}.{upstream_us:03}");
     add(HeaderName::from_static("server-timing"), timing);
-    response.insert_header((CACHE_STATUS, HeaderValue::from_static(head.cache.word())));
+    response.insert_header((CACHE_STATUS, HeaderValue::from_static(head.cache.as_str())));
 }
 
 /// Whole milliseconds, and the microseconds beyond.

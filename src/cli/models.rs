@@ -29,7 +29,7 @@ pub fn pull(settings: &SemanticSettings, model: &Model) -> Result<(), String> {
 /// # Errors
 /// Where the configured model is not ready; the text says why.
 pub fn check(settings: &SemanticSettings) -> Result<(), String> {
-    let configured = Model::named(&settings.model).ok_or_else(|| format!("{}: no such model", settings.model))?;
+    let configured = Model::find(&settings.model).ok_or_else(|| format!("{}: no such model", settings.model))?;
     let not_ready = |model: &Model, why| format!("{}: not ready: {why}", model.id);
     for model in MODELS.iter().filter(|model| model.id != configured.id) {
         // Nobody asked for it, so that it may well be absent.

@@ -177,7 +177,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
 
 /// A model must have what nobody has measured for it from the configuration.
 fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, String)) {
-    let model = Model::named(&semantic.model);
+    let model = Model::find(&semantic.model);
     if !(0.0..=1.0).contains(&semantic.threshold) {
         wrong("cache.semantic.threshold", "must be from 0 to 1".to_owned());
     }

@@ -39,7 +39,7 @@ pub(super) fn rules(
         let set = |name: &str| environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
         set(&lower).or_else(|| set(name)).map(|text| (name, text))
     };
-    let usable = |(name, text): (&str, &str)| match Proxy::parse(text) {
+    let usable = |(name, text): (&str, &str)| match text.parse::<Proxy>() {
         Ok(proxy) => Some(proxy),
         Err(why) => {
             warnings.push(format!("{name} is ignored: it {why}"));
@@ -50,7 +50,7 @@ pub(super) fn rules(
     let section = (!settings.url.is_empty()).then_some(("proxy.url", settings.url.as_str()));
     let mut proxy = |source: Option<(&str, &str)>| {
         let (name, text) = source?;
-        Proxy::parse(text).inspect_err(|why| problems.push(Problem::new(name, *why))).ok()
+        text.parse::<Proxy>().inspect_err(|why| problems.push(Problem::new(name, *why))).ok()
     };
     let https = proxy(section.or_else(|| variable("HTTPS_PROXY"))).or_else(|| all.clone());
     let http = proxy(variable("HTTP_PROXY")).or(all);
@@ -58,14 +58,14 @@ pub(super) fn rules(
     let no_proxy = variable("NO_PROXY").filter(|_| https.is_some() || http.is_some()).map_or("", |(_, text)| text);
     let mut except = Vec::new();
     for (at, entry) in settings.no_proxy.iter().enumerate() {
-        match NoProxy::parse(entry) {
+        match entry.parse::<NoProxy>() {
             Ok(entry) => except.push(entry),
             Err(why) => problems.push(Problem::new(format!("proxy.no_proxy[{at}]"), why)),
         }
     }
     if settings.no_proxy.is_empty() {
         for entry in no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()) {
-            match NoProxy::parse(entry) {
+            match entry.parse::<NoProxy>() {
                 Ok(entry) => except.push(entry),
                 Err(why) => warnings.push(format!("an entry of NO_PROXY is ignored: {why}")),
             }

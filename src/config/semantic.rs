@@ -15,7 +15,7 @@ use super::{CacheActorSettings, SemanticSettings};
 impl SemanticSettings {
     /// What the pool is started with; none for a model that the check of the configuration refuses beforehand.
     pub fn embed_settings(&self, pool: CacheActorSettings) -> Option<EmbedSettings> {
-        let model = Model::named(&self.model)?;
+        let model = Model::find(&self.model)?;
         Some(EmbedSettings {
             model,
             places: self.places(model),
@@ -40,7 +40,7 @@ impl SemanticSettings {
 
     /// What answers that would be given are checked by.
     pub fn shadow_rules(&self) -> ShadowRules {
-        let agreement = Model::named(&self.model).and_then(|model| self.agreement_of(model));
+        let agreement = Model::find(&self.model).and_then(|model| self.agreement_of(model));
         // Where nobody knows from where on answers agree, none is checked.
         let share = if agreement.is_some() { self.shadow_percent / 100.0 } else { 0.0 };
         ShadowRules { share, agreement: agreement.unwrap_or(1.0), target: self.target_precision }
@@ -54,7 +54,7 @@ impl SemanticSettings {
     /// Where a model is looked for; the configured folder is that of the configured model.
     pub fn places(&self, model: &Model) -> Places {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-        let is_configured = Model::named(&self.model).is_some_and(|configured| configured.id == model.id);
+        let is_configured = Model::find(&self.model).is_some_and(|configured| configured.id == model.id);
         let endpoint = self.hub.trim_end_matches('/');
         let hub = Hub { endpoint: endpoint.to_owned(), timeout: Duration::from_millis(self.hub_timeout_ms) };
         Places {

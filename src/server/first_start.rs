@@ -26,14 +26,14 @@ pub async fn admin_token(
     registry: &Mailbox<KeyRegistry>,
 ) -> Result<(KeyHash, Option<FirstStart>), String> {
     if let Some(token) = configured {
-        return Ok((KeyHash::of(token.expose()), None));
+        return Ok((KeyHash::digest(token.expose()), None));
     }
     let stored = ask(registry, GetSetting(TOKEN_HASH.to_owned())).await?;
     if let Some(hash) = stored {
         return Ok((KeyHash::from_hex(&hash).unwrap_or_else(unreadable), None));
     }
     let token = Secret::new(format!("admin-{}", Alphanumeric.sample_string(&mut rand::rng(), 40)));
-    let hash = KeyHash::of(token.expose());
+    let hash = KeyHash::digest(token.expose());
     Ok((hash, Some(FirstStart { token })))
 }
 
@@ -42,7 +42,7 @@ fn unreadable() -> KeyHash {
     log::error!(
         "the stored hash of the admin token cannot be read: the admin API refuses all until GATEWAY_ADMIN_TOKEN is set"
     );
-    KeyHash::of(&Alphanumeric.sample_string(&mut rand::rng(), 40))
+    KeyHash::digest(&Alphanumeric.sample_string(&mut rand::rng(), 40))
 }
 
 async fn ask<M, T, E>(registry: &Mailbox<KeyRegistry>, message: M) -> Result<T, String>
@@ -65,7 +65,7 @@ impl FirstStart {
         let new = NewKey { name: "Simulator".to_owned(), provider: Some("simulator".to_owned()), ..NewKey::default() };
         let key = ask(registry, CreateKey(new)).await?;
         self.print(address, key.text.expose()).map_err(|error| format!("the admin token cannot be shown: {error}"))?;
-        let value = KeyHash::of(self.token.expose()).to_hex();
+        let value = KeyHash::digest(self.token.expose()).to_hex();
         ask(registry, SetSetting { name: TOKEN_HASH.to_owned(), value }).await
     }
 

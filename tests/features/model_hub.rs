@@ -170,7 +170,7 @@ async fn a_model_by_name_is_held_to_what_the_hub_told() {
     let home = folder.path().join("models/BGESmallENV15");
     let manifest = Manifest::read(&home);
     assert_eq!((manifest.repository.as_str(), manifest.commit.as_str()), (BGE, COMMIT));
-    let bundle = Model::named(BGE).unwrap().bundle;
+    let bundle = Model::find(BGE).unwrap().bundle;
     let kept = CacheFolder(folder.path().join("models")).find(bundle).unwrap();
     assert_eq!(kept.iter().map(|kept| kept.name).collect::<Vec<_>>()[..2], ["model.onnx", "tokenizer.json"]);
     std::fs::write(&kept[1].path, "changed").unwrap();
@@ -239,7 +239,7 @@ async fn e5_comes_from_the_hub_by_its_name() {
         return skipped("GATEWAY_E5_PATH names no folder with multilingual-e5-small");
     };
     let (Some(runtime), hub, folder) = (runtime().await, FakeHub::start().await, TempDir::new()) else { return };
-    let e5 = Model::named("multilingual-e5-small").unwrap();
+    let e5 = Model::find("multilingual-e5-small").unwrap();
     for part in e5.bundle.files {
         hub.with("intfloat/multilingual-e5-small", part.path, std::fs::read(files.join(part.name)).unwrap());
     }

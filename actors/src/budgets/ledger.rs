@@ -52,7 +52,7 @@ pub struct OpenAttempt(SharedLedger);
 
 impl OpenAttempt {
     /// One more.
-    pub fn of(ledger: &SharedLedger) -> Self {
+    pub fn new(ledger: &SharedLedger) -> Self {
         ledger.open.fetch_add(1, Ordering::AcqRel);
         Self(ledger.clone())
     }

@@ -196,7 +196,7 @@ impl Handler<InvalidateFleet> for CacheActor {
             // First here, so that no process takes it from Redis again after it has forgotten it.
             let questions = forget_in_redis(&link, &pattern("embeddings", &invalidation)).await;
             let forgotten = forget_in_redis(&link, &pattern("simple", &invalidation)).await;
-            announcer.forget(&invalidation.to_text());
+            announcer.forget(&invalidation.to_string());
             questions.and(forgotten).inspect_err(|away| handling.fail(&away.to_string()))
         })
     }
@@ -213,7 +213,7 @@ impl Handler<RemoveAnswer> for CacheActor {
             if let Err(away) = link.ask(|mut redis| async move { redis.unlink::<_, ()>(&names).await }).await {
                 handling.fail(&away.to_string());
             }
-            announcer.forget(&Invalidation::Key(key.to_hex()).to_text());
+            announcer.forget(&Invalidation::Key(key.to_hex()).to_string());
         })
     }
 }

@@ -1,5 +1,8 @@
 //! Which answers are to be forgotten.
 
+use std::fmt;
+use std::str::FromStr;
+
 /// Some answers, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalidation {
@@ -11,23 +14,31 @@ pub enum Invalidation {
     Key(String),
 }
 
-impl Invalidation {
-    /// As other processes are told of it.
-    pub fn to_text(&self) -> String {
+/// As other processes are told of it.
+impl fmt::Display for Invalidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All => "all".to_owned(),
-            Self::Namespace(name) => format!("namespace:{name}"),
-            Self::Key(hex) => format!("key:{hex}"),
+            Self::All => f.write_str("all"),
+            Self::Namespace(name) => write!(f, "namespace:{name}"),
+            Self::Key(hex) => write!(f, "key:{hex}"),
         }
     }
+}
 
-    /// What another process told.
-    pub fn of_text(text: &str) -> Option<Self> {
+/// A text that is no [`Invalidation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be all, namespace:NAME or key:HEX")]
+pub struct UnknownInvalidation;
+
+impl FromStr for Invalidation {
+    type Err = UnknownInvalidation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownInvalidation> {
         match text.split_once(':') {
-            None => (text == "all").then_some(Self::All),
-            Some(("namespace", name)) => Some(Self::Namespace(name.to_owned())),
-            Some(("key", hex)) => Some(Self::Key(hex.to_owned())),
-            Some(_) => None,
+            None if text == "all" => Ok(Self::All),
+            Some(("namespace", name)) => Ok(Self::Namespace(name.to_owned())),
+            Some(("key", hex)) => Ok(Self::Key(hex.to_owned())),
+            None | Some(_) => Err(UnknownInvalidation),
         }
     }
 }

@@ -33,7 +33,7 @@ impl CacheKey {
     }
 
     /// What [`CacheKey::to_hex`] wrote.
-    pub fn of_hex(hex: &str) -> Option<Self> {
+    pub fn from_hex(hex: &str) -> Option<Self> {
         const_hex::decode_to_array(hex).ok().map(Self)
     }
 }

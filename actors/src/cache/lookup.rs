@@ -204,7 +204,7 @@ impl AnswerCache {
 
     /// Counts what became of a look.
     pub fn count(&self, status: CacheStatus) {
-        self.metrics.cache_request(status.label());
+        self.metrics.cache_request(status.metric_label());
     }
 
     fn here(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
@@ -281,7 +281,7 @@ pub fn invalidate_local(
         }
         // A question of a namespace goes when its answer is not found any more.
         Invalidation::Namespace(name) => memory.forget(|_, entry| entry.namespace == *name),
-        Invalidation::Key(hex) => CacheKey::of_hex(hex).map_or(0, |key| {
+        Invalidation::Key(hex) => CacheKey::from_hex(hex).map_or(0, |key| {
             index.inspect(|index| index.remove(&key));
             usize::from(memory.remove(&key))
         }),

@@ -95,7 +95,7 @@ pub enum CacheStatus {
 
 impl CacheStatus {
     /// The header's value.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Disabled => "DISABLED",
             Self::Hit => "HIT",
@@ -108,7 +108,7 @@ impl CacheStatus {
     }
 
     /// The metric's label.
-    pub fn label(self) -> &'static str {
+    pub fn metric_label(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
             Self::Hit => "hit",
@@ -132,7 +132,7 @@ mod tests {
         use CacheStatus::{Bypass, Disabled, Hit, Miss, Refresh, SemanticHit, SemanticMiss};
         let metrics = Metrics::new().unwrap();
         for status in [Hit, SemanticHit, SemanticHit, Miss, SemanticMiss, Disabled, Refresh, Bypass] {
-            metrics.cache_request(status.label());
+            metrics.cache_request(status.metric_label());
         }
         metrics.show_cache((0, 0), 0, 0);
         assert!(metrics.text().unwrap().contains("\ncache_hit_rate 0.6\n"));

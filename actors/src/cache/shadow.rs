@@ -43,7 +43,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// The metric's label.
-    pub fn label(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Agrees => "agrees",
             Self::Differs => "differs",

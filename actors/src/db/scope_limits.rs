@@ -29,7 +29,7 @@ impl ReadScopeLimits {
     fn add(&mut self, (scope, id, requests, tokens, parallel): Row) {
         let (scope, id) = (scope.or_unnamed(), id.or_unnamed());
         let bad = |problem: &str| BadRow::new("scope_limits", format!("{scope}/{id}"), problem);
-        let Some(kind) = ScopeKind::of_word(&scope) else { return self.bad.push(bad("scope must be user or team")) };
+        let Ok(kind) = scope.parse::<ScopeKind>() else { return self.bad.push(bad("scope must be user or team")) };
         let limit = |limit: Option<i64>| limit.map(u32::try_from).transpose();
         let limits = match (limit(requests), limit(tokens), limit(parallel)) {
             (Ok(requests_per_minute), Ok(tokens_per_minute), Ok(max_parallel)) => {
@@ -47,7 +47,7 @@ impl ReadScopeLimits {
 /// The scope that the log of changes means.
 pub fn scope_of(row_id: &str) -> Option<Scope> {
     let (kind, id) = row_id.split_once('/')?;
-    Some(Scope::new(ScopeKind::of_word(kind)?, id))
+    Some(Scope::new(kind.parse::<ScopeKind>().ok()?, id))
 }
 
 impl Store {
@@ -85,7 +85,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn set_scope_limits(&self, scope: &Scope, limits: Limits) -> Result<(), StoreError> {
-        let (kind, id) = (scope.kind.word(), &*scope.id);
+        let (kind, id) = (scope.kind.as_str(), &*scope.id);
         if limits.is_empty() {
             let of_scope =
                 scope_limits::table.filter(scope_limits::scope.eq(kind)).filter(scope_limits::scope_id.eq(id));

@@ -213,7 +213,7 @@ const RUNTIME_MACOS_AARCH64: Bundle = runtime!(
 impl Model {
     /// The model of that name: a measured one, or one of fastembed's by its name there, its repository, or the
     /// repository's own name (`bge-small-en-v1.5`).
-    pub fn named(name: &str) -> Option<&'static Model> {
+    pub fn find(name: &str) -> Option<&'static Model> {
         let all = || MODELS.iter().chain(built_in::models());
         let of_repository = |model: &&Model| {
             let repository = model.bundle.repository.as_ref().map_or("", |repository| repository.name);
@@ -259,10 +259,10 @@ mod tests {
             ("mxbai-embed-large-v1", "MxbaiEmbedLargeV1"),
             ("MxbaiEmbedLargeV1Q", "MxbaiEmbedLargeV1Q"),
         ] {
-            assert_eq!(Model::named(name).map(|model| model.id), Some(id), "{name}");
+            assert_eq!(Model::find(name).map(|model| model.id), Some(id), "{name}");
         }
         for name in ["", "gpt", "own/bge-small-en-v1.5", "BAAI"] {
-            assert!(Model::named(name).is_none(), "{name}");
+            assert!(Model::find(name).is_none(), "{name}");
         }
     }
 }

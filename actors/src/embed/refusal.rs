@@ -28,7 +28,7 @@ pub enum NotEmbedded {
 
 impl NotEmbedded {
     /// A bounded word for metric labels and log fields.
-    pub fn label(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::NotReady => "not_ready",
             Self::Busy => "busy",

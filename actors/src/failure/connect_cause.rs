@@ -37,7 +37,7 @@ pub enum ConnectCause {
 
 impl ConnectCause {
     /// The word.
-    pub fn label(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Dns => "dns",
             Self::Refused => "refused",
@@ -62,7 +62,7 @@ impl ConnectCause {
     }
 
     /// What an error of the system means, if it is a known one.
-    pub(crate) fn of(error: &io::Error) -> Self {
+    pub(crate) fn from_error(error: &io::Error) -> Self {
         // The numbers are Linux's, macOS's and the BSDs': EMFILE, ENFILE, ENOMEM.
         match (error.kind(), error.raw_os_error()) {
             (_, Some(23 | 24)) => Self::OutOfDescriptors,
@@ -95,11 +95,11 @@ mod tests {
     #[test]
     fn j15_a_want_of_this_machine_is_its_own_fault() {
         for number in [12, 23, 24] {
-            assert!(ConnectCause::of(&io::Error::from_raw_os_error(number)).is_own_fault(), "{number}");
+            assert!(ConnectCause::from_error(&io::Error::from_raw_os_error(number)).is_own_fault(), "{number}");
         }
-        assert!(ConnectCause::of(&io::ErrorKind::AddrNotAvailable.into()).is_own_fault());
+        assert!(ConnectCause::from_error(&io::ErrorKind::AddrNotAvailable.into()).is_own_fault());
         for kind in [io::ErrorKind::ConnectionRefused, io::ErrorKind::HostUnreachable, io::ErrorKind::Other] {
-            assert!(!ConnectCause::of(&kind.into()).is_own_fault(), "{kind}");
+            assert!(!ConnectCause::from_error(&kind.into()).is_own_fault(), "{kind}");
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Change {
 
 impl Change {
     /// The announcement of it.
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Keys => "keys",
             Self::Money => "money",
@@ -68,7 +68,7 @@ pub struct Announcer {
 impl Announcer {
     /// Tells the other processes, without waiting for them. While Redis is away they find out by themselves.
     pub fn announce(&self, change: Change) {
-        self.publish(change.word().to_owned());
+        self.publish(change.as_str().to_owned());
     }
 
     /// Tells all processes, this one too, which answers to forget, in the words of whoever keeps them.

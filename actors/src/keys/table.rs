@@ -33,7 +33,7 @@ impl KeyTable {
     /// The key with this text, or with this former one, and the hash to authorize it by. The hash that found the record
     /// is compared again in constant time.
     pub fn find(&self, presented: &str) -> Option<(Arc<VirtualKey>, KeyHash)> {
-        let hash = KeyHash::of(presented);
+        let hash = KeyHash::digest(presented);
         Some((self.get(&KeyRef::Hash(hash))?, hash))
     }
 

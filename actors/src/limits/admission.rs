@@ -50,7 +50,7 @@ pub struct OverLimit {
 
 impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (limit, scope) = (self.limit, self.scope.word());
+        let (limit, scope) = (self.limit, self.scope.as_str());
         if !self.is_known {
             return write!(f, "The limits of this {scope} cannot be told at the moment: try again shortly.");
         }

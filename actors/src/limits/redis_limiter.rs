@@ -142,7 +142,7 @@ impl LimiterState {
             LimitKind::Parallel => (0, PLACE_LEASE_SECONDS),
         };
         let scope = counters.scope();
-        let name = format!("limit:{}:{}:{}", kind.word(), scope.kind.word(), scope.id);
+        let name = format!("limit:{}:{}:{}", kind.as_str(), scope.kind.as_str(), scope.id);
         let granted = grant(&self.link, &name, limit, (window, lease), ask).await;
         counters.answered(kind, ask, granted.ok(), (sent, now()));
         granted.map(drop)

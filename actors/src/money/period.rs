@@ -1,6 +1,7 @@
 //! The calendar periods that budgets count in (B6).
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
@@ -22,20 +23,29 @@ pub enum BudgetPeriod {
     Month,
 }
 
+/// A text that is no [`BudgetPeriod`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be total, day, week or month")]
+pub struct UnknownPeriod;
+
+impl FromStr for BudgetPeriod {
+    type Err = UnknownPeriod;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPeriod> {
+        let periods = [Self::Total, Self::Day, Self::Week, Self::Month];
+        periods.into_iter().find(|period| period.as_str() == text).ok_or(UnknownPeriod)
+    }
+}
+
 impl BudgetPeriod {
     /// The word that tables and the admin API use.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Total => "total",
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
         }
-    }
-
-    /// The period that a word of [`BudgetPeriod::word`] means.
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Total, Self::Day, Self::Week, Self::Month].into_iter().find(|period| period.word() == word)
     }
 
     /// The adjective of an error message: `Monthly budget limit $500 exceeded`.
@@ -76,7 +86,7 @@ impl BudgetPeriod {
 
 impl fmt::Display for BudgetPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 

@@ -109,7 +109,7 @@ pub struct ProviderState {
 }
 
 impl ProviderState {
-    pub(super) fn of(breakers: &Breakers) -> Self {
+    pub(super) fn from_breakers(breakers: &Breakers) -> Self {
         let now = Instant::now();
         Self { whole: breakers.report(now), last_failure: breakers.last_failure(), models: breakers.models(now) }
     }
@@ -124,6 +124,6 @@ impl Handler<ReportProvider> for ProviderActor {
 
     fn handle(&mut self, ReportProvider: ReportProvider, _: &mut Self::Context) -> Self::Result {
         let _handling = self.stats.handling();
-        MessageResult(ProviderState::of(&self.breakers))
+        MessageResult(ProviderState::from_breakers(&self.breakers))
     }
 }

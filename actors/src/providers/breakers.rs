@@ -101,7 +101,7 @@ impl Breakers {
 
     /// Notes a failure by the provider's fault.
     pub(super) fn failed(&self, kind: FailureKind) {
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(kind.label());
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(kind.as_str());
     }
 
     pub(super) fn last_failure(&self) -> Option<&'static str> {

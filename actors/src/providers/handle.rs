@@ -128,7 +128,7 @@ impl ProviderHandle {
     pub async fn report(&self) -> ActorReport {
         let (state, error) = match self.shared.mailbox.within(REPORT_TIMEOUT).ask(ReportProvider).await {
             Ok(state) => (state, None),
-            Err(error) => (ProviderState::of(&self.shared.breakers), Some(error.to_string())),
+            Err(error) => (ProviderState::from_breakers(&self.shared.breakers), Some(error.to_string())),
         };
         let mut state = json!(state);
         state["in_flight"] = json!(self.in_flight());

@@ -152,7 +152,7 @@ impl Upstream {
             message(Method::GET, &path, headers, Bytes::new())
         };
         let (head, body) =
-            self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.label()))?;
+            self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.as_str()))?;
         Ok(FetchResponse { status: head.status.as_u16(), headers: head.headers, body })
     }
 
@@ -241,7 +241,7 @@ impl Upstream {
         if self.told.get().is_none_or(|told| told.elapsed() > WARNING_INTERVAL) {
             self.told.set(Some(Instant::now()));
             log::warn!(
-                to = origin.authority(), cause = failed.kind.label(), detail = failed.detail;
+                to = origin.authority(), cause = failed.kind.as_str(), detail = failed.detail;
                 "no connection could be made"
             );
         }

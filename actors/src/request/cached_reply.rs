@@ -36,7 +36,7 @@ impl Call {
         let record = &mut self.request.record;
         record.line.provider = Some(provider.clone());
         record.line.model = Some(entry.model.clone());
-        record.line.cache = Some(status.word());
+        record.line.cache = Some(status.as_str());
         record.model_is_known = self.routing.budgets.ledger.prices.load().names(&entry.provider, &entry.model);
         record.finish(200, None);
         let (gateway_us, upstream_us) = record.spent_us();

@@ -329,7 +329,7 @@ impl Call {
         let result = attempt.run(&prepared, &mut noted).await;
         request.record.line.provider_request_id = noted.request_id.take();
         request.record.upstream_us += begun.elapsed().as_micros() as u64;
-        let outcome = result.as_ref().map_or_else(|failure| failure.kind.label(), |_| "success");
+        let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "success");
         request.record.metrics().attempt(&resolved.provider, outcome);
         log::debug!(
             request_id = request.record.line.request_id, provider = &*resolved.provider, model = resolved.model,
@@ -417,8 +417,8 @@ impl Call {
                 if let Some((usage, counted)) = metering.settle_ended("error", || drop(client)).await {
                     record.metered(&usage, counted);
                 }
-                record.metrics().attempt(&resolved.provider, kind.label());
-                record.line.cause = Some(kind.label());
+                record.metrics().attempt(&resolved.provider, kind.as_str());
+                record.line.cause = Some(kind.as_str());
                 record.finish(200, error.code.as_deref().or(Some("stream_broken")));
             }
             // The permit, the record and the metering know by their own `Drop` that nobody waits any more.

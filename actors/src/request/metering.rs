@@ -66,7 +66,7 @@ impl Metering {
     pub fn new(ledger: &SharedLedger, draft: Draft, reservation: Option<Reservation>, now: DateTime<Utc>) -> Self {
         let limit = draft.most_output.map(OutputLimit::new);
         Self {
-            open: OpenAttempt::of(ledger),
+            open: OpenAttempt::new(ledger),
             limit,
             draft: Some(Box::new(draft)),
             reservation,
@@ -151,7 +151,7 @@ impl Metering {
         let texts = Texts { body: draft.body.clone(), generated: std::mem::take(&mut self.generated) };
         let small = self.open.ledger().counter.count_small(&texts);
         let estimate = small.unwrap_or_else(|| texts.estimate());
-        let open = OpenAttempt::of(self.open.ledger());
+        let open = OpenAttempt::new(self.open.ledger());
         let uncounted = UncountedAttempt::new(open, draft, self.priced_at, status, estimate, self.reservation.take());
         Some((uncounted, texts, small))
     }

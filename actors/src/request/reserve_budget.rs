@@ -111,7 +111,7 @@ impl Budgets {
     /// a malformed limit (400), or a store that is away (429).
     pub async fn reserve(&self, wanted: BudgetRequest<'_>) -> Result<AttemptBudget, Failure> {
         let claims = self.ledger.accounts.claims(wanted.key, wanted.now);
-        let options = Options::of(wanted.body);
+        let options = Options::from_body(wanted.body);
         if claims.is_empty() {
             return Ok(AttemptBudget { options, ..AttemptBudget::default() });
         }
@@ -175,7 +175,7 @@ impl Budgets {
         checked.map_err(|bad| refused(bad, "option_not_priced"))?;
         let bounds = self.bounds(wanted, facts, price.max_output_tokens);
         let estimate =
-            Estimate::of(wanted.body, wanted.endpoint, bounds).map_err(|bad| refused(bad, "invalid_request"))?;
+            Estimate::from_body(wanted.body, wanted.endpoint, bounds).map_err(|bad| refused(bad, "invalid_request"))?;
         match &estimate.added_by {
             Some(field) if self.rules.hidden_input == HiddenInput::Refuse && !price.is_free() => {
                 Err(refused(adds_input(field), "hidden_input_refused"))

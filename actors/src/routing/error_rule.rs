@@ -45,7 +45,7 @@ impl ErrorRule {
 
 impl ErrorWord {
     /// Reads an item of `on_errors`; `None` where it is no known word.
-    pub fn parse(item: &Value) -> Option<Self> {
+    pub fn from_value(item: &Value) -> Option<Self> {
         if let Some(number) = item.as_u64() {
             return status(number);
         }

@@ -141,7 +141,7 @@ pub(super) fn check_root(value: &Value, found: &mut Findings) {
 
 fn error_words(own: &Fields<'_>, found: &mut Findings) -> Option<Vec<ErrorWord>> {
     own.read("on_errors", "an array of timeout, rate_limit, connection, statuses, 4xx, 5xx or *", found, |value| {
-        value.as_array()?.iter().map(ErrorWord::parse).collect()
+        value.as_array()?.iter().map(ErrorWord::from_value).collect()
     })
 }
 

@@ -35,14 +35,14 @@ pub struct ChangeListeners {
 
 impl ChangeListeners {
     fn hear(&self, text: &str, epoch: &mut Option<u64>) {
-        if text == Change::Keys.word() {
+        if text == Change::Keys.as_str() {
             self.registry.do_send(Refresh);
-        } else if text == Change::Money.word() {
+        } else if text == Change::Money.as_str() {
             self.ledger.do_send(Refresh);
         } else if let Some(forget) = text.strip_prefix(FORGET) {
             *epoch = epoch.map(|epoch| epoch.wrapping_add(1));
-            if let Some(forget) = Invalidation::of_text(forget) {
-                self.cache.do_send(InvalidateLocal(forget));
+            if let Ok(invalidation) = forget.parse::<Invalidation>() {
+                self.cache.do_send(InvalidateLocal(invalidation));
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct Contents {
 
 impl Contents {
     /// Reads a request in OpenAI's shape. What cannot be read counts as input that the vendor adds.
-    pub fn of(body: &JsonObject) -> Self {
+    pub fn from_body(body: &JsonObject) -> Self {
         let mut contents = Self::default();
         for (name, text) in body.fields() {
             match name {
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     fn contents(text: &str) -> Contents {
-        Contents::of(&JsonObject::parse(Bytes::from(text.to_owned())).unwrap())
+        Contents::from_body(&JsonObject::parse(Bytes::from(text.to_owned())).unwrap())
     }
 
     fn part(text: &str) -> Contents {

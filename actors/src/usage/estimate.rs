@@ -67,8 +67,8 @@ impl Estimate {
     ///
     /// # Errors
     /// Where the limit or `n` is no whole number.
-    pub fn of(body: &JsonObject, endpoint: Endpoint, model: ModelBounds) -> Result<Self, BadRequest> {
-        let contents = Contents::of(body);
+    pub fn from_body(body: &JsonObject, endpoint: Endpoint, model: ModelBounds) -> Result<Self, BadRequest> {
+        let contents = Contents::from_body(body);
         let input_tokens = input_tokens(body, &contents, model);
         let added_by = contents.added_by.or_else(|| model.adds_input.then(|| "model".to_owned()));
         if endpoint != Endpoint::Chat {
@@ -121,7 +121,7 @@ mod tests {
 
     fn estimate(text: &str) -> Estimate {
         let body = JsonObject::parse(Bytes::from(text.to_owned())).unwrap();
-        Estimate::of(&body, Endpoint::Chat, MODEL).unwrap()
+        Estimate::from_body(&body, Endpoint::Chat, MODEL).unwrap()
     }
 
     /// B3: without `max_tokens` the default counts, never the whole head-room.
@@ -161,14 +161,14 @@ mod tests {
         let function = r#"{"tools":[{"type":"function","function":{"name":"f"}}]}"#;
         assert_eq!(estimate(function).input_tokens, function.len() as u64 + 1_024);
         let body = JsonObject::parse(Bytes::from_static(b"{}")).unwrap();
-        let searching = Estimate::of(&body, Endpoint::Chat, ModelBounds { adds_input: true, ..MODEL }).unwrap();
+        let searching = Estimate::from_body(&body, Endpoint::Chat, ModelBounds { adds_input: true, ..MODEL }).unwrap();
         assert_eq!((searching.input_tokens, searching.added_by.as_deref()), (200_000, Some("model")));
     }
 
     #[test]
     fn wrong_limits_are_named() {
         let body = JsonObject::parse(Bytes::from_static(br#"{"max_tokens":-1}"#)).unwrap();
-        let error = Estimate::of(&body, Endpoint::Chat, MODEL).unwrap_err();
+        let error = Estimate::from_body(&body, Endpoint::Chat, MODEL).unwrap_err();
         assert_eq!(error.param.as_deref(), Some("max_tokens"));
     }
 }

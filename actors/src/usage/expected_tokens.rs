@@ -15,7 +15,7 @@ const TOKENS_PER_MEDIUM: u64 = 1_000;
 /// The tokens that a request will probably use: unlike a budget's estimate it is no upper bound, since what is used
 /// beyond it counts afterwards. A request that does not limit its answer is taken to get `default_output` tokens.
 pub fn expected_tokens(body: &JsonObject, endpoint: Endpoint, default_output: u64) -> u64 {
-    let contents = Contents::of(body);
+    let contents = Contents::from_body(body);
     let text = (body.text().len() as u64).saturating_sub(contents.media_bytes);
     let media = contents.pictures.saturating_add(contents.sounds).saturating_add(contents.documents);
     let input = text.div_ceil(BYTES_PER_TOKEN).saturating_add(media.saturating_mul(TOKENS_PER_MEDIUM));

@@ -50,13 +50,13 @@ impl Tier {
 
 impl Options {
     /// Reads a request; every value counts that a vendor may read.
-    pub fn of(body: &JsonObject) -> Self {
+    pub fn from_body(body: &JsonObject) -> Self {
         let tier = match word(body, "service_tier") {
             None => Tier::Ordinary,
             Some(word) => match word.as_str() {
                 "default" | "standard" | "standard_only" | "on_demand" => Tier::Ordinary,
                 "auto" => Tier::Any,
-                "flex" | "batch" | "priority" | "fast" => Tier::Named(ServiceTier::named(&word)),
+                "flex" | "batch" | "priority" | "fast" => Tier::Named(ServiceTier::from_name(&word)),
                 _ => Tier::Unknown,
             },
         };
@@ -160,7 +160,7 @@ mod tests {
     fn refused(text: &str, tier: ServiceTier) -> Option<String> {
         let known = ModelTable::built_in().unwrap().find("anthropic", "claude-opus-4-8").multipliers;
         let body = object(text);
-        let checked = Options::of(&body).check(&body, &price(), tier == ServiceTier::Priority, &known);
+        let checked = Options::from_body(&body).check(&body, &price(), tier == ServiceTier::Priority, &known);
         checked.err().and_then(|bad| bad.param)
     }
 
@@ -202,6 +202,6 @@ mod tests {
     fn options_of_a_free_model_cost_nothing() {
         let body = object(r#"{"speed":"ultra","service_tier":"priority"}"#);
         let free = Price::default();
-        assert_eq!(Options::of(&body).check(&body, &free, false, &Multipliers::default()), Ok(()));
+        assert_eq!(Options::from_body(&body).check(&body, &free, false, &Multipliers::default()), Ok(()));
     }
 }

@@ -75,7 +75,7 @@ impl Outbox {
             None => Err(written),
         };
         if let Err(written) = added {
-            self.spilled.push_back(SpilledRows::of(written));
+            self.spilled.push_back(SpilledRows::from_position(written));
         }
     }
 

@@ -54,7 +54,7 @@ impl Difference {
     ];
 
     /// The reason as a metric's label has it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Language => "language",
             Self::Numbers => "numbers",

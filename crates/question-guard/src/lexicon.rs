@@ -120,7 +120,7 @@ impl Lexicon {
                     Sense::Number => key.parse().map(|value| super::number::Number::whole(value).key()).unwrap_or(own),
                     Sense::Times => key.parse().unwrap_or(0),
                     Sense::Ask => ask::bit(key).into(),
-                    _ => hash::of(if key.is_empty() { name } else { key }),
+                    _ => hash::word(if key.is_empty() { name } else { key }),
                 };
                 lexicon.add(&phrase, LexiconEntry { sense, key });
                 if name == "joined" {
@@ -169,12 +169,12 @@ impl Lexicon {
     /// What stands for a word of a text.
     pub fn word_key(&self, word: &str) -> u64 {
         if !self.stems {
-            return hash::of(word);
+            return hash::word(word);
         }
         let stem = stem(word);
         match stem.vowel {
-            Vowel::None => hash::of(stem.text),
-            vowel => hash::then(hash::of(stem.text), vowel as u64),
+            Vowel::None => hash::word(stem.text),
+            vowel => hash::then(hash::word(stem.text), vowel as u64),
         }
     }
 

@@ -121,7 +121,7 @@ impl Meaning {
             present: false,
             perfect: false,
         };
-        Reader::of(meaning).read(&tokens)
+        Reader::new(meaning).read(&tokens)
     }
 }
 

@@ -70,5 +70,5 @@ fn whole_in_thousands(whole: &str, decimal_sign: &str) -> bool {
 pub fn numbers(text: &str) -> impl Iterator<Item = u64> {
     let written = text.split(|sign: char| !sign.is_ascii_digit() && !matches!(sign, '.' | ','));
     let bare = written.map(|digits| digits.trim_matches(['.', ','])).filter(|digits| !digits.is_empty());
-    bare.map(|digits| Number::read(digits).map_or_else(|| super::hash::of(digits), Number::key))
+    bare.map(|digits| Number::read(digits).map_or_else(|| super::hash::word(digits), Number::key))
 }

@@ -10,7 +10,7 @@ pub fn order_differs(one: &Meaning, other: &Meaning) -> bool {
     if agents_differ(one, other) {
         return true;
     }
-    let turn = Turn::of(a, b);
+    let turn = Turn::find(a, b);
     if let Some(turn) = &turn {
         if let Some(spared) = turn.swaps_a_pair(one, other) {
             let without = |roles: &[(u64, u64)]| -> Vec<(u64, u64)> {
@@ -75,7 +75,7 @@ struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    fn of(a: &'a [Item], b: &'a [Item]) -> Option<Self> {
+    fn find(a: &'a [Item], b: &'a [Item]) -> Option<Self> {
         let same = |(one, other): &(&Item, &Item)| one.key == other.key;
         let before = a.iter().zip(b).take_while(same).count();
         let (a, b) = (a.get(before..)?, b.get(before..)?);
@@ -102,7 +102,7 @@ impl<'a> Turn<'a> {
         let (head, tail) = (self.head.first()?, self.tail.first()?);
         let (other_head, other_tail) = (self.other_head.first()?, self.other_tail.first()?);
         let roles = |meaning: &Meaning, item: &Item| -> Vec<u64> {
-            let either = ["between", "or", "hoặc"].map(hash::of);
+            let either = ["between", "or", "hoặc"].map(hash::word);
             let own = meaning.roles.iter().filter(|(role, word)| *word == item.key && !either.contains(role));
             own.map(|(role, _)| *role).collect()
         };

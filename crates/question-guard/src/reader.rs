@@ -30,7 +30,7 @@ pub struct Reader {
 
 impl Reader {
     /// Begins with a meaning that has no words yet.
-    pub fn of(meaning: Meaning) -> Self {
+    pub fn new(meaning: Meaning) -> Self {
         Self {
             meaning,
             pending: None,
@@ -165,7 +165,7 @@ impl Reader {
     fn bind(&mut self, word: &str, taken: usize) {
         self.lead.joined |= JOINS.contains(&word);
         if BINDS.contains(&word) {
-            self.lead.link = hash::of(word);
+            self.lead.link = hash::word(word);
         }
         let follows_item = self.meaning.items.last().is_some_and(|item| item.kind == Kind::Content && !item.ends);
         if taken == 1 && self.meaning.vietnamese && SPEAKERS.contains(&word) && follows_item && self.lead.link == 0 {
@@ -179,7 +179,7 @@ impl Reader {
     /// "Both A and B" is "A and B".
     fn spare_both(&mut self) {
         let items = &mut self.meaning.items;
-        let both = |item: &Item| item.kind == Kind::Scope && item.key == hash::of("both");
+        let both = |item: &Item| item.kind == Kind::Scope && item.key == hash::word("both");
         if let Some(at) = items.iter().position(both)
             && items.iter().skip(at + 1).take(4).any(|item| item.lead.joined)
         {
@@ -189,7 +189,7 @@ impl Reader {
 
     /// An "or" counts, but has no place in the order of things.
     fn set_or_aside(&mut self) {
-        let or = |item: &Item| item.key == hash::of("or") || item.key == hash::of("hoặc");
+        let or = |item: &Item| item.key == hash::word("or") || item.key == hash::word("hoặc");
         if let Some(at) = self.meaning.items.iter().position(or) {
             let or = self.meaning.items.remove(at);
             self.meaning.items.push(or);
@@ -233,13 +233,13 @@ impl Reader {
                 true
             }
             "am" if after_code => {
-                self.item(Kind::Unit, hash::of("am"), false, false);
+                self.item(Kind::Unit, hash::word("am"), false, false);
                 true
             }
             "may" if !self.meaning.vietnamese => {
                 let by_number = after_code || next().is_some_and(|(next, _)| next.code);
                 if token.name || by_number {
-                    self.item(Kind::Date, hash::of("may"), false, false);
+                    self.item(Kind::Date, hash::word("may"), false, false);
                 }
                 token.name || by_number
             }
@@ -325,7 +325,7 @@ impl Reader {
             "" => None,
             sign => match unit_of(sign) {
                 Some(entry) => Some(entry),
-                None => return self.item(Kind::Id, hash::of(word), false, false),
+                None => return self.item(Kind::Id, hash::word(word), false, false),
             },
         };
         let rest = match rest.strip_prefix('v') {
@@ -337,16 +337,16 @@ impl Reader {
         let Some(number) = Number::read(digits) else {
             match unit_of(word) {
                 Some(entry) => self.entry(entry, false),
-                None => self.item(Kind::Id, hash::of(word), false, false),
+                None => self.item(Kind::Id, hash::word(word), false, false),
             }
             return;
         };
         let unit = match suffix {
             "" | "st" | "nd" | "rd" | "th" => None,
-            "am" => Some(LexiconEntry { sense: Sense::Unit, key: hash::of("am") }),
+            "am" => Some(LexiconEntry { sense: Sense::Unit, key: hash::word("am") }),
             suffix => match unit_of(suffix) {
                 Some(entry) if matches!(entry.sense, Sense::Unit | Sense::Times) => Some(entry),
-                _ => return self.item(Kind::Id, hash::of(word), false, false),
+                _ => return self.item(Kind::Id, hash::word(word), false, false),
             },
         };
         self.number(number);
@@ -364,7 +364,7 @@ impl Reader {
         let larger = self.number.take().and_then(|(number, lead)| Some((number.times_ten_to(power)?, lead)));
         match larger {
             Some(larger) => self.number = Some(larger),
-            None => self.item(Kind::Number, hash::then(u64::from(power), hash::of("times")), false, false),
+            None => self.item(Kind::Number, hash::then(u64::from(power), hash::word("times")), false, false),
         }
     }
 
@@ -380,7 +380,7 @@ impl Reader {
         let traits = self.meaning.lexicon.traits(key);
         self.meaning.implied |= traits.asks;
         self.meaning.suggested |= traits.suggests;
-        if kind == Kind::Unit && self.counts && TIMES.iter().any(|time| hash::of(time) == key) {
+        if kind == Kind::Unit && self.counts && TIMES.iter().any(|time| hash::word(time) == key) {
             self.meaning.counted_time = Some(key);
         }
         let lead = std::mem::take(&mut self.lead);
@@ -465,7 +465,7 @@ fn asked_by_opening(sense: Sense, opens: bool) -> u16 {
 /// "IT" and "US" in capital letters are not "it" and "us".
 fn word_key(lexicon: &Lexicon, token: &Token, word: &str, english: bool) -> u64 {
     match english && token.capitals && matches!(word, "us" | "it" | "am" | "or" | "in" | "so" | "as" | "do" | "me") {
-        true => hash::then(hash::of(word), 1),
+        true => hash::then(hash::word(word), 1),
         false => lexicon.word_key(word),
     }
 }

@@ -64,7 +64,7 @@ pub enum ServiceTier {
 
 impl ServiceTier {
     /// The tier that a vendor's word stands for; every word without a price of its own is the default.
-    pub fn named(word: &str) -> Self {
+    pub fn from_name(word: &str) -> Self {
         match word {
             "flex" => Self::Flex,
             // OpenAI's newer word for the same price.
@@ -75,7 +75,7 @@ impl ServiceTier {
     }
 
     /// The word that the tier is known by.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::Flex => "flex",

@@ -14,7 +14,7 @@ struct State {
 }
 
 impl Disk {
-    fn of(room: usize) -> Self {
+    fn new(room: usize) -> Self {
         Self(Arc::new(Mutex::new(State { kept: Vec::new(), room })))
     }
 
@@ -57,7 +57,7 @@ impl Write for Pipe {
 
 #[test]
 fn the_last_lines_are_written_at_the_end() {
-    let disk = Disk::of(1_000);
+    let disk = Disk::new(1_000);
     let writer = LogWriter::start(Output::to(Box::new(disk.clone()))).unwrap();
     let mut lines = writer.lines.clone();
     lines.write_all(b"one\n").unwrap();
@@ -71,7 +71,7 @@ fn the_last_lines_are_written_at_the_end() {
 #[test]
 fn h6_nobody_waits_for_an_output_that_blocks() {
     let (read, reads) = mpsc::channel();
-    let disk = Disk::of(usize::MAX);
+    let disk = Disk::new(usize::MAX);
     let writer = LogWriter::start(Output::to(Box::new(Pipe(reads, disk.clone())))).unwrap();
     let mut lines = writer.lines.clone();
     let line = [&[b'x'; 1023][..], b"\n"].concat();
@@ -96,7 +96,7 @@ fn h6_nobody_waits_for_an_output_that_blocks() {
 /// J 22: a full disk loses whole lines, which are counted, and tears none for good.
 #[test]
 fn j22_a_full_disk_tears_no_line() {
-    let disk = Disk::of(6);
+    let disk = Disk::new(6);
     let mut output = Output::to(Box::new(disk.clone()));
     let lost = |wrote| match wrote {
         Wrote::All => 0,

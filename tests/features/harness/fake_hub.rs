@@ -138,7 +138,7 @@ async fn redirect(name: &str, stored: &Stored, storage: SocketAddr, to: &mut Own
     let head = if stored.content.len() < LARGE {
         format!("307 Temporary Redirect\r\nlocation: /api/resolve-cache/{name}")
     } else {
-        let (hash, size) = (sha256::of(&told(stored)), stored.content.len());
+        let (hash, size) = (sha256::hex_digest(&told(stored)), stored.content.len());
         let hash = if stored.manner == Manner::WithoutHash { "5f3c-1a2b".to_owned() } else { hash };
         let location = format!("http://{storage}/stored/{name}?signature=canary");
         format!("302 Found\r\nlocation: {location}\r\nx-linked-etag: \"{hash}\"\r\nx-linked-size: {size}")
@@ -148,7 +148,7 @@ async fn redirect(name: &str, stored: &Stored, storage: SocketAddr, to: &mut Own
 
 async fn send(stored: &Stored, is_storage: bool, to: &mut OwnedWriteHalf) -> std::io::Result<()> {
     // The storage has hashes of its own, which say nothing of the content.
-    let etag = if is_storage { sha256::of(b"of its own kind") } else { git_hash(&told(stored)) };
+    let etag = if is_storage { sha256::hex_digest(b"of its own kind") } else { git_hash(&told(stored)) };
     let length = stored.content.len();
     let sent = match stored.manner {
         Manner::Well | Manner::WithAnotherHash | Manner::WithoutHash => length,

@@ -126,7 +126,7 @@ impl LedgerState {
                 Err(DeliveryFailure { failure, again: None }) => {
                     let OutgoingAlert { id, event, attempts } = alert;
                     log::error!(
-                        id = id.to_string(), attempts = attempts, reason = failure.label(), status = failure.status(),
+                        id = id.to_string(), attempts = attempts, reason = failure.as_str(), status = failure.status(),
                         event = event; "an alert is given up: the webhook does not take it"
                     );
                     self.store.remove_alert(id).await?;

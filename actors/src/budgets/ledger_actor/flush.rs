@@ -125,19 +125,19 @@ impl LedgerState {
                 if self.alerted.borrow().contains(&told) {
                     continue;
                 }
-                let name = format!("alert:{}:{}:{period}:{percent}", scope.kind.word(), scope.id);
+                let name = format!("alert:{}:{}:{period}:{percent}", scope.kind.as_str(), scope.id);
                 let (id, now) = (Uuid::now_v7(), Utc::now());
                 let event = json!({
                     "event": "budget_threshold", "id": id, "timestamp": now.to_rfc3339_opts(SecondsFormat::Secs, true),
-                    "scope": scope.kind.word(), "scope_id": scope.id, "period": period,
+                    "scope": scope.kind.as_str(), "scope_id": scope.id, "period": period,
                     "percent": percent, "spent_usd": balance.spent.to_string(), "limit_usd": balance.limit.to_string(),
                 });
                 let event = event.to_string();
                 let send = self.alert_sender.as_ref().map(|_courier| (id, event.as_str()));
                 if self.store.alert_once(&name, send, now.into()).await? {
-                    self.ledger.metrics.budget_alert(scope.kind.word());
+                    self.ledger.metrics.budget_alert(scope.kind.as_str());
                     log::warn!(
-                        scope = scope.kind.word(), scope_id = &*scope.id, period = &**period,
+                        scope = scope.kind.as_str(), scope_id = &*scope.id, period = &**period,
                         percent = percent, spent_usd = balance.spent.to_string(), limit_usd = balance.limit.to_string();
                         "a budget has reached {percent} % of its limit"
                     );

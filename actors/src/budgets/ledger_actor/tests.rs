@@ -196,7 +196,7 @@ async fn j26_a_refused_row_of_a_left_journal_holds_no_start_back() {
 #[actix_rt::test]
 async fn b2_a_process_that_ends_keeps_the_journal_of_open_attempts() {
     let troubled = Troubled::start(Duration::from_millis(20)).await;
-    let open = crate::budgets::ledger::OpenAttempt::of(&troubled.ledger);
+    let open = crate::budgets::ledger::OpenAttempt::new(&troubled.ledger);
     troubled.actor.send(Close).await.unwrap().unwrap();
     assert_eq!(std::fs::read_dir(troubled.dir.path()).unwrap().count(), 2, "the journal and its lock");
     drop(open);

@@ -41,7 +41,7 @@ struct StoredQuestion {
 }
 
 impl StoredQuestion {
-    fn of(question: &AnsweredQuestion) -> Self {
+    fn from_question(question: &AnsweredQuestion) -> Self {
         let bytes: Vec<u8> = question.vector.bytes.iter().map(|byte| byte.cast_unsigned()).collect();
         Self {
             context: question.context.to_hex(),
@@ -56,8 +56,8 @@ impl StoredQuestion {
     fn question(self) -> Option<AnsweredQuestion> {
         let bytes = STANDARD.decode(self.vector).ok()?.into_iter().map(u8::cast_signed).collect();
         Some(AnsweredQuestion {
-            context: CacheKey::of_hex(&self.context)?,
-            key: CacheKey::of_hex(&self.key)?,
+            context: CacheKey::from_hex(&self.context)?,
+            key: CacheKey::from_hex(&self.key)?,
             text: self.text.into(),
             expires_at: self.expires_at,
             vector: PackedVector { bytes, scale: self.scale },
@@ -68,7 +68,7 @@ impl StoredQuestion {
 /// Writes a question down for the other processes, for as long as its answer lives.
 pub(super) async fn tell(link: &RedisLink, question: &AnsweredQuestion, namespace: &str) -> Result<(), Away> {
     let (name, ttl) = (question_name(question.key, namespace), seconds_until(question.expires_at));
-    let text = serde_json::to_string(&StoredQuestion::of(question)).map_err(|_never| Away)?;
+    let text = serde_json::to_string(&StoredQuestion::from_question(question)).map_err(|_never| Away)?;
     link.ask(|mut redis| async move {
         let mut both = redis::pipe();
         both.set_ex(&name, text, ttl).ignore();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn question(name: &'static str) -> AnsweredQuestion {
-        let vector = PackedVector::of(&[0.6, -0.8, 0.0]);
+        let vector = PackedVector::from_floats(&[0.6, -0.8, 0.0]);
         AnsweredQuestion {
             context: key("context"),
             key: key(name),

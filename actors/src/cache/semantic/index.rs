@@ -89,7 +89,7 @@ struct Item {
 
 impl PackedVector {
     /// Packs a vector of length 1.
-    pub fn of(vector: &[f32]) -> Self {
+    pub fn from_floats(vector: &[f32]) -> Self {
         let largest = vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         Self { bytes: vector.iter().map(|value| (value / scale).round() as i8).collect(), scale }
@@ -230,7 +230,7 @@ impl State {
 
 impl Flat {
     fn search(&self, vector: &[f32], threshold: f32, now: u64) -> Vec<Candidate> {
-        let packed = PackedVector::of(vector);
+        let packed = PackedVector::from_floats(vector);
         let mut found: Vec<(usize, f32)> = Vec::new();
         for (at, bytes) in self.bytes.chunks_exact(self.dimensions).enumerate() {
             let Some(scale) = self.scales.get(at) else { break };

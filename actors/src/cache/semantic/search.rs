@@ -37,7 +37,7 @@ pub struct EmbeddedQuestion {
 impl SemanticSearch {
     /// The question's vector; none where it cannot be had at once, or the model does not know such texts.
     pub async fn embed(&self, question: &SemanticQuestion) -> Option<EmbeddedQuestion> {
-        self.vector(question).await.inspect_err(|why| self.metrics.semantic_skipped(why.label())).ok()
+        self.vector(question).await.inspect_err(|why| self.metrics.semantic_skipped(why.as_str())).ok()
     }
 
     /// The question's vector, for a look that no request waits for.
@@ -68,7 +68,7 @@ impl SemanticSearch {
         near.retain(|candidate| match gateway_question_guard::differs(&asked.text, &candidate.text) {
             None => true,
             Some(difference) => {
-                self.metrics.guard_rejected(difference.word());
+                self.metrics.guard_rejected(difference.as_str());
                 false
             }
         });
@@ -80,6 +80,6 @@ impl EmbeddedQuestion {
     /// The question as it is found by others once it has an answer.
     pub fn answered(self, key: CacheKey, expires_at: u64) -> AnsweredQuestion {
         let Self { context, text, vector } = self;
-        AnsweredQuestion { context, key, text, expires_at, vector: PackedVector::of(&vector) }
+        AnsweredQuestion { context, key, text, expires_at, vector: PackedVector::from_floats(&vector) }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct AnswerText {
 
 impl AnswerText {
     /// What a stored answer says; none where what is stored makes no sense.
-    pub(super) fn of(entry: &CacheEntry) -> Option<Self> {
+    pub(super) fn from_entry(entry: &CacheEntry) -> Option<Self> {
         let mut whole: Map<String, Value> = serde_json::from_slice(&entry.whole()?).ok()?;
         let message = whole.get_mut("choices")?.get_mut(0)?.get_mut("message")?.as_object_mut()?;
         let body = |name: &str| message.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -117,7 +117,7 @@ mod tests {
 
     fn spoken(message: &Value) -> Option<AnswerText> {
         let body = json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
-        AnswerText::of(&entry(CachedBody::Whole(body.to_string())))
+        AnswerText::from_entry(&entry(CachedBody::Whole(body.to_string())))
     }
 
     fn entry(body: CachedBody) -> CacheEntry {
@@ -172,7 +172,7 @@ mod tests {
                 "function": { "arguments": "\"days\":3}" } }] }, "finish_reason": "tool_calls" }] }),
         ];
         let body = CachedBody::Stream { chunks: chunks.iter().map(ToString::to_string).collect(), usage: None };
-        assert_eq!(one.at_sight(&AnswerText::of(&entry(body)).unwrap()), Some(Verdict::Agrees));
+        assert_eq!(one.at_sight(&AnswerText::from_entry(&entry(body)).unwrap()), Some(Verdict::Agrees));
         let legacy = |arguments: &str| {
             spoken(&json!({ "content": null, "function_call": { "name": "f", "arguments": arguments } })).unwrap()
         };
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_says_nothing() {
         assert_eq!(spoken(&json!("text")), None);
-        assert_eq!(AnswerText::of(&entry(CachedBody::Whole("{}".to_owned()))), None);
+        assert_eq!(AnswerText::from_entry(&entry(CachedBody::Whole("{}".to_owned()))), None);
         assert_eq!(spoken(&json!({ "content": null, "refusal": "I cannot." })), Some(text("I cannot.")));
     }
 }

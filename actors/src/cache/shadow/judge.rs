@@ -22,7 +22,7 @@ impl AnswerCache {
     ) {
         let Some(SemanticSearch { pool, shadow, index, .. }) = &self.semantic else { return };
         let ShadowCandidate { found, threshold } = *shadowed;
-        let verdict = match (AnswerText::of(&found.entry), AnswerText::of(&fresh)) {
+        let verdict = match (AnswerText::from_entry(&found.entry), AnswerText::from_entry(&fresh)) {
             (Some(stored), Some(fresh)) => compare(pool, shadow.rules.agreement, &stored, &fresh).await,
             _ => Verdict::Uncomparable,
         };
@@ -43,7 +43,7 @@ impl AnswerCache {
             }
         }
         // Last, so that who sees it sees what follows from it too.
-        self.metrics.shadow(verdict.label());
+        self.metrics.shadow(verdict.as_str());
     }
 }
 

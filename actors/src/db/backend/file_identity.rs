@@ -17,7 +17,7 @@ pub(in crate::db) struct FileIdentity {
 
 impl FileIdentity {
     /// The file that is there now.
-    pub(in crate::db) fn of(path: &Path) -> Result<Self, StoreError> {
+    pub(in crate::db) fn read(path: &Path) -> Result<Self, StoreError> {
         let file = fs::metadata(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), device: file.dev(), inode: file.ino() })
     }

@@ -107,7 +107,7 @@ impl Lane {
         let opened = thread.run(move || open(&file)).await;
         let connection = opened.map_err(|error| StoreError::Migrate(error.to_string()))??;
         let connection = Mutex::new(SyncConnectionWrapper::with_runtime(connection, thread.clone()));
-        let file = FileIdentity::of(path)?;
+        let file = FileIdentity::read(path)?;
         Ok(Self { path: path.to_owned(), file, thread, connection, left_open: Cell::new(false) })
     }
 

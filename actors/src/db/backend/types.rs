@@ -103,7 +103,7 @@ impl At {
 
 impl Picos {
     /// An amount of pico-dollars.
-    pub(in crate::db) fn of(picos: i128) -> Self {
+    pub(in crate::db) fn from_picos(picos: i128) -> Self {
         Self(PicoUsd::from_picos(picos))
     }
 
@@ -146,7 +146,7 @@ impl ToSql<sql::Picos, Pg> for Picos {
 
 impl FromSql<sql::Picos, Pg> for Picos {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self::of(numeric::decode(value.as_bytes())?))
+        Ok(Self::from_picos(numeric::decode(value.as_bytes())?))
     }
 }
 
@@ -222,7 +222,7 @@ impl ToSql<sql::Picos, Sqlite> for Picos {
 
 impl FromSql<sql::Picos, Sqlite> for Picos {
     fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        integer(value).map(|picos| Self::of(i128::from(picos)))
+        integer(value).map(|picos| Self::from_picos(i128::from(picos)))
     }
 }
 

@@ -71,7 +71,7 @@ pub(in crate::db) fn join(rows: Vec<Figure>) -> (Vec<BudgetFigures>, Vec<BadRow>
         *sum = sum.plus(amount);
     }
     let figures = joined.into_iter().filter_map(|((scope, id, period), [spent, leased, presumed])| {
-        let scope = Scope::new(ScopeKind::of_word(&scope)?, id);
+        let scope = Scope::new(scope.parse::<ScopeKind>().ok()?, id);
         Some(BudgetFigures { scope, period, spent, leased, presumed })
     });
     (figures.collect(), bad)

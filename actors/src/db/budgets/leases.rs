@@ -89,7 +89,7 @@ fn bad_amounts(
     spent: &Lenient<Picos>,
     granted: &[(String, Lenient<Picos>)],
 ) -> Vec<BadRow> {
-    let budget = (request.scope.kind.word(), &*request.scope.id, request.period);
+    let budget = (request.scope.kind.as_str(), &*request.scope.id, request.period);
     let leases = granted.iter().map(|(_, amount)| ("budget_leases", amount));
     let amounts = std::iter::once(("budget_spend", spent)).chain(leases);
     let bad = amounts.filter_map(|(table, amount)| Some((table, amount.0.as_ref().err()?)));
@@ -114,7 +114,7 @@ impl Store {
 
     /// Notes what was found bad when the rows of one budget were read.
     fn note_budget(&self, request: &LeaseRequest<'_>, bad: Vec<BadRow>) {
-        let id = format!("{}/{}/{}", request.scope.kind.word(), request.scope.id, request.period);
+        let id = format!("{}/{}/{}", request.scope.kind.as_str(), request.scope.id, request.period);
         let (spend, leases) = bad.into_iter().partition(|row| row.table == "budget_spend");
         self.bad_rows().read_some("budget_spend", [id.as_str()], spend);
         self.bad_rows().read_some("budget_leases", [id.as_str()], leases);
@@ -125,7 +125,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Lease, StoreError> {
-        let (kind, id) = (request.scope.kind.word(), &*request.scope.id);
+        let (kind, id) = (request.scope.kind.as_str(), &*request.scope.id);
         let (period, replica) = (request.period, request.replica);
         let expires_at = FromNow::after(request.stands);
         tx!(self, c => {
@@ -161,7 +161,7 @@ impl Store {
             };
             let (own, others) = (sum(true), sum(false));
             let free = request.limit.minus(spent).minus(own).minus(others);
-            let added = Picos::of(share(&request, free.picos().min(free_at_most)));
+            let added = Picos::from_picos(share(&request, free.picos().min(free_at_most)));
             if added.0 == PicoUsd::default() {
                 return Ok(Lease { added: added.0, granted_total: own, spent, others });
             }
@@ -203,7 +203,7 @@ impl Store {
         replica: &str,
         amount: PicoUsd,
     ) -> Result<(), StoreError> {
-        let (kind, id) = (scope.kind.word(), &*scope.id);
+        let (kind, id) = (scope.kind.as_str(), &*scope.id);
         tx!(self, c => {
             for statement in [
                 "DELETE FROM budget_leases \
@@ -240,7 +240,7 @@ impl Store {
         replica: &str,
         held: impl Fn() -> PicoUsd,
     ) -> Result<(), StoreError> {
-        let (kind, id) = (scope.kind.word(), &*scope.id);
+        let (kind, id) = (scope.kind.as_str(), &*scope.id);
         tx!(self, c => {
             // Both updates change nothing: they wait for a transaction whose connection was lost and that is not over yet.
             diesel::update(budget_spend::table.find((kind, id, period)))
@@ -283,7 +283,7 @@ impl Store {
                 .await
         })?;
         let named = |(kind, id, period): (String, String, String)| {
-            Some((Scope::new(ScopeKind::of_word(&kind)?, id), period.into()))
+            Some((Scope::new(kind.parse::<ScopeKind>().ok()?, id), period.into()))
         };
         Ok(renewed.into_iter().filter_map(named).collect())
     }
@@ -381,7 +381,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn spent(&self, scope: &Scope, period: &str) -> Result<PicoUsd, StoreError> {
-        let row = budget_spend::table.find((scope.kind.word(), &*scope.id, period)).select(budget_spend::spent);
+        let row = budget_spend::table.find((scope.kind.as_str(), &*scope.id, period)).select(budget_spend::spent);
         let spent = read!(self, c => async { row.first::<Picos>(c).await.optional() })?;
         Ok(spent.unwrap_or_default().0)
     }

@@ -34,7 +34,7 @@ impl Sums {
     }
 
     /// Adds up the rows whose ids are new, each once, or all: for budgets, and for the leases of replicas.
-    pub(in crate::db) fn of(rows: &[&UsageRow], mut new: Option<HashSet<Uuid>>) -> (Self, Self) {
+    pub(in crate::db) fn from_rows(rows: &[&UsageRow], mut new: Option<HashSet<Uuid>>) -> (Self, Self) {
         let mut spend: BTreeMap<(&str, &str, &str), PicoUsd> = BTreeMap::new();
         let mut leases: BTreeMap<(&str, &str, &str, &str), PicoUsd> = BTreeMap::new();
         for row in rows {
@@ -43,7 +43,7 @@ impl Sums {
                 continue;
             }
             for charge in &row.charges {
-                let (scope, id, period) = (charge.scope.kind.word(), &*charge.scope.id, &*charge.period);
+                let (scope, id, period) = (charge.scope.kind.as_str(), &*charge.scope.id, &*charge.period);
                 let sum = spend.entry((scope, id, period)).or_default();
                 *sum = sum.plus(cost);
                 let sum = leases.entry((scope, id, period, &row.replica)).or_default();

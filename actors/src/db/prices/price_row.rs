@@ -40,7 +40,7 @@ const NANOS: i64 = 1_000;
 
 impl PriceRow {
     /// The row of a price.
-    pub(in crate::db) fn of(price: &Price) -> Result<Self, StoreError> {
+    pub(in crate::db) fn from_price(price: &Price) -> Result<Self, StoreError> {
         let bad = |problem: &str| unreadable(&price.provider, &price.model, problem);
         let nanos = |amount: PerMillion| amount.micros().checked_mul(NANOS).map(Nanos);
         let nanos = |amount| nanos(amount).ok_or_else(|| bad("an amount is too large"));
@@ -82,7 +82,7 @@ impl PriceRow {
             Ok(PerMillion::from_micros(nanos / NANOS))
         };
         let optional = |nanos: Option<Nanos>| nanos.map(amount).transpose();
-        // Not `ServiceTier::named`, to which a misspelt tier would be the default.
+        // Not `ServiceTier::from_name`, to which a misspelt tier would be the default.
         let tier = match self.service_tier.as_str() {
             "" | "default" => Some(ServiceTier::Default),
             "flex" => Some(ServiceTier::Flex),

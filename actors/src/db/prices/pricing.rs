@@ -17,7 +17,7 @@ use crate::money::prices::Price;
 
 /// The columns of a row's key; the default tier and a row without a first day have values of their own there.
 pub(in crate::db) fn key_columns(tier: ServiceTier, from: Option<NaiveDate>) -> (&'static str, Day) {
-    let tier = if tier.is_default() { "" } else { tier.word() };
+    let tier = if tier.is_default() { "" } else { tier.as_str() };
     (tier, Day(from.unwrap_or(DateTime::UNIX_EPOCH.date_naive())))
 }
 
@@ -95,7 +95,7 @@ impl Store {
         let known: Vec<Key> = read!(self, c => keys.load(c))?;
         // A row whose key cannot be read is no row of this list.
         let known: HashSet<_> = known.into_iter().filter_map(readable).collect();
-        let rows: Vec<PriceRow> = prices.iter().map(PriceRow::of).collect::<Result<_, _>>()?;
+        let rows: Vec<PriceRow> = prices.iter().map(PriceRow::from_price).collect::<Result<_, _>>()?;
         let missing: Vec<PriceRow> = rows.into_iter().filter(|row| !known.contains(&row.key())).collect();
         if missing.is_empty() {
             return Ok(());
@@ -109,7 +109,7 @@ impl Store {
     /// Where the database fails.
     pub async fn set_price(&self, price: &Price) -> Result<(), StoreError> {
         use pricing_config::{effective_from, model, provider, service_tier, table};
-        let row = PriceRow::of(price)?;
+        let row = PriceRow::from_price(price)?;
         let set = again!(self, c => diesel::insert_into(table)
             .values(&row)
             .on_conflict((provider, model, service_tier, effective_from))

@@ -55,7 +55,7 @@ on_both_stores! {
 #[actix_rt::test]
 async fn h_3_an_alert_that_cannot_be_read_is_passed_over() {
     let place = Place::sqlite();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     sql.run("INSERT INTO alert_outbox (id, event, attempts, due_at) VALUES ('by hand', '{}', 0, 1)");
     let id = Uuid::now_v7();
     store.alert_once("alert:a", Some((id, "{}")), At(2)).await.unwrap();

@@ -25,7 +25,7 @@ fn without_checks(sql: &Sql, place: &Place, statement: &str) {
 
 on_both_stores! {
     async fn h_3_a_bad_price_hides_no_other(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         let prices = crate::money::prices::PriceTable::built_in().unwrap();
         store.seed_prices(prices.rows()).await.unwrap();
         let good = store.read_prices().await.unwrap().rows.len();
@@ -45,7 +45,7 @@ on_both_stores! {
     }
 
     async fn h_3_a_bad_budget_is_one_of_nothing(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         if !is_sqlite(&place) {
             sql.run("ALTER TABLE user_budgets ALTER monthly_limit_usd TYPE numeric");
             sql.run("ALTER TABLE user_budgets DROP CONSTRAINT user_budgets_monthly_limit_usd_check");
@@ -58,7 +58,7 @@ on_both_stores! {
     }
 
     async fn h_3_a_bad_limit_lets_nothing_through(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         if !is_sqlite(&place) {
             sql.run("ALTER TABLE scope_limits DROP CONSTRAINT scope_limits_scope_check");
             sql.run("ALTER TABLE scope_limits DROP CONSTRAINT scope_limits_requests_per_minute_check");
@@ -78,7 +78,7 @@ on_both_stores! {
 on_both_stores! {
     /// H-3: what no version could read does not get into the tables any more; what can be read does.
     async fn h_3_the_next_bad_row_is_kept_out(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         store.insert_key(&row("a")).await.unwrap();
         let price = |columns: &str, values: &str| {
             let insert = "INSERT INTO pricing_config (provider, model, input, output";
@@ -111,7 +111,7 @@ on_both_stores! {
 #[actix_rt::test]
 async fn h_3_an_old_bad_row_stops_no_update_of_other_columns() {
     let place = Place::postgres();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     for id in ["a", "b"] {
         store.insert_key(&row(id)).await.unwrap();
     }
@@ -138,7 +138,7 @@ async fn h_3_an_old_bad_row_stops_no_update_of_other_columns() {
 #[actix_rt::test]
 async fn h_3_a_text_that_is_none_hides_no_other_key() {
     let place = Place::sqlite();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     for id in ["a", "b", "c"] {
         store.insert_key(&row(id)).await.unwrap();
     }

@@ -26,7 +26,7 @@ on_both_stores! {
     /// H-4, M-8: each row is named that was made, changed or removed, also by hand, and nothing else.
     async fn h_4_every_written_row_is_named(place) {
         let store = place.store().await;
-        let sql = Sql::of(&place);
+        let sql = Sql::new(&place);
         let first = store.changes_since(None).await.unwrap();
         assert!(TABLES.iter().all(|table| first.of(table) == Some(Which::All)));
         let nothing = since(&store, &first.mark).await;
@@ -59,7 +59,7 @@ on_both_stores! {
 
     /// M-8: after very many changes the table is read as a whole.
     async fn m_8_very_many_changes_are_all_of_them(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         let mark = store.changes_since(None).await.unwrap().mark;
         let row = |number: u32| format!("('user{number}', 1)");
         let rows: Vec<String> = (0..1_500).map(row).collect();
@@ -72,7 +72,7 @@ on_both_stores! {
 
     /// The log is cut where all have read it, and what is written later is not lost by that.
     async fn what_was_read_long_ago_is_forgotten(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         store.insert_key(&row("a")).await.unwrap();
         let mark = forgotten(&store, &sql).await;
         store.insert_key(&row("b")).await.unwrap();
@@ -106,7 +106,7 @@ async fn forgotten(store: &Store, sql: &Sql) -> Mark {
 #[actix_rt::test]
 async fn m_8_old_changes_are_removed_some_at_a_time() {
     let place = Place::postgres();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     sql.run("INSERT INTO change_log (table_name) SELECT 'virtual_keys' FROM generate_series(1, 12000)");
     sql.run(
         "CREATE FUNCTION too_many() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -129,7 +129,7 @@ async fn session(place: &Place) -> tokio_postgres::Client {
 #[actix_rt::test]
 async fn h_4_a_long_transaction_is_seen_when_it_commits() {
     let place = Place::postgres();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     for id in ["a", "b", "c"] {
         store.insert_key(&row(id)).await.unwrap();
     }
@@ -155,7 +155,7 @@ async fn h_4_a_long_transaction_is_seen_when_it_commits() {
 #[actix_rt::test]
 async fn g10_what_bypasses_ordinary_triggers_is_seen() {
     let place = Place::postgres();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     store.insert_key(&row("a")).await.unwrap();
     let mark = store.changes_since(None).await.unwrap().mark;
     sql.run("SET session_replication_role = replica; UPDATE virtual_keys SET is_active = false");
@@ -185,7 +185,7 @@ async fn after_a_restart_of_the_server_everything_is_read_again() {
 #[actix_rt::test]
 async fn a_replaced_row_is_seen() {
     let place = Place::sqlite();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     store.insert_key(&row("a")).await.unwrap();
     let mark = store.changes_since(None).await.unwrap().mark;
     sql.run(
@@ -201,7 +201,7 @@ async fn a_replaced_row_is_seen() {
 #[actix_rt::test]
 async fn h_4_a_row_that_an_update_replaces_is_seen() {
     let place = Place::sqlite();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     for id in ["a", "b", "c"] {
         store.insert_key(&row(id)).await.unwrap();
     }

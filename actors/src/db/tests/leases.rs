@@ -272,7 +272,7 @@ async fn replica(url: &str, number: u64, limit: i128) {
 #[actix_rt::test]
 async fn h_3_an_amount_that_is_no_number_ends_its_budget_alone() {
     let place = Place::postgres();
-    let (store, sql) = (place.store().await, Sql::of(&place));
+    let (store, sql) = (place.store().await, Sql::new(&place));
     let [spent, leased, good] = ["a", "b", "c"].map(scope);
     for key in [&spent, &leased, &good] {
         lease(&store, key, "one", 10, 100).await;

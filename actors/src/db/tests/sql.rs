@@ -18,7 +18,7 @@ struct Count {
 }
 
 impl Sql {
-    pub(crate) fn of(place: &Place) -> Self {
+    pub(crate) fn new(place: &Place) -> Self {
         Self { url: place.url.clone() }
     }
 

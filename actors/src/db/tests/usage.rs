@@ -155,7 +155,7 @@ on_both_stores! {
 
     /// B08: no figure in a row keeps the report of all from being made; a sum beyond 64 bits is told as the largest.
     async fn b08_absurd_figures_spoil_no_report(place) {
-        let (store, sql) = (place.store().await, Sql::of(&place));
+        let (store, sql) = (place.store().await, Sql::new(&place));
         let mut rows: Vec<_> = (0..4).map(|_| usage("one", i64::MAX, &[])).collect();
         for row in &mut rows[1..] {
             row.usage.prompt_tokens = u64::MAX;

@@ -38,7 +38,7 @@ impl Store {
     async fn write_usage(&self, rows: &[&UsageRow], tells_new: bool) -> Result<(), StoreError> {
         let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { POSTGRES_BATCH_SIZE };
         let chunks: Vec<UsageColumns<'_>> =
-            rows.chunks(at_once).map(|rows| UsageColumns::of(rows, tells_new)).collect();
+            rows.chunks(at_once).map(|rows| UsageColumns::from_rows(rows, tells_new)).collect();
         tx!(self, c => {
             let mut new: Option<HashSet<Uuid>> = tells_new.then(HashSet::new);
             let mut count = 0;
@@ -54,7 +54,7 @@ impl Store {
             if new.is_none() && count != rows.len() {
                 return Err(Error::RollbackTransaction);
             }
-            let (spend, leases) = Sums::of(rows, new);
+            let (spend, leases) = Sums::from_rows(rows, new);
             if !spend.is_empty() {
                 // What is spent is locked before leases, by every replica and in the same order.
                 c.add_spend(&spend).await?;

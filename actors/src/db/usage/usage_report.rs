@@ -1,5 +1,7 @@
 //! The usage log, added up.
 
+use std::str::FromStr;
+
 use diesel::QueryableByName;
 use diesel::deserialize::FromSqlRow;
 use diesel::pg::Pg;
@@ -32,20 +34,28 @@ pub enum UsageGroup {
     Model,
 }
 
-impl UsageGroup {
-    /// The group that a word of the admin API means.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Some(match word {
+/// A text that is no [`UsageGroup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be day, key, user, team, provider or model")]
+pub struct UnknownUsageGroup;
+
+impl FromStr for UsageGroup {
+    type Err = UnknownUsageGroup;
+
+    fn from_str(text: &str) -> Result<Self, UnknownUsageGroup> {
+        Ok(match text {
             "day" => Self::Day,
             "key" => Self::Key,
             "user" => Self::User,
             "team" => Self::Team,
             "provider" => Self::Provider,
             "model" => Self::Model,
-            _ => return None,
+            _ => return Err(UnknownUsageGroup),
         })
     }
+}
 
+impl UsageGroup {
     /// The group as SQL; only the day is written in two ways.
     fn sql(self, day: &'static str) -> &'static str {
         match self {

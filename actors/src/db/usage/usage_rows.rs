@@ -43,7 +43,7 @@ fn tokens(count: u64) -> i64 {
 }
 
 fn picos(amount: i64) -> Picos {
-    Picos::of(i128::from(amount))
+    Picos::from_picos(i128::from(amount))
 }
 
 /// Makes the table of columns: name, SQL type, Rust type, and the value in a row.
@@ -61,7 +61,7 @@ macro_rules! columns {
         }
 
         impl<'a> UsageColumns<'a> {
-            pub(in crate::db) fn of(rows: &[&'a UsageRow], tells_new: bool) -> Self {
+            pub(in crate::db) fn from_rows(rows: &[&'a UsageRow], tells_new: bool) -> Self {
                 let mut columns = Self { tells_new, ..Self::default() };
                 for $row in rows {
                     columns.$first.push($first_value);

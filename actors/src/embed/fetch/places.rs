@@ -107,7 +107,7 @@ fn configured(folder: &Path, model: &Model) -> Result<Vec<CachedFile>, String> {
 }
 
 fn hash(model: &Model, files: &[CachedFile]) -> String {
-    let graph = model.skeleton.map(sha256::of).unwrap_or_default();
+    let graph = model.skeleton.map(sha256::hex_digest).unwrap_or_default();
     let files = files.iter().map(|kept| kept.sha256.as_str()).collect::<Vec<_>>().join("\n");
-    sha256::of(format!("{}\n{}\n{graph}\n{files}", model.id, model.prefix).as_bytes())
+    sha256::hex_digest(format!("{}\n{}\n{graph}\n{files}", model.id, model.prefix).as_bytes())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 /// The hash of some bytes.
-pub fn of(bytes: &[u8]) -> String {
+pub fn hex_digest(bytes: &[u8]) -> String {
     const_hex::encode(Sha256::digest(bytes))
 }
 

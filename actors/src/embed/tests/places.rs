@@ -30,7 +30,7 @@ fn a_configured_folder_comes_first() {
         fs::write(folder.path().join(name), name).unwrap();
     }
     let places = places(&folder, Some(folder.path().to_owned()));
-    for model in MODELS.iter().chain(Model::named("bge-small-en-v1.5")) {
+    for model in MODELS.iter().chain(Model::find("bge-small-en-v1.5")) {
         let found = places.obtain(model, false, &never).unwrap();
         assert_eq!(found.folder, folder.path());
         assert_eq!(found.hash, places.here(model).unwrap().hash);
@@ -52,7 +52,7 @@ fn other_weights_than_the_graph_was_made_for_are_refused() {
 fn what_is_missing_is_told() {
     let folder = TestDir::new();
     let mut places = places(&folder, None);
-    let e5 = Model::named("multilingual-e5-small").unwrap();
+    let e5 = Model::find("multilingual-e5-small").unwrap();
     let why = places.obtain(e5, false, &|bundle, into| sources::fetch(&places, bundle, into, false)).unwrap_err();
     assert!(why.contains("cache.semantic.hub is empty"), "{why}");
     assert!(places.here(&MODELS[0]).unwrap_err().contains("gateway models pull"));

@@ -164,7 +164,7 @@ async fn nothing_is_loaded_before_it_is_needed() {
 #[actix_rt::test]
 async fn e5_tells_vietnamese_paraphrases() {
     let Some(places) = e5_small() else { return };
-    let model = Model::named("multilingual-e5-small").unwrap();
+    let model = Model::find("multilingual-e5-small").unwrap();
     let pool = settled(settings(model, places)).await;
     let [one, like, other] = [QUESTION, "Tôi muốn biết về quy định mua sắm", "Thủ tục xin nghỉ phép năm như thế nào?"];
     let (one, like, other) = (pool.embed(one).await.unwrap(), pool.embed(like).await.unwrap(), pool.embed(other).await);

@@ -218,9 +218,9 @@ impl KeyStore {
             "tokens_per_minute": limits.tokens_per_minute,
             "max_parallel": limits.max_parallel,
         });
-        self.store.audit(&format!("{}_limits.set", scope.kind.word()), &scope.id, detail).await;
+        self.store.audit(&format!("{}_limits.set", scope.kind.as_str()), &scope.id, detail).await;
         self.announcer.announce(Change::Keys);
-        let row = BTreeSet::from([format!("{}/{}", scope.kind.word(), scope.id)]);
+        let row = BTreeSet::from([format!("{}/{}", scope.kind.as_str(), scope.id)]);
         // The edit is made: where it cannot be read again now, the next refresh does.
         if let Err(error) = self.read_limits(Which::Some(row)).await {
             log::warn!("new limits are not in force yet: {error}");

@@ -142,7 +142,7 @@ async fn a_revoked_key_is_refused_at_once_and_after_a_restart() {
     let dir = TestDir::new();
     let registry = Registry::start(&dir).await;
     let created = registry.create().await;
-    registry.mailbox.ask(RevokeKey(KeyRef::parse(created.text.expose()))).await.unwrap().unwrap();
+    registry.mailbox.ask(RevokeKey(KeyRef::from_text(created.text.expose()))).await.unwrap().unwrap();
     let refusal = |registry: &Registry| {
         let (key, hash) = registry.table.load().find(created.text.expose()).unwrap();
         key.authorize(hash, Utc::now()).unwrap_err()
@@ -184,7 +184,7 @@ async fn h5_a_reissued_key_is_found_by_its_last_two_texts() {
     let first = keys.create(new_key(), now, &mut SysRng).await.unwrap();
     let id = KeyRef::Id(first.key.id);
     let second = keys.reissue(&id, TimeDelta::hours(1), now, &mut SysRng).await.unwrap();
-    let by_its_text = KeyRef::parse(second.text.expose());
+    let by_its_text = KeyRef::from_text(second.text.expose());
     let third = keys.reissue(&by_its_text, TimeDelta::seconds(60), now, &mut SysRng).await.unwrap();
     assert_eq!((third.key.id, third.key.created_at), (first.key.id, first.key.created_at));
     assert_eq!(third.key.hint, third.text.hint());
@@ -202,7 +202,7 @@ async fn h5_a_reissued_key_is_found_by_its_last_two_texts() {
     check(&keys);
     drop(keys);
     check(&book().await);
-    let unknown = book().await.reissue(&KeyRef::parse("vk-unknown"), TimeDelta::zero(), now, &mut SysRng).await;
+    let unknown = book().await.reissue(&KeyRef::from_text("vk-unknown"), TimeDelta::zero(), now, &mut SysRng).await;
     assert!(matches!(unknown, Err(KeyError::NotFound)));
 }
 
@@ -319,8 +319,8 @@ async fn keys_are_listed_in_the_order_they_were_made() {
     let listed: Vec<_> = registry.mailbox.ask(ListKeys).await.unwrap().iter().map(|key| key.id).collect();
     assert_eq!(listed, made);
     assert!(registry.mailbox.ask(GetKey(KeyRef::Id(made[0]))).await.unwrap().is_some());
-    assert!(registry.mailbox.ask(GetKey(KeyRef::parse("vk-unknown"))).await.unwrap().is_none());
-    let unknown = registry.mailbox.ask(RevokeKey(KeyRef::parse("vk-unknown"))).await.unwrap();
+    assert!(registry.mailbox.ask(GetKey(KeyRef::from_text("vk-unknown"))).await.unwrap().is_none());
+    let unknown = registry.mailbox.ask(RevokeKey(KeyRef::from_text("vk-unknown"))).await.unwrap();
     assert!(matches!(unknown, Err(KeyError::NotFound)));
     registry.stop();
 }
@@ -344,7 +344,7 @@ async fn h_3_a_bad_key_stops_no_start() {
     let keys = [registry.create().await, registry.create().await, registry.create().await];
     registry.stop();
     let place = Place::at(dir.url());
-    let sql = Sql::of(&place);
+    let sql = Sql::new(&place);
     let [listed, sealed, good] = keys.each_ref().map(|key| &*key.key.id_text);
     sql.run("DROP TRIGGER IF EXISTS virtual_keys_check_update");
     sql.run(&format!("UPDATE virtual_keys SET allowed_models = 'gpt-4*' WHERE id = '{listed}'"));
@@ -389,5 +389,5 @@ async fn j_26_limits_that_were_set_are_set_though_they_cannot_be_read_now() {
     let scope = crate::scope::Scope::new(crate::scope::ScopeKind::Team, "red");
     assert!(store.scope_limits(&crate::db::Which::All).await.is_err());
     book.set_limits(&scope, Limits { max_parallel: Some(1), ..Limits::default() }).await.unwrap();
-    assert_eq!(Sql::of(&place).count("SELECT count(*) AS count FROM scope_limits"), 1);
+    assert_eq!(Sql::new(&place).count("SELECT count(*) AS count FROM scope_limits"), 1);
 }

@@ -44,7 +44,7 @@ impl KeyText {
 
     /// What the key is looked up by.
     pub fn hash(&self) -> KeyHash {
-        KeyHash::of(self.expose())
+        KeyHash::digest(self.expose())
     }
 
     /// The key as people may see it again: `vk-abc…wxyz`.
@@ -62,7 +62,7 @@ pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
     /// The hash of a presented key text.
-    pub fn of(text: &str) -> Self {
+    pub fn digest(text: &str) -> Self {
         Self(Sha256::digest(text.as_bytes()).into())
     }
 
@@ -107,8 +107,8 @@ pub enum KeyRef {
 
 impl KeyRef {
     /// Reads either form; what is no UUID can only be a key text.
-    pub fn parse(text: &str) -> Self {
-        Uuid::parse_str(text).map_or_else(|_no_uuid| Self::Hash(KeyHash::of(text)), Self::Id)
+    pub fn from_text(text: &str) -> Self {
+        Uuid::parse_str(text).map_or_else(|_no_uuid| Self::Hash(KeyHash::digest(text)), Self::Id)
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_hash_survives_its_hexadecimal_form() {
-        let hash = KeyHash::of("abc");
+        let hash = KeyHash::digest("abc");
         // The SHA-256 of "abc" from FIPS 180-2, appendix B.1.
         assert_eq!(hash.to_hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(KeyHash::from_hex(&hash.to_hex()), Some(hash));
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_key_is_named_by_id_or_by_text() {
         let id = Uuid::now_v7();
-        assert_eq!(KeyRef::parse(&id.to_string()), KeyRef::Id(id));
-        assert_eq!(KeyRef::parse("vk-abc123"), KeyRef::Hash(KeyHash::of("vk-abc123")));
+        assert_eq!(KeyRef::from_text(&id.to_string()), KeyRef::Id(id));
+        assert_eq!(KeyRef::from_text("vk-abc123"), KeyRef::Hash(KeyHash::digest("vk-abc123")));
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn key() -> VirtualKey {
     VirtualKey {
         id: Uuid::nil(),
         id_text: Uuid::nil().to_string().into(),
-        hash: KeyHash::of("vk-test"),
+        hash: KeyHash::digest("vk-test"),
         hint: "vk-…".to_owned(),
         name: "test".to_owned(),
         provider: None,
@@ -36,7 +36,7 @@ pub(crate) fn key() -> VirtualKey {
 /// H4: one check for every key, whatever else it is allowed.
 #[test]
 fn h4_revoked_and_expired_keys_are_refused() {
-    let text = KeyHash::of("vk-test");
+    let text = KeyHash::digest("vk-test");
     assert_eq!(key().authorize(text, now()), Ok(()));
     assert_eq!(VirtualKey { is_active: false, ..key() }.authorize(text, now()), Err(KeyRefusal::Revoked));
     let expiring = VirtualKey { expires_at: Some(now()), ..key() };
@@ -47,7 +47,7 @@ fn h4_revoked_and_expired_keys_are_refused() {
 /// H5: both texts of a reissued key work until its grace period ends, then the new one alone.
 #[test]
 fn h5_a_former_text_works_until_its_grace_ends() {
-    let (new, old) = (KeyHash::of("vk-test"), KeyHash::of("vk-former"));
+    let (new, old) = (KeyHash::digest("vk-test"), KeyHash::digest("vk-former"));
     let key = VirtualKey { former: Some(FormerText { hash: old, until: now() }), ..key() };
     for (at, expected) in [
         (now() - TimeDelta::microseconds(1), Ok(())),
@@ -58,7 +58,7 @@ fn h5_a_former_text_works_until_its_grace_ends() {
         assert_eq!(key.authorize(new, at), Ok(()), "{at}");
     }
     let before = now() - TimeDelta::seconds(1);
-    assert_eq!(key.authorize(KeyHash::of("vk-older"), before), Err(KeyRefusal::Reissued));
+    assert_eq!(key.authorize(KeyHash::digest("vk-older"), before), Err(KeyRefusal::Reissued));
     let revoked = VirtualKey { is_active: false, ..key };
     assert_eq!(revoked.authorize(old, before), Err(KeyRefusal::Revoked));
 }

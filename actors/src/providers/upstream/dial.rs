@@ -47,7 +47,7 @@ struct DialError {
 
 impl DialError {
     fn tcp(error: &io::Error) -> Self {
-        Self { cause: ConnectCause::of(error), detail: error.to_string() }
+        Self { cause: ConnectCause::from_error(error), detail: error.to_string() }
     }
 
     fn tls(error: &io::Error) -> Self {
@@ -141,13 +141,13 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, DialError> {
 
 /// Why a name could not be looked up: the resolver does not say when it only lacks descriptors.
 fn unknown(error: &io::Error) -> DialError {
-    let is_own = |error: &io::Error| ConnectCause::of(error).is_own_fault();
+    let is_own = |error: &io::Error| ConnectCause::from_error(error).is_own_fault();
     if let Err(own) = std::fs::File::open("/dev/null")
         && is_own(&own)
     {
         return DialError::tcp(&own);
     }
-    let cause = if is_own(error) { ConnectCause::of(error) } else { ConnectCause::Dns };
+    let cause = if is_own(error) { ConnectCause::from_error(error) } else { ConnectCause::Dns };
     DialError { cause, detail: error.to_string() }
 }
 

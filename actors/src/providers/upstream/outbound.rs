@@ -83,7 +83,7 @@ fn own_proxy(settings: &ProviderSettings) -> Result<Option<ProxyRules>, &'static
         None | Some("") => Ok(None),
         Some("direct") => Ok(Some(ProxyRules::default())),
         Some(address) => {
-            let proxy = Proxy::parse(address)?;
+            let proxy = address.parse::<Proxy>()?;
             Ok(Some(ProxyRules { https: Some(proxy.clone()), http: Some(proxy), except: Vec::new() }))
         }
     }

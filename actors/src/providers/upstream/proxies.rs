@@ -1,6 +1,7 @@
 //! Which proxy leads where.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use super::address::Origin;
 use super::proxy::Proxy;
@@ -42,13 +43,12 @@ enum Place {
     Network(IpAddr, u8),
 }
 
-impl NoProxy {
-    /// Reads an entry: `*`, `example.com`, `.example.com`, `10.0.0.0/8`, `10.*`, `::1`, `[::1]`, each with `:PORT` where
-    /// only that is meant. Of a whole address, such as `http://example.com/`, the host and port count.
-    ///
-    /// # Errors
-    /// Where it is none of these.
-    pub fn parse(text: &str) -> Result<Self, String> {
+/// Reads an entry: `*`, `example.com`, `.example.com`, `10.0.0.0/8`, `10.*`, `::1`, `[::1]`, each with `:PORT` where
+/// only that is meant. Of a whole address, such as `http://example.com/`, the host and port count.
+impl FromStr for NoProxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is no host, domain, address or network");
         let lower = text.trim().to_ascii_lowercase();
         let entry = match lower.split_once("://") {
@@ -78,7 +78,9 @@ impl NoProxy {
             _ => Ok(Self { place, port }),
         }
     }
+}
 
+impl NoProxy {
     fn covers(&self, host: &str, port: u16) -> bool {
         if self.port.is_some_and(|own| own != port) {
             return false;
@@ -131,8 +133,8 @@ mod tests {
     use super::*;
 
     fn is_direct(list: &str, address: &str) -> bool {
-        let except = list.split(',').map(|entry| NoProxy::parse(entry).unwrap()).collect();
-        let proxy = Proxy::parse("http://proxy:3128").ok();
+        let except = list.split(',').map(|entry| entry.parse::<NoProxy>().unwrap()).collect();
+        let proxy = "http://proxy:3128".parse::<Proxy>().ok();
         let rules = ProxyRules { https: proxy.clone(), http: proxy, except };
         rules.to(&Origin::split(address).unwrap().0).is_none()
     }
@@ -183,7 +185,7 @@ mod tests {
             "http://",
             "[::1]x",
         ] {
-            assert!(NoProxy::parse(wrong).is_err(), "{wrong}");
+            assert!(wrong.parse::<NoProxy>().is_err(), "{wrong}");
         }
     }
 }

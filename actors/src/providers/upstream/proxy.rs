@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -31,12 +32,11 @@ impl fmt::Debug for Proxy {
     }
 }
 
-impl Proxy {
-    /// Reads `http://USER:PASSWORD@HOST:PORT`, or `https://…`; without a scheme it is the former.
-    ///
-    /// # Errors
-    /// Where it is no such address; the text does not repeat it.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+/// Reads `http://USER:PASSWORD@HOST:PORT`, or `https://…`; without a scheme it is the former.
+impl FromStr for Proxy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         const WRONG: &str = "must be http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants that";
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let (origin, _) = Origin::split(&text).ok_or(WRONG)?;
@@ -45,7 +45,9 @@ impl Proxy {
         let authorization = user.map(|(user, _)| Secret::new(format!("Basic {}", STANDARD.encode(decoded(user)))));
         Ok(Self { origin: Arc::new(origin), authorization, address: Secret::new(text) })
     }
+}
 
+impl Proxy {
     /// Where it is, without its credential.
     pub fn place(&self) -> String {
         format!("{}://{}", if self.origin.tls { "https" } else { "http" }, self.origin.authority())
@@ -127,15 +129,15 @@ mod tests {
     /// K22: a proxy's password is read out of its address, and shown nowhere.
     #[test]
     fn k22_a_proxy_is_read_and_its_password_hidden() {
-        let proxy = Proxy::parse("http://us%65r:p%40ss:word@proxy.corp:3128/").unwrap();
+        let proxy = "http://us%65r:p%40ss:word@proxy.corp:3128/".parse::<Proxy>().unwrap();
         let authorization = proxy.authorization.as_ref().unwrap();
         assert_eq!(authorization.expose(), format!("Basic {}", STANDARD.encode("user:p@ss:word")));
         assert_eq!(format!("{proxy:?}"), "http://proxy.corp:3128");
-        assert_eq!(Proxy::parse("https://proxy.corp").unwrap().place(), "https://proxy.corp:443");
-        assert_eq!(Proxy::parse("proxy.corp:3128").unwrap().place(), "http://proxy.corp:3128");
-        assert_eq!(Proxy::parse("http://[::1]:3128").unwrap().place(), "http://[::1]:3128");
+        assert_eq!("https://proxy.corp".parse::<Proxy>().unwrap().place(), "https://proxy.corp:443");
+        assert_eq!("proxy.corp:3128".parse::<Proxy>().unwrap().place(), "http://proxy.corp:3128");
+        assert_eq!("http://[::1]:3128".parse::<Proxy>().unwrap().place(), "http://[::1]:3128");
         for wrong in ["socks5://user:secret@proxy:1080", "", "http://", "ftp://x", "http://user:se cret@x"] {
-            assert!(!Proxy::parse(wrong).unwrap_err().contains("secret"), "{wrong}");
+            assert!(!wrong.parse::<Proxy>().unwrap_err().contains("secret"), "{wrong}");
         }
     }
 }

@@ -36,7 +36,7 @@ enum Doubt {
 
 impl Doubt {
     /// The metric's label.
-    fn label(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Zero => "zero",
             Self::Sum => "sum",
@@ -55,18 +55,19 @@ struct Bounds {
 impl Bounds {
     /// The bounds of any request to a model that takes `window` tokens, where that is known: input that it shows is
     /// bounded by the window.
-    fn of_window(window: Option<u64>) -> Self {
+    fn for_window(window: Option<u64>) -> Self {
         let window = window.unwrap_or(MAX_CONTEXT_TOKENS);
         Self { input: window, output: window }
     }
 
     /// The same for this request: what it sends may be more than one window (a list of texts to embed), as may what the
     /// vendor's own tools read, and each choice may fill one.
-    fn of(body: &Bytes, window: u64) -> Self {
+    fn for_request(body: &Bytes, window: u64) -> Self {
         let most =
             ModelBounds { max_input: MAX_CONTEXT_TOKENS, max_output: None, default_output: 0, adds_input: false };
-        let read = JsonObject::parse(body.clone()).ok().and_then(|body| Estimate::of(&body, Endpoint::Chat, most).ok());
-        let Some(request) = read else { return Self::of_window(None) };
+        let read =
+            JsonObject::parse(body.clone()).ok().and_then(|body| Estimate::from_body(&body, Endpoint::Chat, most).ok());
+        let Some(request) = read else { return Self::for_window(None) };
         let limit = request.output_tokens.min(MAX_CONTEXT_TOKENS);
         Self {
             input: window.max(request.input_tokens),
@@ -144,11 +145,11 @@ impl Metering {
             }
             None => !self.generated.is_empty(),
         };
-        let mut doubts = self::doubts(reported, Bounds::of_window(window), is_generated);
+        let mut doubts = self::doubts(reported, Bounds::for_window(window), is_generated);
         if let (Some(draft), Some(window), (Some(Doubt::Implausible), _) | (_, Some(Doubt::Implausible))) =
             (&self.draft, window, doubts)
         {
-            doubts = self::doubts(reported, Bounds::of(&draft.body, window), is_generated);
+            doubts = self::doubts(reported, Bounds::for_request(&draft.body, window), is_generated);
         }
         let Some(doubt) = doubts.0.or(doubts.1) else { return (*reported, false) };
         if let (true, Some(answer)) = (self.generated.is_empty(), answer) {
@@ -164,12 +165,12 @@ impl Metering {
     fn tell(&self, reported: &Usage, doubt: Doubt) {
         let Some(draft) = &self.draft else { return };
         let provider = &*draft.row.provider;
-        self.open.ledger().metrics.usage_rejected(provider, doubt.label());
+        self.open.ledger().metrics.usage_rejected(provider, doubt.as_str());
         let (now, last) = (seconds(), LAST_REPORT.load(Ordering::Relaxed));
         let is_due = now >= last.saturating_add(REPORT_INTERVAL_SECONDS);
         if is_due && LAST_REPORT.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             log::warn!(
-                provider = provider, model = draft.row.model, reason = doubt.label(),
+                provider = provider, model = draft.row.model, reason = doubt.as_str(),
                 prompt_tokens = reported.prompt_tokens, completion_tokens = reported.completion_tokens;
                 "a provider told token counts that cannot be: the gateway's own are booked instead, as estimated"
             );
@@ -189,7 +190,7 @@ mod tests {
     }
 
     fn bounds(body: &str) -> Bounds {
-        Bounds::of(&Bytes::from(body.to_owned()), 100)
+        Bounds::for_request(&Bytes::from(body.to_owned()), 100)
     }
 
     /// J 25, M-5: each figure is doubted apart, and the parts of a figure with it.
@@ -229,6 +230,6 @@ mod tests {
         assert_eq!(search.input, MAX_CONTEXT_TOKENS);
         let long = format!(r#"{{"input":"{}"}}"#, "a".repeat(500));
         assert_eq!(bounds(&long).input, long.len() as u64);
-        assert_eq!(Bounds::of_window(None), Bounds { input: MAX_CONTEXT_TOKENS, output: MAX_CONTEXT_TOKENS });
+        assert_eq!(Bounds::for_window(None), Bounds { input: MAX_CONTEXT_TOKENS, output: MAX_CONTEXT_TOKENS });
     }
 }

@@ -243,7 +243,7 @@ fn a_wait_that_is_too_long_leads_on() {
 
 #[test]
 fn words_are_read_in_every_spelling() {
-    let parse = |item: Value| ErrorWord::parse(&item);
+    let parse = |item: Value| ErrorWord::from_value(&item);
     assert_eq!(parse(json!("429")), Some(ErrorWord::Status(429)));
     assert_eq!(parse(json!(529)), Some(ErrorWord::Status(529)));
     assert_eq!(parse(json!("4XX")), Some(ErrorWord::Class(4)));

@@ -41,10 +41,10 @@ pub struct JournalPosition {
 impl Segment {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Self::of(path, file))
+        Ok(Self::new(path, file))
     }
 
-    fn of(path: &Path, file: File) -> Self {
+    fn new(path: &Path, file: File) -> Self {
         Self {
             path: path.to_owned(),
             end: Mutex::new(End { file: Some(file), at: 0, torn: false }),
@@ -161,7 +161,7 @@ mod tests {
         let dir = TestDir::new();
         let path = dir.path().join("a.0.jsonl");
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
-        let segment = Arc::new(Segment::of(&path, full));
+        let segment = Arc::new(Segment::new(&path, full));
         assert!(Segment::append(&segment, "{\"id\":1}").is_err());
         assert!(segment.has_refused() && !segment.has_rows());
         // Such a file cannot be cut, so that the next line begins anew.

@@ -19,7 +19,7 @@ pub struct SpilledRows {
 
 impl SpilledRows {
     /// One row.
-    pub fn of(written: JournalPosition) -> Self {
+    pub fn from_position(written: JournalPosition) -> Self {
         Self { segment: written.segment, lines: vec![written.line], count: 1 }
     }
 

@@ -155,7 +155,7 @@ fn j6_sealed_files_cost_no_descriptors() {
     let before = open();
     let mut all = Vec::new();
     for number in 0..50 {
-        all.push(SpilledRows::of(append(&journal, number)));
+        all.push(SpilledRows::from_position(append(&journal, number)));
         let sealed = journal.current.load_full();
         journal.rotate().unwrap();
         assert!(Segment::append(&sealed, "{}").unwrap().is_none(), "it is sealed");

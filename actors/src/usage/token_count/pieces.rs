@@ -37,7 +37,7 @@ fn first_cut(text: &str, max_bytes: usize) -> usize {
         if at + letter.len_utf8() > max_bytes {
             return if word > 0 { word } else { at };
         }
-        let now = Kind::of(letter);
+        let now = Kind::from_char(letter);
         if now != kind {
             (kind, run) = (now, at);
         } else if at - run >= MAX_RUN {
@@ -71,7 +71,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(letter: char) -> Self {
+    fn from_char(letter: char) -> Self {
         match letter {
             _ if letter.is_whitespace() => Self::Space,
             _ if letter.is_alphabetic() => Self::Letter,

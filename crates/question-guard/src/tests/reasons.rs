@@ -2,7 +2,7 @@ use super::super::lexicon::{ENGLISH, VIETNAMESE};
 use super::super::{Difference, differs};
 
 fn reason(a: &str, b: &str) -> &'static str {
-    differs(a, b).map_or("none", Difference::word)
+    differs(a, b).map_or("none", Difference::as_str)
 }
 
 /// F3: the reason that a metric tells is the one that a person would give.
@@ -71,7 +71,7 @@ fn f3_opposites_in_both_languages() {
 /// Words of metrics are unlike each other.
 #[test]
 fn each_reason_has_its_word() {
-    let words: std::collections::HashSet<_> = Difference::ALL.map(Difference::word).into();
+    let words: std::collections::HashSet<_> = Difference::ALL.map(Difference::as_str).into();
     assert_eq!(words.len(), Difference::ALL.len());
 }
 

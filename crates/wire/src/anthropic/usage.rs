@@ -34,7 +34,7 @@ pub(super) fn add_usage(usage: &mut Usage, counts: &Value) {
         usage.reasoning_tokens = thinking;
     }
     if let Some(word) = counts.get("service_tier").and_then(Value::as_str) {
-        usage.service_tier = ServiceTier::named(word);
+        usage.service_tier = ServiceTier::from_name(word);
     }
     let told = |name: &str, value: &str| counts.get(name).and_then(Value::as_str).map(|word| word == value);
     usage.is_fast = told("speed", "fast").or(usage.is_fast);

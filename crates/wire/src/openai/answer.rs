@@ -132,7 +132,7 @@ impl Head<'_> {
 
 /// The tier in a `service_tier` field, whose raw text costs nothing to read and may be of any type.
 pub fn service_tier(raw: &RawValue) -> ServiceTier {
-    ServiceTier::named(raw.get().trim_matches('"'))
+    ServiceTier::from_name(raw.get().trim_matches('"'))
 }
 
 /// What a `usage` field tells; one that cannot be read or has no numbers tells nothing, and is no reason to lose the

@@ -34,7 +34,13 @@ fn near(vector: &[f32], cosine: f32, random_numbers: &mut StdRng) -> Vec<f32> {
 
 fn answered(context: usize, n: usize, vector: &[f32]) -> AnsweredQuestion {
     let text = format!("question {n}").into();
-    AnsweredQuestion { context: key(context), key: key(n), text, expires_at: 100, vector: PackedVector::of(vector) }
+    AnsweredQuestion {
+        context: key(context),
+        key: key(n),
+        text,
+        expires_at: 100,
+        vector: PackedVector::from_floats(vector),
+    }
 }
 
 /// F3: what is found is what a search by whole numbers finds, to a thousandth or two, and only among equal surroundings.

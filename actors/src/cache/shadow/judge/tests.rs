@@ -13,7 +13,7 @@ fn spoken(text: &str) -> AnswerText {
     let choices = serde_json::json!([{ "message": { "content": text } }]);
     let entry = serde_json::json!({ "tenant": "", "namespace": "", "provider": "", "model": "", "cost": null,
         "stored_at": 0, "expires_at": 0, "said": { "whole": serde_json::json!({ "choices": choices }).to_string() } });
-    AnswerText::of(&serde_json::from_value::<CacheEntry>(entry).unwrap()).unwrap()
+    AnswerText::from_entry(&serde_json::from_value::<CacheEntry>(entry).unwrap()).unwrap()
 }
 
 /// Of answers that say the same and of others: how many agree, differ, and cannot be compared.
@@ -34,7 +34,7 @@ async fn measured(settings: EmbedSettings) -> [[usize; 3]; 2] {
 #[actix_rt::test]
 async fn f3_minilm_tells_answers_apart() {
     let Some(places) = minilm() else { return };
-    let minilm = Model::named("all-MiniLM-L6-v2").unwrap();
+    let minilm = Model::find("all-MiniLM-L6-v2").unwrap();
     assert_eq!(measured(settings(minilm, places)).await, [[19, 0, 1], [0, 19, 1]]);
 }
 
@@ -42,7 +42,7 @@ async fn f3_minilm_tells_answers_apart() {
 #[actix_rt::test]
 async fn f3_e5_tells_answers_apart() {
     let Some(places) = e5_small() else { return };
-    let e5 = Model::named("multilingual-e5-small").unwrap();
+    let e5 = Model::find("multilingual-e5-small").unwrap();
     let counts = measured(settings(e5, places)).await;
     assert_eq!(counts, [[20, 0, 0], [0, 20, 0]]);
 }
