@@ -24,7 +24,7 @@ static LINES: OnceLock<Lines> = OnceLock::new();
 /// # Errors
 /// Where the log file cannot be opened, or a log was started before.
 pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
-    let level: LevelFilter = settings.level.parse().map_err(|_| io::Error::other("log.level is no level"))?;
+    let level: LevelFilter = settings.level.parse().map_err(|_| io::Error::other("log.level is not a level"))?;
     let mut builder = Builder::new();
     // Libraries never log below warnings: at trace level they would write out headers, and with them credentials (H1).
     builder.filter_level(level.min(LevelFilter::Warn));

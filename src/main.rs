@@ -97,7 +97,7 @@ fn models(command: ModelsCommand, environment: &HashMap<String, String>) -> Exit
         ModelsCommand::Pull { model, .. } => {
             let name = model.as_ref().unwrap_or(&settings.model);
             let Some(model) = Model::find(name) else {
-                complain(&format!("'{name}' is none of {}, nor the repository of one of them", Model::names()));
+                complain(&format!("'{name}' must be one of {}, or the repository of one of them", Model::names()));
                 return ExitCode::from(BAD_CONFIG);
             };
             models::pull(&settings, model)

@@ -120,7 +120,7 @@ impl Store {
         match &outcome {
             Err(error) if error.is_failure() => {
                 if self.health.failed() {
-                    log::warn!("the store fails: {error}");
+                    log::warn!("the store is unavailable: {error}");
                 }
                 if let Backend::Sqlite(sqlite) = &self.backend {
                     sqlite.watch(self.health.clone());
@@ -128,7 +128,7 @@ impl Store {
             }
             _ => {
                 if self.health.answered(Instant::now()) {
-                    log::info!("the store answers again");
+                    log::info!("the store is available again");
                 }
             }
         }

@@ -38,12 +38,15 @@ impl AdminError {
 
     /// 404 about a virtual key.
     pub(super) fn no_such_key() -> Self {
-        Self::new(Code::NotFound, "There is no such virtual key.")
+        Self::new(Code::NotFound, "The virtual key does not exist.")
     }
 
     /// 503: what Redis holds was not forgotten.
     pub(super) fn redis_away() -> Self {
-        Self::new(Code::StoreUnavailable, "Redis is away: this process has forgotten, Redis has not. Try again.")
+        Self::new(
+            Code::StoreUnavailable,
+            "Redis is unavailable: the answers were removed in this process, not in Redis. Try again.",
+        )
     }
 
     /// 400: a rule of the tables.

@@ -171,7 +171,7 @@ pub fn authorize(shared: &AppState, request: &HttpRequest) -> Result<Arc<Virtual
         return Err(ApiError::new(Code::MissingKey, message));
     };
     let Some((key, hash)) = shared.keys.load().find(presented) else {
-        return Err(ApiError::new(Code::InvalidKey, "Incorrect API key: this gateway knows no such virtual key."));
+        return Err(ApiError::new(Code::InvalidKey, "Incorrect API key: the virtual key does not exist."));
     };
     match key.authorize(hash, Utc::now()) {
         Ok(()) => Ok(key),

@@ -64,7 +64,7 @@ fn inline(shared: &AppState, header: &str) -> Result<ReadConfig, ApiError> {
 }
 
 fn no_such_config(slug: &str) -> ApiError {
-    invalid(&[format!("path: config, message: there is no saved config '{slug}'")])
+    invalid(&[format!("path: config, message: no saved config named '{slug}'")])
 }
 
 fn saved(shared: &AppState, slug: &str) -> Result<ClientConfig, ApiError> {

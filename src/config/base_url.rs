@@ -10,10 +10,10 @@ const ENDPOINTS: [&str; 7] =
 /// What is wrong with a base URL, if anything; the text never quotes it, since it may hold a password (H1).
 pub(super) fn problem(base_url: &str) -> Option<String> {
     if !is_http_url(base_url) {
-        return Some("is no http or https URL, such as https://api.example.com/v1".to_owned());
+        return Some("must be an http or https URL, such as https://api.example.com/v1".to_owned());
     }
     if base_url.contains('#') {
-        return Some("must not have a fragment (#…), which no server gets".to_owned());
+        return Some("must not have a fragment (#…)".to_owned());
     }
     let path = base_url.split('?').next().unwrap_or_default().trim_end_matches('/');
     let endpoint = ENDPOINTS.iter().find(|endpoint| path.ends_with(*endpoint))?;
@@ -23,7 +23,7 @@ pub(super) fn problem(base_url: &str) -> Option<String> {
 /// What an operator should know of a base URL that works, if anything.
 pub(super) fn warning(dialect: Dialect, base_url: &str) -> Option<String> {
     let version = dialect.version_suffix(base_url)?;
-    Some(format!("ends with {version}, which this dialect's own paths begin with: it is left out"))
+    Some(format!("ends with {version}, which this dialect adds itself: the gateway removes it"))
 }
 
 /// Whether a text is an http or https URL with a host and a port that can be.

@@ -37,10 +37,10 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     let mut wrong = |path: &str, message: String| problems.push(Problem::new(path, message));
     let server = &config.server;
     if server.listen.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
-        wrong("server.listen", format!("'{}' is no address and port, such as 127.0.0.1:8000", server.listen));
+        wrong("server.listen", format!("'{}' must be an address and port, such as 127.0.0.1:8000", server.listen));
     }
     if server.workers > 1024 {
-        wrong("server.workers", "at most 1024".to_owned());
+        wrong("server.workers", "must be at most 1024".to_owned());
     }
     for (path, value) in [
         ("server.max_in_flight", server.max_in_flight),
@@ -60,11 +60,17 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         }
     }
     if config.actors.cache.embed_workers > 64 {
-        wrong("actors.cache.embed_workers", "at most 64: each has its own copy of the model".to_owned());
+        wrong(
+            "actors.cache.embed_workers",
+            "must be at most 64: each worker loads its own copy of the model".to_owned(),
+        );
     }
     actors::check(&config.actors, &mut wrong);
     if config.actors.token_counter.workers > 64 {
-        wrong("actors.token_counter.workers", "at most 64: each of two queues has as many threads".to_owned());
+        wrong(
+            "actors.token_counter.workers",
+            "must be at most 64: each of the two queues starts this many threads".to_owned(),
+        );
     }
     check_semantic(&config.cache.semantic, &mut wrong);
     if (1..server.max_body_bytes as u64).contains(&server.max_bodies_bytes) {
@@ -72,18 +78,18 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     for (at, origin) in server.cors.iter().enumerate() {
         if origin != "*" && !is_origin(origin) {
-            let message = format!("'{origin}' is no origin, such as https://app.example, nor *");
+            let message = format!("'{origin}' must be an origin, such as https://app.example, or *");
             wrong(&format!("server.cors[{at}]"), message);
         }
     }
     for (at, network) in server.trusted_proxies.iter().enumerate() {
         if network.parse::<Network>().is_err() {
-            let message = format!("'{network}' is no address or network, such as 10.0.0.0/8");
+            let message = format!("'{network}' must be an address or network, such as 10.0.0.0/8");
             wrong(&format!("server.trusted_proxies[{at}]"), message);
         }
     }
     if config.log.level.parse::<LevelFilter>().is_err() {
-        wrong("log.level", format!("'{}' is none of error, warn, info, debug, trace", config.log.level));
+        wrong("log.level", format!("'{}' must be one of error, warn, info, debug, trace", config.log.level));
     }
     if !config.log.file.is_empty()
         && let Err(error) = log_file::check(Path::new(&config.log.file))
@@ -103,7 +109,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     }
     let budgets = &config.budgets;
     if budgets.time_zone.parse::<chrono_tz::Tz>().is_err() {
-        wrong("budgets.time_zone", format!("'{}' is no time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
+        wrong("budgets.time_zone", format!("'{}' must be a time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
     }
     for (path, value) in [
         ("store.query_timeout_ms", config.store.query_timeout_ms),
@@ -126,24 +132,24 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     if let Some(ceiling) = budgets.ceiling_price {
         for (path, price) in [("input", ceiling.input), ("output", ceiling.output)] {
             if price == PerMillion::default() {
-                wrong(&format!("budgets.ceiling_price.{path}"), "must be above 0: no such model is free".to_owned());
+                wrong(&format!("budgets.ceiling_price.{path}"), "must be above 0".to_owned());
             }
         }
     }
     if !budgets.alert_percent.iter().all(|percent| (1..=100).contains(percent)) {
-        wrong("budgets.alert_percent", "each must be from 1 to 100".to_owned());
+        wrong("budgets.alert_percent", "each value must be from 1 to 100".to_owned());
     }
     let webhook = &config.alerts.webhook_url;
     if !webhook.is_empty() && !is_http_url(webhook) {
         // It may hold a secret (H1).
-        wrong("alerts.webhook_url", "is no http or https URL".to_owned());
+        wrong("alerts.webhook_url", "must be an http or https URL".to_owned());
     }
     if ![412, 429].contains(&config.compat.budget_status) {
         wrong("compat.budget_status", "must be 429 or 412".to_owned());
     }
     let default_config = &config.routing.default_config;
     if !default_config.is_empty() && !config.configs.contains_key(default_config) {
-        wrong("routing.default_config", format!("there is no [configs.{default_config}]"));
+        wrong("routing.default_config", format!("the section [configs.{default_config}] does not exist"));
     }
     for (slug, value) in &config.configs {
         match routing::parse_value(value) {
@@ -182,30 +188,31 @@ fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, Strin
         wrong("cache.semantic.threshold", "must be from 0 to 1".to_owned());
     }
     if !["", "english", "any"].contains(&semantic.languages.as_str()) {
-        wrong("cache.semantic.languages", format!("'{}' is none of english, any", semantic.languages));
+        wrong("cache.semantic.languages", format!("'{}' must be english or any", semantic.languages));
     }
     match model {
         None => {
             let names = Model::names();
-            let message = format!("'{}' is none of {names}, nor the repository of one of them", semantic.model);
+            let message = format!("'{}' must be one of {names}, or the repository of one of them", semantic.model);
             wrong("cache.semantic.model", message);
         }
         Some(model) => {
             if semantic.threshold_of(model).is_none() {
                 let message = format!(
-                    "must be set for {}, as nobody has measured it: the cosine from which two texts may share an \
-                     answer; begin high, such as 0.95",
+                    "must be set for {}, which has no measured value: the minimum cosine at which two texts share an \
+                     answer; start high, such as 0.95",
                     model.id
                 );
                 wrong("cache.semantic.threshold", message);
             }
             match (semantic.english_only(model), model.english_only) {
                 (None, _) => {
-                    let message = format!("must be set for {}: english where it knows English alone, or any", model.id);
+                    let message =
+                        format!("must be set for {}: english if the model supports English only, else any", model.id);
                     wrong("cache.semantic.languages", message);
                 }
                 (Some(false), Some(true)) => {
-                    wrong("cache.semantic.languages", format!("{} knows English alone", model.id));
+                    wrong("cache.semantic.languages", format!("{} supports English only", model.id));
                 }
                 _ => {}
             }
@@ -225,7 +232,7 @@ fn check_semantic(semantic: &SemanticSettings, wrong: &mut dyn FnMut(&str, Strin
         && semantic.agreement_of(model).is_none()
     {
         let message = format!(
-            "must be set for {}, as nobody has measured it: the cosine from which two answers say the same",
+            "must be set for {}, which has no measured value: the minimum cosine at which two answers agree",
             model.id
         );
         wrong("cache.semantic.shadow_agreement", message);
@@ -255,7 +262,7 @@ fn check_secrets(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
     variables.sort_by_key(|(name, _)| *name);
     for (name, secret) in variables {
         if !secret.expose().chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-            wrong(name, "holds a control character or one that is not ASCII, which no header can carry".to_owned());
+            wrong(name, "must contain printable ASCII only, because it is sent in a header".to_owned());
         }
     }
 }
@@ -278,11 +285,13 @@ pub(super) fn warn(config: &mut Config) {
     let mut warnings = Vec::new();
     if config.admin_token.as_ref().is_some_and(|token| token.expose().chars().count() < GOOD_ADMIN_TOKEN) {
         warnings.push(format!(
-            "GATEWAY_ADMIN_TOKEN has fewer than {GOOD_ADMIN_TOKEN} characters; better: openssl rand -hex 32"
+            "GATEWAY_ADMIN_TOKEN has fewer than {GOOD_ADMIN_TOKEN} characters; create a longer one with: openssl rand -hex 32"
         ));
     }
     if config.limits.refuse_without_redis && config.redis.url.is_empty() {
-        warnings.push("limits.refuse_without_redis has no effect without redis.url: this process counts".to_owned());
+        warnings.push(
+            "limits.refuse_without_redis has no effect without redis.url: this process counts by itself".to_owned(),
+        );
     }
     if config.alert_webhook_token.is_some() && config.alerts.webhook_url.is_empty() {
         warnings.push("GATEWAY_ALERT_WEBHOOK_TOKEN has no effect without alerts.webhook_url".to_owned());
@@ -303,7 +312,7 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
     let path = |key: &str| format!("providers.{name}.{key}");
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        wrong(&format!("providers.{name}"), "a provider's name is made of a-z, 0-9, - and _".to_owned());
+        wrong(&format!("providers.{name}"), "a provider's name may contain a-z, 0-9, - and _ only".to_owned());
     }
     let may_be_empty = settings.base_url_env.is_some() || settings.dialect == Dialect::Simulator;
     let is_absent = settings.base_url.is_empty() && may_be_empty;
@@ -314,22 +323,25 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
         wrong(&path(key), why);
     }
     if settings.auth_header.parse::<HeaderName>().is_err() {
-        wrong(&path("auth_header"), format!("'{}' is no header name", settings.auth_header));
+        wrong(&path("auth_header"), format!("'{}' must be a header name", settings.auth_header));
     }
     if HeaderValue::from_str(&settings.auth_prefix).is_err() {
-        wrong(&path("auth_prefix"), "holds what no header can carry".to_owned());
+        wrong(&path("auth_prefix"), "must contain printable ASCII only, because it is sent in a header".to_owned());
     }
     for (header, value) in &settings.headers {
         if header.parse::<HeaderName>().is_err() {
-            wrong(&path("headers"), format!("'{header}' is no header name"));
+            wrong(&path("headers"), format!("'{header}' must be a header name"));
         }
         // The value may be a credential (H1).
         if HeaderValue::from_str(value).is_err() {
-            wrong(&path("headers"), format!("the value of '{header}' holds what no header can carry"));
+            wrong(
+                &path("headers"),
+                format!("the value of '{header}' must contain printable ASCII only, because it is sent in a header"),
+            );
         }
     }
     if settings.breaker.failure_threshold_percentage > 100 {
-        wrong(&path("breaker.failure_threshold_percentage"), "at most 100".to_owned());
+        wrong(&path("breaker.failure_threshold_percentage"), "must be at most 100".to_owned());
     }
 }
 

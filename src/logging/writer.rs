@@ -171,17 +171,17 @@ impl Writer {
     fn tell_dropped(&mut self) {
         let dropped = self.shared.dropped.get();
         if dropped > self.told && self.told_at.elapsed() >= REPORT_INTERVAL && self.shared.buffer.has_room() {
-            log::warn!(lines = dropped - self.told; "log lines were dropped, as the log could not be written");
+            log::warn!(lines = dropped - self.told; "log lines were dropped because the log could not be written");
             (self.told, self.told_at) = (dropped, Instant::now());
         }
     }
 
     fn reopen(&mut self) {
         match self.output.reopen() {
-            Ok(()) => log::info!("the log file is opened anew"),
+            Ok(()) => log::info!("the log file was reopened"),
             Err(error) => {
                 self.shared.stats.fail(&error.to_string());
-                log::error!("the log file cannot be opened anew: {error}; the former one stays in use");
+                log::error!("the log file cannot be reopened: {error}; the previous one stays in use");
             }
         }
     }

@@ -40,7 +40,7 @@ pub async fn admin_token(
 /// A hash that no token has: the admin API stays shut, and everything else goes on.
 fn unreadable() -> KeyHash {
     log::error!(
-        "the stored hash of the admin token cannot be read: the admin API refuses all until GATEWAY_ADMIN_TOKEN is set"
+        "the stored hash of the admin token cannot be read: the admin API refuses every request until GATEWAY_ADMIN_TOKEN is set"
     );
     KeyHash::digest(&Alphanumeric.sample_string(&mut rand::rng(), 40))
 }

@@ -73,7 +73,7 @@ where
                 let metrics = metrics.clone();
                 async move {
                     if let Err(error) = stream.set_nodelay(true) {
-                        log::debug!("a connection keeps small packets back: {error}");
+                        log::debug!("TCP_NODELAY could not be set: {error}");
                     }
                     let peer = stream.peer_addr().ok();
                     Ok((ClientConnection::new(stream, write_timeout, metrics), Protocol::Http1, peer))

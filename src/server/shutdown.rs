@@ -86,7 +86,7 @@ pub async fn on_signal(
         actor = shared.essential_actor_ended() => Some(actor),
     };
     if let Some(actor) = ended {
-        log::error!(actor = actor; "an actor has ended that the process cannot do without: it drains and ends");
+        log::error!(actor = actor; "a required actor ended: the process drains and exits");
     }
     phase.send_replace(Phase::Draining);
     log::info!(in_flight = shared.in_flight.count(); "draining");
@@ -103,7 +103,7 @@ pub async fn on_signal(
                     ExitCode::SUCCESS
                 }
                 Some(actor) => {
-                    log::error!(actor = actor; "stopped, as an actor had ended");
+                    log::error!(actor = actor; "stopped because a required actor ended");
                     ExitCode::FAILURE
                 }
             }

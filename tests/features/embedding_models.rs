@@ -37,5 +37,5 @@ async fn a_model_that_cannot_be_had_is_told() {
     assert!(text.contains("cache.semantic.offline is set"), "{text}");
     let (code, text) = run(setup.command(folder.path()).args(["models", "pull", "--model", "gpt"])).await;
     assert_eq!(code, Some(64), "{text}");
-    assert!(text.starts_with("'gpt' is none of all-MiniLM-L6-v2, multilingual-e5-small, "), "{text}");
+    assert!(text.starts_with("'gpt' must be one of all-MiniLM-L6-v2, multilingual-e5-small, "), "{text}");
 }

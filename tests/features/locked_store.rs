@@ -104,9 +104,9 @@ async fn h5_a_locked_file_stops_only_what_needs_it() {
         }
     };
     in_time("the budget is leased after all", funded).await;
-    gateway.wait_for_log("it is over", |line| line["message"] == "the store answers again").await;
+    gateway.wait_for_log("it is over", |line| line["message"] == "the store is available again").await;
     // It was told, and that it is over, and not again and again; a slow disk may be told too.
-    for message in ["the store fails", "the store answers again"] {
+    for message in ["the store is unavailable", "the store is available again"] {
         let told = gateway.stdout().iter().filter(|line| line.contains(message)).count();
         assert!((1..=3).contains(&told), "{message}: {:?}", gateway.stdout());
     }

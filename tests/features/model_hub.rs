@@ -213,7 +213,7 @@ async fn a_model_by_name_needs_a_threshold() {
     let (code, text) = check(named("own/model")).await;
     assert_eq!(code, Some(64), "{text}");
     assert!(
-        text.contains("'own/model' is none of all-MiniLM-L6-v2, multilingual-e5-small, AllMiniLML12V2, "),
+        text.contains("'own/model' must be one of all-MiniLM-L6-v2, multilingual-e5-small, AllMiniLML12V2, "),
         "{text}"
     );
     let (code, text) = check(named("bge-small-en-v1.5")).await;
@@ -225,7 +225,7 @@ async fn a_model_by_name_needs_a_threshold() {
     assert_eq!(check(named("multilingual-e5-small")).await.0, Some(0));
     let (code, text) = check(Setup::new().set("cache.semantic.languages", "any")).await;
     assert_eq!(code, Some(64), "{text}");
-    assert!(text.contains("all-MiniLM-L6-v2 knows English alone"), "{text}");
+    assert!(text.contains("all-MiniLM-L6-v2 supports English only"), "{text}");
     // H1: not even a wrong address is told, as it may hold a password.
     let (code, text) = check(Setup::new().env("HF_ENDPOINT", "https://user:canary@mirror")).await;
     assert_eq!(code, Some(64), "{text}");

@@ -211,7 +211,7 @@ async fn g3_a_mistake_ends_the_start_at_once() {
 
     postgres.begin(Trouble::Killed);
     let told = ends_at_once(master("07").set("store.wait_for_store", false), &folder).await;
-    assert!(told.contains("PostgreSQL is away"), "{told}");
+    assert!(told.contains("PostgreSQL is unavailable"), "{told}");
 }
 
 /// One request and what became of it.
@@ -418,7 +418,7 @@ async fn under_load(postgres: Troubled, trouble: Trouble) {
     }
     gateway.ask(bounded(&revoked)).await.expect(401);
     gateway.admin("PATCH", &path, Some(json!({ "name": "again" }))).await.expect(200);
-    for told in ["the store fails", "the store answers again"] {
+    for told in ["the store is unavailable", "the store is available again"] {
         assert!(logged(&gateway, told) <= 3 || trouble == Trouble::Slow, "{:#?}", gateway.stdout());
     }
 }

@@ -120,7 +120,7 @@ async fn j17_a_redis_that_refuses_is_degraded_by_name_and_told_once() {
         gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let told = gateway.stdout().iter().filter(|line| line.contains("Redis is away")).count();
+    let told = gateway.stdout().iter().filter(|line| line.contains("Redis is unavailable")).count();
     assert!((1..=2).contains(&told), "once for each of its uses: {:?}", gateway.stdout());
     redis.cli("replicaof no one");
     degraded(&gateway, "redis", false).await;

@@ -126,7 +126,7 @@ impl Ledger {
             (Err(_), provisional) => provisional,
         };
         if !self.outbox().add(PendingRow { row, written }) {
-            log::error!("a usage row is lost: neither the store, nor the disk, nor memory has room for it");
+            log::error!("a usage row was lost: store, disk and memory have no room for it");
         }
     }
 

@@ -116,7 +116,7 @@ fn add(known: &mut BTreeMap<String, BadRow>, bad: Vec<BadRow>) {
 }
 
 fn told_repaired(row: &BadRow) -> bool {
-    log::info!("the row {} of {} can be read again, or is gone", row.id, row.table);
+    log::info!("the row {} of {} is readable again, or was deleted", row.id, row.table);
     false
 }
 

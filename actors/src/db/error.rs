@@ -60,13 +60,13 @@ pub enum StoreError {
         source: diesel::ConnectionError,
     },
     /// PostgreSQL could not be reached.
-    #[error("PostgreSQL is away: {0}")]
+    #[error("PostgreSQL is unavailable: {0}")]
     Postgres(String),
     /// PostgreSQL does not let the gateway in, or its address is none.
     #[error("PostgreSQL: {0}")]
     Refused(String),
     /// PostgreSQL could not be reached a moment ago, and is not tried again yet.
-    #[error("the database is away")]
+    #[error("the database is unavailable")]
     Away,
     /// The database did not answer in time; whether it did what it was asked is not known.
     #[error("the database did not answer within {} s", .0.as_secs())]

@@ -215,7 +215,7 @@ impl EmbedPool {
         let (system, stats, progress) =
             (self.inner.system.clone(), self.inner.stats.clone(), self.inner.progress.clone());
         let find = move || {
-            log::info!(model = model.id; "the embedding model is looked for");
+            log::info!(model = model.id; "looking for the embedding model");
             let fetch = |bundle: &_, into: &_| sources::fetch(&places, bundle, into, false);
             match places.obtain(model, false, &fetch) {
                 Err(why) => missing(&progress, why),
@@ -231,7 +231,7 @@ impl EmbedPool {
                         }
                     };
                     if !system.arbiter().spawn(start) {
-                        log::info!("the embedding model is not loaded: the process ends");
+                        log::info!("loading the embedding model was cancelled: the process exits");
                     }
                 }
             }
@@ -266,7 +266,7 @@ impl Loader {
 }
 
 fn missing(progress: &Mutex<Progress>, why: String) {
-    log::warn!(why = why; "no semantic cache: the embedding model is missing");
+    log::warn!(why = why; "the semantic cache is off: the embedding model is missing");
     let mut progress = lock(progress);
     progress.missing_since = Some(Instant::now());
     progress.state = PoolState::Missing { why };

@@ -16,10 +16,10 @@ pub enum NotEmbedded {
     #[error("the text is longer than the model's window")]
     TooLong,
     /// The text is, or may be, in a language that the model does not know.
-    #[error("the text may be in a language that the model does not know")]
+    #[error("the text may be in a language that the model does not support")]
     OtherLanguage,
     /// The text has parts that the model cannot tell from others, or none at all.
-    #[error("the text has parts that the model cannot read")]
+    #[error("the text has characters that the model does not support")]
     Unreadable,
     /// The model failed.
     #[error("the model failed")]

@@ -80,7 +80,7 @@ impl Announcer {
             call.key(EPOCH).arg(first_epoch()).arg(CHANNEL).arg(text);
             let announced = link.ask(|mut redis| async move { call.invoke_async::<()>(&mut redis).await });
             if let Err(away) = announced.await {
-                log::debug!("what to forget is not announced: {away}");
+                log::debug!("a cache invalidation was not announced: {away}");
             }
         });
     }
@@ -93,7 +93,7 @@ impl Announcer {
                 publish.arg(CHANNEL).arg(text).query_async::<()>(&mut connection).await
             });
             if let Err(away) = published.await {
-                log::debug!("a change is not announced: {away}");
+                log::debug!("a change was not announced: {away}");
             }
         });
     }

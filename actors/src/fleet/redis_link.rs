@@ -34,7 +34,7 @@ const PROBE: &str = "redis.call('SET', KEYS[1], '1', 'PX', 1000) return 1";
 
 /// Redis does not answer; whoever asked goes on without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Redis is away")]
+#[error("Redis is unavailable")]
 pub struct Away;
 
 /// One connection that its users share. While Redis is away, nothing waits for it.
@@ -130,7 +130,7 @@ impl RedisLink {
 
     fn answers(&self, connection: MultiplexedConnection) {
         if self.told.replace(false) {
-            log::info!("Redis answers, for {}", self.used_for);
+            log::info!("Redis is available for {}", self.used_for);
         }
         self.made.set(self.made.get() + 1);
         self.connection.replace(Some(connection));
@@ -147,7 +147,7 @@ impl RedisLink {
             // Redis is there and refuses this one question: others may do better.
             if self.refused_at.get().is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
                 self.refused_at.set(Some(Instant::now()));
-                log::warn!("Redis refuses a question for {}: {error}", self.used_for);
+                log::warn!("Redis refuses a command for {}: {error}", self.used_for);
             }
             Away
         }
@@ -180,7 +180,7 @@ impl RedisLink {
         if !self.told.get() && self.told_at.get().is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
             self.told.set(true);
             self.told_at.set(Some(Instant::now()));
-            log::warn!("Redis is away for {}: {why}; the gateway goes on without it", self.used_for);
+            log::warn!("Redis is unavailable for {}: {why}; the gateway continues without it", self.used_for);
         }
     }
 }

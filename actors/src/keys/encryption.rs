@@ -26,7 +26,7 @@ const NONCE_LEN: usize = 12;
 #[derive(Debug, thiserror::Error)]
 pub enum SealingError {
     /// The text is no 32-byte key.
-    #[error("a master key is 32 random bytes, written as 64 hexadecimal digits or as base64")]
+    #[error("a master key must be 32 random bytes, as 64 hexadecimal digits or as base64")]
     NotAKey,
     /// The master key file could not be read or created.
     #[error("master key file {}: {source}", path.display())]
@@ -43,10 +43,10 @@ pub enum SealingError {
     #[error("the operating system gave no random bytes: {0}")]
     Random(#[from] SysError),
     /// The cipher refused to seal.
-    #[error("the credential is too long to be sealed")]
+    #[error("the credential is too long to be encrypted")]
     TooLong,
     /// The sealed bytes do not belong to this master key and this record.
-    #[error("the sealed credential does not open: the master key is another one, or the data is damaged")]
+    #[error("the encrypted credential cannot be decrypted: the master key is different, or the data is damaged")]
     DoesNotOpen,
 }
 

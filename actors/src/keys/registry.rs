@@ -36,16 +36,16 @@ use key_store::KeyStore;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// There is no such key.
-    #[error("there is no such virtual key")]
+    #[error("the virtual key does not exist")]
     NotFound,
     /// A credential without the provider that it belongs to.
-    #[error("a real_api_key needs the provider that it belongs to")]
+    #[error("real_api_key requires provider")]
     CredentialWithoutProvider,
     /// The provider is to change and the credential of the former one would go along.
     #[error("the stored real_api_key belongs to the former provider: send the new provider's, or null to remove it")]
     CredentialOfAnotherProvider,
     /// Another process changed the provider or its credential before this edit.
-    #[error("the key was changed meanwhile: look at it and try again")]
+    #[error("the key was changed by another request: read it again and retry")]
     ChangedMeanwhile,
     /// The store failed.
     #[error(transparent)]

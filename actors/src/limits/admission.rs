@@ -52,7 +52,7 @@ impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (limit, scope) = (self.limit, self.scope.as_str());
         if !self.is_known {
-            return write!(f, "The limits of this {scope} cannot be told at the moment: try again shortly.");
+            return write!(f, "Rate limits of this {scope} are temporarily unavailable: try again shortly.");
         }
         match self.kind {
             LimitKind::Requests => write!(f, "Rate limit of {limit} requests per minute reached for this {scope}."),

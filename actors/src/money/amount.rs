@@ -99,7 +99,7 @@ impl FromStr for PerMillion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no price: write US dollars with at most six decimals, such as \"0.15\"");
+        let wrong = || format!("'{text}' is not a price: write US dollars with at most six decimals, such as \"0.15\"");
         decimal::units(text, 6).map(Self).ok_or_else(wrong)
     }
 }

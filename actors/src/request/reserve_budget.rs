@@ -234,7 +234,7 @@ impl Budgets {
             }
             if !store.has_answered_since(since) {
                 if store.failed() {
-                    log::warn!("the store fails: nobody had an answer within {:?}", self.rules.query_timeout);
+                    log::warn!("the store is unavailable: no query was answered within {:?}", self.rules.query_timeout);
                 }
                 break;
             }

@@ -206,7 +206,7 @@ impl Subject<'_> {
 fn tests(value: &Value, path: &str, found: &mut Findings) -> Option<Vec<Test>> {
     found.terms += 1;
     if found.terms > MAX_TERMS {
-        found.error(path, format!("is one too many: a config may ask {MAX_TERMS} times for a field"));
+        found.error(path, format!("exceeds the limit: a config may test fields at most {MAX_TERMS} times"));
         return None;
     }
     let operators: Option<&Map<String, Value>> =

@@ -34,7 +34,7 @@ pub(super) fn read_node(
         return None;
     };
     if depth > MAX_DEPTH {
-        found.error(at_node, format!("is too deep: a config may be nested {MAX_DEPTH} levels deep"));
+        found.error(at_node, format!("exceeds the limit: a config may be nested {MAX_DEPTH} levels deep"));
         return None;
     }
     let fields = Fields::new(path, object, &[config_keys::USED, config_keys::UNUSED], found);

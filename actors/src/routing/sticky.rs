@@ -46,7 +46,7 @@ pub(super) fn read(options: &Fields<'_>, found: &mut Findings) -> Option<Sticky>
         },
     );
     if sticky.get("hash_fields").is_none() {
-        found.error(sticky.at("hash_fields"), "must name what keeps requests together");
+        found.error(sticky.at("hash_fields"), "must list the fields that keep requests together");
     }
     let ttl = sticky.number("ttl", 1, u64::from(u32::MAX), found).unwrap_or(DEFAULT_TTL_SECONDS);
     enabled.then_some(Sticky { fields: fields?, ttl })

@@ -95,7 +95,7 @@ pub(super) fn read(fields: &Fields<'_>, found: &mut Findings) -> Option<Mode> {
         "loadbalance" => Some(Mode::Loadbalance { sticky: sticky::read(&options, found) }),
         "conditional" => Some(conditional(&options, found)),
         _ => {
-            found.error(options.at("mode"), format!("'{mode}' is no strategy: use {MODES}"));
+            found.error(options.at("mode"), format!("'{mode}' is not a strategy: use {MODES}"));
             unknown
         }
     }

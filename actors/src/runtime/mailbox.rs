@@ -159,7 +159,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         if !current.connected() {
             *current = start();
             self.stats.restarted();
-            log::warn!(actor = self.stats.name(); "an actor had ended and was started again");
+            log::warn!(actor = self.stats.name(); "an actor ended and was restarted");
         }
         current.clone()
     }

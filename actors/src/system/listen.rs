@@ -101,7 +101,7 @@ async fn hear_until_lost(
                 None => return,
             },
             _ = beats.tick() => if !matches!(awake(HEARTBEAT_INTERVAL, sink.ping::<redis::Value>()).await, Some(Ok(_))) {
-                log::warn!("the subscription to changes is silent: it is made anew");
+                log::warn!("the subscription to changes is silent: subscribing again");
                 return;
             },
             _ = ticks.tick() => if !link.state().is_up() {

@@ -52,7 +52,7 @@ impl Output {
             let (file, rest) = open(path)?;
             // The rest of a line belongs to the former file.
             if let Err(error) = self.end_line() {
-                log::warn!("the last line of the former log file is not whole: {error}");
+                log::warn!("the last line of the previous log file is incomplete: {error}");
             }
             (self.out, self.rest) = (Box::new(file), rest);
         }

@@ -127,7 +127,7 @@ impl LedgerState {
                     let OutgoingAlert { id, event, attempts } = alert;
                     log::error!(
                         id = id.to_string(), attempts = attempts, reason = failure.as_str(), status = failure.status(),
-                        event = event; "an alert is given up: the webhook does not take it"
+                        event = event; "an alert was dropped: the webhook does not accept it"
                     );
                     self.store.remove_alert(id).await?;
                     metrics.alert_webhook("given_up");

@@ -49,7 +49,7 @@ impl LedgerState {
         // As what is held must not be looked at in between, see `settle_doubts`.
         let _no_other = self.housekeeping.lock().await;
         let Some(amount) = account.take_lapsed(Moment::now()) else { return Ok(()) };
-        log::warn!("the lease of the {} lapsed, as the store could not be asked for long", account.scope());
+        log::warn!("the lease of the {} expired while the store was unavailable", account.scope());
         // Others may have leased what was granted here: they must first know what was spent of it.
         let _alone = self.flushing.lock().await;
         let flushed = self.flush_all().await;

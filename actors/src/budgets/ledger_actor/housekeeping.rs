@@ -64,7 +64,7 @@ impl LedgerState {
             tokio::task::yield_now().await;
         }
         if count > 0 {
-            log::info!("removed {count} rows of the usage log that were kept long enough");
+            log::info!("removed {count} expired rows of the usage log");
         }
         Ok(())
     }
@@ -101,14 +101,14 @@ impl LedgerState {
         }
         if refused > 0 {
             log::error!(
-                "the store refuses {refused} usage rows that {} had left: its journal stays, and its leases count as spent",
+                "the store refuses {refused} usage rows that {} left: its journal stays, and its leases count as spent",
                 orphan.replica
             );
             self.refused.borrow_mut().insert(orphan.replica);
             return Ok(());
         }
         self.store.release_replica(&orphan.replica).await?;
-        log::info!("took up {count} usage rows that {} had left", orphan.replica);
+        log::info!("recovered {count} usage rows that {} left", orphan.replica);
         orphan.remove().map_err(StoreError::Journal)
     }
 

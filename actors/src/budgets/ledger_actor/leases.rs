@@ -81,7 +81,7 @@ impl LedgerState {
             );
         }
         for replica in told.difference(&abandoned) {
-            log::info!("what {replica} had leased does not count as spent any more");
+            log::info!("the leases of {replica} no longer count as spent");
         }
         *told = abandoned;
         Ok(())

@@ -54,7 +54,7 @@ impl Shadow {
             log::warn!(
                 tenant = place.tenant, namespace = place.namespace, from = raised.from, to = raised.to,
                 verdicts = raised.precision.verdicts, differing = raised.precision.differing();
-                "the semantic cache is wrong too often in a namespace: its threshold rises"
+                "the semantic cache is below its target precision in a namespace: its threshold rises"
             );
         }
     }

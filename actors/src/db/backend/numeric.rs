@@ -11,13 +11,13 @@ const NEGATIVE: u16 = 0x4000;
 /// Why a `NUMERIC` is no amount.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::db) enum BadNumeric {
-    #[error("an amount that is no number")]
+    #[error("the amount is not a number")]
     NotFinite,
-    #[error("an amount with more than twelve decimals")]
+    #[error("the amount has more than twelve decimals")]
     TooFine,
-    #[error("an amount that is too large")]
+    #[error("the amount is too large")]
     TooLarge,
-    #[error("an amount that is cut short")]
+    #[error("the amount is incomplete")]
     CutShort,
 }
 

@@ -180,7 +180,7 @@ impl Sqlite {
                 tokio::time::sleep(RETRY_INTERVAL).await;
                 let Some(writer) = writer.upgrade() else { return };
                 if writer.takes_writes().await && health.answered(Instant::now()) {
-                    log::info!("the store answers again");
+                    log::info!("the store is available again");
                 }
             }
             watched.set(false);

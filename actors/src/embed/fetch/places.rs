@@ -67,7 +67,7 @@ impl Places {
     fn look(&self, model: &Model, ensure: Ensure<'_>) -> Result<ModelFiles, String> {
         let runtime = match (&self.runtime_path, RUNTIME) {
             (Some(path), _) if path.is_file() => path.clone(),
-            (Some(path), _) => return Err(format!("cache.semantic.runtime_path: {} is no file", path.display())),
+            (Some(path), _) => return Err(format!("cache.semantic.runtime_path: {} is not a file", path.display())),
             (None, Some(bundle)) => ensure(bundle)?.into_iter().map(|kept| kept.path).next().unwrap_or_default(),
             (None, None) => return Err("no ONNX Runtime for this platform: set cache.semantic.runtime_path".to_owned()),
         };

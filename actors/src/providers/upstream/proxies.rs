@@ -49,7 +49,7 @@ impl FromStr for NoProxy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no host, domain, address or network");
+        let wrong = || format!("'{text}' must be a host, domain, address or network");
         let lower = text.trim().to_ascii_lowercase();
         let entry = match lower.split_once("://") {
             Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),

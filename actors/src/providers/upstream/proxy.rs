@@ -37,7 +37,7 @@ impl FromStr for Proxy {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        const WRONG: &str = "must be http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants that";
+        const WRONG: &str = "must be http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host if the proxy requires it";
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let (origin, _) = Origin::split(&text).ok_or(WRONG)?;
         let uri: Uri = text.parse().map_err(|_| WRONG)?;

@@ -172,7 +172,7 @@ impl Metering {
             log::warn!(
                 provider = provider, model = draft.row.model, reason = doubt.as_str(),
                 prompt_tokens = reported.prompt_tokens, completion_tokens = reported.completion_tokens;
-                "a provider told token counts that cannot be: the gateway's own are booked instead, as estimated"
+                "a provider reported implausible token counts: the gateway's own counts are recorded instead, as estimated"
             );
         }
     }

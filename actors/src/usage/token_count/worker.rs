@@ -42,7 +42,7 @@ impl Then {
         match self {
             Self::Tell(waiter) => {
                 if waiter.send(usage).is_err() {
-                    log::debug!("nobody waits for a count any more");
+                    log::debug!("a token count was abandoned");
                 }
             }
             Self::Settle(settle) => settle(usage),
