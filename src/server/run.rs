@@ -197,7 +197,7 @@ async fn assemble(
     let cache = AnswerCache {
         memory,
         coalesces: config.cache.coalesce,
-        most_entry_bytes: config.cache.max_entry_bytes,
+        max_entry_bytes: config.cache.max_entry_bytes,
         metrics: metrics.clone(),
         single_flight: SingleFlight::default(),
         backfill: semantic.clone().map(|semantic| EmbeddingBackfill::start(semantic, cache.clone())),

@@ -32,7 +32,7 @@ pub struct AnswerCache {
     /// Who keeps the answers that the fleet shares; none without Redis.
     pub actor: Option<Mailbox<CacheActor>>,
     /// The most bytes of one answer.
-    pub most_entry_bytes: usize,
+    pub max_entry_bytes: usize,
     /// Counts what is found.
     pub metrics: Arc<Metrics>,
     /// The answers that are being made.
@@ -98,7 +98,7 @@ impl Lookup {
 
     /// A recorder for the stream that is about to come, where it may be stored.
     pub fn recorder(&self, cache: &AnswerCache) -> Option<Recorder> {
-        self.policy.writes.then(|| Recorder::new(cache.most_entry_bytes))
+        self.policy.writes.then(|| Recorder::new(cache.max_entry_bytes))
     }
 }
 

@@ -39,7 +39,7 @@ impl Lifecycle<CacheKey, Arc<CacheEntry>> for Evictions {
 /// The answers by their keys.
 pub struct MemoryCache {
     cache: Cache<CacheKey, Arc<CacheEntry>, ByBytes, DefaultHashBuilder, Evictions>,
-    most_entry_bytes: usize,
+    max_entry_bytes: usize,
     evictions: Evictions,
 }
 
@@ -48,16 +48,16 @@ impl MemoryCache {
     ///
     /// # Errors
     /// Where the sizes make no sense.
-    pub fn new(most_bytes: u64, most_entry_bytes: usize) -> Result<Self, String> {
-        let entries = usize::try_from(most_bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(64, 10_000_000);
+    pub fn new(max_bytes: u64, max_entry_bytes: usize) -> Result<Self, String> {
+        let entries = usize::try_from(max_bytes / USUAL_BYTES).unwrap_or(usize::MAX).clamp(64, 10_000_000);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(entries)
-            .weight_capacity(most_bytes)
+            .weight_capacity(max_bytes)
             .build()
             .map_err(|error| error.to_string())?;
         let evictions = Evictions::default();
         let cache = Cache::with_options(options, ByBytes, DefaultHashBuilder::default(), evictions.clone());
-        Ok(Self { cache, most_entry_bytes, evictions })
+        Ok(Self { cache, max_entry_bytes, evictions })
     }
 
     /// The answer of this key, if it may still be used; `now` is in seconds since 1970.
@@ -72,7 +72,7 @@ impl MemoryCache {
 
     /// Keeps an answer; false where it is too large to be kept.
     pub fn put(&self, key: CacheKey, entry: Arc<CacheEntry>) -> bool {
-        if entry.bytes() > self.most_entry_bytes {
+        if entry.bytes() > self.max_entry_bytes {
             return false;
         }
         self.cache.insert(key, entry);

@@ -22,8 +22,8 @@ pub struct Recorder {
 
 impl Recorder {
     /// A recorder that gives up beyond so many bytes.
-    pub fn new(most_bytes: usize) -> Self {
-        Self { chunks: Vec::new(), usage: None, ends: Vec::new(), bytes_left: most_bytes, spoilt: false }
+    pub fn new(max_bytes: usize) -> Self {
+        Self { chunks: Vec::new(), usage: None, ends: Vec::new(), bytes_left: max_bytes, spoilt: false }
     }
 
     /// Takes in one framed chunk.

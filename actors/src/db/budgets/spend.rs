@@ -121,7 +121,7 @@ impl QueryId for Settle<'_> {
 }
 
 /// The two writes that the databases do in different ways.
-pub(in crate::db) trait Book {
+pub(in crate::db) trait SpendStore {
     /// Adds sums to what budgets have spent.
     async fn add_spend(&mut self, sums: &Sums) -> QueryResult<()>;
 
@@ -129,7 +129,7 @@ pub(in crate::db) trait Book {
     async fn settle_leases(&mut self, sums: &Sums) -> QueryResult<()>;
 }
 
-impl Book for AsyncPgConnection {
+impl SpendStore for AsyncPgConnection {
     async fn add_spend(&mut self, sums: &Sums) -> QueryResult<()> {
         Spend(sums).execute(self).await.map(drop)
     }
@@ -147,7 +147,7 @@ const ADD: &str = "INSERT INTO budget_spend (scope, scope_id, period, spent) VAL
 const LOWER: &str = "UPDATE budget_leases SET granted = max(granted - ?, 0) \
      WHERE scope = ? AND scope_id = ? AND period = ? AND replica = ?";
 
-impl Book for Lite {
+impl SpendStore for Lite {
     async fn add_spend(&mut self, sums: &Sums) -> QueryResult<()> {
         for (((scope, id), period), cost) in sums.scopes.iter().zip(&sums.ids).zip(&sums.periods).zip(&sums.costs) {
             let add = diesel::sql_query(ADD).bind::<Text, _>(scope).bind::<Text, _>(id).bind::<Text, _>(period);

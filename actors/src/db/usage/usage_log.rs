@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::usage_rows::{LITE_ROWS, UsageColumns};
 use crate::db::backend::conn::Backend;
 use crate::db::backend::types::{At, Id, sql};
-use crate::db::budgets::spend::{Book, Sums};
+use crate::db::budgets::spend::{SpendStore, Sums};
 use crate::db::{Store, StoreError};
 use crate::usage::row::UsageRow;
 
