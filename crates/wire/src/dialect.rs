@@ -1,14 +1,12 @@
-//! One door to the vendors' formats: which module translates for which dialect.
+//! What is no chat, in the vendors' formats: embeddings, and what passes as it stands.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::json_object::JsonObject;
-use super::openai::StreamOptions;
 use super::surrogates::replace_lone;
-use super::{
-    BadRequest, ErrorBody, StreamDecoder, Usage, VendorRequest, WholeAnswer, anthropic, malformed, ollama, openai,
-};
+use super::vendors::ollama;
+use super::{BadRequest, ErrorBody, VendorRequest, WholeAnswer, openai};
 use crate::Dialect;
 
 /// What the gateway itself gives to an answer, where the vendor does not.
@@ -24,23 +22,8 @@ pub struct AnswerStamp<'a> {
     pub strict: bool,
     /// How many choices were asked for.
     pub choices: u64,
-}
-
-/// A chat request in the vendor's format.
-///
-/// # Errors
-/// Where the format cannot express the request.
-pub fn chat_request(
-    dialect: Dialect,
-    body: &JsonObject,
-    model: &str,
-    options: StreamOptions,
-) -> Result<VendorRequest, BadRequest> {
-    match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::chat_request(body, model, options),
-        Dialect::Anthropic => anthropic::chat_request(&tree(body)?, model),
-        Dialect::Ollama => ollama::chat_request(&tree(body)?, model),
-    }
+    /// Whether the client wants the usage that each chunk of its stream has (`continuous_usage_stats`).
+    pub shows_usage: bool,
 }
 
 /// An embeddings request in the vendor's format.
@@ -49,22 +32,27 @@ pub fn chat_request(
 /// Where the vendor has no embeddings or cannot express the request.
 pub fn embeddings_request(dialect: Dialect, body: &JsonObject, model: &str) -> Result<VendorRequest, BadRequest> {
     match dialect {
-        Dialect::OpenAi | Dialect::Simulator => Ok(openai::embeddings_request(body, model)),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Simulator => Ok(openai::embeddings_request(body, model)),
         Dialect::Anthropic => Err(BadRequest::new("model", "Anthropic has no embeddings: choose another provider.")),
         Dialect::Ollama => ollama::embeddings_request(&tree(body)?, model),
     }
 }
 
-/// A whole chat answer in OpenAI's shape.
+/// A request that vendors of OpenAI's format take as it stands, with the vendor's name of the model: `path` is that of the
+/// route below the base URL, and `what` names it.
 ///
 /// # Errors
-/// Where the answer is not in the vendor's format, or is an error.
-pub fn chat_answer(dialect: Dialect, body: Bytes, stamp: AnswerStamp<'_>) -> Result<WholeAnswer, ErrorBody> {
+/// Where the vendor has another format, which has no counterpart.
+pub fn passed_request(
+    dialect: Dialect,
+    (path, what): (&str, &str),
+    body: &JsonObject,
+    model: &str,
+) -> Result<VendorRequest, BadRequest> {
     match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::chat_answer(body, stamp.strict),
-        Dialect::Anthropic => anthropic::chat_answer(&body, stamp.created, stamp.strict),
-        Dialect::Ollama => {
-            ollama::chat_answer(&body, stamp.id, stamp.created, stamp.strict).map_err(|text| malformed(&text))
+        Dialect::OpenAi | Dialect::Responses | Dialect::Simulator => Ok(openai::passed_request(path, body, model)),
+        Dialect::Anthropic | Dialect::Ollama => {
+            Err(BadRequest::new("model", format!("The provider of this model has no {what}: choose another one.")))
         }
     }
 }
@@ -80,36 +68,17 @@ pub fn embeddings_answer(
     base64: bool,
 ) -> Result<WholeAnswer, ErrorBody> {
     match dialect {
-        Dialect::Ollama => ollama::embeddings_answer(&body, stamp.model, base64).map_err(|text| malformed(&text)),
+        Dialect::Ollama => ollama::embeddings_answer(&body, stamp.model, base64),
         _ => openai::read_answer(body),
     }
 }
 
-/// A decoder for the vendor's streamed chat answers.
-pub fn chat_stream(dialect: Dialect, stamp: AnswerStamp<'_>) -> Box<dyn StreamDecoder> {
-    match dialect {
-        Dialect::OpenAi | Dialect::Simulator => Box::new(openai::ChatStream::new(stamp.strict).of(stamp.choices)),
-        Dialect::Anthropic => Box::new(anthropic::ChatStream::new(stamp.model, stamp.created, stamp.strict)),
-        Dialect::Ollama => Box::new(ollama::ChatStream::new(stamp.id, stamp.model, stamp.created, stamp.strict)),
-    }
-}
-
-/// The error of a non-2xx answer in OpenAI's shape.
-pub fn error_body(dialect: Dialect, status: u16, body: &[u8]) -> ErrorBody {
-    match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::error_body(status, body),
-        Dialect::Anthropic => anthropic::error_body(status, body),
-        Dialect::Ollama => ollama::error_body(status, body),
-    }
-}
-
-/// What the vendor counted in an answer that is none, if it tells (B7).
-pub fn usage_in(dialect: Dialect, body: &[u8]) -> Option<Usage> {
-    match dialect {
-        Dialect::OpenAi | Dialect::Simulator => openai::usage_in(body),
-        Dialect::Anthropic => anthropic::usage_in(body),
-        Dialect::Ollama => ollama::usage_in(body),
-    }
+/// An answer that passes as it stands, and has no generated text.
+///
+/// # Errors
+/// Where it is not a JSON object, or is an error.
+pub fn passed_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
+    Ok(WholeAnswer { text: Some(String::new()), ..openai::read_answer(body)? })
 }
 
 fn tree(body: &JsonObject) -> Result<Map<String, Value>, BadRequest> {

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Dialect {
     /// OpenAI's chat completions and embeddings, and every vendor compatible with them.
     OpenAi,
+    /// OpenAI's Responses.
+    Responses,
     /// Anthropic's Messages API.
     Anthropic,
     /// Ollama's native `/api/chat` and `/api/embed`.
@@ -17,10 +19,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Whether it is chat completions, which chat clients' bytes pass to.
+    pub fn is_chat(self) -> bool {
+        matches!(self, Self::OpenAi | Self::Simulator)
+    }
+
     /// The end of a base URL that the dialect's own paths repeat (`/v1/messages` behind `…/v1`), if it has one.
     pub fn version_suffix(self, base_url: &str) -> Option<&'static str> {
         let suffixes: &[&str] = match self {
-            Self::OpenAi | Self::Simulator => &[],
+            Self::OpenAi | Self::Responses | Self::Simulator => &[],
             Self::Anthropic => &["/v1"],
             Self::Ollama => &["/v1", "/api"],
         };

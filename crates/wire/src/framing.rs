@@ -39,7 +39,7 @@ impl StreamCollector {
     /// The stream's own, or that it is not in its format.
     pub fn push(&mut self, event: StreamEvent) -> Result<bool, ErrorBody> {
         match event {
-            StreamEvent::Chunk { frame, .. } => {
+            StreamEvent::Chunk { frame, .. } | StreamEvent::Framed { frame, .. } => {
                 let json = frame.strip_prefix(b"data: ").unwrap_or(&frame);
                 let chunk =
                     serde_json::from_slice(json).map_err(|_| malformed("The provider's stream is not JSON."))?;
@@ -73,6 +73,6 @@ impl StreamCollector {
             whole.insert("usage".to_owned(), told);
             usage
         });
-        Ok(WholeAnswer { body: Bytes::from(Value::Object(whole).to_string()), usage })
+        Ok(WholeAnswer { body: Bytes::from(Value::Object(whole).to_string()), usage, text: None, replay: None })
     }
 }

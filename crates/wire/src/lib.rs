@@ -1,26 +1,35 @@
 //! The API formats: pure translations between OpenAI's shapes, which clients speak, and each vendor's.
 
-pub mod anthropic;
+mod answer_stream;
+mod chat_body;
+pub mod clients;
+pub mod common;
 pub mod dialect;
 mod dialect_name;
 mod error_body;
+pub mod exchange;
+pub mod formats;
 pub mod framing;
 pub mod json_object;
 pub mod names;
-pub mod ollama;
 pub mod openai;
 mod operation;
 pub mod replay;
+pub mod retell;
 mod splice;
 pub mod sse;
 pub mod surrogates;
+mod translated;
 pub mod usage;
+pub mod vendors;
 
 use bytes::Bytes;
 
+pub use answer_stream::{CutOff, StreamDecoder, StreamEvent};
 pub use dialect_name::Dialect;
 pub use error_body::{ErrorBody, VendorErrorFields};
 pub use operation::Endpoint;
+pub use translated::{Native, Translated};
 pub use usage::{ServiceTier, Usage};
 
 /// A request that the gateway or a vendor's format cannot express; answered with 400.
@@ -52,57 +61,17 @@ pub struct VendorRequest {
     pub dropped_params: Vec<String>,
 }
 
-/// A whole answer in OpenAI's shape.
+/// A whole answer in the client's format.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WholeAnswer {
     /// The JSON text.
     pub body: Bytes,
     /// What the vendor counted, where it tells.
     pub usage: Option<Usage>,
-}
-
-/// One step of a streamed answer in OpenAI's shape.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StreamEvent {
-    /// One `chat.completion.chunk`, framed for SSE (`data: {…}\n\n`), never with usage in it.
-    Chunk {
-        /// The framed bytes.
-        frame: Bytes,
-        /// Whether it carries a part of the answer (text, reasoning, refusal, tool call, audio) or its finish reason, so
-        /// that no other target can take over after it (D1). A role-only opening is not content.
-        content: bool,
-    },
-    /// What the vendor counted: at most once, after the last chunk.
-    Usage {
-        /// The counts.
-        usage: Usage,
-        /// The `chat.completion.chunk` with empty `choices` that tells a client who asked: JSON text, not framed.
-        chunk: Bytes,
-    },
-    /// The answer is complete.
-    Done,
-    /// The answer broke off: an error event of the vendor, malformed data, or an end without a terminal event (D2).
-    Error(ErrorBody),
-}
-
-/// Reads a vendor's streamed answer, whatever its chunking (D5), and tells it in OpenAI's shape.
-///
-/// After `Done` or `Error` nothing more comes out.
-pub trait StreamDecoder {
-    /// Takes the next bytes from the vendor and appends what they complete.
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>);
-
-    /// Takes the end of the vendor's answer: appends what was held back, and an error if no terminal event came.
-    fn finish(&mut self, out: &mut Vec<StreamEvent>);
-
-    /// Takes the break of the vendor's connection, before which only a terminal event makes an answer complete (D2).
-    fn broken(&mut self, out: &mut Vec<StreamEvent>);
-
-    /// Whether every part of the answer has told its end, so that a vendor who neither sends the terminal event nor
-    /// closes is not waited for.
-    fn is_complete(&self) -> bool {
-        false
-    }
+    /// The text that was generated, of answer, reasoning and calls; none where it stands in a chat answer's body.
+    pub text: Option<String>,
+    /// The items by which a conversation goes on from the answer, where it is to be stored and shows others.
+    pub replay: Option<Vec<common::JsonText>>,
 }
 
 /// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.

@@ -12,55 +12,110 @@ use super::json_object::JsonObject;
 
 /// Top-level fields that the gateway reads, of all endpoints and dialects.
 const BODY: &[&str] = &[
+    "audio",
+    "background",
+    "best_of",
     "cache_control",
+    "client_metadata",
     "container",
     "context_management",
+    "conversation",
     "dimensions",
+    "echo",
     "encoding_format",
+    "fallback_models",
+    "frequency_penalty",
     "function_call",
     "functions",
+    "include",
     "inference_geo",
     "input",
+    "instructions",
     "keep_alive",
+    "logit_bias",
+    "logprobs",
     "max_completion_tokens",
+    "max_output_tokens",
     "max_tokens",
+    "max_tool_calls",
     "mcp_servers",
     "messages",
     "metadata",
     "modalities",
     "model",
+    "models",
     "n",
     "options",
     "output_config",
+    "output_format",
     "parallel_tool_calls",
+    "plugins",
     "prediction",
+    "presence_penalty",
+    "preset",
+    "previous_response_id",
     "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "provider",
     "reasoning",
     "reasoning_effort",
     "response_format",
     "safety_identifier",
+    "search_parameters",
     "seed",
     "service_tier",
     "speed",
     "stop",
     "stop_sequences",
+    "store",
     "stream",
     "stream_options",
+    "suffix",
     "system",
     "temperature",
+    "text",
     "think",
     "thinking",
+    "thread",
     "tool_choice",
     "tools",
     "top_k",
+    "top_logprobs",
     "top_p",
+    "truncation",
     "user",
+    "verbosity",
     "web_search_options",
 ];
 const STREAM_OPTIONS: &[&str] = &["include_usage"];
-const MESSAGE: &[&str] = &["role", "content", "tool_calls", "tool_call_id", "name"];
-const PART: &[&str] =
-    &["type", "text", "content", "image_url", "video_url", "audio_url", "input_audio", "file", "file_id", "source"];
+const MESSAGE: &[&str] = &[
+    "role",
+    "content",
+    "tool_calls",
+    "tool_call_id",
+    "name",
+    "type",
+    "call_id",
+    "output",
+    "encrypted_content",
+    "tools",
+];
+const PART: &[&str] = &[
+    "type",
+    "text",
+    "content",
+    "image_url",
+    "video_url",
+    "audio_url",
+    "input_audio",
+    "file",
+    "file_id",
+    "file_url",
+    "file_data",
+    "source",
+];
 const TOOL: &[&str] = &["type", "function", "name", "max_uses"];
 
 /// The most objects and arrays inside one another.
@@ -103,9 +158,11 @@ impl Place {
     fn of_field(self, name: &[u8]) -> Self {
         match (self, name) {
             (Self::Body, b"stream_options") => Self::StreamOptions,
-            (Self::Body, b"messages") => Self::Messages,
-            (Self::Body, b"tools") => Self::Tools,
-            (Self::Message | Self::Part, b"content") => Self::Parts,
+            (Self::Body, b"messages" | b"input") => Self::Messages,
+            (Self::Body | Self::Message, b"tools") => Self::Tools,
+            (Self::Body, b"system") | (Self::Message | Self::Part, b"content") | (Self::Message, b"output") => {
+                Self::Parts
+            }
             _ => Self::Other,
         }
     }
@@ -358,6 +415,7 @@ mod tests {
                 r#"{"tools":[{"function":{"parameters":{"a":{},"b":{"c":1,"c":1}}}}]}"#,
                 "tools[0].function.parameters.b.c",
             ),
+            (r#"{"input":[{"role":"user","content":[{"type":"a","type":"b"}]}]}"#, "input[0].content[0].type"),
             (r#"{"":1,"":2}"#, ""),
         ] {
             assert_eq!(refused(text).as_deref(), Some(path), "{text}");
@@ -380,6 +438,13 @@ mod tests {
             (r#"{"messages":[{"role":"user","Content":[]}]}"#, "messages[0].Content"),
             (r#"{"messages":[{"content":[{"Type":"image_url"}]}]}"#, "messages[0].content[0].Type"),
             (r#"{"tools":[{"TYPE":"web_search"}]}"#, "tools[0].TYPE"),
+            (r#"{"Max_Output_Tokens":9}"#, "Max_Output_Tokens"),
+            (r#"{"Models":["a"]}"#, "Models"),
+            (r#"{"system":[{"Type":"text"}]}"#, "system[0].Type"),
+            (r#"{"input":[{"Role":"user"}]}"#, "input[0].Role"),
+            (r#"{"input":[{"role":"user","content":[{"Image_Url":"a"}]}]}"#, "input[0].content[0].Image_Url"),
+            (r#"{"input":[{"type":"function_call_output","output":[{"File_Id":"a"}]}]}"#, "input[0].output[0].File_Id"),
+            (r#"{"input":[{"type":"tool_search_output","tools":[{"Type":"a"}]}]}"#, "input[0].tools[0].Type"),
         ] {
             assert_eq!(refused(text).as_deref(), Some(path), "{text}");
         }

@@ -5,6 +5,7 @@ mod answer;
 mod cut;
 mod error;
 mod finish;
+mod fit;
 mod request;
 mod stream;
 
@@ -13,9 +14,11 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 pub use answer::{chat_answer, read_answer, usage_in, with_metadata};
+pub(crate) use answer::{listed_error, read_usage, service_tier};
 pub use cut::{cut_off, usage_chunk};
 pub use error::{error_body, error_event, error_text, is_bare_error};
-pub use request::{StreamOptions, chat_request, embeddings_request};
+pub use fit::fitted;
+pub use request::{StreamOptions, chat_request, embeddings_request, passed_request};
 pub use stream::ChatStream;
 
 /// Fields beside OpenAI's own that carry reasoning; removed from strict answers (I5).

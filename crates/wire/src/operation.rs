@@ -10,4 +10,8 @@ pub enum Endpoint {
         /// Whether vectors are wanted as base64.
         base64: bool,
     },
+    /// `/v1/moderations`.
+    Moderations,
+    /// `/v1/rerank`.
+    Rerank,
 }

@@ -221,20 +221,35 @@ fn plain_frame(raw: &Bytes) -> Option<Bytes> {
     Some(raw.slice(6..6 + data.len()))
 }
 
-/// Frames one JSON text as an event of one line: a line end inside it can only be white space, and becomes a blank.
+/// Frames one JSON text as an event of one line.
 pub fn frame(json: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(json.len() + 8);
+    named_frame("", json)
+}
+
+/// The same for an event with a name, which is left out where it is empty.
+pub fn named_frame(name: &str, json: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(json.len() + name.len() + 16);
+    if !name.is_empty() {
+        for part in [b"event: ", name.as_bytes(), b"\n"] {
+            frame.extend_from_slice(part);
+        }
+    }
     frame.extend_from_slice(b"data: ");
+    put_line(json, &mut frame);
+    frame.extend_from_slice(b"\n\n");
+    frame.freeze()
+}
+
+/// Appends JSON text as one line: a line end inside it can only be white space, and becomes a blank.
+pub fn put_line(json: &[u8], out: &mut BytesMut) {
     let mut rest = json;
     while let Some(at) = memchr2(b'\n', b'\r', rest) {
         let (line, tail) = rest.split_at(at);
-        frame.extend_from_slice(line);
-        frame.extend_from_slice(b" ");
+        out.extend_from_slice(line);
+        out.extend_from_slice(b" ");
         rest = tail.get(1..).unwrap_or_default();
     }
-    frame.extend_from_slice(rest);
-    frame.extend_from_slice(b"\n\n");
-    frame.freeze()
+    out.extend_from_slice(rest);
 }
 
 /// The event that ends a stream in OpenAI's format.

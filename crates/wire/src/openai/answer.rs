@@ -39,11 +39,11 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
         return Err(error_text(&body));
     }
     let usage = head.usage();
-    Ok(WholeAnswer { usage, body })
+    Ok(WholeAnswer { usage, body, text: None, replay: None })
 }
 
 /// The error in a list, in which some vendors wrap it.
-pub(super) fn listed_error(text: &[u8]) -> Option<ErrorBody> {
+pub(crate) fn listed_error(text: &[u8]) -> Option<ErrorBody> {
     let items: Vec<Map<String, Value>> = serde_json::from_slice(text).ok()?;
     items.first()?.get("error").filter(|error| !error.is_null())?;
     Some(error_text(text))

@@ -38,10 +38,15 @@ pub fn chat_request(body: &JsonObject, model: &str, options: StreamOptions) -> R
 
 /// An embeddings request.
 pub fn embeddings_request(body: &JsonObject, model: &str) -> VendorRequest {
+    passed_request("/embeddings", body, model)
+}
+
+/// A request that is sent as it stands, but for the model's name.
+pub fn passed_request(path: &str, body: &JsonObject, model: &str) -> VendorRequest {
     let model_text = json_string(model);
     let changed = body.get("model") != Some(&model_text);
     let set = [("model", model_text.as_str())];
-    request("/embeddings", body.edited(if changed { &set } else { &[] }, &[]))
+    request(path, body.edited(if changed { &set } else { &[] }, &[]))
 }
 
 fn request(path: &str, body: Bytes) -> VendorRequest {

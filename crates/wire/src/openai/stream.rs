@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use self::calls::Calls;
-use self::head::{ChoiceHead, ChunkHead};
+use self::head::{ChoiceHead, ChunkHead, UsageHead};
 use super::answer::{chat_answer, listed_error, read_usage, service_tier};
 use super::error::{error_text, is_bare_error};
 use super::finish::{corrected, is_reason};
@@ -34,6 +35,8 @@ pub struct ChatStream {
     asked: u64,
     ended: bool,
     strict: bool,
+    /// Whether the client wants the usage that each chunk has (`continuous_usage_stats`).
+    shows_usage: bool,
 }
 
 /// A choice so far.
@@ -52,6 +55,11 @@ impl ChatStream {
     /// The same for an answer of so many choices.
     pub fn of(self, choices: u64) -> Self {
         Self { asked: choices, ..self }
+    }
+
+    /// The same for a client that wants the usage that each chunk has.
+    pub fn showing_usage(self, shows_usage: bool) -> Self {
+        Self { shows_usage, ..self }
     }
 
     fn take(&mut self, event: SseEvent, out: &mut Vec<StreamEvent>) {
@@ -79,14 +87,18 @@ impl ChatStream {
             return;
         }
         let has_usage = head.usage.is_some();
-        let usage = head.usage.and_then(read_usage);
+        let elsewhere = if has_usage { None } else { inner_usage(&choices, head.x_groq.as_ref()) };
+        let usage = head.usage.or(elsewhere).and_then(read_usage);
         let mut splices = Splices::default();
         let mut content = false;
         for choice in &choices {
             content |= self.grow(&repaired, choice, &mut splices);
         }
         if let Some(usage) = usage {
-            let chunk = if choices.is_empty() { Bytes::copy_from_slice(&repaired) } else { usage_chunk(&repaired) };
+            let chunk = match elsewhere {
+                None if choices.is_empty() => Bytes::copy_from_slice(&repaired),
+                elsewhere => usage_chunk(&repaired, elsewhere),
+            };
             self.usage = Some((usage, chunk));
         }
         if has_usage && choices.is_empty() {
@@ -95,7 +107,7 @@ impl ChatStream {
         let strip = self.strict && may_reason(&repaired);
         let text = if splices.is_empty() { repaired } else { Cow::Owned(splices.apply(&repaired)) };
         let frame = match (&text, event.frame) {
-            _ if has_usage || strip => stripped(&text, strip),
+            _ if (has_usage && !self.shows_usage) || strip => stripped(&text, strip, self.shows_usage),
             (Cow::Borrowed(_), Some(frame)) => frame,
             _ => sse::frame(&text),
         };
@@ -205,9 +217,9 @@ fn read<'a>(name: Option<&str>, text: &'a [u8]) -> Result<ChunkHead<'a>, ErrorBo
 }
 
 /// The chunk without usage, and without reasoning where `strict`.
-fn stripped(json: &[u8], strict: bool) -> Bytes {
+fn stripped(json: &[u8], strict: bool, keeps_usage: bool) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return sse::frame(json) };
-    if let Some(object) = value.as_object_mut() {
+    if let Some(object) = value.as_object_mut().filter(|_| !keeps_usage) {
         object.shift_remove("usage");
     }
     if strict {
@@ -216,11 +228,20 @@ fn stripped(json: &[u8], strict: bool) -> Bytes {
     sse::frame(value.to_string().as_bytes())
 }
 
-/// A usage-only chunk made of one that carries choices too.
-fn usage_chunk(json: &[u8]) -> Bytes {
+/// The counts of a chunk that stand in another place than OpenAI's.
+fn inner_usage<'a>(choices: &[ChoiceHead<'a>], x_groq: Option<&UsageHead<'a>>) -> Option<&'a RawValue> {
+    choices.iter().find_map(|choice| choice.usage).or_else(|| x_groq?.usage)
+}
+
+/// A usage-only chunk made of one that carries choices too; `elsewhere` is its usage where it stands in another place.
+fn usage_chunk(json: &[u8], elsewhere: Option<&RawValue>) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return Bytes::copy_from_slice(json) };
     if let Some(choices) = value.get_mut("choices") {
         *choices = Value::Array(Vec::new());
+    }
+    if let (Some(usage), Some(object)) = (elsewhere, value.as_object_mut()) {
+        object.shift_remove("x_groq");
+        object.insert("usage".to_owned(), serde_json::from_str(usage.get()).unwrap_or_default());
     }
     Bytes::from(value.to_string())
 }

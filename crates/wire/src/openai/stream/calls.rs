@@ -3,21 +3,13 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::common::StreamedCalls;
 use crate::splice::{Splices, present};
 use crate::usage::Count;
 
 /// The calls of one choice so far.
 #[derive(Debug, Default)]
-pub(super) struct Calls(Vec<Call>);
-
-#[derive(Debug)]
-struct Call {
-    /// The vendor's number and id.
-    told: Option<u64>,
-    id: Option<String>,
-    /// The number that the client sees.
-    index: u64,
-}
+pub(super) struct Calls(StreamedCalls<u64>);
 
 /// A part of a call, as far as it is read.
 #[derive(Deserialize)]
@@ -31,7 +23,7 @@ struct Part<'a> {
 impl Calls {
     /// Whether any call was made.
     pub fn any(&self) -> bool {
-        !self.0.is_empty()
+        self.0.count() > 0
     }
 
     /// Takes in the `tool_calls` of a delta in `text`, and notes which numbers are to be others.
@@ -43,7 +35,7 @@ impl Calls {
                 continue;
             }
             let told = part.index.and_then(|raw| serde_json::from_str::<Count>(raw.get()).ok()?.0);
-            let index = self.index_of(told, part.id.filter(|id| !id.is_empty()));
+            let index = self.index_of(told, part.id.as_deref().filter(|id| !id.is_empty()));
             match part.index {
                 _ if told == Some(index) => {}
                 Some(number) => splices.replace(text, number, index.to_string()),
@@ -52,25 +44,14 @@ impl Calls {
         }
     }
 
-    /// The number of the call that a part belongs to: another id under a known number is another call.
-    fn index_of(&mut self, told: Option<u64>, id: Option<String>) -> u64 {
-        let known = match &id {
-            Some(id) => self.0.iter().rposition(|call| call.told == told && call.id.as_ref() == Some(id)),
-            None => None,
-        };
-        let latest = || match told {
-            Some(_) => self.0.iter().rposition(|call| call.told == told),
-            None => self.0.len().checked_sub(1),
-        };
-        let known = known
-            .or_else(|| latest().filter(|at| id.is_none() || self.0.get(*at).is_some_and(|call| call.id.is_none())));
-        if let Some(call) = known.and_then(|at| self.0.get_mut(at)) {
-            call.id = call.id.take().or(id);
-            return call.index;
+    /// The number that the client sees.
+    fn index_of(&mut self, told: Option<u64>, id: Option<&str>) -> u64 {
+        if let Some(index) = self.0.find(told, id) {
+            return index;
         }
-        let next = self.0.iter().map(|call| call.index + 1).max().unwrap_or(0);
-        let index = told.filter(|told| self.0.iter().all(|call| call.index != *told)).unwrap_or(next);
-        self.0.push(Call { told, id, index });
+        let next = self.0.numbers().max().map_or(0, |last| last.saturating_add(1));
+        let index = told.filter(|told| self.0.numbers().all(|index| index != *told)).unwrap_or(next);
+        self.0.add(told, id, index);
         index
     }
 }

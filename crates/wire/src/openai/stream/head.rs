@@ -19,6 +19,16 @@ pub(super) struct ChunkHead<'a> {
     pub error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub service_tier: Option<&'a RawValue>,
+    /// Where Groq counts.
+    #[serde(borrow, default)]
+    pub x_groq: Option<UsageHead<'a>>,
+}
+
+/// Something with counts in it.
+#[derive(Deserialize)]
+pub(super) struct UsageHead<'a> {
+    #[serde(borrow, default)]
+    pub usage: Option<&'a RawValue>,
 }
 
 /// One of its choices.
@@ -30,6 +40,9 @@ pub(super) struct ChoiceHead<'a> {
     pub delta: Option<DeltaHead<'a>>,
     #[serde(borrow, default)]
     pub finish_reason: Option<&'a RawValue>,
+    /// Where Moonshot counts.
+    #[serde(borrow, default)]
+    pub usage: Option<&'a RawValue>,
     /// What a whole answer has in the place of a delta.
     #[serde(default)]
     pub message: Option<IgnoredAny>,

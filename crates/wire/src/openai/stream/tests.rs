@@ -285,3 +285,36 @@ fn a_whole_answer_is_told_as_a_stream() {
         }
     }
 }
+
+/// C4: counts that stand in a choice (Moonshot) or in `x_groq` are read and told as the others are.
+#[test]
+fn c4_usage_is_read_wherever_it_stands() {
+    let usage = r#"{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}"#;
+    for chunk in [
+        format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{{}},"finish_reason":"stop","usage":{usage}}}]}}"#),
+        format!(
+            r#"{{"id":"c","choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}],"x_groq":{{"usage":{usage}}}}}"#
+        ),
+    ] {
+        let mut out = Vec::new();
+        ChatStream::new(false).push(Bytes::from(format!("data: {chunk}\n\ndata: [DONE]\n\n")), &mut out);
+        let told = format!(r#"{{"id":"c","choices":[],"usage":{usage}}}"#);
+        assert!(
+            matches!(&out[1], StreamEvent::Usage { usage, chunk } if usage.total_tokens() == 7 && *chunk == told),
+            "{out:?}"
+        );
+    }
+}
+
+/// A client that asks for usage on each chunk gets it there.
+#[test]
+fn usage_of_each_chunk_is_shown_to_who_wants_it() {
+    let chunk =
+        r#"{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
+    for (shows, count) in [(true, 1), (false, 0)] {
+        let mut out = Vec::new();
+        ChatStream::new(false).showing_usage(shows).push(Bytes::from(format!("data: {chunk}\n\n")), &mut out);
+        let shown = |event: &&StreamEvent| matches!(event, StreamEvent::Chunk { frame, .. } if memchr::memmem::find(frame, b"usage").is_some());
+        assert_eq!(out.iter().filter(shown).count(), count);
+    }
+}

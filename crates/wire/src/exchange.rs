@@ -1,0 +1,215 @@
+//! One attempt's answer on its way from the vendor's format to the client's: as it stands, or over the common form.
+
+use bytes::Bytes;
+
+use crate::clients::{ClientFormat, ReplyContext};
+use crate::common::{Answer, BlockKind, CallIds, Collector, Event};
+use crate::dialect::AnswerStamp;
+use crate::formats;
+use crate::framing::StreamCollector;
+use crate::vendors::{EventDecoder, NativeDecoder, VendorFormat};
+use crate::{Dialect, ErrorBody, Native, StreamDecoder, StreamEvent, Translated, Usage, WholeAnswer, openai};
+
+/// How the answers of one attempt are told to its client.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// The vendor's format.
+    pub dialect: Dialect,
+    /// What the gateway gives to an answer.
+    pub stamp: AnswerStamp<'a>,
+    /// The way between the formats.
+    pub way: Way<'a>,
+}
+
+/// The way between the vendor's format and the client's.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// A chat client of a vendor that speaks chat completions: bytes with edits.
+    Chat,
+    /// A client and a vendor of one other format: bytes as they stand.
+    Native(Formats, ReplyContext<'a>, NativeStream),
+    /// Over the common form.
+    Translated(Formats, ReplyContext<'a>),
+}
+
+/// Makes a decoder for a stream that passes as it stands.
+pub type NativeStream = fn(&ReplyContext<'_>) -> Box<dyn NativeDecoder>;
+
+/// A client's format and a vendor's.
+#[derive(Clone, Copy)]
+pub struct Formats {
+    /// The client's.
+    pub client: &'static dyn ClientFormat,
+    /// The vendor's.
+    pub vendor: &'static dyn VendorFormat,
+    /// Whether the client's stream tells usage in an event of its own.
+    pub has_usage_chunk: bool,
+}
+
+impl Exchange<'_> {
+    /// A decoder for a streamed answer.
+    pub fn stream(&self) -> Box<dyn StreamDecoder> {
+        match &self.way {
+            Way::Chat => Box::new(
+                openai::ChatStream::new(self.stamp.strict).of(self.stamp.choices).showing_usage(self.stamp.shows_usage),
+            ),
+            Way::Native(_, context, decoder) => Box::new(Native::new(decoder(context))),
+            Way::Translated(formats, context) => Box::new(Translated::new(*formats, context)),
+        }
+    }
+
+    /// A whole answer in the client's format.
+    ///
+    /// # Errors
+    /// Where the vendor's answer is not in its format, or is an error.
+    pub fn whole(&self, body: Bytes) -> Result<WholeAnswer, ErrorBody> {
+        match &self.way {
+            Way::Chat => openai::chat_answer(body, self.stamp.strict),
+            Way::Native(formats, context, _) => {
+                let answer = formats.vendor.answer(&body)?;
+                let body = formats::native_whole(self.dialect, body, context)?;
+                Ok(WholeAnswer { usage: answer.usage, text: Some(text_of(&answer)), body, replay: None })
+            }
+            Way::Translated(formats, context) => Ok(told(formats.vendor.answer(&body)?, *formats, context)),
+        }
+    }
+
+    /// What gathers a streamed answer whose client wants it whole.
+    pub fn gathering(&self) -> Gathering<'_> {
+        match &self.way {
+            Way::Chat => {
+                Gathering::Chat { decoder: self.stream(), gathered: StreamCollector::default(), events: Vec::new() }
+            }
+            Way::Native(formats, context, _) | Way::Translated(formats, context) => {
+                Gathering::common(*formats, *context)
+            }
+        }
+    }
+}
+
+/// An answer as the client gets it.
+fn told(mut answer: Answer, formats: Formats, context: &ReplyContext<'_>) -> WholeAnswer {
+    CallIds::new(context.request_id).answer(&mut answer);
+    let (usage, text, replay) = (answer.usage, text_of(&answer), formats.client.replay(&answer, context));
+    WholeAnswer { body: formats.client.whole(answer, context), usage, text: Some(text), replay }
+}
+
+/// The text that the model generated.
+fn text_of(answer: &Answer) -> String {
+    let mut all = String::new();
+    for block in &answer.blocks {
+        match &block.kind {
+            BlockKind::Text { text, .. } | BlockKind::Refusal(text) | BlockKind::Thinking { text, .. } => {
+                all.push_str(text);
+            }
+            BlockKind::ToolUse(call) => all.push_str(&call.arguments),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A streamed answer that is put together for a client who wants it whole.
+pub enum Gathering<'a> {
+    /// In the form of chat chunks.
+    Chat {
+        /// What reads the vendor's bytes.
+        decoder: Box<dyn StreamDecoder>,
+        /// The answer so far.
+        gathered: StreamCollector,
+        /// What was read last.
+        events: Vec<StreamEvent>,
+    },
+    /// In the common form.
+    Common {
+        /// The formats.
+        formats: Formats,
+        /// What the answer takes from its request.
+        context: ReplyContext<'a>,
+        /// What reads the vendor's bytes.
+        decoder: Box<dyn EventDecoder>,
+        /// The answer so far.
+        collector: Collector,
+        /// What was read last.
+        events: Vec<Event>,
+    },
+}
+
+/// What comes next of a vendor's stream.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// These bytes.
+    Bytes(Bytes),
+    /// Its end.
+    End,
+    /// Its connection broke.
+    Broken,
+}
+
+impl<'a> Gathering<'a> {
+    fn common(formats: Formats, context: ReplyContext<'a>) -> Self {
+        let decoder = formats.vendor.stream();
+        Self::Common { formats, context, decoder, collector: Collector::default(), events: Vec::new() }
+    }
+
+    /// Takes in what comes next; gives whether the answer is complete.
+    ///
+    /// # Errors
+    /// The stream's own, or that it is not in its format.
+    pub fn push(&mut self, input: Input) -> Result<bool, ErrorBody> {
+        match self {
+            Self::Chat { decoder, gathered, events } => {
+                match input {
+                    Input::Bytes(bytes) => decoder.push(bytes, events),
+                    Input::End => decoder.finish(events),
+                    Input::Broken => decoder.broken(events),
+                }
+                for event in events.drain(..) {
+                    if gathered.push(event)? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Self::Common { decoder, collector, events, .. } => {
+                match input {
+                    Input::Bytes(bytes) => decoder.push(bytes, events),
+                    Input::End => decoder.finish(events),
+                    Input::Broken => decoder.broken(events),
+                }
+                for event in events.drain(..) {
+                    if collector.push(event)? {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether every part of the answer has told its end.
+    pub fn is_complete(&self) -> bool {
+        match self {
+            Self::Chat { decoder, .. } => decoder.is_complete(),
+            Self::Common { decoder, .. } => decoder.is_complete(),
+        }
+    }
+
+    /// What was counted so far.
+    pub fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Chat { gathered, .. } => gathered.usage(),
+            Self::Common { collector, .. } => collector.usage(),
+        }
+    }
+
+    /// The whole answer.
+    ///
+    /// # Errors
+    /// Where it has no end.
+    pub fn whole(self) -> Result<WholeAnswer, ErrorBody> {
+        match self {
+            Self::Chat { gathered, .. } => gathered.whole(),
+            Self::Common { collector, formats, context, .. } => Ok(told(collector.whole()?, formats, &context)),
+        }
+    }
+}
