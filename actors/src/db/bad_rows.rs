@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 /// The tables that rows are read of.
-pub const TABLES: [&str; 10] = [
+pub const TABLES: [&str; 11] = [
     "alert_outbox",
     "audit_log",
     "budget_leases",
@@ -15,6 +15,7 @@ pub const TABLES: [&str; 10] = [
     "pricing_config",
     "scope_limits",
     "settings",
+    "stored_responses",
     "team_budgets",
     "user_budgets",
     "virtual_keys",

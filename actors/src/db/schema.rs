@@ -62,6 +62,7 @@ diesel::table! {
 
 diesel::table! {
     use diesel::sql_types::*;
+    use crate::db::backend::types::sql::Moment;
 
     scope_limits (scope, scope_id) {
         scope -> Text,
@@ -69,6 +70,7 @@ diesel::table! {
         requests_per_minute -> Nullable<BigInt>,
         tokens_per_minute -> Nullable<BigInt>,
         max_parallel -> Nullable<BigInt>,
+        updated_at -> Moment,
     }
 }
 
@@ -178,5 +180,21 @@ diesel::table! {
         event -> Text,
         attempts -> Integer,
         due_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::backend::types::sql::Moment;
+
+    stored_responses (id) {
+        id -> Text,
+        tenant -> Text,
+        virtual_key_id -> Text,
+        model -> Text,
+        created_at -> Moment,
+        expires_at -> Moment,
+        bytes -> BigInt,
+        sealed -> Binary,
     }
 }

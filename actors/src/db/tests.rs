@@ -7,8 +7,10 @@ mod leases;
 mod month_end;
 mod postgres;
 mod prices;
+mod schema;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
+mod stored_responses;
 mod usage;
 
 use gateway_testkit::database::Place;

@@ -1,7 +1,7 @@
 //! SQL as an operator runs it, beside the store.
 
 use diesel::connection::SimpleConnection;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use gateway_testkit::database::Place;
 use gateway_testkit::postgres::TestPostgres;
@@ -15,6 +15,12 @@ pub(crate) struct Sql {
 struct Count {
     #[diesel(sql_type = BigInt)]
     count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = Text)]
+    text: String,
 }
 
 impl Sql {
@@ -41,6 +47,22 @@ impl Sql {
             Some(mut connection) => diesel::sql_query(sql).get_result::<Count>(&mut connection).unwrap().count,
             None => TestPostgres::shared().psql(&self.url, sql).parse().unwrap(),
         }
+    }
+
+    /// Runs `SELECT … AS text …`, a line for each row.
+    pub(crate) fn lines(&self, sql: &str) -> Vec<String> {
+        match self.sqlite() {
+            Some(mut connection) => {
+                let lines = diesel::sql_query(sql).load::<Line>(&mut connection).unwrap();
+                lines.into_iter().map(|line| line.text).collect()
+            }
+            None => TestPostgres::shared().psql(&self.url, sql).lines().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Whether the database is one of PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        !self.url.starts_with("sqlite://")
     }
 
     fn sqlite(&self) -> Option<SqliteConnection> {

@@ -9,7 +9,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::usage_rows::{LITE_ROWS, UsageColumns};
+use super::usage_rows::{FEW_LITE_ROWS, LITE_ROWS, UsageColumns};
 use crate::db::backend::conn::Backend;
 use crate::db::backend::types::{At, Id, sql};
 use crate::db::budgets::spend::{SpendStore, Sums};
@@ -36,9 +36,13 @@ impl Store {
 
     /// Writes rows; without `tells_new` nothing is written where one of them is there already.
     async fn write_usage(&self, rows: &[&UsageRow], tells_new: bool) -> Result<(), StoreError> {
-        let at_once = if matches!(self.backend, Backend::Sqlite(_)) { LITE_ROWS } else { POSTGRES_BATCH_SIZE };
-        let chunks: Vec<UsageColumns<'_>> =
-            rows.chunks(at_once).map(|rows| UsageColumns::from_rows(rows, tells_new)).collect();
+        let (many, few) = match self.backend {
+            Backend::Sqlite(_) => (LITE_ROWS, FEW_LITE_ROWS),
+            Backend::Postgres(_) => (POSTGRES_BATCH_SIZE, POSTGRES_BATCH_SIZE),
+        };
+        let (whole, rest) = rows.split_at(rows.len() - rows.len() % many);
+        let chunks = whole.chunks(many).chain(rest.chunks(few));
+        let chunks: Vec<UsageColumns<'_>> = chunks.map(|rows| UsageColumns::from_rows(rows, tells_new)).collect();
         tx!(self, c => {
             let mut new: Option<HashSet<Uuid>> = tells_new.then(HashSet::new);
             let mut count = 0;

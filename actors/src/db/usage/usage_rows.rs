@@ -36,7 +36,10 @@ fn short(text: &str, longest: usize) -> Cow<'_, str> {
 
 /// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
 /// prepared once are quicker than many in one that is not.
-pub(in crate::db) const LITE_ROWS: usize = 16;
+pub(in crate::db) const LITE_ROWS: usize = 64;
+
+/// The same where fewer are left.
+pub(in crate::db) const FEW_LITE_ROWS: usize = 8;
 
 fn tokens(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
@@ -99,8 +102,8 @@ macro_rules! columns {
 
         impl QueryFragment<Sqlite> for UsageColumns<'_> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-                // The text depends on the number of rows: only the usual one is worth keeping.
-                if self.$first.len() != LITE_ROWS {
+                // The text depends on the number of rows: only the usual ones are worth keeping.
+                if ![LITE_ROWS, FEW_LITE_ROWS].contains(&self.$first.len()) {
                     out.unsafe_to_cache_prepared();
                 }
                 out.push_sql(INSERT);
