@@ -2,6 +2,8 @@
 //!
 //! A [`Store`] belongs to the thread of the actor that opened it; nothing else reads or writes through it.
 
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the room that talks to databases")]
+
 #[macro_use]
 mod backend;
 mod alerts;
@@ -16,6 +18,7 @@ mod prices;
 mod schema;
 mod scope_limits;
 mod settings;
+mod stored_responses;
 mod usage;
 mod virtual_keys;
 
@@ -32,6 +35,7 @@ pub use changes::{Changes, Mark, Which};
 pub use error::StoreError;
 pub use limits::ReadLimits;
 pub use scope_limits::{ReadScopeLimits, scope_of};
+pub use stored_responses::StoredResponseRow;
 pub use usage::savings::{Savings, SavingsSum};
 pub use usage::usage_report::{UsageGroup, UsageSum};
 pub use virtual_keys::{KeyExpectation, KeyReissue, KeyRow, KeyRowChange};

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
 //! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::built_in` talk
-//! fastembed.
+//! fastembed, and only the owners of something in Redis talk redis: clippy and a test hold this.
 //!
 //! # Actors
 //!
@@ -25,6 +25,9 @@
 //! | Cache lookup | `PutAnswer`, `PutQuestion`, `RemoveAnswer` | `CacheActor` | None | Control |
 //! | Admin API | `InvalidateFleet` | `CacheActor` | Number, or Redis is away | Control |
 //! | Fleet listener | `InvalidateLocal`, `DropLocalCopies` | `CacheActor` | None | Control |
+//! | Stored responses | `PutResponse`, `NoteBadResponse` | `ResponseStore` | None | Control |
+//! | Stored responses | `GetResponse`, `DeleteResponse` | `ResponseStore` | Sealed response, or whether it was there | Control |
+//! | Shutdown | `FlushResponses` | `ResponseStore` | Done | Control |
 //! | Attempt | `NoteTransition` | `ProviderActor` | None | Control |
 //! | Admin API | `ReportProvider` | `ProviderActor` | State of its breakers | Control |
 //! | `GET /metrics` | `Scrape` | `MetricsActor` | Text | Control |
@@ -40,7 +43,7 @@
 //! 3. `providers`, `routing`, `usage`
 //! 4. `db`, `embed`
 //! 5. `keys`
-//! 6. `budgets`, `cache`
+//! 6. `budgets`, `cache`, `responses`
 //! 7. `request`
 //! 8. `system`
 
@@ -59,6 +62,7 @@ pub mod money;
 mod pattern;
 pub mod providers;
 pub mod request;
+pub mod responses;
 pub mod routing;
 pub mod runtime;
 pub mod scope;

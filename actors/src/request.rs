@@ -7,4 +7,5 @@ pub mod metering;
 pub mod request_log;
 pub mod reserve_budget;
 pub mod router;
-mod stream;
+pub mod stream;
+pub mod translation;

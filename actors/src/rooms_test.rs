@@ -11,9 +11,17 @@ const LAYERS: [&[&str]; 8] = [
     &["providers", "routing", "usage"],
     &["db", "embed"],
     &["keys"],
-    &["budgets", "cache"],
+    &["budgets", "cache", "responses"],
     &["request"],
     &["system"],
+];
+
+/// The libraries that belong to some rooms, and where: paths below `src`.
+const LIBRARIES: [(&[&str], &[&str]); 4] = [
+    (&["diesel", "diesel_async", "diesel_migrations", "libsqlite3_sys", "tokio_postgres"], &["db"]),
+    (&["fastembed", "ort"], &["embed/embedder", "embed/built_in"]),
+    (&["hyper", "hyper_util"], &["providers/upstream"]),
+    (&["redis"], &["cache/actor", "fleet", "limits/redis_limiter", "system/listen"]),
 ];
 
 /// The files of a crate that are no tests, by their path below `src`, without comments and inline tests.
@@ -137,6 +145,28 @@ fn path_at(text: &str) -> String {
 fn no_room_imports_against_the_order() {
     let climbs = Sources::read().climbs();
     assert!(climbs.is_empty(), "imports against the order of the rooms:\n{}", climbs.join("\n"));
+}
+
+/// The names of these libraries stand in their rooms alone: `clippy.toml` has the types that would be met first.
+#[test]
+fn each_library_stays_in_its_rooms() {
+    let mut strays = Vec::new();
+    for (file, code) in &Sources::read().0 {
+        for (libraries, rooms) in LIBRARIES {
+            let is_room = rooms
+                .iter()
+                .any(|room| file.strip_prefix(room).is_some_and(|rest| rest.starts_with('/') || rest == ".rs"));
+            let named = libraries.iter().filter(|library| !is_room && names_crate(code, library));
+            strays.extend(named.map(|library| format!("{file} names {library}")));
+        }
+    }
+    assert!(strays.is_empty(), "{strays:#?}");
+}
+
+/// Whether code names a path that begins with this crate.
+fn names_crate(code: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    code.match_indices(&path).any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)))
 }
 
 #[test]

@@ -4,13 +4,14 @@
 //! tree of targets. For each request the tree is flattened to a [`Chain`], whose [`Chain::next_step`] is the one table of
 //! what follows a failure.
 
+pub mod aliases;
 mod apply;
 mod cache;
 mod chain;
 mod choose;
 mod conditions;
 mod config_keys;
-mod drop_path;
+pub(crate) mod drop_path;
 mod error_rule;
 mod fields;
 mod guardrails;

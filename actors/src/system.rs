@@ -24,6 +24,8 @@ use crate::keys::registry::{KeyError, KeyRegistry, Registry};
 use crate::keys::table::SharedKeyTable;
 use crate::limits::limit_table::SharedLimitTable;
 use crate::limits::redis_limiter::RedisLimiter;
+use crate::metrics::Metrics;
+use crate::responses::store_actor::ResponseStore;
 use crate::runtime::stats::ActorStats;
 use listen::{ChangeListeners, listen};
 
@@ -49,6 +51,10 @@ pub struct ControlSetup {
     pub settings: LedgerSettings,
     /// The ledger's counters.
     pub ledger_stats: Arc<ActorStats>,
+    /// The response store's counters.
+    pub response_stats: Arc<ActorStats>,
+    /// The process' metrics.
+    pub metrics: Arc<Metrics>,
     /// The links to Redis, where there is one.
     pub redis: Option<RedisLinks>,
     /// The limit keeper's counters.
@@ -85,6 +91,15 @@ pub struct Control {
     pub cache: Option<Addr<CacheActor>>,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: Addr<BudgetLedger>,
+    /// The owner of the stored responses.
+    pub response_store: Addr<ResponseStore>,
+}
+
+/// What shares the store.
+struct StoreActors {
+    registry: Registry,
+    budget_ledger: Addr<BudgetLedger>,
+    response_store: Addr<ResponseStore>,
 }
 
 /// Opens the store on the arbiter's thread and starts its actors there, as soon as the store is there.
@@ -106,7 +121,8 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     let links = setup.redis.take().map(|links| (Rc::new(links.limits), Rc::new(links.answers)));
     let link = links.as_ref().map(|(limits, _)| limits.clone());
-    let (registry, budget_ledger) = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
+    let actors = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
+    let StoreActors { registry, budget_ledger, response_store } = actors;
     let Registry { address, keys, limits } = registry;
     let (mut redis_limiter, mut cache) = (None, None);
     if let Some((link, answers)) = links {
@@ -120,13 +136,10 @@ async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
         actix_rt::spawn(listen(link.clone(), listeners));
         (redis_limiter, cache) = (Some(RedisLimiter::new(link, setup.limit_stats).start()), Some(keeps_answers));
     }
-    Ok(Control { key_registry: address, keys, limits, redis_limiter, cache, budget_ledger })
+    Ok(Control { key_registry: address, keys, limits, redis_limiter, cache, budget_ledger, response_store })
 }
 
-async fn wait_for_store(
-    setup: &ControlSetup,
-    announcer: &Announcer,
-) -> Result<(Registry, Addr<BudgetLedger>), KeyError> {
+async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match open_store(setup, announcer).await {
@@ -142,7 +155,7 @@ async fn wait_for_store(
     }
 }
 
-async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<(Registry, Addr<BudgetLedger>), KeyError> {
+async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
     let ControlSetup { url, master_key, key_stats, ledger, settings, ledger_stats, .. } = setup;
     let store = Rc::new(Store::open(url).await?.noting(ledger.store.clone()));
     if master_key.is_unwritten() {
@@ -151,6 +164,7 @@ async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<(Regi
     let (keys, stats) = (master_key.clone(), key_stats.clone());
     let registry = KeyRegistry::start_here(store.clone(), keys, announcer.clone(), stats).await?;
     let (ledger, settings, stats) = (ledger.clone(), settings.clone(), ledger_stats.clone());
-    let budget_ledger = BudgetLedger::start_here(ledger, store, settings, announcer.clone(), stats).await?;
-    Ok((registry, budget_ledger))
+    let budget_ledger = BudgetLedger::start_here(ledger, store.clone(), settings, announcer.clone(), stats).await?;
+    let response_store = ResponseStore::new(store, setup.metrics.clone(), setup.response_stats.clone()).start();
+    Ok(StoreActors { registry, budget_ledger, response_store })
 }

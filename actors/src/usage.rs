@@ -5,6 +5,7 @@ pub mod charge;
 pub mod contents;
 pub mod estimate;
 pub mod expected_tokens;
+pub mod input_tokens;
 pub mod journal;
 pub(crate) mod json_line;
 pub mod options;

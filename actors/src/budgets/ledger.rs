@@ -43,6 +43,8 @@ pub struct Ledger {
     pub counter: CounterPool,
     journal: Journal,
     outbox: Mutex<Outbox>,
+    /// Rows whose lines are written together; locked until they are.
+    together: Mutex<Vec<(Box<UsageRow>, String)>>,
     complaints: Throttle,
     open: AtomicUsize,
 }
@@ -66,6 +68,29 @@ impl OpenAttempt {
 impl Drop for OpenAttempt {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What an answer waits for: dropping it writes every row to the journal that was booked to be written together. Calls
+/// that end in the same turn of a thread share one write so, for each answer is handed on after all of them ended.
+pub struct WrittenTogether(SharedLedger);
+
+impl WrittenTogether {
+    /// The wait of one answer; to be there before its row is booked.
+    pub fn new(ledger: &SharedLedger) -> Self {
+        Self(ledger.clone())
+    }
+}
+
+impl std::fmt::Debug for WrittenTogether {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WrittenTogether")
+    }
+}
+
+impl Drop for WrittenTogether {
+    fn drop(&mut self) {
+        self.0.write_together();
     }
 }
 
@@ -94,6 +119,7 @@ impl Ledger {
             counter: CounterPool::default(),
             journal,
             outbox: Mutex::default(),
+            together: Mutex::default(),
             complaints: Throttle::default(),
             open: AtomicUsize::new(0),
         })
@@ -112,6 +138,35 @@ impl Ledger {
         self.book_instead(row, None);
     }
 
+    /// Hands a row to the ledger that is in the journal once any [`WrittenTogether`] is dropped.
+    pub fn book_together(&self, row: Box<UsageRow>) {
+        match row.to_line() {
+            Ok(line) => self.together().push((row, line)),
+            Err(error) => log::error!("usage row {}: {error}", row.id),
+        }
+    }
+
+    fn write_together(&self) {
+        let mut together = self.together();
+        if together.is_empty() {
+            return;
+        }
+        let lines: Vec<&str> = together.iter().map(|(_, line)| line.as_str()).collect();
+        let written = self.journal.append_all(&lines);
+        let rows = together.drain(..).map(|(row, _)| row);
+        match written {
+            Ok(written) => rows.zip(written).for_each(|(row, written)| self.add(row, Some(written))),
+            // A disk that has no room for all of them may have some for a few.
+            Err(_) => rows.for_each(|row| self.book(row)),
+        }
+    }
+
+    fn add(&self, row: Box<UsageRow>, written: Option<JournalPosition>) {
+        if !self.outbox().add(PendingRow { row, written }) {
+            log::error!("a usage row was lost: store, disk and memory have no room for it");
+        }
+    }
+
     /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
     pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<JournalPosition>) {
         let line = match row.to_line() {
@@ -125,9 +180,7 @@ impl Ledger {
             }
             (Err(_), provisional) => provisional,
         };
-        if !self.outbox().add(PendingRow { row, written }) {
-            log::error!("a usage row was lost: store, disk and memory have no room for it");
-        }
+        self.add(row, written);
     }
 
     /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
@@ -199,6 +252,7 @@ impl Ledger {
 
     /// Takes all rows out of memory.
     pub(crate) fn take(&self) -> Vec<PendingRow> {
+        self.write_together();
         self.outbox().take()
     }
 
@@ -262,6 +316,10 @@ impl Ledger {
         &self.journal
     }
 
+    fn together(&self) -> std::sync::MutexGuard<'_, Vec<(Box<UsageRow>, String)>> {
+        self.together.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -269,3 +327,37 @@ impl Ledger {
 
 /// A ledger that all threads share.
 pub type SharedLedger = Arc<Ledger>;
+
+#[cfg(test)]
+mod tests {
+    use gateway_testkit::temp_dir::TestDir;
+
+    use super::*;
+    use crate::usage::row::tests::row;
+
+    fn lines(dir: &TestDir) -> usize {
+        std::fs::read_to_string(dir.path().join("a.0.jsonl")).unwrap().lines().count()
+    }
+
+    /// Each answer has its row in the journal before it goes on, and whoever takes rows out finds them all.
+    #[test]
+    fn rows_booked_together_are_written_before_any_of_their_answers() {
+        let dir = TestDir::new();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let prices = PriceTable::new(Vec::new());
+        let ledger = Arc::new(Ledger::open(dir.path(), "a".to_owned(), Tz::UTC, prices, metrics).unwrap());
+        let answers = [1, 2].map(|number| {
+            let written = WrittenTogether::new(&ledger);
+            ledger.book_together(Box::new(row(number)));
+            written
+        });
+        let [first, second] = answers;
+        assert_eq!((lines(&dir), ledger.waiting().in_memory), (0, 0));
+        drop(first);
+        assert_eq!((lines(&dir), ledger.waiting().in_memory), (2, 2));
+        drop(second);
+        assert_eq!(lines(&dir), 2);
+        ledger.book_together(Box::new(row(3)));
+        assert_eq!((ledger.take().len(), lines(&dir)), (3, 3));
+    }
+}

@@ -1,5 +1,7 @@
 //! `CacheActor`: the answers that a fleet shares, in Redis.
 
+#![expect(clippy::disallowed_methods, reason = "the owner of the cache in Redis")]
+
 mod shared_questions;
 
 use std::rc::Rc;

@@ -1,7 +1,13 @@
 //! One stored answer, and how it is told again.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+use gateway_wire::clients::{ClientKind, ReplyContext};
+use gateway_wire::common::{Conversation, JsonText};
+use gateway_wire::formats;
 use gateway_wire::replay::{self, AnswerBuilder};
+use gateway_wire::retell::{self, Told};
 use gateway_wire::sse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -43,6 +49,24 @@ pub enum CachedBody {
         /// The JSON text of the chunk that tells the usage.
         usage: Option<String>,
     },
+    /// As a client of another format than chat was told it.
+    Told {
+        /// The format.
+        format: ClientKind,
+        /// Whether as a stream.
+        stream: bool,
+        /// The JSON text, or the frames of the stream.
+        text: String,
+    },
+}
+
+/// A stored answer as a client gets it.
+#[derive(Debug)]
+pub struct Retold {
+    /// The JSON text, or the frames of the stream.
+    pub body: Bytes,
+    /// The items by which a conversation goes on from it, where they are others than it shows.
+    pub replay: Option<Vec<JsonText>>,
 }
 
 impl CacheEntry {
@@ -50,6 +74,7 @@ impl CacheEntry {
     pub fn bytes(&self) -> usize {
         let body = match &self.body {
             CachedBody::Whole(text) => text.len(),
+            CachedBody::Told { text, .. } => text.len(),
             CachedBody::Stream { chunks, usage } => {
                 let chunks = chunks.iter().map(|chunk| chunk.len() + size_of::<String>()).sum::<usize>();
                 chunks + usage.as_ref().map_or(0, String::len)
@@ -69,11 +94,34 @@ impl CacheEntry {
         self.cost.map(|cost| PicoUsd::from_picos(i128::from(cost)))
     }
 
-    /// The answer in one piece, without metadata; none where what is stored makes no sense.
+    /// The answer as a client of another format than chat gets it; none where what is stored makes no sense. What was told
+    /// in the same way is told again byte by byte; but Responses repeats fields of its request, which may be another
+    /// user's, so that it is told as this request's own.
+    pub fn told(&self, kind: ClientKind, is_stream: bool, context: &ReplyContext<'_>) -> Option<Retold> {
+        let is_renamed = kind == ClientKind::Responses;
+        let stored = self.body.as_told();
+        if stored.kind == kind && stored.is_stream == is_stream && !is_renamed {
+            return Some(Retold { body: stored.text, replay: None });
+        }
+        let mut answer = stored.answer()?;
+        if is_renamed {
+            answer.head.id.clear();
+        }
+        let replay = formats::client(kind).replay(&answer, context);
+        let body = match is_stream {
+            true => retell::frames(kind, answer, context),
+            false => retell::whole(kind, answer, context),
+        };
+        Some(Retold { body, replay })
+    }
+
+    /// The answer in one piece as chat tells it, without metadata; none where what is stored makes no sense.
     pub fn whole(&self) -> Option<Bytes> {
-        let (chunks, usage) = match &self.body {
+        let body = self.body.as_chat(self.stored_at)?;
+        let (chunks, usage) = match &*body {
             CachedBody::Whole(text) => return Some(Bytes::from(text.clone())),
             CachedBody::Stream { chunks, usage } => (chunks, usage),
+            CachedBody::Told { .. } => return None,
         };
         let mut joined = AnswerBuilder::default();
         for chunk in chunks {
@@ -87,9 +135,9 @@ impl CacheEntry {
         Some(Bytes::from(Value::Object(whole).to_string()))
     }
 
-    /// The answer as a stream: its framed chunks, and the text of the chunk that tells the usage.
+    /// The answer as a stream of chat: its framed chunks, and the text of the chunk that tells the usage.
     pub fn stream(&self) -> Option<(Vec<Bytes>, Option<Bytes>)> {
-        match &self.body {
+        match &*self.body.as_chat(self.stored_at)? {
             CachedBody::Stream { chunks, usage } => {
                 let frames = chunks.iter().map(|chunk| sse::frame(chunk.as_bytes())).collect();
                 Some((frames, usage.clone().map(Bytes::from)))
@@ -99,6 +147,100 @@ impl CacheEntry {
                 let frames = replay::chunks_of(&whole).iter().map(replay::frame).collect();
                 Some((frames, replay::usage_chunk(&whole).map(Bytes::from)))
             }
+            CachedBody::Told { .. } => None,
+        }
+    }
+}
+
+impl CachedBody {
+    /// The answer as it was told.
+    pub fn as_told(&self) -> Told {
+        let told = |kind, is_stream, text: &str| Told { kind, is_stream, text: Bytes::from(text.to_owned()) };
+        match self {
+            Self::Whole(text) => told(ClientKind::Chat, false, text),
+            Self::Told { format, stream, text } => told(*format, *stream, text),
+            Self::Stream { chunks, usage } => {
+                let mut frames = BytesMut::new();
+                chunks.iter().chain(usage).for_each(|chunk| frames.extend_from_slice(&sse::frame(chunk.as_bytes())));
+                frames.extend_from_slice(&sse::DONE);
+                Told { kind: ClientKind::Chat, is_stream: true, text: frames.freeze() }
+            }
+        }
+    }
+
+    /// The answer in one of the forms of chat; `stored_at` is when it was made.
+    fn as_chat(&self, stored_at: u64) -> Option<Cow<'_, Self>> {
+        if !matches!(self, Self::Told { .. }) {
+            return Some(Cow::Borrowed(self));
+        }
+        let answer = self.as_told().answer()?;
+        let conversation = Conversation { model: answer.head.model.clone(), ..Conversation::default() };
+        let (request_id, strict) = (answer.head.id.clone(), false);
+        let context = ReplyContext {
+            request_id: &request_id,
+            conversation: &conversation,
+            now: stored_at,
+            input_estimate: None,
+            strict,
+            sealer: None,
+        };
+        let whole = retell::whole(ClientKind::Chat, answer, &context);
+        Some(Cow::Owned(Self::Whole(String::from_utf8(whole.to_vec()).ok()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_wire::clients::ClientFormat;
+    use gateway_wire::clients::responses::Responses;
+    use gateway_wire::json_object::JsonObject;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Conversation {
+        Responses.read(&JsonObject::parse(Bytes::from(body.to_string())).unwrap()).unwrap()
+    }
+
+    fn context<'a>(request_id: &'a str, conversation: &'a Conversation) -> ReplyContext<'a> {
+        ReplyContext { request_id, conversation, now: 1, input_estimate: None, strict: false, sealer: None }
+    }
+
+    fn entry(stream: bool, text: &Bytes) -> CacheEntry {
+        CacheEntry {
+            tenant: "t".into(),
+            namespace: String::new(),
+            provider: "openai".into(),
+            model: "m".into(),
+            cost: None,
+            stored_at: 0,
+            expires_at: 1,
+            body: CachedBody::Told {
+                format: ClientKind::Responses,
+                stream,
+                text: String::from_utf8(text.to_vec()).unwrap(),
+            },
+        }
+    }
+
+    /// What one user sent is never told to another who asks the same.
+    #[test]
+    fn a_response_tells_its_own_request() {
+        let chat = r#"{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,
+            "message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}]}"#;
+        let first = read(&json!({
+            "model": "m", "input": "x", "store": false, "metadata": { "who": "alice" },
+            "safety_identifier": "alice", "prompt_cache_key": "alice",
+        }));
+        let second = read(&json!({ "model": "m", "input": "x", "store": false, "metadata": { "who": "bob" } }));
+        for stream in [false, true] {
+            let answer = CacheEntry { body: CachedBody::Whole(chat.to_owned()), ..entry(false, &Bytes::new()) };
+            let told = answer.told(ClientKind::Responses, stream, &context("one", &first)).unwrap().body;
+            assert!(String::from_utf8_lossy(&told).contains("alice"));
+            let again = entry(stream, &told).told(ClientKind::Responses, stream, &context("two", &second)).unwrap();
+            let again = String::from_utf8_lossy(&again.body).into_owned();
+            assert!(again.contains("bob") && again.contains("hello") && again.contains("two"), "{again}");
+            assert!(!again.contains("alice") && !again.contains("gwone"), "{again}");
         }
     }
 }

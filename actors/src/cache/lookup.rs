@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use gateway_wire::clients::ClientKind;
+
 use super::actor::{CacheActor, GetAnswer, PutAnswer};
 use super::entry::{CacheEntry, CachedBody};
 use super::invalidation::Invalidation;
@@ -97,8 +99,8 @@ impl Lookup {
     }
 
     /// A recorder for the stream that is about to come, where it may be stored.
-    pub fn recorder(&self, cache: &AnswerCache) -> Option<Recorder> {
-        self.policy.writes.then(|| Recorder::new(cache.max_entry_bytes))
+    pub fn recorder(&self, cache: &AnswerCache, format: ClientKind) -> Option<Recorder> {
+        self.policy.writes.then(|| Recorder::new(format, cache.max_entry_bytes))
     }
 }
 

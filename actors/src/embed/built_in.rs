@@ -1,5 +1,7 @@
 //! The models that fastembed knows, as the gateway's: where their files are, and how their vectors are made.
 
+#![expect(clippy::disallowed_types, reason = "the room that runs models")]
+
 use std::sync::LazyLock;
 
 use fastembed::{EmbeddingModel, ModelInfo, OutputKey, Pooling, TextEmbedding};

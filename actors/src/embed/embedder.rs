@@ -1,5 +1,7 @@
 //! One loaded model. Only this file knows ONNX Runtime and, beside the list of its models, fastembed.
 
+#![expect(clippy::disallowed_types, reason = "the room that runs models")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

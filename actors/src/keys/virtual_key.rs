@@ -92,7 +92,6 @@ pub enum KeyRefusal {
 impl VirtualKey {
     /// Whether an edit would change nothing that a request looks at.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let credential = |key: &Self| key.real_api_key.as_ref().map(|credential| credential.expose().to_owned());
         let shown = |key: &Self| {
             (
                 (key.hash, key.name.clone(), key.provider.clone(), key.limits, key.budget_limit_usd, key.budget_period),
@@ -100,7 +99,12 @@ impl VirtualKey {
                 (key.expires_at, key.config.clone(), key.is_active, key.updated_at, key.former),
             )
         };
-        shown(self) == shown(other) && credential(self) == credential(other)
+        shown(self) == shown(other) && self.real_api_key == other.real_api_key
+    }
+
+    /// Those who share what is kept of the key's requests, such as cached responses: its team, or the key alone.
+    pub fn tenant(&self) -> String {
+        self.team_id.as_ref().map_or_else(|| ["key:", &self.id_text].concat(), |team| ["team:", team].concat())
     }
 
     /// Whether the key works at all at `now`, by the text with this hash: the one check that every use of a key starts
@@ -151,6 +155,12 @@ impl VirtualKey {
                 _ => matches_pattern(pattern, model),
             }
         })
+    }
+
+    /// Whether the key may ask for an alias of this name, whatever serves it.
+    pub fn allows_alias(&self, name: &str) -> bool {
+        let Some(patterns) = &self.allowed_models else { return true };
+        patterns.iter().any(|pattern| matches_pattern(pattern, name))
     }
 
     /// Whether the key may reach this provider.

@@ -1,5 +1,7 @@
 //! `RedisLimiter`: asks Redis for this process' parts of the fleet's limits, and gives back what was not used.
 
+#![expect(clippy::disallowed_types, reason = "the owner of the limits in Redis")]
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -44,33 +44,43 @@ impl PicoUsd {
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / PICOS_PER_USD as f64
     }
+
+    /// Appends the amount as plain decimal text: no exponent, no trailing zeros.
+    pub fn push_to(self, text: &mut String) {
+        let picos = self.0.unsigned_abs();
+        if self.0 < 0 {
+            text.push('-');
+        }
+        let fraction = match u64::try_from(picos) {
+            // A division of 128 bits takes several times as long, and a request writes its cost three times.
+            Ok(picos) => {
+                text.push_str(itoa::Buffer::new().format(picos / FRACTIONS));
+                picos % FRACTIONS
+            }
+            Err(_) => {
+                text.push_str(itoa::Buffer::new().format(picos / u128::from(FRACTIONS)));
+                (picos % u128::from(FRACTIONS)) as u64
+            }
+        };
+        if fraction == 0 {
+            return;
+        }
+        let mut digits = *b".000000000000";
+        let mut rest = fraction;
+        for digit in digits.iter_mut().skip(1).rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        text.push_str(std::str::from_utf8(&digits).unwrap_or_default().trim_end_matches('0'));
+    }
 }
 
 impl fmt::Display for PicoUsd {
     /// Plain decimal text: no exponent, no trailing zeros.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let picos = self.0.unsigned_abs();
-        let (dollars, fraction) = match u64::try_from(picos) {
-            // A division of 128 bits takes several times as long, and a request writes its cost three times.
-            Ok(picos) => (u128::from(picos / FRACTIONS), picos % FRACTIONS),
-            Err(_) => (picos / u128::from(FRACTIONS), (picos % u128::from(FRACTIONS)) as u64),
-        };
-        f.write_str(sign)?;
-        match dollars {
-            0 => f.write_str("0")?,
-            _ => dollars.fmt(f)?,
-        }
-        if fraction == 0 {
-            return Ok(());
-        }
-        let mut text = *b".000000000000";
-        let mut rest = fraction;
-        for digit in text.iter_mut().skip(1).rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default().trim_end_matches('0'))
+        let mut text = String::with_capacity(24);
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use gateway_wire::Dialect;
+use gateway_wire::clients::ClientKind;
+use gateway_wire::json_object::JsonObject;
+use gateway_wire::vendors::Quirks;
 use serde::{Deserialize, Serialize};
+
+use crate::pattern::matches_pattern;
 
 /// One provider: an entry of `config/providers.toml`, overridden by `[providers.NAME]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -40,6 +45,19 @@ pub struct ProviderSettings {
     /// sent: the vendor refuses it.
     #[serde(default = "default_stream_options")]
     pub stream_options: bool,
+    /// Whether Responses clients reach the vendor at its own `/responses` instead of over chat completions. Absent: at
+    /// OpenAI itself, and where a request has tools that the vendor runs.
+    #[serde(default)]
+    pub serves_responses: Option<bool>,
+    /// Patterns of the models that the vendor serves at `/responses` alone, where it has one.
+    #[serde(default)]
+    pub responses_models: Vec<String>,
+    /// Patterns of the models that take tools together with a reasoning effort at `/responses` alone, where it has one.
+    #[serde(default)]
+    pub responses_models_with_tools: Vec<String>,
+    /// What else the vendor takes and refuses.
+    #[serde(default)]
+    pub quirks: Quirks,
     /// `http://USER:PASSWORD@HOST:PORT` or `https://…` of a proxy that leads to this provider, or `direct` for none; absent
     /// for what `[proxy]` and the environment say.
     #[serde(default)]
@@ -62,6 +80,56 @@ pub struct ProviderSettings {
     /// Retries allowed, as a percentage of the provider's requests (E8), above a floor of ten.
     #[serde(default = "default_retry_budget_percent")]
     pub retry_budget_percent: u32,
+}
+
+impl ProviderSettings {
+    /// The format in which a model is asked for a chat body of a client.
+    pub fn dialect_for(&self, client: ClientKind, model: &str, body: &JsonObject) -> Dialect {
+        if self.dialect != Dialect::OpenAi {
+            return self.dialect;
+        }
+        let has_responses = self.serves_responses.unwrap_or_else(|| self.is_open_ai());
+        let is_for_responses = client == ClientKind::Responses && (has_responses || has_hosted_tools(body));
+        let names =
+            |patterns: &[String]| has_responses && patterns.iter().any(|pattern| matches_pattern(pattern, model));
+        if is_for_responses || names(&self.responses_models) {
+            return Dialect::Responses;
+        }
+        if !names(&self.responses_models_with_tools) {
+            return self.dialect;
+        }
+        let has = |name: &str, unset: &[&str]| body.get(name).is_some_and(|text| !unset.contains(&text));
+        let needs = has("tools", &["null", "[]"]) && has("reasoning_effort", &["null", "\"none\""]);
+        if needs { Dialect::Responses } else { self.dialect }
+    }
+
+    fn is_open_ai(&self) -> bool {
+        self.base_url.starts_with("https://api.openai.com/")
+    }
+
+    /// What the vendor takes and refuses.
+    pub fn quirks(&self) -> Quirks {
+        Quirks {
+            max_completion_tokens: Some(self.output_limit_field == OutputLimitField::MaxCompletionTokens),
+            no_stream_options: !self.stream_options,
+            ..self.quirks.clone()
+        }
+    }
+}
+
+/// Tools that only a vendor can run, and only at `/responses`.
+const HOSTED_TOOLS: [&str; 6] =
+    ["code_interpreter", "computer", "computer_use_preview", "file_search", "image_generation", "mcp"];
+
+/// Whether a body has tools that the vendor runs and chat completions do not know.
+fn has_hosted_tools(body: &JsonObject) -> bool {
+    #[derive(Deserialize)]
+    struct Tool {
+        #[serde(default, rename = "type")]
+        kind: String,
+    }
+    let tools: Option<Vec<Tool>> = body.read("tools").ok().flatten();
+    tools.is_some_and(|tools| tools.iter().any(|tool| HOSTED_TOOLS.contains(&tool.kind.as_str())))
 }
 
 fn default_auth_header() -> String {

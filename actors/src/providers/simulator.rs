@@ -13,11 +13,14 @@
 //! | `sim-reasoning` | reasoning, then the answer |
 //! | `sim-slow-20x100` | a stream of 20 pieces of text, 100 ms before each; a whole answer comes at once |
 //! | `sim-embedding` | embeddings, always the same for the same text |
+//! | `sim-moderation` | no text is flagged |
+//! | `sim-rerank` | documents by the words that they share with the query |
 //!
 //! Tokens are counted as four characters each.
 
 mod chat;
 mod embeddings;
+mod verdicts;
 
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use serde_json::json;
 
 pub use chat::answer;
 pub use embeddings::embeddings;
+pub use verdicts::{moderations, rerank};
 
 /// A scripted answer in OpenAI's wire format.
 #[derive(Clone, Debug, PartialEq)]

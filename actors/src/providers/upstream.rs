@@ -1,6 +1,8 @@
 //! One provider as one worker thread reaches it: connections of its own, so that no provider waits for another's. The
 //! only room that knows hyper.
 
+#![expect(clippy::disallowed_types, reason = "the room that talks to providers")]
+
 mod address;
 mod body;
 mod connection;
@@ -21,11 +23,12 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use futures_util::stream::empty;
 use gateway_wire::VendorRequest;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, AsHeaderName, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::response::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
+use zeroize::Zeroizing;
 
 use super::retry_after;
 use super::settings::ProviderSettings;
@@ -52,6 +55,10 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 /// what ends later may have been read, worked on and charged for.
 const RESEND_WITHIN: Duration = Duration::from_secs(1);
 
+static KEEP_ALIVE_TOLD: HeaderName = HeaderName::from_static("keep-alive");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION")));
 
 /// An answer's head, and its body as it comes.
@@ -70,7 +77,7 @@ pub struct UpstreamAnswer {
 
 impl UpstreamAnswer {
     /// The first header of this name, where its value is a text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
@@ -110,6 +117,11 @@ impl Upstream {
         upstream.auth_header = settings.auth_header.parse().unwrap_or(AUTHORIZATION);
         upstream.auth_prefix.clone_from(&settings.auth_prefix);
         let given = settings.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // Here once, so that no request's own map must grow for them.
+        if let Some((origin, _)) = &upstream.base {
+            upstream.headers.insert(HOST, origin.header.clone());
+        }
+        upstream.headers.insert(CONTENT_TYPE, JSON);
         set_all(&mut upstream.headers, given);
         upstream
     }
@@ -173,7 +185,7 @@ impl Upstream {
         let (origin, path) = to.ok_or(FailureKind::NotReady)?;
         let credential = match credential {
             Some(secret) => {
-                let text = [self.auth_prefix.as_str(), secret.expose()].concat();
+                let text = Zeroizing::new([self.auth_prefix.as_str(), secret.expose()].concat());
                 Some(HeaderValue::from_str(&text).map_err(|_| FailureKind::NotReady)?)
             }
             None => None,
@@ -181,7 +193,7 @@ impl Upstream {
         let message = || {
             let mut headers = self.headers.clone();
             headers.insert(HOST, origin.header.clone());
-            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            headers.entry(CONTENT_TYPE).or_insert(JSON);
             set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
             set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
             if let Some(credential) = &credential {
@@ -221,12 +233,12 @@ impl Upstream {
                 None => self.connect(origin).await?,
             };
             let exchanged = connection.exchange(message()).await;
-            let was_given_up = is_reused && begun.elapsed() < RESEND_WITHIN;
+            let was_given_up = || is_reused && begun.elapsed() < RESEND_WITHIN;
             match exchanged {
-                Ok(response) if was_given_up && is_farewell(&response) => may_reuse = false,
+                Ok(response) if is_farewell(&response) && was_given_up() => may_reuse = false,
                 Ok(response) => return Ok(self.answer(response, connection, origin.clone())),
                 Err(ExchangeError::NotSent) if is_reused => {}
-                Err(ExchangeError::Closed) if was_given_up => may_reuse = false,
+                Err(ExchangeError::Closed) if was_given_up() => may_reuse = false,
                 Err(ExchangeError::Broken) => return Err(FailureKind::Broken),
                 Err(_) => return Err(FailureKind::Connect(ConnectCause::ClosedBeforeAnswer)),
             }
@@ -272,15 +284,14 @@ fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Bytes)
 /// Whether an answer says that a server gave the connection up before it had a request (408, which Node, HAProxy and
 /// others send unasked): what was sent since was not read.
 fn is_farewell(response: &Response<Incoming>) -> bool {
-    let closes =
-        response.headers().get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-    response.status() == 408 && closes
+    let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+    response.status() == 408 && response.headers().get(CONNECTION).is_some_and(closes)
 }
 
 /// How long a server says that it keeps an idle connection (`Keep-Alive: timeout=5`), less what a request may take to
 /// reach it.
 fn keep_alive_told(headers: &HeaderMap) -> Option<Duration> {
-    let told = headers.get("keep-alive")?.to_str().ok()?;
+    let told = headers.get(&KEEP_ALIVE_TOLD)?.to_str().ok()?;
     let seconds = told.split(',').find_map(|part| {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("timeout").then(|| value.trim().parse::<u32>().ok())?

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use gateway_wire::dialect::{self, AnswerStamp};
+use gateway_wire::exchange::Exchange;
+use gateway_wire::formats;
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{Dialect, Endpoint, ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
+use gateway_wire::{Endpoint, ErrorBody, StreamDecoder, StreamEvent, Usage, VendorRequest, WholeAnswer};
+use http::HeaderName;
+use http::header::CONTENT_TYPE;
 use tokio::time::{Instant, timeout_at};
 
 use crate::failure::message::{explain, redacted};
@@ -30,6 +33,13 @@ const MAX_OPENING_BYTES: usize = 32 << 20;
 /// How much of a redirect's address is logged, in characters.
 const MAX_LOCATION_CHARS: usize = 500;
 
+/// Where vendors put their own id of a request.
+static REQUEST_ID: [HeaderName; 3] = [
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("apim-request-id"),
+];
+
 /// How much of a provider's id of a request is kept, in characters.
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
@@ -48,8 +58,6 @@ pub struct Attempt<'a> {
     pub upstream: Option<&'a Upstream>,
     /// The provider's name, for messages.
     pub provider: &'a str,
-    /// The provider's format.
-    pub dialect: Dialect,
     /// The provider's time limits.
     pub timeouts: Timeouts,
     /// The sooner of the target's `request_timeout` and the client's deadline.
@@ -62,8 +70,8 @@ pub struct Attempt<'a> {
     pub credential: Option<&'a Secret>,
     /// Headers of this request alone.
     pub headers: &'a [(String, String)],
-    /// What the gateway gives to the answer.
-    pub stamp: AnswerStamp<'a>,
+    /// How the answer is told to the client.
+    pub exchange: Exchange<'a>,
 }
 
 /// An answer that is good so far.
@@ -105,7 +113,7 @@ impl Attempt<'_> {
         let head = self.head_deadline(begun, total);
         let sent = timeout_at(head.at, self.send(request)).await.map_err(|_| self.failure(head.kind))?;
         let answer = sent.map_err(|kind| self.failure(kind))?;
-        let id = ["x-request-id", "request-id", "apim-request-id"].iter().find_map(|name| answer.header(name));
+        let id = REQUEST_ID.iter().find_map(|name| answer.header(name));
         noted.request_id = id.map(|id| id.chars().take(MAX_REQUEST_ID_CHARS).collect());
         if let (200..300, Some(coding)) = (answer.status, &answer.unknown_coding) {
             return Err(self.broken(unreadable(self.provider, coding)));
@@ -121,9 +129,9 @@ impl Attempt<'_> {
             return read.map_err(|_| self.failure(last.kind))?.map(AttemptAnswer::Whole);
         }
         // One JSON text is an answer as a whole, whatever was asked for.
-        let is_json = read::is_json(answer.header("content-type"));
+        let is_json = read::is_json(answer.header(CONTENT_TYPE));
         let (open_by, idle_ms) = if is_json { (last, self.timeouts.idle_ms) } else { (head, 0) };
-        let mut opening = Opening { decoder: dialect::chat_stream(self.dialect, self.stamp), events: Vec::new() };
+        let mut opening = Opening { decoder: self.exchange.stream(), events: Vec::new() };
         let open = timeout_at(open_by.at, self.first_content(answer.body, idle_ms, &mut opening)).await;
         match open.map_err(|_| self.failure(open_by.kind)).flatten() {
             Ok(body) => Ok(AttemptAnswer::Stream(opening.goes_on(body, total, self.credential.cloned()))),
@@ -138,12 +146,13 @@ impl Attempt<'_> {
         match self.upstream {
             Some(upstream) => upstream.send(request, self.credential, self.headers).await,
             None => {
+                let stamp = &self.exchange.stamp;
                 let body = JsonObject::parse(request.body.clone()).map_err(|_| FailureKind::Broken)?;
                 let script = match self.endpoint {
-                    Endpoint::Chat => {
-                        simulator::answer(&body, self.stamp.model, self.stream, self.stamp.id, self.stamp.created)
-                    }
-                    Endpoint::Embeddings { .. } => simulator::embeddings(&body, self.stamp.model),
+                    Endpoint::Chat => simulator::answer(&body, stamp.model, self.stream, stamp.id, stamp.created),
+                    Endpoint::Embeddings { .. } => simulator::embeddings(&body, stamp.model),
+                    Endpoint::Moderations => simulator::moderations(&body, stamp.model),
+                    Endpoint::Rerank => simulator::rerank(&body, stamp.model),
                 };
                 Ok(upstream::simulate(script).await)
             }
@@ -206,9 +215,11 @@ impl Attempt<'_> {
             }
             for event in events.iter().skip(known) {
                 match event {
-                    StreamEvent::Chunk { content: true, .. } | StreamEvent::Done => return Ok(body),
+                    StreamEvent::Chunk { content: true, .. }
+                    | StreamEvent::Framed { content: true, .. }
+                    | StreamEvent::Done => return Ok(body),
                     StreamEvent::Error(error) => return Err(self.broken(error.clone())),
-                    StreamEvent::Chunk { .. } | StreamEvent::Usage { .. } => {}
+                    StreamEvent::Chunk { .. } | StreamEvent::Framed { .. } | StreamEvent::Usage { .. } => {}
                 }
             }
             if events.len() > MAX_OPENING_EVENTS || read > MAX_OPENING_BYTES {
@@ -227,8 +238,9 @@ impl Attempt<'_> {
                 break;
             }
         }
-        noted.usage = dialect::usage_in(self.dialect, &text);
-        let mut error = dialect::error_body(self.dialect, answer.status, &text);
+        let vendor = formats::vendor(self.exchange.dialect);
+        noted.usage = vendor.usage_in(&text);
+        let mut error = vendor.error(answer.status, &text);
         let should_retry = match answer.header("x-should-retry").map(str::trim) {
             Some("true") => Some(true),
             Some("false") => Some(false),

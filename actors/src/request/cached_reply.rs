@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use gateway_wire::clients::ReplyContext;
 use gateway_wire::json_object::json_string;
 use gateway_wire::{openai, sse};
 use tokio::sync::mpsc;
@@ -10,7 +11,8 @@ use tokio::sync::mpsc;
 use super::call::Call;
 use super::metering::{RowStart, unfinished};
 use super::router::{Reply, ReplyHead};
-use crate::cache::entry::CacheEntry;
+use super::stream::relay::Frames;
+use crate::cache::entry::{CacheEntry, Retold};
 use crate::cache::lookup::{CacheHit, seconds};
 use crate::cache::policy::CacheStatus;
 use crate::money::amount::PicoUsd;
@@ -27,11 +29,7 @@ impl Call {
     pub(crate) fn answer_from_cache(&mut self, found: &CacheHit) -> Option<Reply> {
         let entry = &*found.entry;
         let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
-        let metadata = metadata(found);
-        let reply = match self.request.stream {
-            true => CachedPayload::Stream(streamed(entry, &metadata, self.request.include_usage)?),
-            false => CachedPayload::Whole(openai::with_metadata(&entry.whole()?, &metadata)),
-        };
+        let reply = self.told(found)?;
         let provider: Arc<str> = entry.provider.as_str().into();
         let record = &mut self.request.record;
         record.line.provider = Some(provider.clone());
@@ -53,14 +51,43 @@ impl Call {
             ..ReplyHead::default()
         };
         Some(match reply {
-            CachedPayload::Whole(body) => Reply::Whole { head, body },
+            CachedPayload::Whole(body) => Reply::Whole { head, body, written: None },
             CachedPayload::Stream(frames) => {
                 let (client, received) = mpsc::channel(1);
                 // There is room for one.
-                let _sent = client.try_send(frames);
+                let _sent = client.try_send(Frames { bytes: frames, is_end: true });
                 Reply::Stream { head, frames: received }
             }
         })
+    }
+
+    /// What the client gets, in its own format; only chat has a place for metadata.
+    fn told(&self, found: &CacheHit) -> Option<CachedPayload> {
+        let (request, entry) = (&*self.request, &*found.entry);
+        let body = match &request.client {
+            Some(client) => {
+                let context = ReplyContext {
+                    request_id: &request.record.line.request_id,
+                    conversation: &client.conversation,
+                    now: seconds(),
+                    input_estimate: None,
+                    strict: request.strict.unwrap_or(false),
+                    sealer: client.sealer.as_ref(),
+                };
+                // What the client may go on from has a name and a record of its own.
+                let keeper = client.keeper.as_ref();
+                let Retold { body, replay } = entry.told(client.kind, request.stream, &context)?;
+                match keeper {
+                    Some(keeper) if request.stream => keeper.keep_streamed(&body, replay),
+                    Some(keeper) => keeper.keep_whole(&body, replay),
+                    None => {}
+                }
+                body
+            }
+            None if request.stream => streamed(entry, &metadata(found), request.include_usage)?,
+            None => openai::with_metadata(&entry.whole()?, &metadata(found)),
+        };
+        Some(if request.stream { CachedPayload::Stream(body) } else { CachedPayload::Whole(body) })
     }
 
     /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
@@ -118,10 +145,15 @@ fn streamed(entry: &CacheEntry, metadata: &str, include_usage: bool) -> Option<B
 
 fn metadata(found: &CacheHit) -> String {
     let entry = &*found.entry;
-    let meaning = found.similarity.map_or_else(String::new, |similarity| {
-        format!(r#","similarity":{similarity:.4},"cache_key":"{}""#, found.key.to_hex())
-    });
-    let saved = entry.saved().map_or_else(|| "null".to_owned(), |saved| saved.to_string());
-    let provider = json_string(&entry.provider);
-    format!(r#"{{"cache_hit":true,"provider":{provider},"cost_usd":0,"saved_usd":{saved}{meaning}}}"#)
+    let mut text = String::with_capacity(96);
+    text.extend([r#"{"cache_hit":true,"provider":"#, &json_string(&entry.provider), r#","cost_usd":0,"saved_usd":"#]);
+    match entry.saved() {
+        Some(saved) => saved.push_to(&mut text),
+        None => text.push_str("null"),
+    }
+    if let Some(similarity) = found.similarity {
+        text.push_str(&format!(r#","similarity":{similarity:.4},"cache_key":"{}""#, found.key.to_hex()));
+    }
+    text.push('}');
+    text
 }

@@ -1,38 +1,33 @@
 //! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
 
 mod prepare;
+mod target_attempt;
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gateway_wire::Dialect;
-use gateway_wire::dialect::AnswerStamp;
 use gateway_wire::json_object::json_string;
-use gateway_wire::{BadRequest, ErrorBody, WholeAnswer, openai};
+use gateway_wire::{WholeAnswer, openai};
 use tokio::sync::{mpsc, oneshot};
 
-use super::attempt::{Attempt, AttemptAnswer, ClientDeadline, OpenStream, ProviderNotes};
-use super::metering::{Draft, Metering, RequestedTarget, RowStart, unfinished};
-use super::reserve_budget::BudgetRequest;
+use super::attempt::{AttemptAnswer, ClientDeadline, OpenStream};
+use super::metering::{Metering, RequestedTarget};
 use super::router::{Reply, ReplyHead, RouteFailure, RouteRequest, Routing};
 use super::stream::meter::StreamMeter;
-use super::stream::relay::{StreamEnd, pump};
+use super::stream::relay::{Frames, StreamEnd, pump};
+use crate::budgets::ledger::WrittenTogether;
 use crate::cache::entry::CachedBody;
 use crate::cache::lookup::{Lookup, NewAnswer};
 use crate::cache::policy::CacheStatus;
 use crate::cache::recorder::{Recorder, whole_body};
-use crate::failure::message::explain;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 use crate::money::amount::PicoUsd;
-use crate::providers::handle::{AttemptPermit, ProviderHandle, ProviderRejection};
+use crate::providers::handle::{AttemptPermit, ProviderHandle};
 use crate::providers::upstream::Upstream;
 use crate::routing::{Chain, NextStep, Target};
 use crate::secret::Secret;
-use crate::usage::row::UsageRow;
-use prepare::{applied, prepare, renamed_limit};
 
 /// Frames that may wait for a slow client before its provider is made to wait.
 const FRAMES_AHEAD: usize = 16;
@@ -45,6 +40,8 @@ pub struct ResolvedTarget {
     pub provider: Arc<str>,
     /// The model that the provider is asked for.
     pub model: String,
+    /// The most output tokens of the model, where its price tells.
+    pub max_output_tokens: Option<u64>,
     /// The credential to send.
     pub credential: Option<Secret>,
     /// Why the provider cannot be used, such as a missing credential.
@@ -141,10 +138,12 @@ impl Call {
         match result {
             Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
+                let written = WrittenTogether::new(&self.routing.budgets.ledger);
+                metering.write_together();
                 head.cost = Box::pin(self.settle_whole(&answer, &mut metering)).await;
                 let body = self.finish_whole(answer, at, &mut head);
                 self.request.record.finish(200, None);
-                self.deliver(reply, Ok(Reply::Whole { head, body }));
+                self.deliver(reply, Ok(Reply::Whole { head, body, written: Some(written) }));
             }
             Ok(Success { answered: AttemptAnswer::Stream(open), mut permit, metering }) => {
                 permit.begun();
@@ -244,121 +243,12 @@ impl Call {
         self.deadline().is_none_or(|limit| limit.at > tokio::time::Instant::now() + wait)
     }
 
-    async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
-        let deadline = self.deadline();
-        let request = &mut *self.request;
-        let Some(resolved) = self.targets.get(at) else {
-            let error = explain(FailureKind::Broken, "none", None);
-            return Err(Failure { kind: FailureKind::Broken, error, retry_after: None });
-        };
-        head.provider = Some(resolved.provider.clone());
-        head.option_index.clone_from(&resolved.target.path);
-        request.record.line.provider = Some(resolved.provider.clone());
-        request.record.line.model = Some(resolved.model.clone());
-        request.record.answers_prove = resolved.handle.settings().dialect != Dialect::Simulator;
-        request.record.model_is_known =
-            self.routing.budgets.ledger.prices.load().names(&resolved.provider, &resolved.model);
-        if let Some(why) = &resolved.not_ready {
-            return Err(not_ready(why));
-        }
-        let (body, dropped) = applied(&request.body, &resolved.target).map_err(invalid)?;
-        let wanted = BudgetRequest {
-            key: &request.key,
-            provider: &resolved.provider,
-            model: &resolved.model,
-            body: &body,
-            endpoint: request.endpoint,
-            limit_field: resolved.handle.settings().output_limit_field,
-            now: request.arrived,
-        };
-        let attempt_budget = self.routing.budgets.reserve(wanted).await?;
-        head.shortened_to = attempt_budget.shortened_to;
-        let most_output = attempt_budget.most_output;
-        let dialect = resolved.handle.settings().dialect;
-        let mut text = body.text().clone();
-        let body =
-            attempt_budget.body.map_or(body, |body| Cow::Owned(renamed_limit(body, &resolved.target.drop_params)));
-        let is_limited = attempt_budget.reservation.is_some();
-        let mut prepared = prepare(request, resolved, &body, is_limited).map_err(invalid)?;
-        let choices = body.read("n").ok().flatten().unwrap_or(1);
-        // No copy is kept that is not needed while the provider works (G4).
-        drop(body);
-        if dialect == Dialect::OpenAi {
-            text = prepared.body.clone();
-        }
-        prepared.dropped_params.extend(dropped);
-        head.dropped_params.clone_from(&prepared.dropped_params);
-        let permit = resolved
-            .handle
-            .admit(&resolved.model, request.key.id, Instant::now())
-            .map_err(|refused| not_admitted(refused, resolved))?;
-        request.record.line.attempts += 1;
-        let serves_other = |requested: &&RequestedTarget| {
-            *requested.provider != *resolved.provider || requested.model != resolved.model
-        };
-        let requested = self.requested.as_ref().filter(serves_other).cloned();
-        let (begun, tokens) = (request.record.started(), request.tokens.clone());
-        let model_is_proven = request.record.answers_prove || request.record.model_is_known;
-        let mut row = row(request, resolved, &self.routing);
-        row.usage.is_fast = attempt_budget.options.is_fast.then_some(true);
-        row.usage.is_in_us = attempt_budget.options.is_in_us.then_some(true);
-        let draft = Draft { row, begun, body: text, model_is_proven, tokens, most_output, requested };
-        let ledger = &self.routing.budgets.ledger;
-        let mut metering = Metering::new(ledger, draft, attempt_budget.reservation, request.arrived);
-        let begun = Instant::now();
-        let id = format!("chatcmpl-{}", request.record.line.request_id);
-        let attempt = Attempt {
-            upstream: resolved.upstream.as_deref(),
-            provider: &resolved.provider,
-            dialect,
-            timeouts: resolved.handle.settings().timeouts,
-            limit: sooner(resolved.target.request_timeout, deadline),
-            endpoint: request.endpoint,
-            stream: request.stream,
-            credential: resolved.credential.as_ref(),
-            headers: &extra_headers(request, &resolved.target),
-            stamp: AnswerStamp {
-                id: &id,
-                model: &resolved.model,
-                created: seconds_since_1970(),
-                strict: request.strict.or(resolved.target.strict).unwrap_or(false),
-                choices,
-            },
-        };
-        let mut noted = ProviderNotes::default();
-        let result = attempt.run(&prepared, &mut noted).await;
-        request.record.line.provider_request_id = noted.request_id.take();
-        request.record.upstream_us += begun.elapsed().as_micros() as u64;
-        let outcome = result.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "success");
-        request.record.metrics().attempt(&resolved.provider, outcome);
-        log::debug!(
-            request_id = request.record.line.request_id, provider = &*resolved.provider, model = resolved.model,
-            attempt = request.record.line.attempts, outcome = outcome, duration_ms = begun.elapsed().as_millis() as u64;
-            "attempt"
-        );
-        match result {
-            Ok(answered) => Ok(Success { answered, permit, metering }),
-            Err(failure) => {
-                request.record.line.cause = Some(outcome);
-                match noted.usage.filter(|usage| usage.total_tokens() > 0) {
-                    Some(usage) => {
-                        let (usage, cost) = Box::pin(metering.settle_reported(&usage, None, "error")).await;
-                        request.record.metered(&usage, cost);
-                    }
-                    None => metering.release(),
-                }
-                permit.failed(failure.kind);
-                Err(failure)
-            }
-        }
-    }
-
     /// Meters a whole answer before it goes out, so that it tells what is booked.
     async fn settle_whole(&mut self, answer: &WholeAnswer, metering: &mut Metering) -> Option<PicoUsd> {
         let settled = match &answer.usage {
-            Some(usage) => Some(metering.settle_reported(usage, Some(&answer.body), "success").await),
+            Some(usage) => Some(metering.settle_reported(usage, Some(answer), "success").await),
             None => {
-                metering.saw(&answer.body);
+                metering.saw(answer);
                 metering.settle_counted("success").await
             }
         };
@@ -373,9 +263,16 @@ impl Call {
         if let Some(lookup) = self.lookup.take()
             && lookup.policy.writes
             && head.shortened_to.is_none()
-            && let Some(body) = whole_body(self.request.endpoint, &answer.body)
+            && let Some(body) = whole_body(self.request.endpoint, self.request.client_kind(), &answer.body)
         {
             head.cache = self.routing.cache.keep(*lookup, new_answer(resolved, head.cost, body));
+        }
+        // Only chat has a place for it.
+        if let Some(client) = &self.request.client {
+            if let Some(keeper) = &client.keeper {
+                keeper.keep_whole(&answer.body, answer.replay);
+            }
+            return answer.body;
         }
         openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
     }
@@ -386,17 +283,20 @@ impl Call {
         permit: AttemptPermit,
         mut metering: Metering,
         at: usize,
-        client: mpsc::Sender<Bytes>,
+        client: mpsc::Sender<Frames>,
     ) {
         let Some(resolved) = self.targets.get(at) else { return };
-        let record = &mut self.request.record;
+        let kind = self.request.client_kind();
+        let request = &mut *self.request;
+        let keeper = request.client.as_ref().and_then(|client| client.keeper.as_deref());
+        let record = &mut request.record;
         record.first_token = Some(Instant::now());
         metering.first_token();
         let begun = Instant::now();
-        let include_usage = self.request.include_usage;
-        let recorder = self.lookup.as_ref().and_then(|lookup| lookup.recorder(&self.routing.cache));
+        let include_usage = request.include_usage;
+        let recorder = self.lookup.as_ref().and_then(|lookup| lookup.recorder(&self.routing.cache, kind));
         let provider = &resolved.provider;
-        let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, cost: None };
+        let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, keeper, cost: None };
         let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
         let end = pump(&resolved.provider, open, idle, &client, &mut meter).await;
         let StreamMeter { mut metering, record, recorder, cost, .. } = meter;
@@ -432,65 +332,16 @@ fn new_answer(resolved: &ResolvedTarget, cost: Option<PicoUsd>, body: CachedBody
     NewAnswer { provider: resolved.provider.to_string(), model: resolved.model.clone(), cost, body }
 }
 
-/// The row of an attempt that is about to be sent.
-fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> Box<UsageRow> {
-    let ledger = &routing.budgets.ledger;
-    let line = &request.record.line;
-    unfinished(RowStart {
-        trace_id: &line.trace_id,
-        request_id: &line.request_id,
-        key: &request.key,
-        provider: &resolved.provider,
-        model: &resolved.model,
-        endpoint: line.path,
-        attempt: line.attempts,
-        stream: request.stream,
-        replica: &ledger.replica,
-        charges: ledger.accounts.charges(&request.key, request.arrived),
-        now: request.arrived,
-    })
-}
-
-/// A target's own limit, which begins with the attempt (Portkey's meaning), or the client's where it ends before.
-fn sooner(own: Option<Duration>, deadline: Option<ClientDeadline>) -> Option<ClientDeadline> {
-    let own = own.map(|length| ClientDeadline { at: tokio::time::Instant::now() + length, length });
-    own.into_iter().chain(deadline).min_by_key(|limit| limit.at)
-}
-
-/// Headers of the target, and those of the client that it wants forwarded.
-fn extra_headers(request: &RouteRequest, target: &Target) -> Vec<(String, String)> {
-    let forwarded = request
-        .headers
-        .iter()
-        .filter(|(name, _)| target.forward_headers.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)));
-    target.headers.iter().chain(forwarded).cloned().collect()
-}
-
 /// The `metadata` object of an answer, as JSON text; the cost is null where the model has no price.
 pub(super) fn metadata(provider: &str, cost: Option<PicoUsd>) -> String {
-    let cost = cost.map_or_else(|| "null".to_owned(), |cost| cost.to_string());
-    format!(r#"{{"cache_hit":false,"provider":{},"cost_usd":{cost}}}"#, json_string(provider))
-}
-
-fn invalid(bad: BadRequest) -> Failure {
-    let error = ErrorBody::new("invalid_request_error", "unsupported_request", bad.message);
-    let error = ErrorBody { param: bad.param, ..error };
-    Failure { kind: FailureKind::Status(400), error, retry_after: None }
-}
-
-fn not_ready(why: &str) -> Failure {
-    let error = ErrorBody::new("api_error", "provider_not_ready", why);
-    Failure { kind: FailureKind::NotReady, error, retry_after: None }
-}
-
-fn not_admitted(refused: ProviderRejection, resolved: &ResolvedTarget) -> Failure {
-    let (kind, retry_after) = match refused {
-        ProviderRejection::CircuitOpen { retry_after } => (FailureKind::CircuitOpen, retry_after),
-        ProviderRejection::Saturated => (FailureKind::Saturated, Duration::from_secs(1)),
-    };
-    Failure { kind, error: explain(kind, &resolved.provider, None), retry_after: Some(retry_after) }
-}
-
-fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    let mut text = String::with_capacity(96);
+    text.push_str(r#"{"cache_hit":false,"provider":"#);
+    text.push_str(&json_string(provider));
+    text.push_str(r#","cost_usd":"#);
+    match cost {
+        Some(cost) => cost.push_to(&mut text),
+        None => text.push_str("null"),
+    }
+    text.push('}');
+    text
 }

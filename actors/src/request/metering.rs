@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use gateway_wire::Usage;
 use gateway_wire::json_object::JsonObject;
+use gateway_wire::{Usage, WholeAnswer};
 use uuid::Uuid;
 
 use crate::budgets::ledger::{OpenAttempt, SharedLedger};
@@ -58,6 +58,7 @@ pub struct Metering {
     reservation: Option<Reservation>,
     generated: GeneratedText,
     limit: Option<OutputLimit>,
+    is_together: bool,
     priced_at: DateTime<Utc>,
 }
 
@@ -71,6 +72,7 @@ impl Metering {
             draft: Some(Box::new(draft)),
             reservation,
             generated: GeneratedText::default(),
+            is_together: false,
             priced_at: now,
         }
     }
@@ -80,14 +82,24 @@ impl Metering {
         self.draft = None;
     }
 
-    /// Takes in a whole answer.
-    pub fn saw(&mut self, answer: &[u8]) {
-        self.generated.push(answer);
+    /// The row is to be written together with others: whoever waits for it holds a
+    /// [`WrittenTogether`](crate::budgets::ledger::WrittenTogether).
+    pub fn write_together(&mut self) {
+        self.is_together = true;
     }
 
-    /// Takes in a chunk of a stream, and tells whether the output that is reserved for it is used up.
-    pub async fn is_used_up_by(&mut self, frame: &[u8]) -> bool {
-        let bytes = self.generated.push(frame);
+    /// Takes in a whole answer.
+    pub fn saw(&mut self, answer: &WholeAnswer) {
+        self.generated.push_answer(answer);
+    }
+
+    /// Takes in a frame of a stream, and tells whether the output that is reserved for it is used up. `text` is what was
+    /// generated in it; where that is not known, it stands in the frame, which is a chat chunk.
+    pub async fn is_used_up_by(&mut self, frame: &[u8], text: Option<&str>) -> bool {
+        let bytes = match text {
+            Some(text) => self.generated.push_text(text),
+            None => self.generated.push(frame),
+        };
         let Some(limit) = self.limit.as_mut().filter(|_| self.draft.is_some()) else { return false };
         if !limit.needs_count(bytes) {
             return false;
@@ -171,7 +183,8 @@ impl Metering {
 
     fn book(&mut self, usage: &Usage, status: &'static str, estimated: bool) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, self.reservation.take().into())
+        let held = AttemptHolds { reservation: self.reservation.take(), noted: None, is_together: self.is_together };
+        book(self.open.ledger(), *draft, usage, self.priced_at, status, estimated, held)
     }
 }
 
@@ -186,12 +199,8 @@ struct AttemptHolds {
     reservation: Option<Reservation>,
     /// The provisional line in the journal.
     noted: Option<JournalPosition>,
-}
-
-impl From<Option<Reservation>> for AttemptHolds {
-    fn from(reservation: Option<Reservation>) -> Self {
-        Self { reservation, noted: None }
-    }
+    /// Whether its row is written together with others.
+    is_together: bool,
 }
 
 /// Books some usage, and gives what it costs: by the model's own price, else by the ceiling, where one is set (C1).
@@ -202,7 +211,7 @@ fn book(
     now: DateTime<Utc>,
     status: &'static str,
     estimated: bool,
-    AttemptHolds { reservation, noted }: AttemptHolds,
+    AttemptHolds { reservation, noted, is_together }: AttemptHolds,
 ) -> Option<PicoUsd> {
     let (cost, is_priced) = fill(ledger, &mut draft, usage, now, status, estimated);
     ledger.metrics.price_lookup(is_priced);
@@ -216,7 +225,10 @@ fn book(
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     // First the journal: what is settled is never forgotten.
     if ledger.log_unbudgeted || reservation.is_some() {
-        ledger.book_instead(row, noted);
+        match is_together {
+            true => ledger.book_together(row),
+            false => ledger.book_instead(row, noted),
+        }
     }
     if let Some(reservation) = reservation {
         reservation.settle(cost.unwrap_or_default());

@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
+use gateway_wire::clients::ClientKind;
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{BadRequest, Dialect, Endpoint};
+use gateway_wire::{BadRequest, Dialect, Endpoint, ServiceTier};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,7 +18,10 @@ use super::call::{Call, ResolvedTarget};
 use super::metering::RequestedTarget;
 use super::request_log::RequestRecord;
 use super::reserve_budget::Budgets;
-use crate::cache::key::{CacheKey, Surroundings, cache_key};
+use super::stream::relay::Frames;
+use super::translation::ClientRequest;
+use crate::budgets::ledger::WrittenTogether;
+use crate::cache::key::{Asked, CONVERSATION, CacheKey, Surroundings, cache_key};
 use crate::cache::lookup::{AnswerCache, Lookup};
 use crate::cache::policy::{CacheHeaders, CacheStatus, cache_policy};
 use crate::cache::semantic::question::question;
@@ -29,6 +33,7 @@ use crate::providers::catalogue::Catalogue;
 use crate::providers::handle::ProviderHandle;
 use crate::providers::resolve::{Hints, resolve};
 use crate::providers::upstream::{Outbound, Upstream};
+use crate::routing::aliases::Alias;
 use crate::routing::{Chain, Plan, PlanContext, Target};
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
@@ -58,10 +63,15 @@ pub struct RouteRequest {
     pub arrived: DateTime<Utc>,
     /// The kind of question.
     pub endpoint: Endpoint,
-    /// The body as the client sent it.
+    /// The body as the client sent it; of other formats than chat, the same as a chat body, which conditions, budgets and
+    /// limits read.
     pub body: JsonObject,
+    /// The request in the client's own format, where that is not chat.
+    pub client: Option<Box<ClientRequest>>,
     /// The model that the client named.
     pub model: String,
+    /// What stands behind that name, where it is an alias that serves.
+    pub alias: Option<Arc<Alias>>,
     /// Whether the client wants a stream.
     pub stream: bool,
     /// Whether the client wants the usage of its stream (C4).
@@ -124,13 +134,15 @@ pub enum Reply {
         head: ReplyHead,
         /// The JSON text.
         body: Bytes,
+        /// What is to be dropped before any of it goes out.
+        written: Option<WrittenTogether>,
     },
     /// A stream whose first content is here.
     Stream {
         /// How it was come by.
         head: ReplyHead,
         /// SSE frames; the channel closes at the end.
-        frames: mpsc::Receiver<Bytes>,
+        frames: mpsc::Receiver<Frames>,
     },
 }
 
@@ -163,6 +175,13 @@ impl Message for Box<RouteRequest> {
     type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;
 }
 
+impl RouteRequest {
+    /// The format that the client speaks.
+    pub fn client_kind(&self) -> ClientKind {
+        self.client.as_ref().map_or(ClientKind::Chat, |client| client.kind)
+    }
+}
+
 /// One worker thread's router: owns the thread's provider connections and its calls under way.
 pub struct RouterActor {
     routing: Arc<Routing>,
@@ -193,12 +212,11 @@ impl RouterActor {
                 params: &request.body,
                 header: &header,
                 pathname: request.record.line.path,
-                now: SystemTime::now(),
+                now: request.arrived.into(),
             };
-            let now = Instant::now();
             let is_open = |target: &Target| {
                 let Ok((provider, model)) = self.provider_of(&request, target) else { return false };
-                self.routing.providers.get(&provider).is_some_and(|handle| handle.is_open(&model, now))
+                self.routing.providers.get(&provider).is_some_and(|handle| handle.is_open(&model, Instant::now()))
             };
             request.plan.chain(&context, &mut rand::random::<f64>, &is_open)
         };
@@ -218,11 +236,20 @@ impl RouterActor {
         }
     }
 
+    /// The most output tokens of a model, where its price tells.
+    fn max_output_tokens(&self, provider: &str, model: &str, now: DateTime<Utc>) -> Option<u64> {
+        let prices = self.routing.budgets.ledger.prices.load();
+        prices.find(provider, model, ServiceTier::Default, now)?.max_output_tokens
+    }
+
     /// The provider that a target means, and the model that it is asked for.
     fn provider_of(&self, request: &RouteRequest, target: &Target) -> Result<(String, String), BadRequest> {
         let hints = Hints { header: request.provider_hint.as_deref(), key: request.key.provider.as_deref() };
-        let model = target.model().unwrap_or(&request.model);
-        resolve(target.provider.as_deref(), model, hints, &self.routing.catalogue)
+        let (provider, model) = match request.alias.as_ref().and_then(|alias| alias.stand_in(target)) {
+            Some((provider, model)) => (Some(provider), model),
+            None => (target.provider.as_deref(), target.model().unwrap_or(&request.model)),
+        };
+        resolve(provider, model, hints, &self.routing.catalogue)
     }
 
     /// What the client asked for, where a target names another provider or model: the provider that the model would have
@@ -232,8 +259,12 @@ impl RouterActor {
         if !targets.iter().any(names_own) {
             return None;
         }
-        let hints = Hints { header: request.provider_hint.as_deref(), key: request.key.provider.as_deref() };
-        let (provider, model) = resolve(None, &request.model, hints, &self.routing.catalogue)
+        // What an alias's config chooses is what was asked for.
+        if let Some(Alias::Config(_)) = request.alias.as_deref() {
+            return None;
+        }
+        let (provider, model) = self
+            .provider_of(request, &Target::default())
             .ok()
             .or_else(|| Some((targets.first()?.provider.to_string(), request.model.clone())))?;
         Some(RequestedTarget { provider, model })
@@ -246,7 +277,11 @@ impl RouterActor {
         if !key.allows_provider(&provider) {
             return Err(RouteError::Forbidden(format!("This key may not use the provider '{provider}'.")));
         }
-        if !key.allows_model(&provider, &model, &|name| catalogue.get(name).is_some()) {
+        let alias = request.alias.as_ref().filter(|alias| alias.serves(target));
+        if alias.is_some() && !key.allows_alias(&request.model) {
+            return Err(RouteError::Forbidden(format!("This key may not use the model '{}'.", request.model)));
+        }
+        if alias.is_none() && !key.allows_model(&provider, &model, &|name| catalogue.get(name).is_some()) {
             let message = format!("This key may not use the model '{model}' of '{provider}'.");
             return Err(RouteError::Forbidden(message));
         }
@@ -259,6 +294,7 @@ impl RouterActor {
         Ok(ResolvedTarget {
             target: target.clone(),
             provider: Arc::from(provider.as_str()),
+            max_output_tokens: self.max_output_tokens(&provider, &model, request.arrived),
             model,
             not_ready: if credential.is_some() { None } else { entry.why_not_ready.clone() },
             credential,
@@ -273,7 +309,7 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
     let rule = chain.steps.first().and_then(|step| step.target.cache.as_ref());
     let cache_policy = cache_policy(rule, &request.cache)?;
     let key = &request.key;
-    let tenant = key.team_id.as_ref().map_or_else(|| format!("key:{}", key.id_text), |team| format!("team:{team}"));
+    let tenant = key.tenant();
     let mut plan = request.plan.fingerprint().to_owned();
     // What chose the target is not in the body; of a load balance any target's answer will do.
     if request.plan.is_conditional() {
@@ -288,15 +324,33 @@ fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
         plan.push('\n');
         plan.push_str(hint.as_deref().unwrap_or_default());
     }
-    let around = Surroundings {
-        tenant: &tenant,
-        namespace: &cache_policy.namespace,
-        endpoint: request.record.line.path,
-        plan: &plan,
+    if let Some(Alias::Target { provider, model }) = request.alias.as_deref() {
+        plan.push_str(&format!("\nalias: {provider}/{model}"));
+    }
+    // What reaches only vendors of the client's own family.
+    for (name, value) in request.client.iter().flat_map(|client| &client.headers) {
+        plan.push_str(&format!("\n{name}: {value}"));
+    }
+    let is_chat = request.endpoint == Endpoint::Chat;
+    let endpoint = if is_chat { CONVERSATION } else { request.record.line.path };
+    let around = Surroundings { tenant: &tenant, namespace: &cache_policy.namespace, endpoint, plan: &plan };
+    let asked = match &request.client {
+        // What is sealed is for this one conversation.
+        Some(client) if client.conversation.is_compaction => return None,
+        Some(client) => Some(Asked::of(&client.conversation)?),
+        None => None,
     };
-    let key = cache_key(around, &request.body)?;
-    let by_meaning = cache_policy.by_meaning && request.endpoint == Endpoint::Chat;
-    let question = if by_meaning { question(around, &request.body) } else { None };
+    let key = match &asked {
+        Some(asked) => asked.key(around)?,
+        None => cache_key(around, &request.body)?,
+    };
+    let by_meaning = cache_policy.by_meaning && is_chat;
+    let question = match &asked {
+        _ if !by_meaning => None,
+        Some(Asked::AsChat(body)) => question(around, body),
+        Some(Asked::Beyond(_)) => None,
+        None => question(around, &request.body),
+    };
     Some(Box::new(Lookup::new(key, tenant, cache_policy, question)))
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A path as its names, indices and stars; `None` where it is none.
-pub(super) fn segments(path: &str) -> Option<Vec<String>> {
+pub(crate) fn segments(path: &str) -> Option<Vec<String>> {
     let mut segments = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {

@@ -27,6 +27,8 @@ const NEVER_FORWARDED: &[&str] = &[
     "transfer-encoding",
     "upgrade",
     "x-api-key",
+    "api-key",
+    "x-goog-api-key",
 ];
 
 /// The settings that are inherited, with the node's own on top.

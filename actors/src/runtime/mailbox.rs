@@ -146,6 +146,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
             return Err(self.error(AskErrorKind::Closed));
         }
         let place = self.stats.queue().ok_or_else(|| self.error(AskErrorKind::Full))?;
+        #[expect(clippy::disallowed_methods, reason = "the one way, once there is a place")]
         addr.do_send(Parcel::new(message, reply, place));
         Ok(())
     }

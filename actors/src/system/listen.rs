@@ -1,5 +1,7 @@
 //! Hears through Redis of what other processes of a fleet have changed (G10), and tells the actors that it concerns.
 
+#![expect(clippy::disallowed_methods, reason = "whom it tells must not refuse")]
+
 use std::rc::Rc;
 use std::time::Duration;
 

@@ -65,7 +65,9 @@ impl Contents {
         for (name, text) in body.fields() {
             match name {
                 "messages" => contents.messages(text),
-                "system" | "input" | "inputs" | "images" => contents.parts(text, &|| name.to_owned(), 0),
+                "system" | "input" | "inputs" | "images" | "gateway_unsaid" => {
+                    contents.parts(text, &|| name.to_owned(), 0)
+                }
                 "tools" => contents.tools(text),
                 "functions" => contents.has_tools |= is_set(text),
                 _ if ADDING_FIELDS.contains(&name) && is_set(text) => contents.add(|| name.to_owned()),
@@ -251,6 +253,11 @@ mod tests {
                 "messages[1].content[1]",
             ),
             (r#"{"messages":[{"audio":{"id":"a_1"}}]}"#, "messages[0].audio"),
+            (
+                r#"{"gateway_unsaid":["a",{"type":"input_image","file_id":"i"},{"type":"file","file_url":"b"}]}"#,
+                "gateway_unsaid[2]",
+            ),
+            (r#"{"gateway_unsaid":[{"type":"compaction","encrypted_content":"a"}]}"#, "gateway_unsaid[0]"),
             (r#"{"messages":[{"content":"a","content":[]}]}"#, "messages"),
             (
                 r#"{"messages":[{"content":[{"type":"tool_result","content":[{"type":"file","file":{"file_id":"f"}}]}]}]}"#,

@@ -2,6 +2,7 @@
 
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::{BadRequest, Endpoint};
+use serde::de::IgnoredAny;
 
 use super::contents::Contents;
 
@@ -69,7 +70,7 @@ impl Estimate {
     /// Where the limit or `n` is no whole number.
     pub fn from_body(body: &JsonObject, endpoint: Endpoint, model: ModelBounds) -> Result<Self, BadRequest> {
         let contents = Contents::from_body(body);
-        let input_tokens = input_tokens(body, &contents, model);
+        let input_tokens = input_tokens(body, &contents, model).saturating_add(repeated(body, endpoint));
         let added_by = contents.added_by.or_else(|| model.adds_input.then(|| "model".to_owned()));
         if endpoint != Endpoint::Chat {
             let limited_by = LimitedBy::Nothing;
@@ -97,6 +98,15 @@ impl Estimate {
     pub fn all_output_tokens(&self) -> u64 {
         self.output_tokens.saturating_mul(self.choices)
     }
+}
+
+/// What vendors count of a query beyond its bytes, which they read with each document.
+fn repeated(body: &JsonObject, endpoint: Endpoint) -> u64 {
+    let (Endpoint::Rerank, Some(query), Some(documents)) = (endpoint, body.get("query"), body.get("documents")) else {
+        return 0;
+    };
+    let documents = serde_json::from_str::<Vec<IgnoredAny>>(documents).map_or(0, |documents| documents.len() as u64);
+    (query.len() as u64).saturating_mul(documents.saturating_sub(1))
 }
 
 /// The most input that a request can come to.

@@ -58,9 +58,18 @@ impl Journal {
     /// # Errors
     /// Where the operating system refuses, for example because the disk is full.
     pub fn append(&self, line: &str) -> io::Result<JournalPosition> {
+        let written = self.append_all(&[line])?;
+        written.into_iter().next().ok_or_else(|| io::ErrorKind::WriteZero.into())
+    }
+
+    /// Writes some rows at once: all of them, or none.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_all(&self, lines: &[&str]) -> io::Result<Vec<JournalPosition>> {
         loop {
             // Who rotates puts the next file in place before the former one is sealed.
-            if let Some(written) = Segment::append(&self.current.load_full(), line)? {
+            if let Some(written) = Segment::append(&self.current.load_full(), lines)? {
                 return Ok(written);
             }
         }

@@ -1,5 +1,7 @@
 //! A JSON object of one line, written field by field: what each request writes is not worth a serializer.
 
+use crate::money::amount::PicoUsd;
+
 /// An object that grows field by field.
 pub struct JsonLine(String);
 
@@ -19,10 +21,7 @@ impl JsonLine {
 
     /// A field whose value is JSON already.
     pub fn json(&mut self, name: &str, value: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push('"');
+        self.0.push_str(if self.0.len() > 1 { ",\"" } else { "\"" });
         self.0.push_str(name);
         self.0.push_str("\":");
         self.0.push_str(value);
@@ -62,6 +61,12 @@ impl JsonLine {
         if let Some(value) = value {
             self.number(name, value);
         }
+    }
+
+    /// An amount of US dollars.
+    pub fn amount(&mut self, name: &str, amount: PicoUsd) {
+        self.json(name, "");
+        amount.push_to(&mut self.0);
     }
 
     /// Microseconds, as milliseconds.

@@ -93,6 +93,7 @@ fn download(
             running.kill().and_then(|()| running.wait()).map_err(told)?;
             return Err(format!("{}: not fetched within {} s", wheel.requirement, DOWNLOAD_TIMEOUT.as_secs()));
         }
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own waits for pip")]
         thread::sleep(POLL_INTERVAL);
     };
     if status.success() {

@@ -7,6 +7,7 @@ use rand::TryCryptoRng;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -28,8 +29,8 @@ impl KeyText {
         let mut text = String::with_capacity(PREFIX.len() + RANDOM_CHARS);
         text.push_str(PREFIX);
         while text.len() < PREFIX.len() + RANDOM_CHARS {
-            let mut bytes = [0u8; RANDOM_CHARS];
-            rng.try_fill_bytes(&mut bytes)?;
+            let mut bytes = Zeroizing::new([0u8; RANDOM_CHARS]);
+            rng.try_fill_bytes(bytes.as_mut_slice())?;
             // Six bits a byte, and the two values without a character are skipped, so that all are equally likely.
             let chars = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte >> 2)));
             text.extend(chars.take(PREFIX.len() + RANDOM_CHARS - text.len()).map(|byte| char::from(*byte)));

@@ -3,6 +3,7 @@ use std::thread;
 
 use actix_rt::Arbiter;
 use gateway_wire::Dialect;
+use gateway_wire::vendors::Quirks;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -28,6 +29,10 @@ fn settings() -> ProviderSettings {
     ProviderSettings {
         stream_options: true,
         dialect: Dialect::Simulator,
+        serves_responses: None,
+        responses_models: Vec::new(),
+        responses_models_with_tools: Vec::new(),
+        quirks: Quirks::default(),
         base_url: String::new(),
         base_url_env: None,
         api_key_env: None,

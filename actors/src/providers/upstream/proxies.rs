@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ipnet::IpNet;
+
 use super::address::Origin;
 use super::proxy::Proxy;
 
@@ -39,8 +41,8 @@ enum Place {
     Domain(String),
     /// Only what is below a domain.
     Below(String),
-    /// Addresses that begin with as many of these bits.
-    Network(IpAddr, u8),
+    /// The addresses of a network.
+    Network(IpNet),
 }
 
 /// Reads an entry: `*`, `example.com`, `.example.com`, `10.0.0.0/8`, `10.*`, `::1`, `[::1]`, each with `:PORT` where
@@ -91,7 +93,7 @@ impl NoProxy {
             Place::Everything => true,
             Place::Domain(domain) => host == *domain || is_below(domain),
             Place::Below(domain) => is_below(domain),
-            Place::Network(network, bits) => host.parse().is_ok_and(|address| shares(*network, address, *bits)),
+            Place::Network(network) => host.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
         }
     }
 }
@@ -100,13 +102,8 @@ fn network(text: &str) -> Option<Place> {
     if let Some(beginning) = text.strip_suffix(".*") {
         return beginning_of_address(beginning);
     }
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let all = if address.is_ipv4() { 32 } else { 128 };
-    Some(Place::Network(address, bits.unwrap_or(all))).filter(|_| bits.is_none_or(|bits| bits <= all))
+    let alone = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| alone()).ok().map(Place::Network)
 }
 
 /// The network of `10`, `192.168` or `192.168.*`, which stand for all addresses that begin so.
@@ -117,15 +114,7 @@ fn beginning_of_address(text: &str) -> Option<Place> {
         *octets.get_mut(at)? = part.parse::<u8>().ok()?;
     }
     let bits = u8::try_from(known.len() * 8).ok().filter(|bits| *bits < 32)?;
-    Some(Place::Network(IpAddr::from(octets), bits))
-}
-
-fn shares(network: IpAddr, address: IpAddr, bits: u8) -> bool {
-    match (network, address) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(bits),
-        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(bits),
-        _ => false,
-    }
+    IpNet::new(IpAddr::from(octets), bits).ok().map(Place::Network)
 }
 
 #[cfg(test)]

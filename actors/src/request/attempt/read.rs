@@ -1,10 +1,14 @@
 //! Reading a whole answer, in whichever framing it comes.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_wire::Dialect;
-use gateway_wire::framing::StreamCollector;
-use gateway_wire::{WholeAnswer, dialect, sse};
+use gateway_wire::exchange::Input;
+use gateway_wire::{WholeAnswer, dialect, formats, sse};
+use http::header::CONTENT_TYPE;
 use serde::de::IgnoredAny;
 use tokio::time::{Instant, timeout_at};
 
@@ -27,21 +31,22 @@ impl Attempt<'_> {
         noted: &mut ProviderNotes,
     ) -> Result<WholeAnswer, Failure> {
         let is_chat = self.endpoint == Endpoint::Chat;
-        if is_chat && is_event_stream(answer.header("content-type")) {
+        if is_chat && is_event_stream(answer.header(CONTENT_TYPE)) {
             return self.gather(answer.body, noted).await;
         }
         let body = self.read_whole(&mut answer.body).await?;
-        if is_chat && looks_like_stream(self.dialect, &body) {
+        if is_chat && looks_like_stream(self.exchange.dialect, &body) {
             return self.gather(stream::iter([Ok(body)]), noted).await;
         }
         let parsed = match self.endpoint {
-            Endpoint::Chat => dialect::chat_answer(self.dialect, body.clone(), self.stamp),
+            Endpoint::Chat => self.exchange.whole(body.clone()),
             Endpoint::Embeddings { base64 } => {
-                dialect::embeddings_answer(self.dialect, body.clone(), self.stamp, base64)
+                dialect::embeddings_answer(self.exchange.dialect, body.clone(), self.exchange.stamp, base64)
             }
+            Endpoint::Moderations | Endpoint::Rerank => dialect::passed_answer(body.clone()),
         };
         parsed.map_err(|error| {
-            noted.usage = dialect::usage_in(self.dialect, &body);
+            noted.usage = formats::vendor(self.exchange.dialect).usage_in(&body);
             self.broken(error)
         })
     }
@@ -52,6 +57,10 @@ impl Attempt<'_> {
         body: &mut (impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin),
         idle_ms: u64,
     ) -> Result<Option<Result<Bytes, BrokenBody>>, Failure> {
+        // What is here already needs no limit, which would cost two looks at the clock.
+        if let Poll::Ready(next) = poll_fn(|cx| Poll::Ready(body.poll_next_unpin(cx))).await {
+            return Ok(next);
+        }
         match after(Instant::now(), idle_ms) {
             Some(at) => timeout_at(at, body.next()).await.map_err(|_| self.failure(FailureKind::IdleTimeout)),
             None => Ok(body.next().await),
@@ -92,38 +101,35 @@ impl Attempt<'_> {
         mut body: impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin,
         noted: &mut ProviderNotes,
     ) -> Result<WholeAnswer, Failure> {
-        let mut decoder = dialect::chat_stream(self.dialect, self.stamp);
-        let (mut gathered, mut events, mut read) = (StreamCollector::default(), Vec::new(), 0);
-        let mut grace = None;
+        let mut gathering = self.exchange.gathering();
+        let (mut read, mut grace) = (0, None);
         loop {
-            if decoder.is_complete() {
+            if gathering.is_complete() {
                 grace.get_or_insert_with(|| Instant::now() + END_TIMEOUT);
             }
             let next = match grace.or_else(|| after(Instant::now(), self.timeouts.idle_ms)) {
                 Some(at) => timeout_at(at, body.next()).await,
                 None => Ok(body.next().await),
             };
-            match next {
+            let input = match next {
                 Ok(Some(Ok(bytes))) => {
                     read += bytes.len();
-                    decoder.push(bytes, &mut events);
+                    Input::Bytes(bytes)
                 }
-                Ok(Some(Err(_))) => decoder.broken(&mut events),
-                Ok(None) => decoder.finish(&mut events),
-                Err(_) if grace.is_some() => decoder.finish(&mut events),
+                Ok(Some(Err(_))) => Input::Broken,
+                Ok(None) => Input::End,
+                Err(_) if grace.is_some() => Input::End,
                 Err(_) => return Err(self.failure(FailureKind::IdleTimeout)),
-            }
+            };
             if read > MAX_ANSWER_BYTES {
                 return Err(self.failure(FailureKind::Broken));
             }
-            for event in events.drain(..) {
-                match gathered.push(event) {
-                    Ok(true) => return gathered.whole().map_err(|error| self.broken(error)),
-                    Ok(false) => {}
-                    Err(error) => {
-                        noted.usage = gathered.usage();
-                        return Err(self.broken(error));
-                    }
+            match gathering.push(input) {
+                Ok(true) => return gathering.whole().map_err(|error| self.broken(error)),
+                Ok(false) => {}
+                Err(error) => {
+                    noted.usage = gathering.usage();
+                    return Err(self.broken(error));
                 }
             }
         }
@@ -132,24 +138,25 @@ impl Attempt<'_> {
 
 /// Whether a content type names one JSON text.
 pub(super) fn is_json(content_type: Option<&str>) -> bool {
-    matches!(media_type(content_type).as_str(), "application/json" | "application/problem+json")
+    is_one_of(content_type, &["application/json", "application/problem+json"])
 }
 
 /// Whether a content type names a stream of events or lines.
 fn is_event_stream(content_type: Option<&str>) -> bool {
-    matches!(
-        media_type(content_type).as_str(),
-        "text/event-stream"
-            | "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/stream+json"
-    )
+    let streams = [
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+        "application/stream+json",
+    ];
+    is_one_of(content_type, &streams)
 }
 
-fn media_type(content_type: Option<&str>) -> String {
+fn is_one_of(content_type: Option<&str>, media_types: &[&str]) -> bool {
     let text = content_type.unwrap_or_default();
-    text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let own = text.split(';').next().unwrap_or_default().trim();
+    media_types.iter().any(|media_type| own.eq_ignore_ascii_case(media_type))
 }
 
 /// Whether an answer is a stream by its looks, for vendors that do not say so.

@@ -49,7 +49,7 @@ impl UncountedAttempt {
 
     fn book(&mut self, usage: &Usage) -> Option<PicoUsd> {
         let draft = self.draft.take()?;
-        let held = AttemptHolds { reservation: self.reservation.take(), noted: self.noted.take() };
+        let held = AttemptHolds { reservation: self.reservation.take(), noted: self.noted.take(), is_together: false };
         book(self.open.ledger(), *draft, usage, self.priced_at, self.status, true, held)
     }
 }

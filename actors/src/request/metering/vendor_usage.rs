@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{Endpoint, Usage};
+use gateway_wire::{Endpoint, Usage, WholeAnswer};
 
 use super::Metering;
 use crate::cache::lookup::seconds;
@@ -126,7 +126,7 @@ impl Metering {
     pub async fn settle_reported(
         &mut self,
         reported: &Usage,
-        answer: Option<&Bytes>,
+        answer: Option<&WholeAnswer>,
         status: &'static str,
     ) -> (Usage, Option<PicoUsd>) {
         let (usage, is_estimated) = self.checked(reported, answer).await;
@@ -134,13 +134,13 @@ impl Metering {
     }
 
     /// The figures to book, and whether some of them are the gateway's own.
-    pub(super) async fn checked(&mut self, reported: &Usage, answer: Option<&Bytes>) -> (Usage, bool) {
+    pub(super) async fn checked(&mut self, reported: &Usage, answer: Option<&WholeAnswer>) -> (Usage, bool) {
         let Some(draft) = &self.draft else { return (*reported, false) };
         let window = self.open.ledger().models.find(&draft.row.provider, &draft.row.model).max_input_tokens;
         let is_generated = match answer {
             _ if reported.completion_tokens > 0 && !reported.is_sum => true,
             Some(answer) => {
-                self.generated.push(answer);
+                self.generated.push_answer(answer);
                 !self.generated.is_empty()
             }
             None => !self.generated.is_empty(),
@@ -153,7 +153,7 @@ impl Metering {
         }
         let Some(doubt) = doubts.0.or(doubts.1) else { return (*reported, false) };
         if let (true, Some(answer)) = (self.generated.is_empty(), answer) {
-            self.generated.push(answer);
+            self.generated.push_answer(answer);
         }
         self.tell(reported, doubt);
         match self.own_count().await {

@@ -31,7 +31,7 @@ impl RequestLine {
         line.number_if("prompt_tokens", self.prompt_tokens);
         line.number_if("completion_tokens", self.completion_tokens);
         if let Some(cost) = self.cost_usd {
-            line.json("cost_usd", &cost.to_string());
+            line.amount("cost_usd", cost);
         }
         line.text_if("cause", self.cause);
         line.text_if("error", self.error.as_deref());

@@ -1,14 +1,15 @@
 //! What a stream consumes, counted as it passes, and cut where its reservation ends.
 
-use bytes::{Bytes, BytesMut};
-use gateway_wire::{Usage, openai, sse};
+use bytes::Bytes;
+use gateway_wire::{StreamDecoder, Usage, openai};
 
-use super::relay::Meter;
+use super::relay::{Ending, Meter};
 use crate::cache::recorder::Recorder;
 use crate::money::amount::PicoUsd;
 use crate::request::call::metadata;
 use crate::request::metering::Metering;
 use crate::request::request_log::RequestRecord;
+use crate::responses::AnswerKeeper;
 
 /// Counts a stream as it passes.
 pub(in crate::request) struct StreamMeter<'a> {
@@ -17,28 +18,39 @@ pub(in crate::request) struct StreamMeter<'a> {
     pub(in crate::request) provider: &'a str,
     pub(in crate::request) include_usage: bool,
     pub(in crate::request) recorder: Option<Recorder>,
+    pub(in crate::request) keeper: Option<&'a AnswerKeeper>,
     pub(in crate::request) cost: Option<PicoUsd>,
 }
 
 impl Meter for StreamMeter<'_> {
-    async fn chunk(&mut self, frame: &Bytes) -> Option<Bytes> {
+    async fn frame(&mut self, frame: &Bytes, text: Option<&str>) -> Option<Ending> {
         if let Some(recorder) = &mut self.recorder {
-            recorder.chunk(frame);
+            recorder.frames(frame);
         }
-        if !self.metering.is_used_up_by(frame).await {
+        if !self.metering.is_used_up_by(frame, text).await {
             return None;
         }
         self.recorder = None;
         log::warn!("'{}' did not keep to max_tokens: a stream is cut where its reservation ends", self.provider);
-        let mut last = BytesMut::from(&*openai::cut_off(frame, self.metering.choices()));
+        let mut ending = Ending { choices: self.metering.choices(), ..Ending::default() };
         if let Some((usage, cost)) = self.metering.settle_counted("success").await {
             self.record.metered(&usage, cost);
-            if self.include_usage {
-                let chunk = openai::usage_chunk(frame, &usage);
-                last.extend_from_slice(&sse::frame(&openai::with_metadata(&chunk, &metadata(self.provider, cost))));
-            }
+            ending.usage = Some(usage);
+            ending.metadata = self.include_usage.then(|| metadata(self.provider, cost));
         }
-        Some(last.freeze())
+        Some(ending)
+    }
+
+    fn end(&mut self, frames: &Bytes) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(frames);
+        }
+    }
+
+    fn ended(&mut self, frames: &Bytes, decoder: &mut dyn StreamDecoder) {
+        if let Some(keeper) = self.keeper {
+            keeper.keep_streamed(frames, decoder.replay());
+        }
     }
 
     async fn usage(&mut self, usage: &Usage, chunk: Bytes, is_whole: bool) -> Option<Bytes> {
@@ -51,6 +63,7 @@ impl Meter for StreamMeter<'_> {
         if let Some(recorder) = &mut self.recorder {
             recorder.usage(&chunk);
         }
-        self.include_usage.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
+        let is_wanted = self.include_usage && !chunk.is_empty();
+        is_wanted.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
     }
 }

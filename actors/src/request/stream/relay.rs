@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use gateway_wire::{ErrorBody, StreamDecoder, StreamEvent, Usage, openai, sse};
+use gateway_wire::{CutOff, ErrorBody, StreamDecoder, StreamEvent, Usage, sse};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -32,10 +32,37 @@ pub enum StreamEnd {
     ClientLeft,
 }
 
+/// What a client is told where the gateway cuts its stream.
+#[derive(Debug, Default)]
+pub struct Ending {
+    /// The choices that were asked for.
+    pub choices: u64,
+    /// What was counted of the answer.
+    pub usage: Option<Usage>,
+    /// The gateway's metadata, where a chat client wants its usage.
+    pub metadata: Option<String>,
+}
+
+/// Frames on their way to the client.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    /// The framed bytes.
+    pub bytes: Bytes,
+    /// Whether the client knows by the last of them that the stream is over.
+    pub is_end: bool,
+}
+
 /// Counts what a stream consumes.
 pub trait Meter {
-    /// A framed chunk passes; gives the frames that end the stream in its place, if it may not go on.
-    fn chunk(&mut self, frame: &Bytes) -> impl Future<Output = Option<Bytes>>;
+    /// A frame passes; gives how the stream ends in its place, if it may not go on. `text` is what was generated in it,
+    /// where that is known; else it stands in the frame, which is a chat chunk.
+    fn frame(&mut self, frame: &Bytes, text: Option<&str>) -> impl Future<Output = Option<Ending>>;
+
+    /// The frames pass that tell the client that its stream is complete.
+    fn end(&mut self, frames: &Bytes);
+
+    /// The stream ends well with these frames, which the client has not got yet.
+    fn ended(&mut self, frames: &Bytes, decoder: &mut dyn StreamDecoder);
 
     /// The vendor told what it counted, of a whole answer or of one that broke off; gives the usage chunk that the
     /// client is to see, if any.
@@ -48,7 +75,7 @@ pub async fn pump(
     provider: &str,
     open: OpenStream,
     idle: Duration,
-    client: &mpsc::Sender<Bytes>,
+    client: &mpsc::Sender<Frames>,
     meter: &mut impl Meter,
 ) -> StreamEnd {
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
@@ -59,14 +86,17 @@ pub async fn pump(
     loop {
         let (bytes, end) = tokio::select! {
             biased;
-            framed = frames(&mut events, credential.as_ref(), meter) => framed,
+            framed = frames(&mut events, &mut *decoder, credential.as_ref(), meter) => framed,
             () = client.closed() => return StreamEnd::ClientLeft,
         };
         if let Some(bytes) = bytes {
+            if matches!(end, Some(End::Done | End::Cut)) {
+                meter.ended(&bytes, &mut *decoder);
+            }
             timer.reset();
             let sent = tokio::select! {
                 biased;
-                sent = client.send(bytes) => sent.map_err(|_| None),
+                sent = client.send(Frames { bytes, is_end: end.is_some() }) => sent.map_err(|_| None),
                 limit = timer.ended() => Err(Some(limit)),
             };
             match sent {
@@ -74,10 +104,10 @@ pub async fn pump(
                 Err(None) => return StreamEnd::ClientLeft,
                 Err(Some(StreamTimeout::Idle)) => {
                     // Should it read again, it must not take what it has for the whole answer.
-                    last_words.send(openai::error_event(&not_read()));
+                    last_words.send(Frames { bytes: decoder.fail(&not_read()), is_end: true });
                     return StreamEnd::ClientLeft;
                 }
-                Err(Some(StreamTimeout::Total)) => return overdue(provider, last_words),
+                Err(Some(StreamTimeout::Total)) => return overdue(provider, &mut *decoder, last_words),
             }
         }
         match end {
@@ -89,7 +119,7 @@ pub async fn pump(
             Some(End::Cut) => return StreamEnd::Complete,
             Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
             // Asked here too, as a provider that always has more never lets the timer have its turn.
-            None if timer.is_overdue() => return overdue(provider, last_words),
+            None if timer.is_overdue() => return overdue(provider, &mut *decoder, last_words),
             None => {}
         }
         if decoder.is_complete() {
@@ -108,8 +138,12 @@ pub async fn pump(
             Ok(None) => decoder.finish(&mut events),
             Err(limit) => {
                 let end = ended_by(limit, provider, &mut *decoder, &mut events);
-                if let (Some(bytes), _) = frames(&mut events, credential.as_ref(), meter).await {
-                    last_words.send(bytes);
+                let told = frames(&mut events, &mut *decoder, credential.as_ref(), meter).await;
+                if let (Some(bytes), last) = told {
+                    if matches!(last, Some(End::Done | End::Cut)) {
+                        meter.ended(&bytes, &mut *decoder);
+                    }
+                    last_words.send(Frames { bytes, is_end: true });
                 }
                 return end;
             }
@@ -157,9 +191,9 @@ fn not_read() -> ErrorBody {
 }
 
 /// Ends a stream at its total limit while its client is slow.
-fn overdue(provider: &str, last_words: mpsc::Permit<'_, Bytes>) -> StreamEnd {
+fn overdue(provider: &str, decoder: &mut dyn StreamDecoder, last_words: mpsc::Permit<'_, Frames>) -> StreamEnd {
     let error = overdue_error(provider);
-    last_words.send(openai::error_event(&error));
+    last_words.send(Frames { bytes: decoder.fail(&error), is_end: true });
     StreamEnd::Broken(FailureKind::RequestTimeout, error)
 }
 
@@ -181,6 +215,7 @@ enum End {
 /// The bytes that a client gets for some events, and the end if it was among them.
 async fn frames(
     events: &mut Vec<StreamEvent>,
+    decoder: &mut dyn StreamDecoder,
     credential: Option<&Secret>,
     meter: &mut impl Meter,
 ) -> (Option<Bytes>, Option<End>) {
@@ -189,11 +224,17 @@ async fn frames(
     let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
     for event in events.drain(..) {
         match event {
-            StreamEvent::Chunk { frame, .. } => match meter.chunk(&frame).await {
+            StreamEvent::Chunk { frame, .. } => match meter.frame(&frame, None).await {
                 None => out.push(frame),
-                Some(last) => {
-                    out.push(last);
-                    out.push(sse::DONE);
+                Some(ending) => {
+                    out.push(cut(decoder, &frame, &ending));
+                    return (out.take(), Some(End::Cut));
+                }
+            },
+            StreamEvent::Framed { frame, text, .. } => match meter.frame(&frame, Some(&text)).await {
+                None => out.push(frame),
+                Some(ending) => {
+                    out.push(cut(decoder, &frame, &ending));
                     return (out.take(), Some(End::Cut));
                 }
             },
@@ -203,17 +244,25 @@ async fn frames(
                 }
             }
             StreamEvent::Done => {
-                out.push(sse::DONE);
+                let last = decoder.end();
+                meter.end(&last);
+                out.push(last);
                 end = Some(End::Done);
             }
             StreamEvent::Error(error) => {
                 let error = redacted(error, credential);
-                out.push(openai::error_event(&error));
+                out.push(decoder.fail(&error));
                 end = Some(End::Failed(error));
             }
         }
     }
     (out.take(), end)
+}
+
+/// The frames that end a stream which the gateway cuts.
+fn cut(decoder: &mut dyn StreamDecoder, frame: &Bytes, ending: &Ending) -> Bytes {
+    let Ending { choices, usage, metadata } = ending;
+    decoder.cut(CutOff { frame, choices: *choices, usage: usage.as_ref(), metadata: metadata.as_deref() })
 }
 
 /// Frames that go out in one write; a single one is not copied.
@@ -225,6 +274,9 @@ struct FrameBatch {
 
 impl FrameBatch {
     fn push(&mut self, frame: Bytes) {
+        if frame.is_empty() {
+            return;
+        }
         match (self.one.take(), self.many.is_empty()) {
             (None, true) => self.one = Some(frame),
             (one, _) => {

@@ -55,16 +55,22 @@ impl Segment {
         }
     }
 
-    /// Appends a line, one after the other: the operating system would let appends of several threads wait for each other
-    /// too. Half a line that a full disk leaves is taken away again. Gives none where it is sealed.
-    pub(super) fn append(segment: &Arc<Self>, line: &str) -> io::Result<Option<JournalPosition>> {
+    /// Appends lines in one write, all or none, and one caller after the other: the operating system would let appends of
+    /// several threads wait for each other too. What a full disk leaves of them is taken away again. Gives none where it is
+    /// sealed.
+    pub(super) fn append(segment: &Arc<Self>, lines: &[&str]) -> io::Result<Option<Vec<JournalPosition>>> {
         let mut end = segment.end.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(written) = end.append(line) else { return Ok(None) };
+        let Some(written) = end.append(lines) else { return Ok(None) };
         segment.refused.store(written.is_err(), Ordering::Relaxed);
         segment.bytes.store(end.at, Ordering::Relaxed);
-        let line = written?;
-        segment.waiting.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(JournalPosition { segment: segment.clone(), line }))
+        let mut at = written?;
+        segment.waiting.fetch_add(lines.len() as u64, Ordering::Relaxed);
+        let written = lines.iter().map(|line| {
+            let length = line.len() as u64 + 1;
+            at += length;
+            JournalPosition { segment: segment.clone(), line: (at - length, length) }
+        });
+        Ok(Some(written.collect()))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -112,15 +118,19 @@ impl Segment {
 }
 
 impl End {
-    fn append(&mut self, line: &str) -> Option<io::Result<(u64, u64)>> {
+    /// Tells where the first line begins.
+    fn append(&mut self, lines: &[&str]) -> Option<io::Result<u64>> {
         let file = self.file.as_mut()?;
-        let mut text = String::with_capacity(line.len() + 2);
+        let length: usize = lines.iter().map(|line| line.len() + 1).sum();
+        let mut text = String::with_capacity(length + 1);
         if self.torn {
             text.push('\n');
         }
         let before = text.len();
-        text.push_str(line);
-        text.push('\n');
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
         if let Err(error) = file.write_all(text.as_bytes()) {
             self.torn = file.set_len(self.at).is_err();
             if self.torn {
@@ -130,7 +140,7 @@ impl End {
         }
         let at = self.at + before as u64;
         (self.at, self.torn) = (self.at + text.len() as u64, false);
-        Some(Ok((at, (text.len() - before) as u64)))
+        Some(Ok(at))
     }
 }
 
@@ -162,18 +172,19 @@ mod tests {
         let path = dir.path().join("a.0.jsonl");
         let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
         let segment = Arc::new(Segment::new(&path, full));
-        assert!(Segment::append(&segment, "{\"id\":1}").is_err());
+        let append = |lines: &[&str]| Segment::append(&segment, lines).map(Option::unwrap);
+        assert!(append(&["{\"id\":1}"]).is_err());
         assert!(segment.has_refused() && !segment.has_rows());
         // Such a file cannot be cut, so that the next line begins anew.
         assert!(segment.end.lock().unwrap().torn);
         fs::write(&path, "{\"id").unwrap();
         segment.end.lock().unwrap().file = Some(OpenOptions::new().append(true).open(&path).unwrap());
         segment.end.lock().unwrap().at = 4;
-        let second = Segment::append(&segment, "{\"id\":2}").unwrap().unwrap();
-        let third = Segment::append(&segment, "{\"id\":3}").unwrap().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"id\n{\"id\":2}\n{\"id\":3}\n");
-        assert_eq!(segment.read(second.line).unwrap(), b"{\"id\":2}\n");
-        assert_eq!(segment.read(third.line).unwrap(), b"{\"id\":3}\n");
+        let second = append(&["{\"id\":2}"]).unwrap();
+        let others = append(&["{\"id\":3}", "{\"id\":40}"]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"id\n{\"id\":2}\n{\"id\":3}\n{\"id\":40}\n");
+        let lines = second.iter().chain(&others).map(|written| segment.read(written.line).unwrap());
+        assert_eq!(lines.collect::<Vec<_>>(), [&b"{\"id\":2}\n"[..], b"{\"id\":3}\n", b"{\"id\":40}\n"]);
         assert!(segment.has_rows() && !segment.has_refused());
     }
 }

@@ -158,7 +158,7 @@ fn j6_sealed_files_cost_no_descriptors() {
         all.push(SpilledRows::from_position(append(&journal, number)));
         let sealed = journal.current.load_full();
         journal.rotate().unwrap();
-        assert!(Segment::append(&sealed, "{}").unwrap().is_none(), "it is sealed");
+        assert!(Segment::append(&sealed, &["{}"]).unwrap().is_none(), "it is sealed");
     }
     assert_eq!(open(), before);
     for (number, spilled) in all.iter().enumerate() {

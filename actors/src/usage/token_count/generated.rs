@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use gateway_wire::WholeAnswer;
+use gateway_wire::json_object::json_string;
 use memchr::memmem::Finder;
 use serde_json::Value;
 
@@ -35,6 +37,22 @@ impl GeneratedText {
         self.text.len() - before
     }
 
+    /// Takes in a whole answer.
+    pub fn push_answer(&mut self, answer: &WholeAnswer) {
+        match &answer.text {
+            Some(text) => self.push_text(text),
+            None => self.push(&answer.body),
+        };
+    }
+
+    /// Takes in text that was generated, and tells how many bytes it has, escaped.
+    pub fn push_text(&mut self, text: &str) -> usize {
+        let before = self.text.len();
+        let escaped = json_string(text);
+        self.text.push_str(escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default());
+        self.text.len() - before
+    }
+
     fn push_deltas(&mut self, frame: &[u8]) {
         let json = frame.strip_prefix(b"data: ").unwrap_or(frame);
         let Ok(chunk) = serde_json::from_slice::<Value>(json) else { return };
@@ -45,9 +63,7 @@ impl GeneratedText {
             let arguments = calls.map(|call| call["function"]["arguments"].as_str());
             let texts = [part["content"].as_str(), part["refusal"].as_str(), reasoning];
             for text in texts.into_iter().chain(arguments).flatten() {
-                let escaped = Value::from(text).to_string();
-                let inner = escaped.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                self.text.push_str(inner.unwrap_or_default());
+                self.push_text(text);
             }
         }
     }

@@ -186,6 +186,7 @@ impl Inner {
     }
 
     /// Hands a count to the workers, where there is room for it.
+    #[expect(clippy::disallowed_methods, reason = "the pool counts its places itself")]
     fn post(&self, queue: &Queue, texts: Texts, then: Then) {
         if self.closing.load(Ordering::Relaxed) {
             return self.metrics.token_count(TokenCount::Closing);

@@ -16,7 +16,7 @@ use super::encoding;
 const PER_MESSAGE: u64 = 3;
 
 /// Fields of a request that hold texts.
-const TEXTS: [&str; 3] = ["messages", "input", "tools"];
+const TEXTS: [&str; 7] = ["messages", "system", "instructions", "input", "tools", "query", "documents"];
 
 /// Fields inside of them that do not.
 const NO_TEXTS: [&str; 4] = ["image_url", "input_audio", "file", "type"];
@@ -127,10 +127,27 @@ impl<'de> Visitor<'de> for Gather<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let (mut data, mut is_medium) = (None, false);
         while let Some(name) = fields.next_key::<Cow<'_, str>>()? {
-            match NO_TEXTS.contains(&&*name) {
-                true => fields.next_value::<IgnoredAny>().map(|IgnoredAny| ())?,
-                false => fields.next_value_seed(Gather { text: self.text, items: &mut 0 })?,
+            if NO_TEXTS.contains(&&*name) {
+                fields.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let start = self.text.len();
+            fields.next_value_seed(Gather { text: self.text, items: &mut 0 })?;
+            match &*name {
+                "data" => data = Some(start..self.text.len()),
+                // A document of Anthropic's may be a text.
+                "media_type" => is_medium = self.text.get(start..).is_some_and(|kind| kind.trim_end() != "text/plain"),
+                _ => {}
+            }
+        }
+        if let Some(data) = data.filter(|_| is_medium) {
+            // Of words nothing is taken out, whatever stands beside them.
+            let has_words =
+                self.text.get(data.clone()).is_none_or(|text| text.trim_end().contains(char::is_whitespace));
+            if !has_words {
+                self.text.drain(data);
             }
         }
         Ok(())
@@ -174,6 +191,12 @@ mod tests {
             r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:AAAA"}}]}]}"#;
         assert!(counted(image) < 10);
         assert_eq!(counted(r#"{"input":["a",{"x":[1,-1,0.5,true]},"data:x"]}"#), encoding::count("a\n"));
+        assert_eq!(counted(r#"{"system":"a","instructions":"b"}"#), encoding::count("a\nb\n"));
+        let source = |source: &str| counted(&format!(r#"{{"messages":[{{"content":[{{"source":{{{source}}}}}]}}]}}"#));
+        assert!(source(&format!(r#""data":"{}","media_type":"image/png""#, "some words ".repeat(100))) > 200);
+        let base64 = "QUJD".repeat(1_000);
+        assert!(source(&format!(r#""type":"base64","data":"{base64}","media_type":"image/png""#)) < 20);
+        assert!(source(&format!(r#""type":"text","media_type":"text/plain","data":"{base64}""#)) > 1_000);
         assert_eq!(counted("[1,2]") + counted("") + counted(r#"{"messages":"#), 0);
     }
 

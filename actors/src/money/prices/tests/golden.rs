@@ -1,7 +1,7 @@
 //! Usage as the vendors tell it, and its cost worked out by hand in decimals.
 
 use bytes::Bytes;
-use gateway_wire::{Usage, anthropic, openai};
+use gateway_wire::{Dialect, Usage, formats, openai};
 
 use super::{at, cost, row};
 use crate::money::prices::PriceTable;
@@ -39,7 +39,7 @@ fn c2_openai_audio() {
 #[test]
 fn c2_anthropic_cache_writes_and_reads() {
     let answer = include_bytes!("../fixtures/anthropic_cache.json");
-    let usage = anthropic::chat_answer(answer, 0, false).unwrap().usage.unwrap();
+    let usage = formats::vendor(Dialect::Anthropic).answer(&Bytes::from_static(answer)).unwrap().usage.unwrap();
     assert_eq!(usage.prompt_tokens, 60_000);
     // 2000 × 3 = 6000, 50000 × 0.30 = 15000, 6000 × 3.75 = 22500, 2000 × 6 = 12000, 1500 × 15 = 22500 millionths.
     assert_eq!(cost("anthropic", "claude-sonnet-4-6", usage).as_deref(), Some("0.078"));
