@@ -1,21 +1,32 @@
 //! The routes of clients: from a request's bytes to a message for the router, and from its reply to bytes.
 
 pub(crate) mod admit;
+mod anthropic_limits;
 mod body;
 pub(crate) mod body_budget;
 mod cache_headers;
 mod chat_completions;
 pub(crate) mod coding;
+mod compaction;
+mod completions;
 pub(crate) mod config_cache;
+mod count_tokens;
 mod embeddings;
 pub(crate) mod inference;
 mod key_header;
 pub(crate) mod manners;
+mod messages;
 mod models;
+mod moderations;
+mod openapi;
 pub(crate) mod reply;
 mod request_headers;
+mod rerank;
+mod responses;
 pub mod routes;
 mod routing_config;
 mod sse_body;
+mod stored_history;
+mod stored_responses;
 mod trace;
 mod whole_body;

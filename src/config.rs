@@ -8,9 +8,11 @@ mod layers;
 mod log_file;
 mod mask;
 mod memory_limit;
+mod models;
 mod outbound;
 pub mod proxies;
 mod renamed;
+mod responses;
 mod semantic;
 mod server;
 
@@ -31,7 +33,9 @@ use serde_json::Value;
 
 pub use budgets::{BudgetSettings, CeilingPrice};
 pub use layers::load;
+pub use models::ModelSettings;
 pub use outbound::ProxySettings;
+pub use responses::ResponseSettings;
 pub use server::ServerSettings;
 
 /// The whole configuration. `config/gateway.toml` lists every key with its default.
@@ -46,6 +50,8 @@ pub struct Config {
     pub routing: RoutingSettings,
     /// Named routing configs by slug, with the fields of the `x-portkey-config` header.
     pub configs: BTreeMap<String, Value>,
+    /// Names that clients use for models.
+    pub models: BTreeMap<String, ModelSettings>,
     /// Providers: overrides of the built-in catalogue, and additions to it.
     pub providers: BTreeMap<String, ProviderSettings>,
     /// Forward proxy for outgoing connections.
@@ -58,6 +64,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// Response cache.
     pub cache: CacheSettings,
+    /// Stored responses of `/v1/responses`.
+    pub responses: ResponseSettings,
     /// Budgets and the usage log.
     pub budgets: BudgetSettings,
     /// Alerts.
@@ -100,6 +108,8 @@ pub struct ActorsSettings {
     pub key_registry: ActorSettings,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: ActorSettings,
+    /// The owner of the stored responses.
+    pub response_store: ActorSettings,
     /// The fleet's rate limiter on Redis.
     pub redis_limiter: ActorSettings,
     /// The cache actor and its embedding threads.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse};
-use gateway_wire::{BadRequest, ErrorBody};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use gateway_wire::clients::ClientKind;
+use gateway_wire::{BadRequest, ErrorBody, formats};
 use serde_json::{Value, json};
 
 use crate::api::coding;
@@ -36,6 +37,10 @@ pub enum Code {
     Forbidden,
     /// There is no such model.
     ModelNotFound,
+    /// There is no such stored response.
+    ResponseNotFound,
+    /// There is no stored response to go on from.
+    PreviousResponseNotFound,
     /// There is no such route.
     NotFound,
     /// The route exists, with another method.
@@ -73,6 +78,8 @@ impl Code {
             Self::ExpiredKey => (401, "authentication_error", "expired_api_key"),
             Self::Forbidden => (403, "permission_error", "not_allowed"),
             Self::ModelNotFound => (404, "invalid_request_error", "model_not_found"),
+            Self::ResponseNotFound => (404, "invalid_request_error", "response_not_found"),
+            Self::PreviousResponseNotFound => (400, "invalid_request_error", "previous_response_not_found"),
             Self::NotFound => (404, "invalid_request_error", "not_found"),
             Self::MethodNotAllowed => (405, "invalid_request_error", "method_not_allowed"),
             Self::Conflict => (409, "invalid_request_error", "conflict"),
@@ -112,12 +119,30 @@ impl ApiError {
 
     /// The answer; every error of the gateway is made here.
     pub fn response(&self) -> HttpResponse {
-        let (status, kind, code) = self.code.row();
-        let error = ErrorBody { param: self.param.clone(), ..ErrorBody::new(kind, code, self.message.clone()) };
-        let mut body = json!({ "error": error });
+        let mut body = json!({ "error": self.body() });
         if let (Some(body), Some(Value::Object(beside))) = (body.as_object_mut(), self.beside.as_deref()) {
             body.extend(beside.clone());
         }
+        self.head().json(body)
+    }
+
+    /// The answer in the format that the client of a route speaks.
+    pub fn response_for(&self, meta: &ResponseMeta) -> HttpResponse {
+        if meta.client == ClientKind::Chat {
+            return self.response();
+        }
+        let (status, ..) = self.code.row();
+        let body = formats::client(meta.client).error(status, &self.body(), &meta.request_id);
+        self.head().content_type("application/json").body(body)
+    }
+
+    fn body(&self) -> ErrorBody {
+        let (_, kind, code) = self.code.row();
+        ErrorBody { param: self.param.clone(), ..ErrorBody::new(kind, code, self.message.clone()) }
+    }
+
+    fn head(&self) -> HttpResponseBuilder {
+        let (status, ..) = self.code.row();
         let mut response = HttpResponse::build(status_code(status));
         if let Some(wait) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
@@ -129,7 +154,7 @@ impl ApiError {
             // What still comes of the body would be read as the next request.
             response.force_close();
         }
-        response.json(body)
+        response
     }
 }
 

@@ -64,6 +64,7 @@ fn gone_actors(worker: &crate::server::state::Worker) -> Vec<&'static str> {
         ("router", worker.router.is_alive()),
         ("key_registry", shared.key_registry.is_alive()),
         ("budget_ledger", shared.routing.budgets.mailbox.is_alive()),
+        ("response_store", shared.responses.mailbox().is_alive()),
         ("metrics", shared.metrics_actor.is_alive()),
         ("cache", shared.routing.cache.actor.as_ref().is_none_or(Mailbox::is_alive)),
         ("redis_limiter", shared.rate_limiter.redis_limiter.as_ref().is_none_or(Mailbox::is_alive)),

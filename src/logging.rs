@@ -59,20 +59,22 @@ pub fn reopen() {
 }
 
 thread_local! {
-    static SECOND: RefCell<Second> = RefCell::default();
+    static BEGINNING: RefCell<Beginning> = RefCell::default();
 }
 
-/// The second of this thread's last line, whose text is made once.
+/// How this thread's last request line begins: one of the same millisecond and level begins alike.
 #[derive(Default)]
-struct Second {
-    at: i64,
+struct Beginning {
+    of: (i64, &'static str),
     text: String,
 }
 
-impl Second {
-    fn text(&mut self, now: DateTime<Utc>) -> &str {
-        if self.at != now.timestamp() {
-            *self = Self { at: now.timestamp(), text: now.format("%Y-%m-%dT%H:%M:%S").to_string() };
+impl Beginning {
+    fn text(&mut self, now: DateTime<Utc>, level: &'static str) -> &str {
+        let of = (now.timestamp_millis(), level);
+        if self.of != of {
+            let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+            *self = Self { of, text: format!(r#"{{"timestamp":"{timestamp}","level":"{level}","#) };
         }
         &self.text
     }
@@ -89,10 +91,9 @@ fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let now = Utc::now();
     if record.target() == request_log::LOG_TARGET {
         // The message is the inside of a JSON object already.
-        return SECOND.with_borrow_mut(|second| {
-            let millis = now.timestamp_subsec_millis().min(999);
-            let begin = second.text(now);
-            writeln!(out, r#"{{"timestamp":"{begin}.{millis:03}Z","level":"{level}",{}"#, record.args())
+        return BEGINNING.with_borrow_mut(|beginning| {
+            out.write_all(beginning.text(now, level).as_bytes())?;
+            writeln!(out, "{}", record.args())
         });
     }
     let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, true);

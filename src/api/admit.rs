@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use gateway_actors::keys::virtual_key::{KeyRefusal, VirtualKey};
 use gateway_actors::limits::admission::{Admission, OverLimit, Pending};
@@ -56,10 +56,11 @@ impl Permit {
 pub async fn admit(
     shared: &AppState,
     request: &HttpRequest,
+    now: DateTime<Utc>,
     meta: &mut ResponseMeta,
 ) -> Result<AdmittedRequest, ApiError> {
     // Who guesses keys is limited too.
-    let key = authorize(shared, request).map_err(|error| limit_address(shared, request).err().unwrap_or(error))?;
+    let key = authorize(shared, request, now).map_err(|error| limit_address(shared, request).err().unwrap_or(error))?;
     if shared.in_flight.is_full() {
         return Err(overloaded());
     }
@@ -165,7 +166,7 @@ pub fn limit_admin_attempts(shared: &AppState, request: &HttpRequest) -> Result<
 ///
 /// # Errors
 /// 401.
-pub fn authorize(shared: &AppState, request: &HttpRequest) -> Result<Arc<VirtualKey>, ApiError> {
+pub fn authorize(shared: &AppState, request: &HttpRequest, now: DateTime<Utc>) -> Result<Arc<VirtualKey>, ApiError> {
     let Some(presented) = presented_key(request.headers())? else {
         let message = "No API key: send your virtual key as 'Authorization: Bearer vk-…'.";
         return Err(ApiError::new(Code::MissingKey, message));
@@ -173,7 +174,7 @@ pub fn authorize(shared: &AppState, request: &HttpRequest) -> Result<Arc<Virtual
     let Some((key, hash)) = shared.keys.load().find(presented) else {
         return Err(ApiError::new(Code::InvalidKey, "Incorrect API key: the virtual key does not exist."));
     };
-    match key.authorize(hash, Utc::now()) {
+    match key.authorize(hash, now) {
         Ok(()) => Ok(key),
         Err(KeyRefusal::Revoked) => Err(ApiError::new(Code::RevokedKey, "This virtual key has been revoked.")),
         Err(KeyRefusal::Expired) => Err(ApiError::new(Code::ExpiredKey, "This virtual key has expired.")),

@@ -1,6 +1,8 @@
 //! The request body: read up to a limit of size, time and rate, and refused before it is parsed (or even read) when it is
 //! over.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::http::header::CONTENT_LENGTH;
@@ -67,9 +69,16 @@ async fn whole(
     let mut rest = BytesMut::new();
     loop {
         let length = first.len() + rest.len();
-        let slowest = too_slow_at(begun, length, settings.min_body_rate).filter(|at| *at < end);
-        let Ok(next) = timeout_at(slowest.unwrap_or(end), payload.next()).await else {
-            return Err(late(settings, slowest.is_some()));
+        // Most bodies are here with their heads, and what is here needs no timer.
+        let next = match poll_fn(|cx| Poll::Ready(payload.poll_next_unpin(cx))).await {
+            Poll::Ready(next) => next,
+            Poll::Pending => {
+                let slowest = too_slow_at(begun, length, settings.min_body_rate).filter(|at| *at < end);
+                let Ok(next) = timeout_at(slowest.unwrap_or(end), payload.next()).await else {
+                    return Err(late(settings, slowest.is_some()));
+                };
+                next
+            }
         };
         let Some(bytes) = next else { break };
         let bytes = bytes.map_err(|_| ApiError::new(Code::InvalidRequest, "The request body broke off."))?;
@@ -145,7 +154,8 @@ fn too_large(limit: usize) -> ApiError {
     ApiError::new(Code::BodyTooLarge, format!("The request body is over the limit of {limit} bytes."))
 }
 
-fn no_room() -> ApiError {
+/// What a client is told where the bodies under way leave no room.
+pub(super) fn no_room() -> ApiError {
     ApiError::new(Code::Overloaded, "The gateway has as many bytes of request bodies as it takes: try again shortly.")
 }
 

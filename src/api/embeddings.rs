@@ -2,14 +2,16 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use gateway_wire::Endpoint;
+use gateway_wire::clients::ClientKind;
 use gateway_wire::json_object::JsonObject;
 
-use super::inference::{Operation, WorkerData, answer, field, optional};
+use super::inference::{Api, Operation, WorkerData, answer, field, optional};
 use crate::error::ApiError;
 
 /// Answers an embeddings request.
 pub async fn embeddings(worker: WorkerData, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(&worker, &request, payload, "/v1/embeddings", read).await
+    let api = Api { path: "/v1/embeddings", client: ClientKind::Chat, read };
+    answer(&worker, &request, payload, api).await
 }
 
 fn read(body: &JsonObject) -> Result<Operation, ApiError> {
@@ -22,5 +24,5 @@ fn read(body: &JsonObject) -> Result<Operation, ApiError> {
         Some("base64") => true,
         Some(_) => return Err(field("encoding_format", "'encoding_format' must be 'float' or 'base64'.")),
     };
-    Ok(Operation { endpoint: Endpoint::Embeddings { base64 }, stream: false, include_usage: false })
+    Ok(Operation { endpoint: Endpoint::Embeddings { base64 }, stream: false, include_usage: false, conversation: None })
 }

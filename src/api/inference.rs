@@ -1,22 +1,31 @@
-//! What chat and embeddings share: from the HTTP request to the router and back.
+//! What all routes that ask models share: from the HTTP request to the router and back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use gateway_actors::limits::admission::Admission;
 use gateway_actors::providers::resolve::MAX_MODEL_CHARS;
 use gateway_actors::request::request_log::{RequestLine, RequestRecord};
 use gateway_actors::request::router::{Outcome, RouteError, RouteRequest};
+use gateway_actors::request::translation::ClientRequest;
+use gateway_actors::routing::aliases::Alias;
 use gateway_actors::runtime::mailbox::AskErrorKind;
+use gateway_wire::clients::ClientKind;
+use gateway_wire::clients::responses::open_compactions;
+use gateway_wire::common::Conversation;
 use gateway_wire::json_object::JsonObject;
-use gateway_wire::{Endpoint, names};
+use gateway_wire::{Endpoint, formats, names};
 use serde::Deserialize;
 
 use super::admit::{AdmittedRequest, Permit, admit, count, take_place};
+use super::body_budget::BodyShare;
 use super::reply::{self, ResponseMeta, StreamSettings};
 use super::request_headers::ClientHeaders;
-use super::{body, request_headers, routing_config};
+use super::stored_history::{self, Continued};
+use super::{body, compaction, request_headers, routing_config};
 use crate::error::{ApiError, Code};
 use crate::server::state::{AppState, Worker};
 
@@ -28,34 +37,44 @@ pub struct Operation {
     pub stream: bool,
     /// Whether the client wants the usage of its stream.
     pub include_usage: bool,
+    /// The request in the common form, where its format is not chat.
+    pub conversation: Option<Conversation>,
+}
+
+/// A route that asks models.
+#[derive(Clone, Copy)]
+pub struct Api {
+    /// Its path.
+    pub path: &'static str,
+    /// The format that its clients speak.
+    pub client: ClientKind,
+    /// Reads the route's own fields out of a body.
+    pub read: fn(&JsonObject) -> Result<Operation, ApiError>,
 }
 
 /// What a client is told whose request ended in the middle.
 const LOST_REQUEST_MESSAGE: &str = "The request was lost inside the gateway.";
 
-/// Answers one request of a route; `read` checks the route's own fields.
-pub async fn answer(
-    worker: &Worker,
-    request: &HttpRequest,
-    payload: web::Payload,
-    path: &'static str,
-    read: fn(&JsonObject) -> Result<Operation, ApiError>,
-) -> HttpResponse {
+/// Answers one request of a route.
+pub async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payload, api: Api) -> HttpResponse {
     let started = Instant::now();
     let arrived = Utc::now();
-    let mut meta = ResponseMeta::from_headers(request.headers());
+    let mut meta = ResponseMeta { client: api.client, ..ResponseMeta::from_headers(request.headers()) };
     let line = RequestLine {
         trace_id: meta.trace_id.clone(),
         request_id: meta.request_id.clone(),
-        path,
+        path: api.path,
         ..RequestLine::default()
     };
     let shared = &worker.shared;
     let mut record =
         Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
     let mut payload = payload;
-    let mut response = match routed(worker, request, &mut payload, arrived, read, &mut record, &mut meta).await {
-        Ok(response) => response,
+    let mut response = match routed(worker, request, &mut payload, arrived, api, &mut record, &mut meta).await {
+        Ok(response) => match meta.kept.take() {
+            Some(kept) => compaction::told(response, kept, &meta).await,
+            None => response,
+        },
         Err(error) => {
             let (status, _, code) = error.code.row();
             shared.metrics.refused(code);
@@ -65,7 +84,7 @@ pub async fn answer(
             if error.code != Code::RequestTimeout {
                 body::discard_small(request, &mut payload).await;
             }
-            reply::with_unread(error.response(), payload)
+            reply::with_unread(error.response_for(&meta), payload)
         }
     };
     meta.add_to(&mut response);
@@ -77,29 +96,37 @@ async fn routed(
     request: &HttpRequest,
     payload: &mut web::Payload,
     arrived: DateTime<Utc>,
-    read: fn(&JsonObject) -> Result<Operation, ApiError>,
+    api: Api,
     record: &mut Option<Box<RequestRecord>>,
     meta: &mut ResponseMeta,
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
     let headers = request.headers();
-    let AdmittedRequest { key, pending } = admit(shared, request, meta).await?;
+    let AdmittedRequest { key, pending } = admit(shared, request, arrived, meta).await?;
     if let Some(record) = record {
-        record.line.key_id = Some(key.id.to_string());
+        record.line.key_id = Some(key.id_text.as_ref().to_owned());
         record.line.user_id.clone_from(&key.user_id);
         record.line.team_id.clone_from(&key.team_id);
     }
-    let config = routing_config::read(shared, request, &key)?;
-    meta.warnings = config.warnings;
+    let mut config = routing_config::read(shared, request, &key)?;
+    meta.warnings = std::mem::take(&mut config.warnings);
     let asked = ClientHeaders::read(headers)?;
     let share = shared.bodies.share(key.id);
-    let (bytes, share) = body::read(request, payload, &shared.config.server, share).await?;
-    let body = JsonObject::parse(bytes).map_err(|error| {
-        ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
-    })?;
-    names::check_body(&body)?;
-    let question = read(&body)?;
+    let (body, mut share) = read_body(shared, request, payload, share).await?;
+    let (body, continued) = match api.client {
+        // Boxed: others would carry room for it along.
+        ClientKind::Responses => {
+            Box::pin(stored_history::continued(shared, &key, &meta.request_id, api.path, body, &mut share)).await?
+        }
+        ClientKind::Chat | ClientKind::Messages | ClientKind::Completions => (body, Continued::default()),
+    };
+    let mut question = (api.read)(&body)?;
     let model = model_of(&body)?;
+    let alias = config.alias(shared, &model);
+    let (body, client) = match question.conversation.take() {
+        Some(conversation) => in_both_forms(api.client, headers, body, conversation, continued, meta)?,
+        None => (body, None),
+    };
     let place = take_place(shared)?;
     let admission = count(shared, request, pending, (&body, question.endpoint), meta).await?;
     let Some(mut record) = record.take() else {
@@ -115,7 +142,9 @@ async fn routed(
         model,
         stream: question.stream,
         include_usage: question.include_usage,
-        provider_hint: asked.provider,
+        // The operator chose where an alias's config leads.
+        provider_hint: asked.provider.filter(|_| !matches!(alias.as_deref(), Some(Alias::Config(_)))),
+        alias,
         headers: if config.own { all_headers(headers) } else { Vec::new() },
         plan: config.plan,
         key,
@@ -123,33 +152,55 @@ async fn routed(
         strict: asked.strict,
         request_timeout: asked.request_timeout,
         body,
+        client,
         record,
         tokens: admission.tokens.clone(),
         cache: asked.cache,
     });
-    let outcome = match worker.router.ask(message).await {
-        Ok(Ok(outcome)) => outcome,
+    let (outcome, admission) = ask_router(worker, message, admission).await?;
+    let permit = Permit::new(place, share, admission);
+    await_outcome(outcome, question.stream, permit, shared, meta).await
+}
+
+/// Reads the body: a JSON object in which each name stands once.
+async fn read_body(
+    shared: &AppState,
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    share: BodyShare,
+) -> Result<(JsonObject, BodyShare), ApiError> {
+    let (bytes, share) = body::read(request, payload, &shared.config.server, share).await?;
+    let body = JsonObject::parse(bytes).map_err(|error| {
+        ApiError::new(Code::InvalidJson, format!("The request body is not a JSON object: {error}."))
+    })?;
+    names::check_body(&body)?;
+    Ok((body, share))
+}
+
+/// Hands a request to the thread's router. One that it does not take costs no limit anything (E5).
+async fn ask_router(
+    worker: &Worker,
+    message: Box<RouteRequest>,
+    admission: Admission,
+) -> Result<(Outcome, Admission), ApiError> {
+    let error = match worker.router.ask(message).await {
+        Ok(Ok(outcome)) => return Ok((outcome, admission)),
         Ok(Err((error, mut record))) => {
-            // What reaches no provider costs no limit anything (E5).
-            admission.undo();
             let error = route_error(error);
             let (status, _, code) = error.code.row();
             record.finish(status, Some(code));
-            return Err(error);
+            error
         }
-        Err(error) => {
-            admission.undo();
-            return Err(match error.kind {
-                AskErrorKind::Full | AskErrorKind::Timeout => {
-                    ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
-                }
-                // The router panicked at this very request; the next one finds a new router.
-                AskErrorKind::Closed => ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE),
-            });
-        }
+        Err(error) => match error.kind {
+            AskErrorKind::Full | AskErrorKind::Timeout => {
+                ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
+            }
+            // The router panicked at this very request; the next one finds a new router.
+            AskErrorKind::Closed => ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE),
+        },
     };
-    let permit = Permit::new(place, share, admission);
-    await_outcome(outcome, question.stream, permit, shared).await
+    admission.undo();
+    Err(error)
 }
 
 /// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.
@@ -158,23 +209,56 @@ async fn await_outcome(
     is_stream: bool,
     permit: Permit,
     shared: &AppState,
+    meta: &ResponseMeta,
 ) -> Result<HttpResponse, ApiError> {
     let keepalive = Duration::from_millis(shared.config.server.keepalive_ms);
     let reply = if is_stream && !keepalive.is_zero() {
         match tokio::time::timeout(keepalive, &mut outcome).await {
             Ok(reply) => reply,
-            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::from_state(shared))),
+            Err(_) => return Ok(reply::committed_stream(outcome, permit, StreamSettings::from_state(shared, meta))),
         }
     } else {
         outcome.await
     };
     match reply {
-        Ok(reply) => Ok(reply::routed(reply, permit, shared)),
+        Ok(reply) => Ok(reply::routed(reply, permit, shared, meta)),
         Err(_) => Err(ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE)),
     }
 }
 
-fn model_of(body: &JsonObject) -> Result<String, ApiError> {
+/// A chat body that says the same as a request of another format, and that request.
+fn in_both_forms(
+    kind: ClientKind,
+    headers: &HeaderMap,
+    body: JsonObject,
+    mut conversation: Conversation,
+    continued: Continued,
+    meta: &mut ResponseMeta,
+) -> Result<(JsonObject, Option<Box<ClientRequest>>), ApiError> {
+    let Continued { keeper, sealer, kept } = continued;
+    if let Some(sealer) = &sealer {
+        open_compactions(&mut conversation, |sealed| sealer.open(sealed))?;
+    }
+    let chat = JsonObject::parse(formats::chat_body(&conversation)?).map_err(|error| {
+        ApiError::new(Code::Internal, format!("The request could not be read as a chat request: {error}."))
+    })?;
+    let betas: Vec<&str> = match kind {
+        ClientKind::Messages => headers.get_all("anthropic-beta").filter_map(|value| value.to_str().ok()).collect(),
+        _ => Vec::new(),
+    };
+    let headers = if betas.is_empty() { Vec::new() } else { vec![("anthropic-beta", betas.join(","))] };
+    let conversation = Arc::new(conversation);
+    if kind == ClientKind::Responses {
+        (meta.conversation, meta.kept) = (Some(conversation.clone()), kept);
+    }
+    Ok((chat, Some(Box::new(ClientRequest { kind, body, conversation, headers, keeper, sealer }))))
+}
+
+/// The model that a body names.
+///
+/// # Errors
+/// 400 where it names none.
+pub fn model_of(body: &JsonObject) -> Result<String, ApiError> {
     let model: Option<String> = body.read("model").map_err(|_| field("model", "'model' must be a string."))?;
     match model {
         Some(model) if model.chars().count() > MAX_MODEL_CHARS => {
@@ -204,7 +288,12 @@ pub fn optional<'a, T: Deserialize<'a>>(
 
 /// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
 fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let secret = |name: &str| matches!(name, "authorization" | "x-api-key" | "cookie" | "host" | "content-length");
+    let secret = |name: &str| {
+        matches!(
+            name,
+            "authorization" | "x-api-key" | "api-key" | "x-goog-api-key" | "cookie" | "host" | "content-length"
+        )
+    };
     let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !request_headers::is_own(name.as_str()));
     open.map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes()))).collect()
 }

@@ -2,14 +2,17 @@
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 
-use super::request_headers::text;
+use super::request_headers::text_of;
 use crate::error::ApiError;
 
 /// The headers that can carry a key, the preferred first: Portkey's SDKs send a useless `Authorization` beside theirs.
-static KEY_HEADERS: [HeaderName; 4] = [
+static KEY_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-portkey-virtual-key"),
     HeaderName::from_static("x-portkey-api-key"),
     HeaderName::from_static("x-api-key"),
+    // Azure's, and Google's.
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
     AUTHORIZATION,
 ];
 
@@ -19,7 +22,7 @@ static KEY_HEADERS: [HeaderName; 4] = [
 /// 400 where such a header cannot be read, or is there twice with different values: the next one may carry another key.
 pub fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     for name in &KEY_HEADERS {
-        let value = text(headers, name.as_str())?;
+        let value = text_of(headers, name)?;
         let key = if *name == AUTHORIZATION { value.and_then(bearer) } else { value };
         if let Some(key) = key.filter(|key| !key.is_empty()) {
             return Ok(Some(key));

@@ -68,7 +68,7 @@ fn allowed_origin(request: &ServiceRequest) -> Option<HeaderValue> {
 fn preflight(asked: &HeaderMap, origin: &HeaderValue) -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     response.insert_header((ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()));
-    response.insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"));
+    response.insert_header((ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, DELETE"));
     if let Some(headers) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         response.insert_header((ACCESS_CONTROL_ALLOW_HEADERS, headers.clone()));
     }

@@ -1,17 +1,24 @@
 //! From an outcome to an HTTP answer: headers, whole bodies, and streams with their keep-alive comments.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use chrono::Utc;
 use gateway_actors::failure::FailureKind;
 use gateway_actors::limits::RemainingLimit;
 use gateway_actors::limits::admission::RemainingLimits;
 use gateway_actors::request::router::{Outcome, Reply, ReplyHead, RouteFailure};
+use gateway_wire::clients::ClientKind;
+use gateway_wire::clients::responses::LiveStream;
+use gateway_wire::common::{Conversation, JsonText};
+use gateway_wire::formats;
 use tokio::sync::watch;
 
 use super::admit::Permit;
+use super::anthropic_limits;
 use super::sse_body::SseBody;
 use super::trace;
 use super::whole_body::{UnreadBody, WholeBody};
@@ -24,6 +31,25 @@ const OPTION_INDEX: HeaderName = HeaderName::from_static("x-portkey-last-used-op
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-portkey-retry-attempt-count");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("x-portkey-cache-status");
 
+const TRACE_ID: HeaderName = HeaderName::from_static("x-portkey-trace-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const VENDOR_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CONFIG_WARNING: HeaderName = HeaderName::from_static("x-gateway-config-warning");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const COST: HeaderName = HeaderName::from_static("x-gateway-cost-usd");
+
+/// Where it is told what a limit is, what it leaves, and when all of it is there again.
+const REMAINING_REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const REMAINING_TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
 /// What every answer below `/v1` tells in its headers, whether good or bad.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
@@ -33,8 +59,14 @@ pub struct ResponseMeta {
     pub request_id: String,
     /// What the limits of the key, its user and its team leave.
     pub remaining: RemainingLimits,
+    /// The format that the client speaks.
+    pub client: ClientKind,
     /// What was odd in the client's config.
     pub warnings: Vec<String>,
+    /// What a Responses client asked, which its answer repeats.
+    pub conversation: Option<Arc<Conversation>>,
+    /// The items that stay as they are, where the client wants its conversation compacted and no more.
+    pub kept: Option<Vec<JsonText>>,
 }
 
 impl ResponseMeta {
@@ -46,25 +78,32 @@ impl ResponseMeta {
     /// Adds the headers to an answer.
     pub fn add_to(&self, response: &mut HttpResponse) {
         let headers = response.headers_mut();
-        let mut add = |name: &'static str, value: &str| {
+        let mut add = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(HeaderName::from_static(name), value);
+                headers.insert(name, value);
             }
         };
-        add("x-portkey-trace-id", &self.trace_id);
-        add("x-request-id", &self.request_id);
-        if let Some(RemainingLimit { limit, remaining, reset }) = self.remaining.requests {
-            add("x-ratelimit-limit-requests", &limit.to_string());
-            add("x-ratelimit-remaining-requests", &remaining.to_string());
-            add("x-ratelimit-reset-requests", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
+        add(TRACE_ID, &self.trace_id);
+        add(REQUEST_ID, &self.request_id);
+        if self.client == ClientKind::Messages {
+            // Anthropic's clients show this one.
+            add(VENDOR_REQUEST_ID, &self.request_id);
+            anthropic_limits::add(&self.remaining, &mut add);
         }
-        if let Some(RemainingLimit { limit, remaining, reset }) = self.remaining.tokens {
-            add("x-ratelimit-limit-tokens", &limit.to_string());
-            add("x-ratelimit-remaining-tokens", &remaining.to_string());
-            add("x-ratelimit-reset-tokens", &format!("{}.{:03}s", reset.as_secs(), reset.subsec_millis()));
-        }
+        let mut add_remaining =
+            |remaining: Option<RemainingLimit>, [limit_name, remaining_name, reset_name]: [HeaderName; 3]| {
+                let Some(RemainingLimit { limit, remaining, reset }) = remaining else { return };
+                add(limit_name, itoa::Buffer::new().format(limit));
+                add(remaining_name, itoa::Buffer::new().format(remaining));
+                let mut wait = String::with_capacity(16);
+                push_thousandths(&mut wait, reset.as_millis() as u64);
+                wait.push('s');
+                add(reset_name, &wait);
+            };
+        add_remaining(self.remaining.requests, REMAINING_REQUESTS);
+        add_remaining(self.remaining.tokens, REMAINING_TOKENS);
         if !self.warnings.is_empty() {
-            add("x-gateway-config-warning", &header_text(&self.warnings.join("; ")));
+            add(CONFIG_WARNING, &header_text(&self.warnings.join("; ")));
         }
         for (name, value) in [(PROVIDER, ""), (OPTION_INDEX, ""), (RETRY_COUNT, "0"), (CACHE_STATUS, "DISABLED")] {
             if !headers.contains_key(&name) {
@@ -75,9 +114,15 @@ impl ResponseMeta {
 }
 
 /// Makes the answer of a request that was routed.
-pub fn routed(reply: Result<Reply, RouteFailure>, permit: Permit, shared: &AppState) -> HttpResponse {
+pub fn routed(
+    reply: Result<Reply, RouteFailure>,
+    permit: Permit,
+    shared: &AppState,
+    meta: &ResponseMeta,
+) -> HttpResponse {
     match reply {
-        Ok(Reply::Whole { head, body }) => {
+        Ok(Reply::Whole { head, body, written }) => {
+            drop(written);
             let mut response = HttpResponse::Ok();
             tell(&mut response, &head);
             response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
@@ -86,13 +131,13 @@ pub fn routed(reply: Result<Reply, RouteFailure>, permit: Permit, shared: &AppSt
         Ok(Reply::Stream { head, frames }) => {
             let mut response = stream_head();
             tell(&mut response, &head);
-            response.streaming(SseBody::started(frames, permit, StreamSettings::from_state(shared)))
+            response.streaming(SseBody::started(frames, permit, StreamSettings::from_state(shared, meta)))
         }
         Err(route_failure) => {
             if route_failure.attempts == 0 {
                 permit.undo();
             }
-            failed(&route_failure, shared.config.compat.budget_status)
+            failed(&route_failure, shared.config.compat.budget_status, meta)
         }
     }
 }
@@ -114,12 +159,27 @@ pub struct StreamSettings {
     pub keepalive: Duration,
     /// When to cut the stream for the process to end.
     pub phase: watch::Receiver<Phase>,
+    /// The format that the client speaks.
+    pub client: ClientKind,
+    /// The gateway's id of the request.
+    pub request_id: String,
+    /// What numbers the events of a Responses client.
+    pub live: Option<LiveStream>,
 }
 
 impl StreamSettings {
     /// Those in force. Made for streams alone: all threads count the receivers of the phase in one place.
-    pub fn from_state(shared: &AppState) -> Self {
-        Self { keepalive: Duration::from_millis(shared.config.server.keepalive_ms), phase: shared.phase.clone() }
+    pub fn from_state(shared: &AppState, meta: &ResponseMeta) -> Self {
+        let now = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
+        let live =
+            |conversation: &Arc<Conversation>| LiveStream::new(meta.request_id.clone(), conversation.clone(), now);
+        Self {
+            live: meta.conversation.as_ref().map(live),
+            keepalive: Duration::from_millis(shared.config.server.keepalive_ms),
+            phase: shared.phase.clone(),
+            client: meta.client,
+            request_id: meta.request_id.clone(),
+        }
     }
 }
 
@@ -133,10 +193,14 @@ fn stream_head() -> HttpResponseBuilder {
 }
 
 /// `budget_status` is that of an answer over budget: 429, or 412 for clients written for Portkey.
-fn failed(route_failure: &RouteFailure, budget_status: u16) -> HttpResponse {
+fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta) -> HttpResponse {
     let failure = &route_failure.failure;
     let over_budget = failure.kind == FailureKind::OverBudget;
-    let status = if over_budget { budget_status } else { failure.kind.status() };
+    let status = match over_budget {
+        // Clients of other formats were written for no gateway.
+        true if meta.client == ClientKind::Chat => budget_status,
+        _ => failure.kind.status(),
+    };
     let mut response = HttpResponse::build(status_code(status));
     tell(&mut response, &route_failure.head);
     let wait = match failure.kind {
@@ -165,45 +229,53 @@ fn failed(route_failure: &RouteFailure, budget_status: u16) -> HttpResponse {
         let again = HeaderValue::from_static(if again { "true" } else { "false" });
         response.insert_header((HeaderName::from_static("x-should-retry"), again));
     }
-    response.json(serde_json::json!({ "error": failure.error }))
+    response.content_type("application/json");
+    response.body(formats::client(meta.client).error(status, &failure.error, &meta.request_id))
 }
 
 fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
-    let mut add = |name: HeaderName, value: String| {
-        if let Ok(value) = HeaderValue::try_from(value) {
+    let mut add = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
             response.insert_header((name, value));
         }
     };
     if let Some(provider) = &head.provider {
-        add(PROVIDER, provider.to_string());
+        add(PROVIDER, provider);
     }
-    add(OPTION_INDEX, head.option_index.clone());
-    add(RETRY_COUNT, head.retry_count.to_string());
+    add(OPTION_INDEX, &head.option_index);
+    add(RETRY_COUNT, itoa::Buffer::new().format(head.retry_count));
     if let Some(key) = head.cache_key {
-        add(HeaderName::from_static("x-gateway-cache-key"), key.to_hex());
+        add(HeaderName::from_static("x-gateway-cache-key"), &key.to_hex());
     }
     if let Some(age) = head.age {
-        add(AGE, age.to_string());
+        add(AGE, itoa::Buffer::new().format(age));
     }
     if let Some(tokens) = head.shortened_to {
-        add(HeaderName::from_static("x-gateway-max-tokens"), tokens.to_string());
+        add(HeaderName::from_static("x-gateway-max-tokens"), itoa::Buffer::new().format(tokens));
     }
     if let Some(cost) = head.cost {
-        add(HeaderName::from_static("x-gateway-cost-usd"), cost.to_string());
+        let mut text = String::with_capacity(24);
+        cost.push_to(&mut text);
+        add(COST, &text);
     }
     if !head.dropped_params.is_empty() {
-        add(HeaderName::from_static("x-gateway-dropped-params"), header_text(&head.dropped_params.join(", ")));
+        add(HeaderName::from_static("x-gateway-dropped-params"), &header_text(&head.dropped_params.join(", ")));
     }
     // Milliseconds.
-    let ((gateway, gateway_us), (upstream, upstream_us)) = (in_millis(head.gateway_us), in_millis(head.upstream_us));
-    let timing = format!("gateway;dur={gateway}.{gateway_us:03}, upstream;dur={upstream}.{upstream_us:03}");
-    add(HeaderName::from_static("server-timing"), timing);
+    let mut timing = String::with_capacity(64);
+    timing.push_str("gateway;dur=");
+    push_thousandths(&mut timing, head.gateway_us);
+    timing.push_str(", upstream;dur=");
+    push_thousandths(&mut timing, head.upstream_us);
+    add(SERVER_TIMING, &timing);
     response.insert_header((CACHE_STATUS, HeaderValue::from_static(head.cache.as_str())));
 }
 
-/// Whole milliseconds, and the microseconds beyond.
-fn in_millis(micros: u64) -> (u64, u64) {
-    (micros / 1_000, micros % 1_000)
+/// Appends a number of thousandths as a decimal: every answer has some, and to format them costs several times as much.
+fn push_thousandths(text: &mut String, thousandths: u64) {
+    text.push_str(itoa::Buffer::new().format(thousandths / 1_000));
+    let digit = |of: u64| char::from(b'0' + (of % 10) as u8);
+    text.extend(['.', digit(thousandths / 100), digit(thousandths / 10), digit(thousandths)]);
 }
 
 /// Text that a header can carry: visible ASCII, at most 1,000 characters.

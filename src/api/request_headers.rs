@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use gateway_actors::cache::policy::CacheHeaders;
 use gateway_wire::names;
 use serde_json::{Map, Value};
@@ -60,8 +60,20 @@ pub fn is_own(name: &str) -> bool {
 /// # Errors
 /// 400 where it is not UTF-8, or is there twice with different values.
 pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
+    one(headers.get_all(name), name)
+}
+
+/// The same by a name that need not be read first, which every request would pay for.
+///
+/// # Errors
+/// As [`text`].
+pub fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    one(headers.get_all(name), name.as_str())
+}
+
+fn one<'a>(values: impl Iterator<Item = &'a HeaderValue>, name: &str) -> Result<Option<&'a str>, ApiError> {
     let mut found: Option<&str> = None;
-    for value in headers.get_all(name) {
+    for value in values {
         let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
             return Err(field(name, &format!("The header '{name}' must be UTF-8.")));
         };
@@ -108,8 +120,6 @@ fn request_timeout(headers: &HeaderMap) -> Result<Option<Duration>, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     fn headers(lines: &[(&'static str, &[u8])]) -> HeaderMap {

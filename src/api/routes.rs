@@ -2,7 +2,10 @@
 
 use actix_web::{Resource, web};
 
-use super::{chat_completions, embeddings, models};
+use super::{
+    chat_completions, completions, count_tokens, embeddings, messages, models, moderations, openapi, rerank, responses,
+    stored_responses,
+};
 use crate::{admin, error, health};
 
 /// A route of the API that clients use.
@@ -15,22 +18,80 @@ pub struct Route {
 }
 
 /// Every route of the API that clients use. No other one is registered below `/v1`.
-pub const ROUTES: [Route; 4] = [
+pub const ROUTES: [Route; 15] = [
     Route {
         path: "/v1/chat/completions",
         is_billable: true,
         handlers: |resource| resource.route(web::post().to(chat_completions::chat)),
     },
     Route {
+        path: "/v1/messages",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(messages::messages)),
+    },
+    Route {
+        path: "/v1/responses",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(responses::responses)),
+    },
+    Route {
         path: "/v1/embeddings",
         is_billable: true,
         handlers: |resource| resource.route(web::post().to(embeddings::embeddings)),
+    },
+    Route {
+        path: "/v1/completions",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(completions::completions)),
+    },
+    Route {
+        path: "/v1/moderations",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(moderations::moderations)),
+    },
+    Route {
+        path: "/v1/rerank",
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(rerank::rerank)),
     },
     Route { path: "/v1/models", is_billable: false, handlers: |resource| resource.route(web::get().to(models::list)) },
     Route {
         path: "/v1/models/{model:.*}",
         is_billable: false,
         handlers: |resource| resource.route(web::get().to(models::show)),
+    },
+    Route {
+        path: "/v1/messages/count_tokens",
+        is_billable: false,
+        handlers: |resource| resource.route(web::post().to(count_tokens::messages)),
+    },
+    // Before the stored responses, one of which it would else be.
+    Route {
+        path: "/v1/responses/input_tokens",
+        is_billable: false,
+        handlers: |resource| resource.route(web::post().to(count_tokens::responses)),
+    },
+    Route {
+        path: responses::COMPACT,
+        is_billable: true,
+        handlers: |resource| resource.route(web::post().to(responses::compact)),
+    },
+    Route {
+        path: "/v1/responses/{id}",
+        is_billable: false,
+        handlers: |resource| {
+            resource.route(web::get().to(stored_responses::show)).route(web::delete().to(stored_responses::delete))
+        },
+    },
+    Route {
+        path: "/v1/responses/{id}/input_items",
+        is_billable: false,
+        handlers: |resource| resource.route(web::get().to(stored_responses::input_items)),
+    },
+    Route {
+        path: "/v1/responses/{id}/cancel",
+        is_billable: false,
+        handlers: |resource| resource.route(web::post().to(stored_responses::cancel)),
     },
 ];
 
@@ -40,5 +101,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         let resource = (route.handlers)(web::resource(route.path));
         config.service(resource.default_service(web::route().to(error::method_not_allowed)));
     }
-    config.configure(admin::configure).configure(health::configure).default_service(web::route().to(error::not_found));
+    config
+        .configure(admin::configure)
+        .configure(health::configure)
+        .configure(openapi::configure)
+        .default_service(web::route().to(error::not_found));
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use gateway_actors::keys::virtual_key::VirtualKey;
+use gateway_actors::routing::aliases::Alias;
 use gateway_actors::routing::{self, ConfigHeader, Plan};
 use serde_json::{Value, json};
 
@@ -24,6 +25,23 @@ pub struct ClientConfig {
     pub warnings: Vec<String>,
     /// Whether the plan may look at the client's headers.
     pub own: bool,
+    /// Whether the request itself brought the config.
+    pub is_of_request: bool,
+}
+
+impl ClientConfig {
+    /// The alias that the model's name is, if it is one that serves. An alias's config goes before those of the key and of
+    /// the gateway, and a request's own before it.
+    pub fn alias(&mut self, shared: &AppState, model: &str) -> Option<Arc<Alias>> {
+        let alias = shared.aliases.get(model)?;
+        if let Alias::Config(plan) = alias.as_ref() {
+            if self.is_of_request {
+                return None;
+            }
+            (self.plan, self.own) = (plan.clone(), true);
+        }
+        Some(alias.clone())
+    }
 }
 
 /// Reads a request's routing config.
@@ -36,19 +54,20 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
         let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
         let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
         if shared.plans.contains_key(header) {
-            return saved(shared, header);
+            return Ok(ClientConfig { is_of_request: true, ..saved(shared, header)? });
         }
         let ReadConfig { plan, warnings } = shared.inline_configs.get(header, || inline(shared, header))?;
         if strict && !warnings.is_empty() {
             return Err(invalid(&warnings));
         }
-        return Ok(ClientConfig { plan, warnings: warnings.to_vec(), own: true });
+        return Ok(ClientConfig { plan, warnings: warnings.to_vec(), own: true, is_of_request: true });
     }
     match &key.config {
         Some(slug) => saved(shared, slug),
         None => {
             let own = !shared.config.routing.default_config.is_empty();
-            Ok(ClientConfig { plan: shared.default_plan.clone(), warnings: Vec::new(), own })
+            let plan = shared.default_plan.clone();
+            Ok(ClientConfig { plan, warnings: Vec::new(), own, is_of_request: false })
         }
     }
 }
@@ -69,7 +88,7 @@ fn no_such_config(slug: &str) -> ApiError {
 
 fn saved(shared: &AppState, slug: &str) -> Result<ClientConfig, ApiError> {
     match shared.plans.get(slug) {
-        Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true }),
+        Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true, is_of_request: false }),
         None => Err(no_such_config(slug)),
     }
 }

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::LocalBoxFuture;
 use gateway_actors::request::router::{Outcome, Reply, RouteFailure};
-use gateway_wire::{ErrorBody, openai, sse};
+use gateway_actors::request::stream::relay::Frames;
+use gateway_wire::clients::ClientKind;
+use gateway_wire::clients::responses::LiveStream;
+use gateway_wire::{ErrorBody, formats};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -28,13 +31,17 @@ pub struct SseBody {
     /// Whether the last frame was an end that clients know as one.
     ended: bool,
     permit: Option<Permit>,
+    client: ClientKind,
+    request_id: String,
+    /// What numbers the events of a Responses client.
+    live: Option<LiveStream>,
 }
 
 enum Source {
     /// No target has answered yet.
     Waiting(Outcome),
     /// A target's frames.
-    Frames(mpsc::Receiver<Bytes>),
+    Frames(mpsc::Receiver<Frames>),
     /// Nothing more comes.
     Ended,
 }
@@ -47,7 +54,7 @@ struct Keepalive {
 
 impl SseBody {
     /// A body whose first frames are here.
-    pub fn started(frames: mpsc::Receiver<Bytes>, permit: Permit, settings: StreamSettings) -> Self {
+    pub fn started(frames: mpsc::Receiver<Frames>, permit: Permit, settings: StreamSettings) -> Self {
         Self::new(Source::Frames(frames), permit, settings)
     }
 
@@ -62,7 +69,7 @@ impl SseBody {
     }
 
     fn new(source: Source, permit: Permit, settings: StreamSettings) -> Self {
-        let StreamSettings { keepalive, phase } = settings;
+        let StreamSettings { keepalive, phase, client, request_id, live } = settings;
         let mut waiting = phase.clone();
         let cut = async move {
             if waiting.wait_for(|phase| *phase == Phase::Cut).await.is_err() {
@@ -74,7 +81,8 @@ impl SseBody {
             last: Instant::now(),
             timer: Box::pin(sleep(keepalive)),
         });
-        Self { source, keepalive, cut: Box::pin(cut), phase, ended: false, permit: Some(permit) }
+        let permit = Some(permit);
+        Self { source, keepalive, cut: Box::pin(cut), phase, ended: false, permit, client, request_id, live }
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -83,8 +91,14 @@ impl SseBody {
                 Source::Ended => return Poll::Ready(None),
                 Source::Frames(frames) => match ready!(frames.poll_recv(cx)) {
                     Some(frame) => {
-                        self.ended = is_end(&frame);
-                        return Poll::Ready(Some(frame));
+                        self.ended = frame.is_end;
+                        let bytes = match &mut self.live {
+                            Some(live) => live.pass(frame.bytes),
+                            None => frame.bytes,
+                        };
+                        if !bytes.is_empty() {
+                            return Poll::Ready(Some(bytes));
+                        }
                     }
                     // The request was lost, and its client must not take what it has for the whole answer.
                     None if !self.ended => return Poll::Ready(Some(self.end_with(&self.lost()))),
@@ -114,7 +128,10 @@ impl SseBody {
 
     fn end_with(&mut self, error: &ErrorBody) -> Bytes {
         self.source = Source::Ended;
-        openai::error_event(error)
+        match &mut self.live {
+            Some(live) => live.fail(error),
+            None => formats::failure_frame(self.client, error, &self.request_id),
+        }
     }
 }
 
@@ -143,7 +160,8 @@ impl Stream for SseBody {
             if due <= now {
                 keepalive.last = now;
                 keepalive.timer.as_mut().reset(now + keepalive.interval);
-                return Poll::Ready(Some(Ok(sse::PING)));
+                let alive = body.live.as_mut().map(LiveStream::heartbeat);
+                return Poll::Ready(Some(Ok(alive.unwrap_or_else(|| formats::ping(body.client)))));
             }
             keepalive.timer.as_mut().reset(due);
         }
@@ -152,31 +170,4 @@ impl Stream for SseBody {
 
 fn interrupted() -> ErrorBody {
     ErrorBody::new("api_error", "gateway_stopping", "The gateway is stopping and had to end this stream.")
-}
-
-/// Whether some frames end in `[DONE]` or an error.
-fn is_end(frames: &[u8]) -> bool {
-    if frames.ends_with(&sse::DONE) {
-        return true;
-    }
-    // Most chunks are told apart by their last bytes.
-    let Some(frames) = frames.strip_suffix(b"}}\n\n") else { return false };
-    let start = frames.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
-    frames.get(start..).unwrap_or_default().starts_with(b"data: {\"error\":")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_is_known() {
-        let error = openai::error_event(&interrupted());
-        for end in [&sse::DONE[..], &error, b"data: {}\n\ndata: [DONE]\n\n", &[b"data: {}\n\n", &error[..]].concat()] {
-            assert!(is_end(end), "{end:?}");
-        }
-        for middle in [&sse::PING[..], b"data: {}\n\n", b"data: [DONE]\n\ndata: {}\n\n", b""] {
-            assert!(!is_end(middle), "{middle:?}");
-        }
-    }
 }

@@ -12,6 +12,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("provider", actors.provider),
         ("key_registry", actors.key_registry),
         ("budget_ledger", actors.budget_ledger),
+        ("response_store", actors.response_store),
         ("redis_limiter", actors.redis_limiter),
         ("cache", actors.cache.actor()),
         ("metrics", actors.metrics),

@@ -18,7 +18,7 @@ use log::LevelFilter;
 
 use super::base_url::{self, is_http_url};
 use super::proxies::Network;
-use super::{Config, Problem, SemanticSettings, actors, log_file};
+use super::{Config, Problem, SemanticSettings, actors, log_file, models, responses};
 
 /// The longest time that clocks are asked to add.
 const YEAR_MS: u64 = 365 * 86_400_000;
@@ -168,6 +168,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
             }
         }
     }
+    models::check(config, &mut wrong);
+    responses::check(&config.responses, &mut wrong);
     check_secrets(config, &mut wrong);
     check_admin_token(config, &mut wrong);
     for (name, settings) in &config.providers {

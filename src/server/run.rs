@@ -34,6 +34,7 @@ use gateway_actors::providers::actor::ProviderActor;
 use gateway_actors::providers::upstream::Outbound;
 use gateway_actors::request::reserve_budget::{BudgetRules, Budgets};
 use gateway_actors::request::router::{RouterActor, Routing};
+use gateway_actors::responses::StoredResponses;
 use gateway_actors::routing::{self, Plan};
 use gateway_actors::runtime::mailbox::Mailbox;
 use gateway_actors::runtime::stats::ActorStats;
@@ -134,6 +135,7 @@ async fn assemble(
     };
     let key_stats = stats("key_registry", "control", &config.actors.key_registry);
     let ledger_stats = stats("budget_ledger", "control", &config.actors.budget_ledger);
+    let response_stats = stats("response_store", "control", &config.actors.response_store);
     let limit_stats = stats("redis_limiter", "control", &config.actors.redis_limiter);
     let redis = match config.redis.url.as_str() {
         "" => None,
@@ -154,17 +156,21 @@ async fn assemble(
         cache_stats: cache_stats.clone(),
         url: config.store.url.clone(),
         wait: config.store.wait_for_store,
-        master_key,
+        master_key: master_key.clone(),
         key_stats: key_stats.clone(),
         ledger: ledger.clone(),
         settings: ledger_settings(&config, &out),
         ledger_stats: ledger_stats.clone(),
+        response_stats: response_stats.clone(),
+        metrics: metrics.clone(),
         redis,
         limit_stats: limit_stats.clone(),
     };
-    let Control { key_registry, keys, limits, redis_limiter, cache, budget_ledger } =
+    let Control { key_registry, keys, limits, redis_limiter, cache, budget_ledger, response_store } =
         system::start(&control.handle(), setup).await?;
     let key_registry = mailbox(key_registry, key_stats.clone(), &config.actors.key_registry);
+    let response_store = mailbox(response_store, response_stats.clone(), &config.actors.response_store);
+    let responses = StoredResponses::new(response_store, master_key, config.responses.rules(), metrics.clone());
     let budgets = Budgets {
         ledger,
         mailbox: mailbox(budget_ledger, ledger_stats.clone(), &config.actors.budget_ledger),
@@ -177,7 +183,7 @@ async fn assemble(
             query_timeout: Duration::from_millis(config.store.query_timeout_ms),
         },
     };
-    let mut actors = vec![key_stats, ledger_stats];
+    let mut actors = vec![key_stats, ledger_stats, response_stats];
     actors.extend(budgets.ledger.counter.stats());
     let rate_limiter = RateLimiter {
         redis_limiter: redis_limiter
@@ -258,9 +264,11 @@ async fn assemble(
         admin_attempts: address_limit(config.server.admin_attempts_per_minute),
         proxies: config.server.proxies(),
         default_plan,
+        aliases: config.aliases(&plans),
         plans,
         inline_configs: ConfigCache::default(),
         key_registry,
+        responses,
         metrics_actor: restarting(start_metrics, metrics_stats, &config.actors.metrics),
         pulses: Pulses::default(),
         actors: Mutex::new(actors),

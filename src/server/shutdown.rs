@@ -93,7 +93,7 @@ pub async fn on_signal(
     tokio::select! {
         last = drain(&server, &phase, &shared) => {
             shared.routing.budgets.ledger.counter.finish(LAST_COUNTS_TIMEOUT).await;
-            close_ledger(&shared, last).await;
+            tokio::join!(close_ledger(&shared, last), flush_responses(&shared, last));
             if let Some(semantic) = &shared.routing.cache.semantic {
                 semantic.pool.close().await;
             }
@@ -118,12 +118,23 @@ pub async fn on_signal(
 /// Writes the usage rows that wait, within what is left of the drain time; what the store does not take by then stays in
 /// the journal for the next start.
 async fn close_ledger(shared: &AppState, last: Instant) {
-    let left = last.saturating_duration_since(Instant::now()).max(MIN_CLOSE_TIMEOUT);
-    match shared.routing.budgets.mailbox.within(left).ask(Close).await {
+    match shared.routing.budgets.mailbox.within(time_to_close(last)).ask(Close).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => log::warn!("usage rows stay in the journal: {error}"),
         Err(error) => log::warn!("usage rows stay in the journal: {error}"),
     }
+}
+
+/// Writes the responses that wait.
+async fn flush_responses(shared: &AppState, last: Instant) {
+    if let Err(error) = shared.responses.flush(time_to_close(last)).await {
+        log::warn!("responses may not have been stored: {error}");
+    }
+}
+
+/// What is left of the drain time, or a little more.
+fn time_to_close(last: Instant) -> Duration {
+    last.saturating_duration_since(Instant::now()).max(MIN_CLOSE_TIMEOUT)
 }
 
 /// Waits for what is under way; gives when the drain time ends.

@@ -13,7 +13,9 @@ use gateway_actors::limits::limit_table::SharedLimitTable;
 use gateway_actors::limits::local_rate::AddressRateLimiter;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::request::router::{RouterActor, Routing};
+use gateway_actors::responses::StoredResponses;
 use gateway_actors::routing::Plan;
+use gateway_actors::routing::aliases::Aliases;
 use gateway_actors::runtime::mailbox::Mailbox;
 use gateway_actors::runtime::stats::ActorStats;
 use gateway_actors::system::metrics_actor::MetricsActor;
@@ -56,10 +58,14 @@ pub struct AppState {
     pub default_plan: Arc<Plan>,
     /// The named configs of the configuration, by slug.
     pub plans: HashMap<String, Arc<Plan>>,
+    /// The names that clients use for models.
+    pub aliases: Aliases,
     /// Inline configs that were read.
     pub inline_configs: ConfigCache,
     /// The actor that owns the virtual keys.
     pub key_registry: Mailbox<KeyRegistry>,
+    /// The stored responses of `/v1/responses`.
+    pub responses: StoredResponses,
     /// The actor that owns the metrics.
     pub metrics_actor: Mailbox<MetricsActor>,
     /// When each worker thread was last seen to turn.
@@ -102,6 +108,7 @@ impl AppState {
         tokio::select! {
             () = self.key_registry.ended() => "key_registry",
             () = self.routing.budgets.mailbox.ended() => "budget_ledger",
+            () = self.responses.mailbox().ended() => "response_store",
             () = redis_limiter => "redis_limiter",
             () = cache => "cache",
         }

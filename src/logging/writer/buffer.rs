@@ -21,6 +21,8 @@ struct PendingLines {
     /// What the writer gave back, to be filled again.
     spare: Vec<u8>,
     is_woken: bool,
+    /// Whether the writer waits for a first line; any other time it looks by itself.
+    is_idle: bool,
     writing_since: Option<Instant>,
 }
 
@@ -35,12 +37,12 @@ impl Buffer {
         if waiting.bytes.len() + line.len() > self.max_bytes {
             return false;
         }
-        let was_empty = waiting.bytes.is_empty();
         waiting.bytes.extend_from_slice(line);
         waiting.lines += 1;
         let now_many = waiting.bytes.len() >= WAKE_BYTES && waiting.bytes.len() - line.len() < WAKE_BYTES;
+        let is_first = std::mem::take(&mut waiting.is_idle);
         drop(waiting);
-        if was_empty || now_many {
+        if is_first || now_many {
             self.filled.notify_one();
         }
         true
@@ -49,12 +51,21 @@ impl Buffer {
     /// Waits for lines, `idle` at most, and for more of them `longest_wait`; takes them all. Nothing where there are none
     /// in time, or the writer was woken for something else.
     pub(super) fn take(&self, idle: Duration, longest_wait: Duration) -> Vec<u8> {
-        let none = |waiting: &mut PendingLines| waiting.bytes.is_empty() && !waiting.is_woken;
-        let waited = self.filled.wait_timeout_while(self.lock(), idle, none).unwrap_or_else(PoisonError::into_inner);
-        let few = |waiting: &mut PendingLines| (1..WAKE_BYTES).contains(&waiting.bytes.len()) && !waiting.is_woken;
-        let waited =
-            self.filled.wait_timeout_while(waited.0, longest_wait, few).unwrap_or_else(PoisonError::into_inner);
-        let mut waiting = waited.0;
+        let few = |waiting: &mut PendingLines| waiting.bytes.len() < WAKE_BYTES && !waiting.is_woken;
+        let wait_for_many = |waiting| {
+            self.filled.wait_timeout_while(waiting, longest_wait, few).unwrap_or_else(PoisonError::into_inner).0
+        };
+        // First without being woken for the first line: where much is logged, there is always one.
+        let mut waiting = wait_for_many(self.lock());
+        if waiting.bytes.is_empty() && !waiting.is_woken {
+            waiting.is_idle = true;
+            let none = |waiting: &mut PendingLines| waiting.bytes.is_empty() && !waiting.is_woken;
+            waiting = self.filled.wait_timeout_while(waiting, idle, none).unwrap_or_else(PoisonError::into_inner).0;
+            waiting.is_idle = false;
+            if !waiting.bytes.is_empty() {
+                waiting = wait_for_many(waiting);
+            }
+        }
         waiting.is_woken = false;
         waiting.lines = 0;
         waiting.writing_since = Some(Instant::now());
