@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::money::bounded;
-use crate::harness::{FakeProvider, Gateway, Reply, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Reply, Setup, eventually, in_time};
 
 fn taken() -> Reply {
     Reply::text(204, "text/plain", "")
@@ -112,16 +112,11 @@ async fn b8_a_silent_receiver_holds_nothing_up() {
     receiver.request(1).await;
     let free = gateway.make_key(json!({})).await;
     gateway.ask(bounded(free["virtual_key"].as_str().unwrap())).await.expect(200);
-    let written = async {
-        loop {
-            let report = gateway.admin("GET", "/admin/usage?group_by=key", None).await.expect(200).json();
-            if report["data"].as_array().unwrap().iter().any(|row| row["group"] == free["id"]) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_time("the row is in the store", written).await;
+    eventually("the row is in the store", async || {
+        let report = gateway.admin("GET", "/admin/usage?group_by=key", None).await.expect(200).json();
+        report["data"].as_array().unwrap().iter().any(|row| row["group"] == free["id"])
+    })
+    .await;
     assert_eq!(receiver.count(), 1, "and the receiver was still being waited for");
     // The end of the process does not wait for it either.
     gateway.stop().await;
@@ -143,12 +138,7 @@ async fn b8_two_gateways_under_load_send_one_event_for_each_scope() {
         one.admin("PUT", path, Some(json!({ "monthly_limit_usd": 0.001 }))).await.expect(200);
     }
     let key = one.new_key(json!({ "budget_limit_usd": 0.001, "user_id": "ann", "team_id": "blue" })).await;
-    let known = async {
-        while other.ask(bounded(&key)).await.status == 401 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    in_time("the other gateway knows the key", known).await;
+    eventually("the other gateway knows the key", async || other.ask(bounded(&key)).await.status != 401).await;
     let told = async |gateway: &Gateway| gateway.scrape().await.sum("budget_alerts_total", &[]);
     let crossed = async {
         while told(&one).await + told(&other).await < 3.0 {
@@ -159,12 +149,7 @@ async fn b8_two_gateways_under_load_send_one_event_for_each_scope() {
     let delivered = async |gateway: &Gateway| {
         gateway.scrape().await.sum("gateway_alert_webhooks_total", &[("result", "delivered")])
     };
-    let all = async {
-        while delivered(&one).await + delivered(&other).await < 3.0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    in_time("every event is delivered", all).await;
+    eventually("every event is delivered", async || delivered(&one).await + delivered(&other).await >= 3.0).await;
     assert_eq!(told(&one).await + told(&other).await, 3.0);
 
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -1,7 +1,5 @@
 //! The circuit breaker of a backend, as its users and operators see it (E1).
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::harness::bodies::{anthropic, openai};
@@ -22,12 +20,7 @@ async fn state(gateway: &Gateway) -> String {
 }
 
 async fn wait_for_state(gateway: &Gateway, wanted: &str) {
-    let polled = async {
-        while state(gateway).await != wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    crate::harness::in_time(&format!("the breaker is {wanted}"), polled).await;
+    crate::harness::eventually(&format!("the breaker is {wanted}"), async || state(gateway).await == wanted).await;
 }
 
 async fn open(gateway: &Gateway, key: &str) {
@@ -192,12 +185,10 @@ async fn e1_a_probe_that_streams_for_minutes_keeps_nobody_waiting() {
 
     gate.open();
     assert_eq!(probe.rest().await.errors().len(), 1);
-    let counted = async {
-        while gateway.actor("provider:openai").await["state"]["window"]["failures"] != 1 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    crate::harness::in_time("the break counts", counted).await;
+    crate::harness::eventually("the break counts", async || {
+        gateway.actor("provider:openai").await["state"]["window"]["failures"] == 1
+    })
+    .await;
     assert_eq!(state(&gateway).await, "closed", "one failure opens nothing");
 }
 

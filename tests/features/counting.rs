@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::bodies::openai;
 use crate::harness::client::hello;
 use crate::harness::money::{log_rows, picos};
-use crate::harness::{FakeProvider, Gateway, Reply, Request, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Reply, Request, Setup, eventually};
 
 /// An OpenAI that says one word of a stream, and then nothing.
 async fn one_word() -> FakeProvider {
@@ -121,12 +121,7 @@ async fn leave_many(gateway: &Gateway, key: &str, count: usize) {
     for _ in 0..count {
         leave(gateway, asking(key, &prompt)).await;
     }
-    in_time("the rows are noted before they are counted", async {
-        while noted(gateway).len() < count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    eventually("the rows are noted before they are counted", async || noted(gateway).len() >= count).await;
 }
 
 /// The ids of rows of which the journal has any line.

@@ -1,7 +1,7 @@
 //! When the disk is full: what README says of the usage journal then.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gateway_testkit::postgres::TestPostgres;
 use serde_json::json;
@@ -9,7 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{bounded, usage};
-use crate::harness::{FakeProvider, Gateway, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Setup, eventually, in_time};
 
 /// The lines of all files of the journal; each is a whole row.
 fn journal_lines(folder: &Path) -> usize {
@@ -61,12 +61,7 @@ async fn j11_a_full_disk_costs_no_row_that_is_written() {
     block_in_place(|| postgres.start_again());
     usage(&gateway, "provider", 60).await;
     // The stored rows made room.
-    let clear = async {
-        while degraded(&gateway).await != "[]" {
-            tokio::time::sleep(Duration::from_millis(20)).await
-        }
-    };
-    in_time("readiness is clear", clear).await;
+    eventually("readiness is clear", async || degraded(&gateway).await == "[]").await;
 
     block_in_place(|| postgres.stop());
     ask(&gateway, &key, 60).await;

@@ -5,6 +5,8 @@ mod examples;
 mod links;
 mod names;
 mod names_on_pages;
+mod openapi;
+mod operator_pages;
 mod requirements;
 mod snippets;
 mod sources;

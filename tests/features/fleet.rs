@@ -12,7 +12,7 @@ use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, in_time, seeds};
+use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, eventually, in_time, seeds};
 
 /// The budget: it pays for 95 answers.
 pub const LIMIT: i128 = 1_000_000_000;
@@ -143,12 +143,7 @@ async fn revocation(fleet: &Fleet) -> Duration {
     let made = first.make_key(json!({})).await;
     let (id, key) = (made["id"].as_str().unwrap(), made["virtual_key"].as_str().unwrap());
     let becomes = async |status: u16| {
-        let seen = async {
-            while gateway_status(&second, key).await != status {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        in_time("the other gateway knows", seen).await;
+        eventually("the other gateway knows", async || gateway_status(&second, key).await == status).await;
     };
     becomes(200).await;
     first.admin("DELETE", &format!("/admin/virtual-keys/{id}"), None).await.expect(200);
@@ -211,12 +206,7 @@ async fn h5_a_reissued_key_reaches_every_gateway() {
         answer.json()["virtual_key"].as_str().unwrap().to_owned()
     };
     let becomes = async |key: &str, status: u16| {
-        let seen = async {
-            while gateway_status(&second, key).await != status {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        in_time("the other gateway knows", seen).await;
+        eventually("the other gateway knows", async || gateway_status(&second, key).await == status).await;
     };
     let former = made["virtual_key"].as_str().unwrap();
     let new = reissue(3_600).await;
@@ -385,7 +375,9 @@ async fn g1_redis_is_killed_hung_and_emptied_under_load() {
     let unknown = async {
         loop {
             let answer = strict.ask(bounded(&low)).await;
-            if answer.status == 429 && answer.json()["error"]["message"].as_str().unwrap().contains("at the moment") {
+            if answer.status == 429
+                && answer.json()["error"]["message"].as_str().unwrap().contains("temporarily unavailable")
+            {
                 return;
             }
         }

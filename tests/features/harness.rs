@@ -16,6 +16,8 @@ pub mod reply;
 pub mod slow_proxy;
 pub mod temp_dir;
 pub mod tls_front;
+pub mod told;
+pub mod upstreams;
 
 use std::future::Future;
 use std::time::Duration;
@@ -34,6 +36,19 @@ pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
         Ok(value) => value,
         Err(_) => panic!("did not happen within {TEST_TIMEOUT:?}: {what}"),
     }
+}
+
+/// How often a test looks whether something has come about.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Looks again and again, with the tests' patience, until it is so; `what` says in the panic what did not come about.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let polled = async {
+        while !is_so().await {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    };
+    in_time(what, polled).await;
 }
 
 /// How many seeds a test of chance takes: few in each run, many at night (`scripts/test --long`).

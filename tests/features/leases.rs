@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::fleet::{Fleet, LIMIT, books, gateway_status};
 use crate::harness::money::{COST, picos};
 use crate::harness::slow_proxy::SlowProxy;
-use crate::harness::{Gateway, Setup, in_time};
+use crate::harness::{Gateway, Setup, eventually, in_time};
 
 /// M-1, J 5: budgets that nobody uses any more have no lease, and the database is not written to for them.
 #[tokio::test(flavor = "multi_thread")]
@@ -98,20 +98,15 @@ async fn a_gateway_is_gone(how: Gone) {
     let presumed = async { while picos(&books(&other).await.0["presumed_usd"]) == 0 {} };
     in_time("it is presumed to be gone", presumed).await;
     let mut more = 0;
-    let all = async {
-        loop {
-            more += spend(&other).await;
-            let (budget, _) = books(&other).await;
-            let known = picos(&budget["spent_usd"]) + picos(&budget["presumed_usd"]);
-            assert!(known + picos(&budget["leased_usd"]) <= LIMIT, "{budget}");
-            assert_eq!(picos(&budget["remaining_usd"]), LIMIT - known);
-            if known + 3 * COST > LIMIT {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    in_time("the other has spent what it may", all).await;
+    eventually("the other has spent what it may", async || {
+        more += spend(&other).await;
+        let (budget, _) = books(&other).await;
+        let known = picos(&budget["spent_usd"]) + picos(&budget["presumed_usd"]);
+        assert!(known + picos(&budget["leased_usd"]) <= LIMIT, "{budget}");
+        assert_eq!(picos(&budget["remaining_usd"]), LIMIT - known);
+        known + 3 * COST > LIMIT
+    })
+    .await;
     assert!(i128::from(served + more) * COST <= LIMIT, "overspent: {served} and {more}");
 
     match &gone {
@@ -119,21 +114,16 @@ async fn a_gateway_is_gone(how: Gone) {
         Some(_) => way.slow_down(Duration::ZERO),
         None => move_files(&path("own"), &path("journal")),
     }
-    let settled = async {
-        loop {
-            if let Some(gone) = &gone {
-                more += spend(gone).await;
-            }
-            let (budget, rows) = books(&other).await;
-            let spent = picos(&budget["spent_usd"]);
-            assert!(spent <= LIMIT, "{how:?}: overspent: {budget}");
-            if rows == served + more && spent == i128::from(rows) * COST && picos(&budget["presumed_usd"]) == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    eventually("the books are settled", async || {
+        if let Some(gone) = &gone {
+            more += spend(gone).await;
         }
-    };
-    in_time("the books are settled", settled).await;
+        let (budget, rows) = books(&other).await;
+        let spent = picos(&budget["spent_usd"]);
+        assert!(spent <= LIMIT, "{how:?}: overspent: {budget}");
+        rows == served + more && spent == i128::from(rows) * COST && picos(&budget["presumed_usd"]) == 0
+    })
+    .await;
     let rest = async {
         while i128::from(served + more + 2) * COST < LIMIT {
             more += spend(gone.as_ref().unwrap_or(&other)).await;

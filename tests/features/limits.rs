@@ -78,7 +78,7 @@ async fn e5_what_reaches_no_provider_costs_nothing() {
 
 /// E5: a request that its key's limit refuses uses nothing of its address' limit.
 #[tokio::test]
-async fn e5_a_keys_limit_does_not_use_up_the_addresss() {
+async fn e5_a_keys_limit_does_not_use_up_that_of_its_address() {
     let (gateway, free) = Setup::new().set("server.ip_rate_limit_per_minute", 2).start().await.with_key().await;
     let key = gateway.new_key(json!({ "rate_limit": 1 })).await;
     gateway.ask(Request::hello(&key, "sim-text")).await.expect(200);

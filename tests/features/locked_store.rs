@@ -10,7 +10,7 @@ use tokio::process::Child;
 
 use crate::harness::bodies::{anthropic, openai};
 use crate::harness::money::{bounded, usage};
-use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, eventually, in_time};
 
 /// How long the lock is held under load.
 const LOCKED: Duration = Duration::from_secs(20);
@@ -98,12 +98,7 @@ async fn h5_a_locked_file_stops_only_what_needs_it() {
         answered += in_time("a client ends", client).await.unwrap();
     }
     holder.kill().await.unwrap();
-    let funded = async {
-        while gateway.ask(bounded(&unfunded)).await.status != 200 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    in_time("the budget is leased after all", funded).await;
+    eventually("the budget is leased after all", async || gateway.ask(bounded(&unfunded)).await.status == 200).await;
     gateway.wait_for_log("it is over", |line| line["message"] == "the store is available again").await;
     // It was told, and that it is over, and not again and again; a slow disk may be told too.
     for message in ["the store is unavailable", "the store is available again"] {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bodies::openai;
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Request, Setup, eventually};
 
 /// One line a request with everything that an operator asks, and nothing of the conversation (H1).
 #[tokio::test]
@@ -111,12 +111,7 @@ async fn h6_a_log_that_nobody_reads_stops_nothing() {
     for line in gateway.stdout() {
         assert!(serde_json::from_str::<Value>(&line).is_ok(), "no JSON: {line:.200}");
     }
-    let emptied = async {
-        while gateway.actor("log_writer").await["mailbox_depth"] != 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_time("the log is written", emptied).await;
+    eventually("the log is written", async || gateway.actor("log_writer").await["mailbox_depth"] == 0).await;
 }
 
 /// H-6, D10: SIGTERM ends a gateway whose log nobody reads.
@@ -155,10 +150,8 @@ async fn f03_a_moved_log_file_is_made_anew() {
     let setup = Setup::new().set("log.file", now.display()).set("server.listen", address);
     let process = setup.command(folder.path()).arg("serve").spawn().unwrap();
     let has = async |file: &std::path::Path, word: &str| {
-        in_time("the log file has its lines", async {
-            while !std::fs::read_to_string(file).is_ok_and(|text| text.contains(word)) {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+        eventually("the log file has its lines", async || {
+            std::fs::read_to_string(file).is_ok_and(|text| text.contains(word))
         })
         .await;
     };

@@ -15,7 +15,7 @@ use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded};
 use crate::harness::slow_proxy::SlowProxy;
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, eventually, in_time};
 
 /// The budget of a key that is poor, in pico-dollars: it pays for 95 answers.
 const LIMIT: i128 = 1_000_000_000;
@@ -86,12 +86,7 @@ impl Troubled {
     }
 
     async fn wait_for_number(&self, what: &str, sql: &str, number: i64) {
-        let wait = async {
-            while self.number(sql) != number {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        in_time(&format!("{what}: {number}, not {}", self.number(sql)), wait).await;
+        eventually(&format!("{what}: {number}, not {}", self.number(sql)), async || self.number(sql) == number).await;
     }
 
     fn setup(&self) -> Setup {
@@ -256,12 +251,7 @@ impl Load {
 
     /// Stops the clients once they have asked so often.
     async fn end_after(self, requests: usize) -> Vec<Observed> {
-        let enough = async {
-            while self.asked.load(Ordering::Relaxed) < requests {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        in_time("enough requests are answered", enough).await;
+        eventually("enough requests are answered", async || self.asked.load(Ordering::Relaxed) >= requests).await;
         self.stop.store(true, Ordering::Relaxed);
         let mut seen = Vec::new();
         for client in self.clients {
@@ -295,17 +285,12 @@ fn hardly_any_waited(what: &str, seen: &[Observed]) {
 
 /// Waits until the readiness names a store, or does not any more; it is 200 all the time.
 async fn degraded(gateway: &Gateway, name: &str, degraded: bool) {
-    let wait = async {
-        loop {
-            gateway.ask(Request::get("/health/live")).await.expect(200);
-            let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
-            if ready["degraded"].to_string().contains(name) == degraded {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_time("the readiness changes", wait).await;
+    eventually("the readiness changes", async || {
+        gateway.ask(Request::get("/health/live")).await.expect(200);
+        let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
+        ready["degraded"].to_string().contains(name) == degraded
+    })
+    .await;
 }
 
 /// What a key has in the usage log: rows, and different ones.
@@ -492,12 +477,7 @@ async fn h7_unknown_keys_cause_no_query() {
     };
     // The gateway's own looks at the store, two seconds apart, tell the statistics what came before them.
     let next = async |before: i64| {
-        let more = async {
-            while transactions() <= before + 5 {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        in_time("the statistics move on", more).await;
+        eventually("the statistics move on", async || transactions() > before + 5).await;
         transactions()
     };
     let before = next(transactions()).await;

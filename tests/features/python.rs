@@ -1,10 +1,10 @@
-//! The real `openai` package for Python drives a freshly started gateway.
+//! The real packages for Python drive a freshly started gateway.
 
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::bodies::openai;
-use crate::harness::{FakeProvider, Gate, Reply, Request, Setup, in_time};
+use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup, TEST_TIMEOUT};
 
 /// Whole answers, streams, tools, embeddings, models, and the matching exception for each status of the error table.
 #[tokio::test]
@@ -24,15 +24,21 @@ async fn the_openai_package_drives_the_gateway() {
     let holding = Request::hello(&key, "slow/any").send(gateway.address).await;
     slow.request(1).await;
 
-    let python = std::env::var_os("GATEWAY_TEST_PYTHON")
-        .expect("run scripts/test: it installs the openai package and sets GATEWAY_TEST_PYTHON");
-    let mut command = Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/features/python/client.py"));
-    command.env("BASE_URL", format!("http://{}/v1", gateway.address));
-    command.env("KEY", &key).env("NARROW_KEY", &narrow).env("LIMITED_KEY", &limited);
-    let ran = in_time("the Python client ends", command.kill_on_drop(true).output()).await.unwrap();
-    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success() && out.contains("all good"), "{out}\n{err}\n{:#?}", gateway.stdout());
+    let keys = [("KEY", &*key), ("NARROW_KEY", &*narrow), ("LIMITED_KEY", &*limited)];
+    run("client.py", &gateway, &keys).await;
     gate.open_for_good();
     holding.answer().await.expect(200);
+}
+
+/// Runs a script of the tests against a gateway.
+pub async fn run(script: &str, gateway: &Gateway, environment: &[(&str, &str)]) {
+    let python = std::env::var_os("GATEWAY_TEST_PYTHON")
+        .expect("run scripts/test: it installs the clients' packages and sets GATEWAY_TEST_PYTHON");
+    let mut command = Command::new(python);
+    command.arg(format!("{}/tests/features/python/{script}", env!("CARGO_MANIFEST_DIR")));
+    command.env("BASE_URL", format!("http://{}/v1", gateway.address)).envs(environment.iter().copied());
+    let ran = tokio::time::timeout(3 * TEST_TIMEOUT, command.kill_on_drop(true).output()).await;
+    let ran = ran.expect("the Python client ends in time").unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && out.contains("all good"), "{out}\n{err}\n{:#?}", gateway.stdout());
 }

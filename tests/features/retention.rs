@@ -1,14 +1,12 @@
 //! How long rows of the usage log are kept (G7).
 
-use std::time::Duration;
-
 use gateway_testkit::postgres::TestPostgres;
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::{COST, bounded, picos};
-use crate::harness::{FakeProvider, Gateway, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Setup, eventually};
 
 /// Makes one row two days old, and 1,024 copies of it.
 fn age(days: &str, new_id: &str) -> String {
@@ -27,12 +25,7 @@ async fn rows(gateway: &Gateway) -> i64 {
 }
 
 async fn until_rows(gateway: &Gateway, wanted: i64) {
-    let wait = async {
-        while rows(gateway).await != wanted {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_time(&format!("there are {wanted} rows"), wait).await;
+    eventually(&format!("there are {wanted} rows"), async || rows(gateway).await == wanted).await;
 }
 
 async fn old_rows_go(postgres: bool) {

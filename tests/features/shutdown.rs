@@ -35,12 +35,10 @@ async fn d10_streams_under_way_complete_after_sigterm() {
     };
     crate::harness::in_time("readiness is 503", unready).await;
     gateway.ask(Request::get("/health/live")).await.expect(200);
-    let refused = async {
-        while tokio::net::TcpStream::connect(gateway.address).await.is_ok() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    crate::harness::in_time("new connections are refused", refused).await;
+    crate::harness::eventually("new connections are refused", async || {
+        tokio::net::TcpStream::connect(gateway.address).await.is_err()
+    })
+    .await;
 
     gate.open();
     let rest = stream.rest().await;

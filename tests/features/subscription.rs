@@ -10,7 +10,7 @@ use tokio::task::block_in_place;
 use crate::harness::bodies::openai;
 use crate::harness::deaf_proxy::DeafProxy;
 use crate::harness::temp_dir::TempDir;
-use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{Answer, FakeProvider, Gateway, Request, Setup, eventually, in_time};
 
 /// A silent subscription is noticed within two heartbeats of two seconds; the machine may be busy.
 const SECONDS: Duration = Duration::from_secs(10);
@@ -74,16 +74,11 @@ async fn m3_a_subscription_that_falls_silent_is_noticed() {
 
 /// Waits until the readiness names something, or does not any more; it is 200 all the time.
 async fn degraded(gateway: &Gateway, name: &str, is_named: bool) {
-    let wait = async {
-        loop {
-            let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
-            if ready["degraded"].to_string().contains(name) == is_named {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_time(&format!("{name} is named: {is_named}"), wait).await;
+    eventually(&format!("{name} is named: {is_named}"), async || {
+        let ready = gateway.ask(Request::get("/health/ready")).await.expect(200).json();
+        ready["degraded"].to_string().contains(name) == is_named
+    })
+    .await;
 }
 
 /// L-3: a subscription that is made anew, with nothing to be forgotten meanwhile, costs no answer.

@@ -39,7 +39,7 @@ async fn every_configuration_key_on_a_page_exists() {
     };
     let is_known = |path: &str| {
         let mut parts: Vec<&str> = path.split('.').collect();
-        if ["providers", "configs"].contains(&parts[0]) {
+        if ["providers", "configs", "models"].contains(&parts[0]) {
             parts[1] = "NAME";
         }
         let path = parts.join(".");

@@ -80,6 +80,7 @@ macro_rules! pages {
 pages! {
     the_commands_of_readme_work: "README.md",
     the_commands_of_budgets_work: "docs/src/guides/budgets.md",
+    the_commands_of_coding_agents_work: "docs/src/guides/coding-agents.md",
     the_commands_of_exact_cache_work: "docs/src/guides/exact-cache.md",
     the_commands_of_key_rotation_work: "docs/src/guides/key-rotation.md",
     the_commands_of_monitoring_work: "docs/src/guides/monitoring.md",

@@ -1,0 +1,144 @@
+//! One answer, told in the format of each kind of upstream.
+
+mod chat;
+mod messages;
+mod ollama;
+mod responses;
+
+use serde_json::{Value, json};
+
+use crate::harness::Reply;
+
+/// A kind of upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    Chat,
+    Responses,
+    Anthropic,
+    Ollama,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Text(&'static str),
+    Thinking(&'static str),
+    Refusal(&'static str),
+    Call { id: &'static str, name: String, arguments: Value },
+}
+
+/// How an answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    Length,
+}
+
+/// An answer. Its counts are distinct primes: 101 tokens in, 13 of them cached, and 37 out, 7 of them reasoning.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub parts: Vec<Part>,
+    pub end: End,
+}
+
+impl Scene {
+    pub fn of(parts: impl Into<Vec<Part>>) -> Self {
+        Self { parts: parts.into(), end: End::Done }
+    }
+
+    pub fn text(text: &'static str) -> Self {
+        Self::of([Part::Text(text)])
+    }
+
+    fn has_calls(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Call { .. }))
+    }
+
+    fn is_refused(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Refusal(_)))
+    }
+}
+
+/// Text in two pieces, as streams tell it.
+fn halves(text: &str) -> [&str; 2] {
+    let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
+    [&text[..middle], &text[middle..]]
+}
+
+impl Upstream {
+    /// The answer to a request, streamed where the request asks for it.
+    pub fn reply(self, scene: &Scene, request: &Value) -> Reply {
+        if request["stream"] == json!(true) {
+            let (mut pieces, end) = self.pieces(scene);
+            pieces.extend(end);
+            return self.stream(pieces);
+        }
+        Reply::json(
+            200,
+            &match self {
+                Self::Chat => chat::whole(scene),
+                Self::Responses => responses::whole(scene),
+                Self::Anthropic => messages::whole(scene),
+                Self::Ollama => ollama::whole(scene),
+            },
+        )
+    }
+
+    /// A stream that breaks off behind the content; whole answers break off in their middle.
+    pub fn cut(self, scene: &Scene, request: &Value) -> Reply {
+        if request["stream"] == json!(true) {
+            return self.stream(self.pieces(scene).0).cut();
+        }
+        Reply::stream("application/json").then("{\"id\":\"").cut()
+    }
+
+    /// A stream that tells of an error behind the content.
+    pub fn fail_late(self, scene: &Scene) -> Reply {
+        let mut pieces = self.pieces(scene).0;
+        let message = "the upstream fell over";
+        pieces.push(match self {
+            Self::Chat => {
+                format!(
+                    "data: {}\n\n",
+                    json!({ "error": { "message": message, "type": "server_error", "code": null } })
+                )
+            }
+            Self::Responses => responses::failure(scene, message),
+            Self::Anthropic => {
+                let error = json!({ "type": "error", "error": { "type": "overloaded_error", "message": message } });
+                format!("event: error\ndata: {error}\n\n")
+            }
+            Self::Ollama => format!("{}\n", json!({ "error": message })),
+        });
+        self.stream(pieces)
+    }
+
+    /// A refusal before any content.
+    pub fn refuse(self, status: u16) -> Reply {
+        let message = format!("the upstream says {status}");
+        let body = match self {
+            Self::Chat | Self::Responses => {
+                json!({ "error": { "message": message, "type": "fake_error", "param": null, "code": null } })
+            }
+            Self::Anthropic => {
+                json!({ "type": "error", "error": { "type": "fake_error", "message": message }, "request_id": "req_1" })
+            }
+            Self::Ollama => json!({ "error": message }),
+        };
+        Reply::json(status, &body)
+    }
+
+    fn pieces(self, scene: &Scene) -> (Vec<String>, Vec<String>) {
+        match self {
+            Self::Chat => chat::stream(scene),
+            Self::Responses => responses::stream(scene),
+            Self::Anthropic => messages::stream(scene),
+            Self::Ollama => ollama::stream(scene),
+        }
+    }
+
+    fn stream(self, pieces: Vec<String>) -> Reply {
+        let kind = if self == Self::Ollama { "application/x-ndjson" } else { "text/event-stream" };
+        pieces.iter().fold(Reply::stream(kind), |reply, piece| reply.then(piece))
+    }
+}
