@@ -10,10 +10,10 @@ static KEY_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-portkey-virtual-key"),
     HeaderName::from_static("x-portkey-api-key"),
     HeaderName::from_static("x-api-key"),
-    // Azure's, and Google's.
+    AUTHORIZATION,
+    // Azure's, and Google's; they may be there for another purpose beside a key.
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
-    AUTHORIZATION,
 ];
 
 /// The key text of a request, from the first header that carries one.
@@ -56,5 +56,7 @@ mod tests {
         assert_eq!(key_of(&[("x-api-key", "vk-c"), ("x-portkey-virtual-key", "vk-d")]).as_deref(), Some("vk-d"));
         assert_eq!(key_of(&[("authorization", "Basic abc")]), None);
         assert_eq!(key_of(&[("x-api-key", " ")]), None);
+        assert_eq!(key_of(&[("api-key", "vk-e")]).as_deref(), Some("vk-e"));
+        assert_eq!(key_of(&[("x-goog-api-key", "c"), ("authorization", "Bearer vk-f")]).as_deref(), Some("vk-f"));
     }
 }
