@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 
 use crate::harness::bodies::openai;
 use crate::harness::money::bounded;
-use crate::harness::{FakeProvider, Gateway, Request, Setup, in_time};
+use crate::harness::{FakeProvider, Gateway, Request, Setup, eventually, in_time};
 
 /// A store that operators write into.
 struct Written {
@@ -103,10 +103,13 @@ async fn bad_rows_stop_nothing(postgres: bool) {
     };
     check(&gateway).await;
     let told = |gateway: &Gateway| gateway.stdout().iter().filter(|line| line.contains("bad row")).count();
+    // The log is written behind.
+    eventually("each is told", async || told(&gateway) >= 2).await;
     assert_eq!(told(&gateway), 2, "each is told once");
     let folder = gateway.stop().await;
     let gateway = store.setup(&openai).start_in(folder).await;
     check(&gateway).await;
+    eventually("each is told again", async || told(&gateway) >= 2).await;
     assert_eq!(told(&gateway), 2);
 
     store.sql(&gateway, &format!("UPDATE virtual_keys SET allowed_models = NULL WHERE id = '{id}'")).await;
