@@ -65,9 +65,8 @@ impl Exchange<'_> {
     pub fn whole(&self, body: Bytes) -> Result<WholeAnswer, ErrorBody> {
         match &self.way {
             Way::Chat => openai::chat_answer(body, self.stamp.strict),
-            Way::Native(formats, context, _) => {
-                let answer = formats.vendor.answer(&body)?;
-                let body = formats::native_whole(self.dialect, body, context)?;
+            Way::Native(_, context, _) => {
+                let (body, answer) = formats::native_whole(self.dialect, body, context)?;
                 Ok(WholeAnswer { usage: answer.usage, text: Some(text_of(&answer)), body, replay: None })
             }
             Way::Translated(formats, context) => Ok(told(formats.vendor.answer(&body)?, *formats, context)),

@@ -9,7 +9,7 @@ use crate::clients::completions::Completions;
 use crate::clients::messages::{Messages, without_foreign_thinking};
 use crate::clients::responses::{Responses, introduced, response_id};
 use crate::clients::{ClientFormat, ClientKind, ReplyContext, Sealer};
-use crate::common::{Conversation, Event};
+use crate::common::{Answer, Conversation, Event};
 use crate::exchange::{Formats, NativeStream};
 use crate::json_object::{JsonObject, json_string};
 use crate::vendors::VendorFormat;
@@ -102,21 +102,19 @@ pub fn native_request(
     Ok(VendorRequest { path: "/v1/messages".to_owned(), headers: Vec::new(), body, dropped_params: Vec::new() })
 }
 
-/// A vendor's whole answer for a client of the same format, with the client's name of the model.
+/// A vendor's whole answer for a client of the same format, with the client's name of the model, and what it says.
 ///
 /// # Errors
-/// Where it is not in the format.
-pub fn native_whole(dialect: Dialect, body: Bytes, context: &ReplyContext<'_>) -> Result<Bytes, ErrorBody> {
-    match dialect {
-        Dialect::Anthropic => Ok(anthropic::native_whole(&body, Some(&context.conversation.model))?.0),
-        Dialect::Responses => {
-            let Ok(answer) = JsonObject::parse(body.clone()) else { return Ok(body) };
-            let fields = own_fields(context);
-            let set: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
-            Ok(answer.edited(&set, &[]))
-        }
-        _ => Ok(body),
+/// Where it is not in the format, or is an error.
+pub fn native_whole(dialect: Dialect, body: Bytes, context: &ReplyContext<'_>) -> Result<(Bytes, Answer), ErrorBody> {
+    if dialect == Dialect::Anthropic {
+        return anthropic::native_whole(&body, Some(&context.conversation.model));
     }
+    let answer = vendor(dialect).answer(&body)?;
+    let fields = own_fields(context);
+    let set: Vec<(&str, &str)> = fields.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let body = JsonObject::parse(body.clone()).map_or(body, |object| object.edited(&set, &[]));
+    Ok((body, answer))
 }
 
 /// The frames that tell a client of a failure; a Responses client has a [`LiveStream`](crate::clients::responses::LiveStream).

@@ -8,11 +8,12 @@ use serde_json::value::RawValue;
 use super::answer;
 use super::error::error_body;
 use super::event::{Growth, Told};
-use super::usage::{add_usage, usage_of};
+use super::usage::add_usage;
 use crate::clients::StreamEncoder as _;
 use crate::clients::messages::MessagesStream;
 use crate::clients::messages::frames::{Ending, Frame};
 use crate::clients::messages::usage::Counts;
+use crate::common::Answer;
 use crate::json_object::json_string;
 use crate::splice::Splices;
 use crate::sse::{SseDecoder, SseEvent, named_frame};
@@ -248,26 +249,23 @@ impl NativeDecoder for NativeStream {
     }
 }
 
-/// A whole answer for a client of the Messages API: as it came, but for the name of the model, and what was counted.
+/// A whole answer for a client of the Messages API: as it came, but for the name of the model, and what it says.
 ///
 /// # Errors
 /// Where it is no message of Anthropic's, or an error.
-pub fn native_whole(body: &Bytes, model: Option<&str>) -> Result<(Bytes, Option<Usage>), ErrorBody> {
+pub fn native_whole(body: &Bytes, model: Option<&str>) -> Result<(Bytes, Answer), ErrorBody> {
     #[derive(Deserialize)]
     struct Head<'a> {
         #[serde(borrow)]
         model: Option<&'a RawValue>,
-        usage: Option<Value>,
     }
-    // Checks that it is an answer.
-    answer::answer(body)?;
+    let answer = answer::answer(body)?;
     let malformed = |_| malformed("The provider's answer is not in Anthropic's format.");
     let head: Head<'_> = serde_json::from_slice(body).map_err(malformed)?;
-    let usage = head.usage.and_then(|usage| usage_of(&serde_json::json!({ "usage": usage })));
     let mut splices = Splices::default();
     if let (Some(place), Some(model)) = (head.model, model) {
         splices.replace(body, place, json_string(model));
     }
     let told = if splices.is_empty() { body.clone() } else { Bytes::from(splices.apply(body)) };
-    Ok((told, usage))
+    Ok((told, answer))
 }

@@ -139,9 +139,9 @@ fn what_lacks_its_framing_gets_it() {
 fn a_whole_answer_passes_as_it_is() {
     let body =
         Bytes::from_static(br#"{ "model" : "claude-x", "content":[], "usage":{"input_tokens":5,"output_tokens":2}}"#);
-    let (told, usage) = native_whole(&body, Some("best")).unwrap();
+    let (told, answer) = native_whole(&body, Some("best")).unwrap();
     assert_eq!(told, r#"{ "model" : "best", "content":[], "usage":{"input_tokens":5,"output_tokens":2}}"#);
-    assert_eq!(usage, Some(Usage { prompt_tokens: 5, completion_tokens: 2, ..Usage::default() }));
+    assert_eq!(answer.usage, Some(Usage { prompt_tokens: 5, completion_tokens: 2, ..Usage::default() }));
     assert_eq!(native_whole(&body, None).unwrap().0, body);
     let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}).to_string();
     assert_eq!(native_whole(&Bytes::from(error), None).unwrap_err().message, "busy");
