@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use gateway_actors::limits::admission::Admission;
@@ -25,7 +25,7 @@ use super::body_budget::BodyShare;
 use super::reply::{self, ResponseMeta, StreamSettings};
 use super::request_headers::ClientHeaders;
 use super::stored_history::{self, Continued};
-use super::{body, compaction, request_headers, routing_config};
+use super::{body, compaction, key_header, request_headers, routing_config};
 use crate::error::{ApiError, Code};
 use crate::server::state::{AppState, Worker};
 
@@ -288,13 +288,10 @@ pub fn optional<'a, T: Deserialize<'a>>(
 
 /// The headers that a plan may look at or forward: all but those that carry credentials of the gateway.
 fn all_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    let secret = |name: &str| {
-        matches!(
-            name,
-            "authorization" | "x-api-key" | "api-key" | "x-goog-api-key" | "cookie" | "host" | "content-length"
-        )
+    let secret = |name: &HeaderName| {
+        key_header::can_carry_key(name) || matches!(name.as_str(), "cookie" | "host" | "content-length")
     };
-    let open = headers.iter().filter(|(name, _)| !secret(name.as_str()) && !request_headers::is_own(name.as_str()));
+    let open = headers.iter().filter(|(name, _)| !secret(name) && !request_headers::is_own(name.as_str()));
     open.map(|(name, value)| (name.as_str().to_owned(), header_text(value.as_bytes()))).collect()
 }
 

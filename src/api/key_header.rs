@@ -16,6 +16,11 @@ static KEY_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
+/// Whether a header can carry a key.
+pub fn can_carry_key(name: &HeaderName) -> bool {
+    KEY_HEADERS.contains(name)
+}
+
 /// The key text of a request, from the first header that carries one.
 ///
 /// # Errors
