@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gateway_wire::clients::ClientFormat;
-use gateway_wire::clients::ClientKind;
 use gateway_wire::clients::chat::CHAT;
+use gateway_wire::clients::{ClientFormat, ClientKind};
 use gateway_wire::common::{Conversation, JsonText, refuse_unportable};
 use gateway_wire::formats;
 use gateway_wire::json_object::JsonObject;
@@ -111,12 +110,12 @@ pub(super) fn prepare(
 
 /// A chat client's bytes, for a vendor that takes them as they are.
 fn chat(request: &RouteRequest, resolved: &ResolvedTarget, body: &JsonObject) -> Result<VendorRequest, BadRequest> {
-    let options = match (request.stream, resolved.handle.settings().stream_options) {
+    let settings = resolved.handle.settings();
+    let options = match (request.stream, settings.stream_options) {
         (false, _) => StreamOptions::Kept,
         (true, true) => StreamOptions::WithUsage,
         (true, false) => StreamOptions::LeftOut,
     };
-    let settings = resolved.handle.settings();
     if !settings.quirks.concern(body.text()) {
         return openai::chat_request(body, &resolved.model, options);
     }
@@ -181,13 +180,11 @@ fn edited(
     target: &Target,
 ) -> Result<Conversation, BadRequest> {
     let mut changed = CHAT.read(body)?;
+    let is_changed = |name: &str| before.get(name) != body.get(name);
     let sets = |name: &str| {
         let is_dropped = |item: &String| segments(item).is_some_and(|path| path.first().is_some_and(|at| at == name));
-        before.get(name) != body.get(name)
-            || target.override_params.contains_key(name)
-            || target.drop_params.iter().any(is_dropped)
+        is_changed(name) || target.override_params.contains_key(name) || target.drop_params.iter().any(is_dropped)
     };
-    let is_changed = |name: &str| before.get(name) != body.get(name);
     let mut rest: Vec<(String, JsonText)> = own.rest.iter().filter(|(name, _)| !is_changed(name)).cloned().collect();
     rest.extend(std::mem::take(&mut changed.rest).into_iter().filter(|(name, _)| is_changed(name)));
     let mut conversation = Conversation {
