@@ -1,24 +1,19 @@
 """What an application does with Anthropic's official client, against a running gateway."""
 
-import json
 import os
 
 import anthropic
 from anthropic import Anthropic
+from checks import HANOI, HUE, PNG, REFUSED, SAID, THOUGHT, UPSTREAMS, WEATHER, check, report
 
 BASE_URL = os.environ["BASE_URL"].removesuffix("/v1")
-THOUGHT = "The user wants to be greeted."
-SAID = "Xin chào! Tôi có thể giúp gì?"
-REFUSED = "I cannot help with that."
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TOOLS = [
     {
         "name": "get_weather",
         "description": "The weather of a city.",
-        "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        "input_schema": WEATHER,
     }
 ]
-UPSTREAMS = ["chat", "responses", "claude", "llama"]
 client = Anthropic(base_url=BASE_URL, api_key=os.environ["KEY"], max_retries=0)
 
 
@@ -54,23 +49,6 @@ def texts(message):
 
 def calls(message):
     return [(block.name, block.input) for block in message.content if block.type == "tool_use"]
-
-
-HANOI = ("get_weather", {"city": "Hà Nội"})
-HUE = ("get_weather", {"city": "Huế"})
-checks, failures = 0, []
-
-
-def check(name):
-    def run(body):
-        global checks
-        checks += 1
-        try:
-            body()
-        except Exception as error:
-            failures.append(f"{name}: {type(error).__name__}: {error}")
-
-    return run
 
 
 for upstream in UPSTREAMS + ["simulator"]:
@@ -207,7 +185,4 @@ for upstream in UPSTREAMS + ["simulator"]:
 
 raises(anthropic.AuthenticationError, lambda: Anthropic(base_url=BASE_URL, api_key="vk-wrong", max_retries=0).messages.create(**ask("chat/text")), 401)
 raises(anthropic.BadRequestError, lambda: whole(**ask("nobody/knows")), 400)
-print("\n".join(failures))
-print(f"{checks - len(failures)} of {checks} passed")
-if not failures:
-    print("all good")
+report()

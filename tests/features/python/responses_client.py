@@ -4,22 +4,18 @@ import json
 import os
 
 import openai
+from checks import HANOI, HUE, PNG, REFUSED, SAID, THOUGHT, UPSTREAMS, WEATHER, check, report
 from openai import OpenAI
 
-THOUGHT = "The user wants to be greeted."
-SAID = "Xin chào! Tôi có thể giúp gì?"
-REFUSED = "I cannot help with that."
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TOOLS = [
     {
         "type": "function",
         "name": "get_weather",
         "description": "The weather of a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        "parameters": WEATHER,
         "strict": False,
     }
 ]
-UPSTREAMS = ["chat", "responses", "claude", "llama"]
 client = OpenAI(base_url=os.environ["BASE_URL"], api_key=os.environ["KEY"], max_retries=0)
 
 
@@ -47,23 +43,6 @@ def streamed(**body):
 
 def calls(response):
     return [(item.name, json.loads(item.arguments)) for item in response.output if item.type == "function_call"]
-
-
-HANOI = ("get_weather", {"city": "Hà Nội"})
-HUE = ("get_weather", {"city": "Huế"})
-checks, failures = 0, []
-
-
-def check(name):
-    def run(body):
-        global checks
-        checks += 1
-        try:
-            body()
-        except Exception as error:
-            failures.append(f"{name}: {type(error).__name__}: {error}")
-
-    return run
 
 
 for upstream in UPSTREAMS + ["simulator"]:
@@ -209,7 +188,4 @@ wrong = OpenAI(base_url=os.environ["BASE_URL"], api_key="vk-wrong", max_retries=
 raises(openai.AuthenticationError, lambda: wrong.responses.create(**ask("chat/text")))
 raises(openai.BadRequestError, lambda: whole(**ask("nobody/knows")))
 raises(openai.BadRequestError, lambda: whole(**ask("chat/text", background=True)))
-print("\n".join(failures))
-print(f"{checks - len(failures)} of {checks} passed")
-if not failures:
-    print("all good")
+report()
