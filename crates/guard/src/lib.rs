@@ -1,0 +1,5 @@
+//! What guardrails look for in texts: personal data (PII), secrets and unsafe content. Detectors work on whole texts and
+//! on streams with the same result; nothing here does I/O.
+
+pub mod pii;
+pub mod stream;
