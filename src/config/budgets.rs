@@ -4,6 +4,11 @@ use gateway_actors::money::amount::PerMillion;
 use gateway_actors::request::reserve_budget::HiddenInput;
 use serde::{Deserialize, Serialize};
 
+use super::check::at_least_one;
+
+/// The longest time that clocks are asked to add.
+const YEAR_MS: u64 = 365 * 86_400_000;
+
 /// `[budgets]`: budgets and the usage log.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -74,4 +79,35 @@ pub struct CeilingPrice {
     pub input: PerMillion,
     /// Price of the output.
     pub output: PerMillion,
+}
+
+/// Times, prices and parts must be usable.
+pub(super) fn check(budgets: &BudgetSettings, wrong: &mut dyn FnMut(&str, String)) {
+    if budgets.time_zone.parse::<chrono_tz::Tz>().is_err() {
+        wrong("budgets.time_zone", format!("'{}' must be a time zone, such as Asia/Ho_Chi_Minh", budgets.time_zone));
+    }
+    let settings = [
+        ("budgets.default_output_tokens", budgets.default_output_tokens),
+        ("budgets.min_output_tokens", budgets.min_output_tokens),
+        ("budgets.flush_ms", budgets.flush_ms),
+        ("budgets.refresh_ms", budgets.refresh_ms),
+        ("budgets.lease_ms", budgets.lease_ms),
+    ];
+    at_least_one(&settings, wrong);
+    for (path, value) in [("budgets.lease_ms", budgets.lease_ms), ("budgets.orphan_lease_ms", budgets.orphan_lease_ms)]
+    {
+        if value > YEAR_MS {
+            wrong(path, "must be at most a year".to_owned());
+        }
+    }
+    if let Some(ceiling) = budgets.ceiling_price {
+        for (path, price) in [("input", ceiling.input), ("output", ceiling.output)] {
+            if price == PerMillion::default() {
+                wrong(&format!("budgets.ceiling_price.{path}"), "must be above 0".to_owned());
+            }
+        }
+    }
+    if !budgets.alert_percent.iter().all(|percent| (1..=100).contains(percent)) {
+        wrong("budgets.alert_percent", "each value must be from 1 to 100".to_owned());
+    }
 }

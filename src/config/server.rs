@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::base_url::is_http_url;
+use super::check::at_least_one;
 use super::memory_limit::memory_limit;
-use super::proxies::TrustedProxies;
+use super::proxies::{Network, TrustedProxies};
 use crate::api::body_budget::BodyBudget;
 
 /// `[server]`.
@@ -89,4 +91,41 @@ impl ServerSettings {
     pub fn proxies(&self) -> TrustedProxies {
         TrustedProxies::new(self.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect())
     }
+}
+
+/// Addresses must be addresses, and bodies must fit.
+pub(super) fn check(server: &ServerSettings, wrong: &mut dyn FnMut(&str, String)) {
+    if server.listen.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+        wrong("server.listen", format!("'{}' must be an address and port, such as 127.0.0.1:8000", server.listen));
+    }
+    if server.workers > 1024 {
+        wrong("server.workers", "must be at most 1024".to_owned());
+    }
+    let settings = [
+        ("server.max_in_flight", server.max_in_flight as u64),
+        ("server.max_body_bytes", server.max_body_bytes as u64),
+        ("server.body_timeout_ms", server.body_timeout_ms),
+    ];
+    at_least_one(&settings, wrong);
+    if (1..server.max_body_bytes as u64).contains(&server.max_bodies_bytes) {
+        wrong("server.max_bodies_bytes", "must be at least server.max_body_bytes, or 0".to_owned());
+    }
+    for (at, origin) in server.cors.iter().enumerate() {
+        if origin != "*" && !is_origin(origin) {
+            let message = format!("'{origin}' must be an origin, such as https://app.example, or *");
+            wrong(&format!("server.cors[{at}]"), message);
+        }
+    }
+    for (at, network) in server.trusted_proxies.iter().enumerate() {
+        if network.parse::<Network>().is_err() {
+            let message = format!("'{network}' must be an address or network, such as 10.0.0.0/8");
+            wrong(&format!("server.trusted_proxies[{at}]"), message);
+        }
+    }
+}
+
+/// Whether this is how a browser writes the origin of a page: no path, not even a slash.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    is_http_url(text) && !host.contains(['/', '@', '?', '#']) && text.to_ascii_lowercase() == text
 }
