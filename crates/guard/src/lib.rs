@@ -1,5 +1,8 @@
 //! What guardrails look for in texts: personal data (PII), secrets and unsafe content. Detectors work on whole texts and
 //! on streams with the same result; nothing here does I/O.
 
+pub mod injection;
+mod phrases;
 pub mod pii;
+pub mod safety;
 pub mod stream;

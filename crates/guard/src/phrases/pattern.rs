@@ -1,0 +1,49 @@
+//! The notation of phrases: words, `(a|b c|)` for any of its parts, the empty one too, and `_` for any one word.
+
+use super::words::words_of;
+
+/// A part of a phrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    /// A word in the reader's form.
+    Word(String),
+    /// Any one word.
+    AnyWord,
+    /// One of several sequences.
+    Choice(Vec<Vec<Item>>),
+}
+
+/// Reads a phrase; nothing where its brackets do not match.
+pub(crate) fn parse(text: &str) -> Option<Vec<Item>> {
+    let (mut choices, rest) = sequence_choices(text)?;
+    let only = choices.pop().filter(|_| choices.is_empty())?;
+    rest.is_empty().then_some(only)
+}
+
+/// Sequences with `|` between them, up to a closing bracket or the end.
+fn sequence_choices(text: &str) -> Option<(Vec<Vec<Item>>, &str)> {
+    let mut choices = vec![Vec::new()];
+    let mut rest = text;
+    loop {
+        let at = rest.find(['(', ')', '|']).unwrap_or(rest.len());
+        let (plain, sign) = rest.split_at(at);
+        let current = choices.last_mut()?;
+        current.extend(plain.split_whitespace().flat_map(items_of));
+        match sign.chars().next() {
+            Some('(') => {
+                let (inner, after) = sequence_choices(sign.get(1..)?)?;
+                current.push(Item::Choice(inner));
+                rest = after.strip_prefix(')')?;
+            }
+            Some('|') => {
+                choices.push(Vec::new());
+                rest = sign.get(1..)?;
+            }
+            _ => return Some((choices, sign)),
+        }
+    }
+}
+
+fn items_of(word: &str) -> Vec<Item> {
+    if word == "_" { vec![Item::AnyWord] } else { words_of(word).into_iter().map(Item::Word).collect() }
+}
