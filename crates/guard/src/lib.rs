@@ -6,3 +6,4 @@ mod phrases;
 pub mod pii;
 pub mod safety;
 pub mod stream;
+pub mod tokens;
