@@ -2,6 +2,7 @@
 //! on streams with the same result; nothing here does I/O.
 
 pub mod injection;
+pub mod judge;
 mod phrases;
 pub mod pii;
 pub mod safety;
