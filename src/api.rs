@@ -19,6 +19,8 @@ mod messages;
 mod models;
 mod moderations;
 mod openapi;
+mod pass_through;
+mod relayed_body;
 pub(crate) mod reply;
 mod request_headers;
 mod rerank;

@@ -11,6 +11,7 @@
 //! | Sender | Message | Owner | Reply | Thread |
 //! |---|---|---|---|---|
 //! | HTTP worker | `RouteRequest` | `RouterActor` | A receiver of the response | Worker |
+//! | HTTP worker | `PassThroughRequest` | `RouterActor` | A receiver of the response | Worker |
 //! | Reservation | `Fund` | `BudgetLedger` | Done, or refused by the store | Control |
 //! | Admin API | `SetLimit`, `SetPrice`, `NoteAudit` | `BudgetLedger` | Done | Control |
 //! | Admin API | `ListBudgets`, `ReportUsage`, `ReportSavings`, `ListAudit` | `BudgetLedger` | Figures or entries | Control |

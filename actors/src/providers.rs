@@ -5,6 +5,7 @@ pub mod breaker;
 mod breakers;
 pub mod catalogue;
 pub mod handle;
+pub mod pass_through;
 pub mod resolve;
 pub mod retry_after;
 mod retry_budget;

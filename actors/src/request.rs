@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod cached_reply;
 pub mod call;
 pub mod metering;
+pub mod pass_through;
 pub mod request_log;
 pub mod reserve_budget;
 pub mod router;

@@ -93,12 +93,27 @@ pub fn take_place(shared: &AppState) -> Result<InFlightPermit, ApiError> {
 pub async fn count(
     shared: &AppState,
     request: &HttpRequest,
-    mut pending: Pending,
+    pending: Pending,
     question: (&JsonObject, Endpoint),
     meta: &mut ResponseMeta,
 ) -> Result<Admission, ApiError> {
+    let expected = || expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
+    count_tokens_of(shared, request, pending, expected, meta).await
+}
+
+/// The same for a request of which the caller knows the tokens.
+///
+/// # Errors
+/// 429.
+pub async fn count_tokens_of(
+    shared: &AppState,
+    request: &HttpRequest,
+    mut pending: Pending,
+    expected: impl FnOnce() -> u64,
+    meta: &mut ResponseMeta,
+) -> Result<Admission, ApiError> {
     if pending.counts_tokens() {
-        let tokens = expected_tokens(question.0, question.1, shared.config.limits.expected_output_tokens);
+        let tokens = expected();
         let asked = shared.rate_limiter.take_tokens(&mut pending, tokens);
         let taken = match shared.rate_limiter.redis_limiter {
             Some(_) => Box::pin(asked).await,

@@ -53,7 +53,7 @@ pub struct Api {
 }
 
 /// What a client is told whose request ended in the middle.
-const LOST_REQUEST_MESSAGE: &str = "The request was lost inside the gateway.";
+pub(super) const LOST_REQUEST_MESSAGE: &str = "The request was lost inside the gateway.";
 
 /// Answers one request of a route.
 pub async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payload, api: Api) -> HttpResponse {
@@ -191,16 +191,21 @@ async fn ask_router(
             record.finish(status, Some(code));
             error
         }
-        Err(error) => match error.kind {
-            AskErrorKind::Full | AskErrorKind::Timeout => {
-                ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
-            }
-            // The router panicked at this very request; the next one finds a new router.
-            AskErrorKind::Closed => ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE),
-        },
+        Err(error) => not_taken(error.kind),
     };
     admission.undo();
     Err(error)
+}
+
+/// Why the router did not take a request up.
+pub(super) fn not_taken(kind: AskErrorKind) -> ApiError {
+    match kind {
+        AskErrorKind::Full | AskErrorKind::Timeout => {
+            ApiError::new(Code::Overloaded, "The gateway is overloaded: try again shortly.")
+        }
+        // The router panicked at this very request; the next one finds a new router.
+        AskErrorKind::Closed => ApiError::new(Code::Internal, LOST_REQUEST_MESSAGE),
+    }
 }
 
 /// Waits for the outcome. A stream that is silent for a keep-alive interval is committed to, so that comments can flow.

@@ -50,6 +50,17 @@ const REMAINING_TOKENS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
+/// The gateway's own refusals that stay until somebody changes the request, the prices or the configuration. Some clients
+/// repeat whatever they do not know.
+const IN_VAIN: [&str; 6] = [
+    "hidden_input_refused",
+    "model_not_priced",
+    "option_not_priced",
+    "provider_not_ready",
+    "request_not_priced",
+    "unsupported_request",
+];
+
 /// What every answer below `/v1` tells in its headers, whether good or bad.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
@@ -217,7 +228,7 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
         }
     }
     // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
-    let never = over_budget || matches!(failure.error.code.as_deref(), Some("provider_not_ready"));
+    let never = over_budget || matches!(failure.error.code.as_deref(), Some(code) if IN_VAIN.contains(&code));
     let again = match failure.kind {
         _ if never => Some(false),
         FailureKind::BudgetUnknown => Some(true),
@@ -233,7 +244,8 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
     response.body(formats::client(meta.client).error(status, &failure.error, &meta.request_id))
 }
 
-fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
+/// Adds what is known of how an answer was come by.
+pub(super) fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
     let mut add = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.insert_header((name, value));

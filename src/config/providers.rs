@@ -52,6 +52,11 @@ fn check_provider(name: &str, settings: &ProviderSettings, wrong: &mut dyn FnMut
             );
         }
     }
+    for (at, rule) in settings.pass_through.iter().enumerate() {
+        if let Some(problem) = rule.problem() {
+            wrong(&path(&format!("pass_through[{at}]")), problem);
+        }
+    }
     if settings.breaker.failure_threshold_percentage > 100 {
         wrong(&path("breaker.failure_threshold_percentage"), "must be at most 100".to_owned());
     }

@@ -95,6 +95,7 @@ fn questions(path: &str) -> Vec<Value> {
             vec![response, streamed]
         }
         "/v1/embeddings" => vec![json!({ "model": "text-embedding-3-small", "input": "hello ".repeat(1000) })],
+        "/v1/proxy/{provider}/{path:.*}" => vec![hello("gpt-4o-mini"), streamed],
         "/v1/models" | "/v1/models/{model:.*}" => Vec::new(),
         "/v1/responses/compact" => vec![json!({ "model": "gpt-4o-mini", "input": "hello" })],
         // No provider is asked.
@@ -110,7 +111,9 @@ fn questions(path: &str) -> Vec<Value> {
 #[tokio::test]
 async fn b4_b5_an_exhausted_key_is_refused_on_every_route() {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
-    let gateway = Setup::new().openai(&openai).set("budgets.shorten_answers", false).start().await;
+    let open = "[[providers.openai.pass_through]]\npath = '/chat/completions'\nmethods = ['POST']";
+    let setup = Setup::new().openai(&openai).set("budgets.shorten_answers", false).toml(open);
+    let gateway = setup.start().await;
     for (limit, message) in
         [(json!(0), "Daily budget limit $0 exceeded"), (json!(0.0001), "Daily budget limit $0.0001 exceeded")]
     {
@@ -119,7 +122,8 @@ async fn b4_b5_an_exhausted_key_is_refused_on_every_route() {
             let questions = questions(route.path);
             assert_eq!(questions.is_empty(), !route.is_billable, "{}", route.path);
             for question in questions {
-                let answer = gateway.ask(Request::new("POST", route.path).key(&key).json(&question)).await.expect(429);
+                let path = route.path.replace("{provider}/{path:.*}", "openai/chat/completions");
+                let answer = gateway.ask(Request::new("POST", &path).key(&key).json(&question)).await.expect(429);
                 match route.path {
                     "/v1/messages" | "/v1/responses" | "/v1/responses/compact" => is_refused(&answer, message),
                     _ => is_over_budget(&answer, message),

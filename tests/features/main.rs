@@ -57,6 +57,7 @@ mod model_hub;
 mod one_reading;
 mod outages;
 mod overload;
+mod pass_through;
 mod providers;
 mod proxies;
 mod python;

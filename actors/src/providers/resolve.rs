@@ -55,7 +55,8 @@ pub fn resolve(
     }
 }
 
-fn unknown_provider(name: &str, catalogue: &Catalogue) -> BadRequest {
+/// What a client is told that names a provider which is not configured.
+pub fn unknown_provider(name: &str, catalogue: &Catalogue) -> BadRequest {
     let known: Vec<&str> = catalogue.names().collect();
     BadRequest::new("provider", format!("The provider '{name}' is not configured. Known are: {}.", known.join(", ")))
 }

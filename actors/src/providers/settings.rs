@@ -8,6 +8,7 @@ use gateway_wire::json_object::JsonObject;
 use gateway_wire::vendors::Quirks;
 use serde::{Deserialize, Serialize};
 
+use super::pass_through::PassThroughRule;
 use crate::pattern::matches_pattern;
 
 /// One provider: an entry of `config/providers.toml`, overridden by `[providers.NAME]` in the configuration.
@@ -55,6 +56,9 @@ pub struct ProviderSettings {
     /// Patterns of the models that take tools together with a reasoning effort at `/responses` alone, where it has one.
     #[serde(default)]
     pub responses_models_with_tools: Vec<String>,
+    /// Which of its own paths clients may use as they are, below `/v1/proxy/NAME`.
+    #[serde(default)]
+    pub pass_through: Vec<PassThroughRule>,
     /// What else the vendor takes and refuses.
     #[serde(default)]
     pub quirks: Quirks,

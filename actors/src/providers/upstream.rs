@@ -178,6 +178,20 @@ impl Upstream {
         credential: Option<&Secret>,
         extra: &[(String, String)],
     ) -> Result<UpstreamAnswer, FailureKind> {
+        self.send_as(&Method::POST, request, credential, extra).await
+    }
+
+    /// The same by any method.
+    ///
+    /// # Errors
+    /// As [`Upstream::send`].
+    pub async fn send_as(
+        &self,
+        method: &Method,
+        request: &VendorRequest,
+        credential: Option<&Secret>,
+        extra: &[(String, String)],
+    ) -> Result<UpstreamAnswer, FailureKind> {
         let to = match &self.base {
             Some((origin, address)) => address.join(&request.path).map(|path| (origin.clone(), path)),
             None => whole_address(&request.path),
@@ -199,7 +213,7 @@ impl Upstream {
             if let Some(credential) = &credential {
                 headers.insert(self.auth_header.clone(), credential.clone());
             }
-            message(Method::POST, &path, headers, request.body.clone())
+            message(method.clone(), &path, headers, request.body.clone())
         };
         let (head, body) = self.exchange(&origin, message).await?;
         let (body, unknown_coding) = match decoding::undo(body, &head.headers) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::call::{Call, ResolvedTarget};
 use super::metering::RequestedTarget;
+use super::pass_through::{PassThrough, PassThroughRequest};
 use super::request_log::RequestRecord;
 use super::reserve_budget::Budgets;
 use super::stream::relay::Frames;
@@ -236,6 +237,23 @@ impl RouterActor {
         }
     }
 
+    /// A request that is to be passed through, with what its attempt needs; none where its provider has no connections.
+    fn pass_through(&self, mut request: Box<PassThroughRequest>) -> Option<PassThrough> {
+        let name = request.provider.clone();
+        let entry = self.routing.catalogue.get(&name)?;
+        let (handle, upstream) = (self.routing.providers.get(&*name)?.clone(), self.upstreams.get(&*name)?.clone());
+        let own = request.key.real_api_key.as_ref().filter(|_| request.key.provider.as_deref() == Some(&*name));
+        let credential = own.or(entry.api_key.as_ref()).cloned();
+        let not_ready = if credential.is_some() { None } else { entry.why_not_ready.clone() };
+        let record = &mut request.record;
+        record.reopen();
+        record.answers_prove = true;
+        if let Some(question) = &request.question {
+            record.model_is_known = self.routing.budgets.ledger.prices.load().names(&name, &question.model);
+        }
+        Some(PassThrough { request, routing: self.routing.clone(), handle, upstream, credential, not_ready })
+    }
+
     /// The most output tokens of a model, where its price tells.
     fn max_output_tokens(&self, provider: &str, model: &str, now: DateTime<Utc>) -> Option<u64> {
         let prices = self.routing.budgets.ledger.prices.load();
@@ -365,6 +383,20 @@ impl Actor for RouterActor {
 }
 
 takes_parcels!(RouterActor);
+
+impl Handler<Box<PassThroughRequest>> for RouterActor {
+    type Result = MessageResult<Box<PassThroughRequest>>;
+
+    fn handle(&mut self, request: Box<PassThroughRequest>, _: &mut Context<Self>) -> Self::Result {
+        let handling = self.stats.handling();
+        let (reply, outcome) = oneshot::channel();
+        match self.pass_through(request) {
+            Some(call) => drop(actix::spawn(call.run(reply))),
+            None => handling.fail("a request to no provider was to be passed through"),
+        }
+        MessageResult(outcome)
+    }
+}
 
 impl Handler<Box<RouteRequest>> for RouterActor {
     type Result = Result<Outcome, (RouteError, Box<RequestRecord>)>;

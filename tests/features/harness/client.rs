@@ -62,9 +62,14 @@ impl Request {
         self.body(body.to_string())
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        self.body_of("application/json", body)
+    }
+
+    /// A body of any type.
+    pub fn body_of(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
-        self.header("content-type", "application/json")
+        self.header("content-type", content_type)
     }
 
     /// Sends all of the request but the last bytes of its body.

@@ -27,6 +27,7 @@ fn settings() -> ProviderSettings {
         cooldown_ms: 60_000,
     };
     ProviderSettings {
+        pass_through: Vec::new(),
         stream_options: true,
         dialect: Dialect::Simulator,
         serves_responses: None,
