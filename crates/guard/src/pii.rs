@@ -1,5 +1,34 @@
 //! Personal data and secrets in a text.
 
+mod address;
+mod bhyt;
+mod card;
+mod cue;
+mod date;
+mod detect;
+mod document;
+mod email;
+mod english_address;
+mod english_name;
+mod iban;
+mod ip;
+mod lexicon;
+mod normal;
+mod numbers;
+mod phone;
+mod plate;
+mod run;
+pub(crate) mod scan;
+mod secret;
+mod syllable;
+mod table;
+#[cfg(test)]
+mod tests;
+mod token;
+mod vietnamese_id;
+mod vietnamese_name;
+mod view;
+
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -86,8 +115,7 @@ pub struct Finding {
 /// The personal data of some kinds in a text, in order and without overlaps. `cue` stands before the text where a field
 /// has a name that tells what it holds (`cmnd`), else it is empty.
 pub fn find(text: &str, kinds: PiiKinds, cue: &str) -> Vec<Finding> {
-    let _ = (text, kinds, cue);
-    Vec::new()
+    scan::find(text, kinds, cue)
 }
 
 impl PiiKind {

@@ -1,0 +1,92 @@
+//! Words before and after a place that tell what stands there.
+
+use crate::pii::lexicon::Cue;
+use crate::pii::token::Kind;
+use crate::pii::view::View;
+
+/// How far cues reach, in bytes of normal text.
+const MAX_LEFT: usize = 60;
+const MAX_RIGHT: usize = 40;
+const MAX_CUES: usize = 6;
+const MAX_LEFT_TOKENS: usize = 28;
+
+/// A cue before a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeftCue {
+    pub(crate) cue: Cue,
+    /// Words between the cue and the place.
+    pub(crate) words: usize,
+    /// Long numbers between the cue and the place.
+    pub(crate) numbers: usize,
+}
+
+/// The cues before a place, the nearest first. A line break ends the search unless the place begins its line.
+pub(crate) fn left(view: &View<'_>, place: usize) -> impl Iterator<Item = LeftCue> {
+    let mut cues = [None; MAX_CUES];
+    let (mut count, mut words, mut numbers, mut lines) = (0, 0, 0, 0);
+    let mut index = place;
+    let Some(at) = view.get(place) else { return cues.into_iter().flatten() };
+    while let Some(before) = index.checked_sub(1)
+        && place - before <= MAX_LEFT_TOKENS
+        && count < MAX_CUES
+    {
+        let Some(token) = view.get(before).filter(|token| at.start - token.end <= MAX_LEFT) else { break };
+        index = before;
+        match token.kind {
+            Kind::Newline if words + numbers > 0 || lines >= 2 => break,
+            Kind::Newline => lines += 1,
+            Kind::Number if token.chars >= 6 => numbers += 1,
+            Kind::Word if token.cue != Cue::None => {
+                if let Some(free) = cues.get_mut(count) {
+                    *free = Some(LeftCue { cue: token.cue, words, numbers });
+                }
+                count += 1;
+                words += 1;
+                index = index + 1 - usize::from(token.cue_tokens).min(index);
+            }
+            Kind::Word => words += 1,
+            _ => {}
+        }
+    }
+    cues.into_iter().flatten()
+}
+
+/// The cue that stands before a place with only signs between.
+pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
+    left(view, place).next().filter(|cue| cue.words == 0 && cue.numbers == 0).map_or(Cue::None, |cue| cue.cue)
+}
+
+/// What the words after a place say it is: "… là số CMND", "… (CMND)".
+pub(crate) fn right(view: &View<'_>, end: usize) -> Cue {
+    let Some(first) = view.get(end) else { return Cue::None };
+    let from = first.start;
+    let mut index = view.skip_space(end);
+    let opens = view.is_symbol(index, '(');
+    if opens {
+        index += 1;
+    } else if let Some(token) = view.word(index) {
+        if !is_copula(view.text(token)) {
+            return Cue::None;
+        }
+        index += 2;
+    } else {
+        return Cue::None;
+    }
+    let mut best = Cue::None;
+    while let Some(token) = view.get(index).filter(|token| token.end - from <= MAX_RIGHT) {
+        match token.kind {
+            Kind::Word if token.cue != Cue::None => best = token.cue,
+            Kind::Word | Kind::Space => {}
+            _ => break,
+        }
+        if best != Cue::None && token.kind == Kind::Word && token.cue == Cue::None {
+            break;
+        }
+        index += 1;
+    }
+    best
+}
+
+fn is_copula(word: &str) -> bool {
+    ["là", "la", "is"].iter().any(|copula| word.to_lowercase() == **copula)
+}

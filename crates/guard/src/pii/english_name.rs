@@ -1,0 +1,177 @@
+//! English names: a first name and a surname, or a name after a title.
+
+use crate::pii::PiiKind;
+use crate::pii::cue;
+use crate::pii::detect::Match;
+use crate::pii::lexicon::{self, Cue, flags};
+use crate::pii::token::{Case, Kind, Token};
+use crate::pii::view::View;
+
+const TITLES: [&str; 12] =
+    ["mr", "mrs", "ms", "miss", "dr", "prof", "professor", "mx", "officer", "captain", "judge", "detective"];
+
+/// The name that begins at a word.
+pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
+    let first = view.word(place).filter(|word| word.chars > 1)?;
+    let is_capital = matches!(first.case, Case::Title | Case::Upper);
+    if view.is_glued(place) || is_inside(view, place) || !is_capital && !first.word.has(flags::ENGLISH_FIRST) {
+        return None;
+    }
+    let announced = cue::adjacent(view, place);
+    if is_capital && announced == Cue::Title && has_title(view, place) {
+        return titled(view, place);
+    }
+    if !first.word.has(flags::ENGLISH_FIRST) {
+        return last_first(view, place, announced);
+    }
+    pair(view, place, announced).or_else(|| {
+        let is_lone = announced == Cue::Name && first.case == Case::Title && !first.word.has(flags::ENGLISH_COMMON);
+        let is_followed = view.is_space(place + 1) && view.word(place + 2).is_some_and(|word| word.case != Case::Lower);
+        (is_lone && !is_followed && !is_vietnamese_word(first)).then(|| Match::new(PiiKind::Name, place + 1))
+    })
+}
+
+fn is_inside(view: &View<'_>, place: usize) -> bool {
+    matches!(view.before(place, 1).map(|token| token.kind), Some(Kind::Symbol('/' | '_' | '@' | '#' | '.' | '\\')))
+        && !view.before(place, 2).is_some_and(|token| token.cue == Cue::Title)
+}
+
+/// A short Vietnamese word that is a first name elsewhere.
+fn is_vietnamese_word(first: &Token) -> bool {
+    first.chars <= 3 && first.is_accented_text
+}
+
+fn has_title(view: &View<'_>, place: usize) -> bool {
+    (1..=3).any(|count| {
+        view.before(place, count)
+            .filter(|token| token.kind == Kind::Word)
+            .is_some_and(|token| TITLES.iter().any(|title| view.text(token).eq_ignore_ascii_case(title)))
+    })
+}
+
+/// One to three capitalised words after a title.
+fn titled(view: &View<'_>, place: usize) -> Option<Match> {
+    let first = view.word(place)?;
+    let mut end = surname_end(view, place)?;
+    for _ in 0..2 {
+        let next = end + 1;
+        if !view.is_space(end) {
+            break;
+        }
+        let Some(word) =
+            view.word(next).filter(|word| word.case == first.case && word.is_ascii && !word.word.has(flags::STOP))
+        else {
+            break;
+        };
+        if word.chars == 1 && view.is_symbol(next + 1, '.') {
+            end = next + 2;
+            continue;
+        }
+        end = surname_end(view, next)?;
+    }
+    let is_brand = view
+        .before(place, 2)
+        .or(None)
+        .filter(|token| token.kind == Kind::Word)
+        .or_else(|| view.before(place, 3))
+        .is_some_and(|token| lexicon::lexicon().is_no_person(&[token.word, first.word]));
+    let is_stop = first.word.has(flags::STOP);
+    (!is_brand && !is_stop).then(|| Match::new(PiiKind::Name, end))
+}
+
+/// A first name, perhaps an initial or a middle name, and a surname.
+fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
+    let first = view.word(place)?;
+    let mut next = after_hyphen(view, place);
+    if !is_gap(view, next) {
+        return None;
+    }
+    next += 1;
+    let mut has_middle = false;
+    let initial = view.word(next).filter(|word| word.chars == 1 && is_same(first, word));
+    if initial.is_some() {
+        next += if view.is_symbol(next + 1, '.') { 2 } else { 1 };
+        if !is_gap(view, next) {
+            return None;
+        }
+        next += 1;
+        has_middle = true;
+    } else if let Some(middle) =
+        view.word(next).filter(|word| is_same(first, word) && word.word.has(flags::ENGLISH_FIRST))
+        && is_gap(view, next + 1)
+        && view
+            .word(next + 2)
+            .is_some_and(|last| is_same(first, last) && last.word.has(flags::ENGLISH_LAST) && last.case == middle.case)
+        && !is_tail(view, next + 3)
+    {
+        next += 2;
+        has_middle = true;
+    }
+    let last = view.word(next).filter(|word| is_same(first, word))?;
+    let end = surname_end(view, next)?;
+    let is_known = last.word.has(flags::ENGLISH_LAST) || end > next + 1;
+    let commons = [first, last].iter().filter(|token| token.word.has(flags::ENGLISH_COMMON)).count();
+    let is_lower = first.case == Case::Lower;
+    let is_announced = matches!(announced, Cue::Name | Cue::Title);
+    let is_name = match (is_known, is_lower) {
+        (true, false) => commons < 2 || has_middle || is_announced,
+        (true, true) => commons == 0 && first.is_lower_text || is_announced && commons < 2 && first.is_lower_text,
+        (false, true) => false,
+        (false, false) => {
+            (has_middle || is_announced)
+                && commons == 0
+                && last.is_ascii
+                && !last.word.has(flags::STOP | flags::ORGANISATION)
+        }
+    };
+    let is_brand =
+        lexicon::lexicon().is_no_person(&[first.word, last.word]) || is_tail(view, end) || announced == Cue::Place;
+    (is_name && !is_brand).then(|| Match::new(PiiKind::Name, end))
+}
+
+/// "Smith, John" after words that announce a name.
+fn last_first(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
+    let last = view.word(place).filter(|word| word.word.has(flags::ENGLISH_LAST))?;
+    let is_list = announced == Cue::Name && view.is_symbol(place + 1, ',') && view.is_space(place + 2);
+    let first = is_list.then(|| view.word(place + 3)).flatten()?;
+    let is_name = is_same(last, first)
+        && first.word.has(flags::ENGLISH_FIRST)
+        && view.get(place).is_some_and(|token| token.case != Case::Lower);
+    is_name.then(|| Match::new(PiiKind::Name, place + 4))
+}
+
+fn is_gap(view: &View<'_>, index: usize) -> bool {
+    view.get(index).is_some_and(|token| token.kind == Kind::Space && token.chars == 1)
+}
+
+fn is_same(first: &Token, word: &Token) -> bool {
+    word.is_ascii | !first.is_ascii
+        && match first.case {
+            Case::Title => matches!(word.case, Case::Title | Case::Mixed),
+            Case::Upper => word.case == Case::Upper || word.chars == 1 && word.case == Case::Title,
+            Case::Lower => word.case == Case::Lower,
+            Case::Mixed => false,
+        }
+}
+
+/// One past a first name with a hyphen: Mary-Jane.
+fn after_hyphen(view: &View<'_>, place: usize) -> usize {
+    if view.is_symbol(place + 1, '-') && view.word(place + 2).is_some() { place + 3 } else { place + 1 }
+}
+
+/// One past a surname with an apostrophe or a hyphen: O'Brien, Smith-Jones.
+fn surname_end(view: &View<'_>, place: usize) -> Option<usize> {
+    let word = view.word(place)?;
+    let sign = place + 1;
+    let has_apostrophe = word.chars == 1 && view.is_symbol(sign, '\'');
+    let has_hyphen = word.chars > 1 && view.is_symbol(sign, '-');
+    let goes_on = (has_apostrophe || has_hyphen)
+        && view.word(place + 2).is_some_and(|next| next.case != Case::Lower || word.case == Case::Lower);
+    Some(if goes_on { place + 3 } else { place + 1 })
+}
+
+/// Whether the words after say that it is a street, a company or a place.
+fn is_tail(view: &View<'_>, end: usize) -> bool {
+    (view.is_space(end) || view.is_symbol(end, '-'))
+        && view.word(end + 1).is_some_and(|word| word.case != Case::Lower && word.word.has(flags::ORGANISATION))
+}

@@ -1,0 +1,359 @@
+//! The words that detectors know: names, places, and phrases that announce personal data.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+
+use crate::pii::normal;
+use crate::pii::token::{Kind, Token};
+
+/// What a word can be.
+pub(crate) mod flags {
+    pub(crate) const SURNAME: u32 = 1;
+    pub(crate) const SURNAME_FAIR: u32 = 1 << 1;
+    pub(crate) const SURNAME_RARE: u32 = 1 << 2;
+    pub(crate) const MIDDLE_STRONG: u32 = 1 << 3;
+    pub(crate) const MIDDLE: u32 = 1 << 4;
+    pub(crate) const GIVEN: u32 = 1 << 5;
+    pub(crate) const GIVEN_LONE: u32 = 1 << 6;
+    pub(crate) const ENGLISH_FIRST: u32 = 1 << 7;
+    pub(crate) const ENGLISH_LAST: u32 = 1 << 8;
+    pub(crate) const ENGLISH_COMMON: u32 = 1 << 9;
+    pub(crate) const STOP: u32 = 1 << 10;
+    pub(crate) const UNIT: u32 = 1 << 11;
+    pub(crate) const STREET: u32 = 1 << 12;
+    pub(crate) const ADMIN: u32 = 1 << 13;
+    pub(crate) const ENGLISH_SUFFIX: u32 = 1 << 14;
+    pub(crate) const ORGANISATION: u32 = 1 << 15;
+    pub(crate) const MONTH: u32 = 1 << 16;
+    pub(crate) const NOT_LONE: u32 = 1 << 17;
+    /// A number after it is no house.
+    pub(crate) const COUNTED: u32 = 1 << 18;
+    /// Any surname of a Vietnamese.
+    pub(crate) const ANY_SURNAME: u32 = SURNAME | SURNAME_FAIR | SURNAME_RARE;
+}
+
+/// The longest phrase, in words.
+const MAX_PHRASE_WORDS: usize = 6;
+/// Words of the longest name of a place or a person of history.
+pub(crate) const MAX_TITLE_WORDS: usize = 5;
+/// The form of a word that is spelt otherwise than all forms that are known.
+const UNKNOWN_FORM: u8 = u8::MAX;
+
+/// What is known of a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// The spelling without diacritics; 0 is unknown.
+    pub(crate) id: u32,
+    form: u8,
+    is_ascii: bool,
+    exact: u32,
+    folded: u32,
+}
+
+/// What a phrase announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cue {
+    #[default]
+    None,
+    /// An identity card, old or new.
+    Id,
+    Tax,
+    Bhxh,
+    Bhyt,
+    Passport,
+    License,
+    Phone,
+    Plate,
+    Bank,
+    Card,
+    Dob,
+    Address,
+    Ssn,
+    Ip,
+    Version,
+    Name,
+    Title,
+    /// What follows is called after a person.
+    Place,
+    /// Nothing, though a part of the phrase would announce something.
+    Plain,
+    /// A number that is no personal data.
+    Negative,
+}
+
+const CUES: [(&str, Cue); 20] = [
+    ("id", Cue::Id),
+    ("tax", Cue::Tax),
+    ("bhxh", Cue::Bhxh),
+    ("bhyt", Cue::Bhyt),
+    ("passport", Cue::Passport),
+    ("license", Cue::License),
+    ("phone", Cue::Phone),
+    ("plate", Cue::Plate),
+    ("bank", Cue::Bank),
+    ("card", Cue::Card),
+    ("dob", Cue::Dob),
+    ("address", Cue::Address),
+    ("ssn", Cue::Ssn),
+    ("ip", Cue::Ip),
+    ("version", Cue::Version),
+    ("name", Cue::Name),
+    ("title", Cue::Title),
+    ("place", Cue::Place),
+    ("plain", Cue::Plain),
+    ("negative", Cue::Negative),
+];
+
+const CLASSES: [(&str, u32); 10] = [
+    ("stop", flags::STOP),
+    ("unit", flags::UNIT),
+    ("street", flags::STREET),
+    ("admin", flags::ADMIN),
+    ("ensuffix", flags::ENGLISH_SUFFIX),
+    ("orgtail", flags::ORGANISATION),
+    ("month", flags::MONTH),
+    ("notlone", flags::NOT_LONE),
+    ("fairsurname", flags::SURNAME_FAIR),
+    ("counted", flags::COUNTED),
+];
+
+const WORD_LISTS: [(&str, u32); 9] = [
+    (include_str!("lists/vi_surnames.txt"), flags::SURNAME),
+    (include_str!("lists/vi_surnames_rare.txt"), flags::SURNAME_RARE),
+    (include_str!("lists/vi_middles_strong.txt"), flags::MIDDLE_STRONG | flags::MIDDLE),
+    (include_str!("lists/vi_middles.txt"), flags::MIDDLE),
+    (include_str!("lists/vi_givens.txt"), flags::GIVEN),
+    (include_str!("lists/vi_given_lone.txt"), flags::GIVEN_LONE | flags::GIVEN),
+    (include_str!("lists/en_first.txt"), flags::ENGLISH_FIRST),
+    (include_str!("lists/en_last.txt"), flags::ENGLISH_LAST),
+    (include_str!("lists/en_common.txt"), flags::ENGLISH_COMMON),
+];
+
+type Spelling = (u32, u8);
+
+struct Entry {
+    id: u32,
+    forms: Vec<(Box<str>, u32)>,
+    /// Phrases that end with this word, the longest first.
+    phrases: Vec<u32>,
+}
+
+struct Phrase {
+    words: Vec<Spelling>,
+    cue: Cue,
+}
+
+/// All words and phrases.
+pub(crate) struct Lexicon {
+    entries: HashMap<Box<str>, Entry, FixedState>,
+    phrases: Vec<Phrase>,
+    /// Phrases by id of their last word.
+    not_persons: HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>,
+    areas: HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>,
+}
+
+/// The lexicon, built on first use.
+pub(crate) fn lexicon() -> &'static Lexicon {
+    static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::build);
+    &LEXICON
+}
+
+impl Word {
+    /// Whether the word as it is spelt has one of some flags; without diacritics it may stand for any spelling.
+    pub(crate) fn has(&self, flags: u32) -> bool {
+        (if self.is_ascii { self.folded } else { self.exact }) & flags != 0
+    }
+
+    /// Whether exactly this spelling has one of some flags.
+    pub(crate) fn has_exact(&self, flags: u32) -> bool {
+        self.exact & flags != 0
+    }
+
+    /// Whether the word is one of a phrase; without diacritics it may stand for any spelling, if it `may_fold`.
+    fn matches(&self, (id, form): Spelling, may_fold: bool) -> bool {
+        self.id == id && (self.is_ascii && may_fold || self.form == form)
+    }
+}
+
+impl Lexicon {
+    /// What is known of a word in lower case.
+    pub(crate) fn word(&self, lower: &str, folded: &str, is_ascii: bool) -> Word {
+        let Some(entry) = self.entries.get(folded) else { return Word { is_ascii, ..Word::default() } };
+        let form = entry.forms.iter().position(|(form, _)| **form == *lower);
+        Word {
+            id: entry.id,
+            form: form.and_then(|form| u8::try_from(form).ok()).unwrap_or(UNKNOWN_FORM),
+            is_ascii,
+            exact: form.and_then(|form| entry.forms.get(form)).map_or(0, |(_, flags)| *flags),
+            folded: entry.forms.iter().fold(0, |all, (_, flags)| all | flags),
+        }
+    }
+
+    /// The longest phrase that ends with `last`, after `before`: its cue and its tokens.
+    pub(crate) fn phrase(&self, last: &Token, before: &[Token], folded: &str) -> (Cue, u8) {
+        let Some(entry) = self.entries.get(folded) else { return (Cue::None, 0) };
+        for phrase in entry.phrases.iter().filter_map(|index| self.phrases.get(*index as usize)) {
+            if let Some(tokens) = phrase.ends(last, before) {
+                return (phrase.cue, tokens);
+            }
+        }
+        (Cue::None, 0)
+    }
+
+    /// Whether some words are the name of a place, a brand or a person of history.
+    pub(crate) fn is_no_person(&self, words: &[Word]) -> bool {
+        contains(&self.not_persons, words)
+    }
+
+    /// Whether some words are a province, a city or a district.
+    pub(crate) fn is_area(&self, words: &[Word]) -> bool {
+        contains(&self.areas, words)
+    }
+
+    fn build() -> Self {
+        let mut lexicon = Self {
+            entries: HashMap::with_hasher(FixedState::default()),
+            phrases: Vec::new(),
+            not_persons: HashMap::with_hasher(FixedState::default()),
+            areas: HashMap::with_hasher(FixedState::default()),
+        };
+        for (list, flags) in WORD_LISTS {
+            lines(list).flat_map(str::split_whitespace).for_each(|word| lexicon.add_word(word, flags));
+        }
+        for (class, words) in lines(include_str!("lists/words.txt")).filter_map(|line| line.split_once(':')) {
+            let flags = CLASSES.iter().find(|(name, _)| *name == class).map_or(0, |(_, flags)| *flags);
+            words.split_whitespace().for_each(|word| lexicon.add_word(word, flags));
+        }
+        for (class, phrases) in lines(include_str!("lists/phrases.txt")).filter_map(|line| line.split_once(':')) {
+            let cue = CUES.iter().find(|(name, _)| *name == class).map_or(Cue::None, |(_, cue)| *cue);
+            phrases.split(';').for_each(|phrase| lexicon.add_phrase(phrase, cue));
+        }
+        lexicon.sort_phrases();
+        lexicon.not_persons =
+            lexicon.titles(&[include_str!("lists/vi_not_persons.txt"), include_str!("lists/en_not_persons.txt")]);
+        lexicon.areas = lexicon.titles(&[include_str!("lists/vi_areas.txt")]);
+        lexicon
+    }
+
+    fn add_word(&mut self, word: &str, flags: u32) {
+        let (_, form) = self.spelling(word);
+        let folded: String = word.chars().map(normal::lower).map(normal::fold).collect();
+        let entry = self.entries.get_mut(folded.as_str());
+        if let Some((_, all)) = entry.and_then(|entry| entry.forms.get_mut(usize::from(form))) {
+            *all |= flags;
+        }
+    }
+
+    /// The id and form of a word, which is known from now on.
+    fn spelling(&mut self, word: &str) -> Spelling {
+        let lower: String = word.chars().map(normal::lower).collect();
+        let folded: String = lower.chars().map(normal::fold).collect();
+        let id = self.entries.len() as u32 + 1;
+        let entry =
+            self.entries.entry(folded.into()).or_insert_with(|| Entry { id, forms: Vec::new(), phrases: Vec::new() });
+        let form = entry.forms.iter().position(|(form, _)| **form == *lower).unwrap_or_else(|| {
+            entry.forms.push((lower.into(), 0));
+            entry.forms.len() - 1
+        });
+        (entry.id, form as u8)
+    }
+
+    fn words_of(&mut self, phrase: &str) -> Vec<Spelling> {
+        phrase
+            .split(|char: char| !char.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(|word| self.spelling(word))
+            .collect()
+    }
+
+    /// A phrase, also written as one word: `socmnd`.
+    fn add_phrase(&mut self, phrase: &str, cue: Cue) {
+        let joined: String = phrase.chars().filter(|char| char.is_alphanumeric()).map(normal::lower).collect();
+        let folded: String = joined.chars().map(normal::fold).collect();
+        let words = self.words_of(phrase);
+        if words.is_empty() || words.len() > MAX_PHRASE_WORDS {
+            return;
+        }
+        if words.len() > 1 && !self.entries.contains_key(folded.as_str()) {
+            let joined = self.words_of(&folded);
+            self.phrases.push(Phrase { words: joined, cue });
+        }
+        self.phrases.push(Phrase { words, cue });
+    }
+
+    fn sort_phrases(&mut self) {
+        let mut by_last: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (index, phrase) in self.phrases.iter().enumerate() {
+            if let Some((id, _)) = phrase.words.last() {
+                by_last.entry(*id).or_default().push(index as u32);
+            }
+        }
+        for entry in self.entries.values_mut() {
+            entry.phrases = by_last.remove(&entry.id).unwrap_or_default();
+            entry.phrases.sort_by_key(|index| {
+                std::cmp::Reverse(self.phrases.get(*index as usize).map_or(0, |phrase| phrase.words.len()))
+            });
+        }
+    }
+
+    fn titles(&mut self, lists: &[&'static str]) -> HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState> {
+        let mut titles: HashMap<_, Vec<_>, _> = HashMap::with_hasher(FixedState::default());
+        for title in lists.iter().flat_map(|list| lines(list)).flat_map(|line| line.split(';')) {
+            let words = self.words_of(title);
+            if !words.is_empty() && words.len() <= MAX_TITLE_WORDS {
+                titles.entry(key(words.iter().map(|(id, _)| *id))).or_default().push(words);
+            }
+        }
+        titles
+    }
+}
+
+impl Phrase {
+    /// The tokens of the phrase where it ends with `last`.
+    fn ends(&self, last: &Token, before: &[Token]) -> Option<u8> {
+        let (first, rest) = self.words.split_last()?;
+        let may_fold = !last.is_accented_text;
+        if !last.word.matches(*first, may_fold) {
+            return None;
+        }
+        let mut position = before.len();
+        for word in rest.iter().rev() {
+            let mut gap = 0;
+            loop {
+                position = position.checked_sub(1)?;
+                let token = before.get(position)?;
+                if token.kind == Kind::Word {
+                    if !token.word.matches(*word, may_fold) {
+                        return None;
+                    }
+                    break;
+                }
+                let is_gap = matches!(token.kind, Kind::Space | Kind::Symbol('_' | '-' | '.' | '/' | '\'' | '&'));
+                gap += 1;
+                if !is_gap || gap > 3 {
+                    return None;
+                }
+            }
+        }
+        u8::try_from(before.len() - position + 1).ok()
+    }
+}
+
+fn contains(titles: &HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>, words: &[Word]) -> bool {
+    words.len() <= MAX_TITLE_WORDS
+        && titles.get(&key(words.iter().map(|word| word.id))).is_some_and(|titles| {
+            titles.iter().any(|title| title.iter().zip(words).all(|(spelling, word)| word.matches(*spelling, true)))
+        })
+}
+
+fn key(ids: impl Iterator<Item = u32>) -> [u32; MAX_TITLE_WORDS] {
+    let mut key = [0; MAX_TITLE_WORDS];
+    key.iter_mut().zip(ids).for_each(|(place, id)| *place = id);
+    key
+}
+
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty())
+}

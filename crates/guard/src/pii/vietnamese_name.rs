@@ -1,0 +1,320 @@
+//! Names of Vietnamese: a surname, middle names and a given name, without a model.
+
+use crate::pii::PiiKind;
+use crate::pii::cue;
+use crate::pii::detect::Match;
+use crate::pii::lexicon::{self, Cue, Word, flags};
+use crate::pii::token::{Case, Kind, Token};
+use crate::pii::view::View;
+
+/// The longest name, in syllables.
+const MAX_SYLLABLES: usize = 5;
+const ACCEPTED: i32 = 50;
+
+/// The words of a name that may begin at a place.
+struct Candidate<'a> {
+    words: Vec<&'a Token>,
+    /// Signs around it tell where it ends: capitals between small letters.
+    is_delimited: bool,
+    /// Its last word is one letter.
+    has_initial: bool,
+}
+
+/// The name that begins at a word.
+pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
+    let first = view.word(place)?;
+    if !may_begin(view, place) {
+        return None;
+    }
+    let announced = cue::adjacent(view, place);
+    if first.word.has(flags::ANY_SURNAME)
+        && let Some(found) = full(view, place, announced)
+    {
+        return Some(found);
+    }
+    announced_name(view, place, announced)
+}
+
+fn may_begin(view: &View<'_>, place: usize) -> bool {
+    let is_cue = view.word(place).is_some_and(|word| {
+        matches!(word.cue, Cue::Title | Cue::Place | Cue::Name | Cue::Address)
+            && !word.word.has_exact(flags::SURNAME | flags::SURNAME_FAIR)
+    });
+    if is_cue {
+        return false;
+    }
+    match view.before(place, 1).map(|token| token.kind) {
+        Some(Kind::Word | Kind::Number) => false,
+        Some(Kind::Symbol('/' | '_' | '-' | '@')) => view.get(place).is_some_and(|token| token.case != Case::Lower),
+        _ => true,
+    }
+}
+
+/// A surname and what follows.
+fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
+    let candidate = Candidate::collect(view, place)?;
+    let lexicon = lexicon::lexicon();
+    let count = candidate.count()?;
+    let words: Vec<Word> = candidate.words.iter().take(count).map(|token| token.word).collect();
+    let is_form = announced == Cue::Name;
+    let is_known = (2..=words.len()).any(|count| words.get(..count).is_some_and(|words| lexicon.is_no_person(words)));
+    let is_whole = lexicon.is_no_person(&words) || is_known && words.len() <= 3;
+    if is_whole && !is_form || is_organisation(view, place + count * 2) {
+        return None;
+    }
+    let score = candidate.score(count) + context(view, place, announced);
+    (score >= ACCEPTED && !is_inside_title(view, place, announced))
+        .then(|| Match::new(PiiKind::Name, end(view, place, count)))
+}
+
+/// One past the last word of a name.
+fn end(_: &View<'_>, place: usize, count: usize) -> usize {
+    place + count * 2 - 1
+}
+
+/// What the words before a name add to its score.
+fn context(view: &View<'_>, place: usize, announced: Cue) -> i32 {
+    match announced {
+        Cue::Name | Cue::Title => 35,
+        Cue::Place => -70,
+        _ if is_place(view, place) => -70,
+        _ => 0,
+    }
+}
+
+/// Whether a street, a school or a company is called by what follows: "trường THPT …", "công ty Cổ phần …".
+fn is_place(view: &View<'_>, place: usize) -> bool {
+    let mut index = place;
+    for _ in 0..4 {
+        let Some(before) = index.checked_sub(2).filter(|_| view.is_space(index.wrapping_sub(1))) else { return false };
+        let Some(word) = view.word(before) else { return false };
+        match word.cue {
+            Cue::Place => return true,
+            Cue::Name | Cue::Title => return false,
+            _ if word.case == Case::Lower => return false,
+            _ => index = before,
+        }
+    }
+    false
+}
+
+/// Whether the words before and these together are the name of a place or a person of history.
+fn is_inside_title(view: &View<'_>, place: usize, announced: Cue) -> bool {
+    let mut from = place;
+    for _ in 0..3 {
+        let is_joined = view.is_space(from.wrapping_sub(1));
+        let Some(before) = from.checked_sub(2).filter(|before| is_joined && view.word(*before).is_some()) else {
+            break;
+        };
+        from = before;
+        let words: Vec<Word> = (0..lexicon::MAX_TITLE_WORDS)
+            .map_while(|count| view.word(from + count * 2).map(|token| token.word))
+            .collect();
+        let first = (place - from) / 2 + 1;
+        let mut counts = first..=words.len();
+        if announced != Cue::Name
+            && counts.any(|count| words.get(..count).is_some_and(|words| lexicon::lexicon().is_no_person(words)))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the words after say that it is no person: "… Street", "… Group".
+fn is_organisation(view: &View<'_>, next: usize) -> bool {
+    view.word(next).is_some_and(|word| word.case != Case::Lower && word.word.has(flags::ORGANISATION) && word.is_ascii)
+        && view.is_space(next - 1)
+}
+
+impl<'a> Candidate<'a> {
+    fn collect(view: &View<'a>, place: usize) -> Option<Self> {
+        let first = view.word(place)?;
+        let mut words = vec![first];
+        let mut has_initial = false;
+        let mut is_open = false;
+        let mut index = place;
+        while words.len() < MAX_SYLLABLES + 1 && !has_initial {
+            let is_space =
+                view.get(index + 1).is_some_and(|token| token.kind == Kind::Space && token.chars <= 2 && !token.is_tab);
+            let Some(word) = is_space.then(|| view.word(index + 2)).flatten() else { break };
+            if !fits(first, word, words.len()) || view.number(index + 3).is_some() {
+                is_open = word.case == first.case && first.case != Case::Title;
+                break;
+            }
+            if is_stop(word) {
+                is_open = true;
+                break;
+            }
+            has_initial = word.chars == 1 && !is_vowel_name(first, word);
+            if !has_initial && !is_syllable(view, word) {
+                is_open = true;
+                break;
+            }
+            words.push(word);
+            index += 2;
+        }
+        if words.len() > MAX_SYLLABLES {
+            words.pop();
+            is_open = true;
+        }
+        let is_capitals = first.case == Case::Upper;
+        let is_shouting = is_capitals && is_upper_before(view, place);
+        let is_delimited = match first.case {
+            Case::Title => !is_open || words.len() <= 4,
+            Case::Upper => !is_open && !is_shouting,
+            _ => false,
+        };
+        (words.len() > 1).then_some(Self { words, is_delimited, has_initial })
+    }
+
+    /// How many words the name has.
+    fn count(&self) -> Option<usize> {
+        if self.has_initial || self.is_delimited {
+            return Some(self.words.len());
+        }
+        let has = |index: usize, flags: u32| self.words.get(index).is_some_and(|token| known(token, flags));
+        let is_inner = |count: usize| (1..count - 1).all(|index| has(index, flags::MIDDLE));
+        let may_end = |count: usize| count <= self.words.len() && is_inner(count) && has(count - 1, flags::GIVEN);
+        if may_end(4) && (has(3, flags::GIVEN_LONE) || !may_end(3)) {
+            return Some(4);
+        }
+        [3, 5, 2].into_iter().find(|count| may_end(*count))
+    }
+
+    fn score(&self, count: usize) -> i32 {
+        let Some(first) = self.words.first() else { return 0 };
+        let inner = self.words.get(1..count - 1).unwrap_or_default();
+        let has_middle = inner.iter().any(|token| known(token, flags::MIDDLE));
+        let has_strong = inner.iter().any(|token| known(token, flags::MIDDLE_STRONG));
+        let has_given = self.words.get(count - 1).is_some_and(|token| known(token, flags::GIVEN));
+        let surname = match first {
+            first if known(first, flags::SURNAME) => 30,
+            first if known(first, flags::SURNAME_FAIR) => 25,
+            _ => 15,
+        };
+        let mut score = surname;
+        score += if has_given || self.has_initial { 25 } else { 0 };
+        score += if has_middle { 20 } else { 0 };
+        score += if has_strong { 15 } else { 0 };
+        score += if count >= 3 { 10 } else { 0 };
+        if count == 2 && self.has_initial && surname < 30 {
+            score -= 30;
+        }
+        let is_plain = self.words.iter().take(count).all(|token| token.is_ascii);
+        let is_folded = is_plain && !self.words.iter().take(count).all(|token| token.word.has_exact(u32::MAX));
+        if is_folded && !has_middle && !is_distinct(first) {
+            score -= 20;
+        }
+        match first.case {
+            Case::Title => score,
+            Case::Upper if self.is_delimited => score,
+            Case::Upper => score - if count > 2 { 20 } else { 30 },
+            _ => score - if count > 2 { 25 } else { 50 },
+        }
+    }
+}
+
+/// Whether a word has a flag; in a text with diacritics, only as it is spelt.
+fn known(token: &Token, flags: u32) -> bool {
+    if token.is_accented_text && token.case == Case::Lower {
+        token.word.has_exact(flags)
+    } else {
+        token.word.has(flags)
+    }
+}
+
+/// Whether a word may go on a name that begins with another.
+fn fits(first: &Token, word: &Token, position: usize) -> bool {
+    match first.case {
+        Case::Title if word.case == Case::Lower => position == 1 && word.word.has_exact(flags::MIDDLE_STRONG),
+        Case::Title => word.case == Case::Title,
+        Case::Upper => word.case == Case::Upper || word.chars == 1 && word.case == Case::Title,
+        Case::Lower => word.case == Case::Lower,
+        Case::Mixed => false,
+    }
+}
+
+/// Whether a word is never part of a name; a text without diacritics has the benefit of the doubt.
+fn is_stop(word: &Token) -> bool {
+    let is_name = word.word.has(flags::GIVEN | flags::MIDDLE);
+    if word.is_ascii && !word.is_accented_text {
+        word.word.has(flags::STOP) && !is_name
+    } else {
+        word.word.has_exact(flags::STOP)
+    }
+}
+
+/// A given name of one vowel, which is no initial: Lê Ý, Trần Thị Á.
+fn is_vowel_name(first: &Token, word: &Token) -> bool {
+    !word.is_ascii && first.case != Case::Mixed
+}
+
+/// Whether a word is a syllable of Vietnamese.
+fn is_syllable(view: &View<'_>, word: &Token) -> bool {
+    if word.word.has(flags::GIVEN | flags::MIDDLE | flags::ANY_SURNAME) {
+        return true;
+    }
+    let folded: String = view.text(word).chars().map(crate::pii::normal::lower).map(crate::pii::normal::fold).collect();
+    crate::pii::syllable::is_syllable(&folded)
+}
+
+/// A surname that is no English word, when it stands without diacritics.
+fn is_distinct(first: &Token) -> bool {
+    const DISTINCT: u32 = flags::SURNAME | flags::SURNAME_FAIR;
+    first.chars >= 4 && first.word.has(DISTINCT) && !first.word.has(flags::ENGLISH_COMMON)
+}
+
+fn is_upper_before(view: &View<'_>, place: usize) -> bool {
+    let is_upper = |index: Option<usize>| {
+        index
+            .and_then(|index| view.word(index))
+            .is_some_and(|word| word.case == Case::Upper && !matches!(word.cue, Cue::Name | Cue::Title))
+    };
+    view.is_space(place.wrapping_sub(1)) && is_upper(place.checked_sub(2))
+}
+
+/// A name after words that announce one, without a surname that is known: "chị Lan", "Họ tên: Hà My".
+fn announced_name(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
+    let first = view.word(place)?;
+    let is_title = announced == Cue::Title;
+    if !is_title && announced != Cue::Name || !view.word(place)?.word.has(flags::GIVEN | flags::ANY_SURNAME) {
+        return None;
+    }
+    let has_sign = view.skip_space_back(place).is_some_and(|before| view.is_symbol(before, ':'));
+    let next = view.is_space(place + 1).then(|| view.word(place + 2)).flatten();
+    let goes_on = next.is_some_and(|next| next.case == first.case && !is_stop(next));
+    match first.case {
+        Case::Title | Case::Upper if goes_on && has_sign => several(view, place),
+        Case::Title if goes_on => None,
+        Case::Title => lone(first, is_title, has_sign).then(|| Match::new(PiiKind::Name, place + 1)),
+        Case::Lower if first.is_lower_text && is_title => {
+            let is_name = known(first, flags::GIVEN_LONE) && first.chars >= 2 && !first.word.has(flags::NOT_LONE);
+            (is_name && view.before(place, 2).is_some_and(|title| title.chars > 1))
+                .then(|| Match::new(PiiKind::Name, place + 1))
+        }
+        Case::Upper if is_title && first.chars >= 2 => {
+            let is_name = known(first, flags::GIVEN_LONE) && !first.word.has(flags::NOT_LONE);
+            let is_title_long = view.before(place, 2).is_some_and(|title| title.chars > 1);
+            (is_name && is_title_long).then(|| Match::new(PiiKind::Name, place + 1))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a given name stands for a person on its own.
+fn lone(first: &Token, is_title: bool, has_sign: bool) -> bool {
+    let flags = if is_title && !first.is_ascii || has_sign { flags::GIVEN } else { flags::GIVEN_LONE };
+    first.chars >= 2 && known(first, flags) && !first.word.has_exact(flags::NOT_LONE)
+}
+
+/// Two to four capitalised syllables after a colon, the last a given name.
+fn several(view: &View<'_>, place: usize) -> Option<Match> {
+    let candidate = Candidate::collect(view, place)?;
+    let count = candidate.words.len();
+    let words: Vec<Word> = candidate.words.iter().map(|token| token.word).collect();
+    let is_given = candidate.words.last().is_some_and(|last| known(last, flags::GIVEN));
+    let is_name = is_given && candidate.is_delimited && count <= 4 && !lexicon::lexicon().is_no_person(&words);
+    let is_whole = view.get(place + count * 2 - 1).is_none_or(|next| next.kind != Kind::Space);
+    (is_name && is_whole).then(|| Match::new(PiiKind::Name, place + count * 2 - 1))
+}
