@@ -7,7 +7,6 @@ use actix_web::{HttpResponse, web};
 use gateway_actors::embed::pool::PoolState;
 use gateway_actors::fleet::redis_link::RedisState;
 use gateway_actors::providers::breaker::BreakerState;
-use gateway_actors::runtime::mailbox::Mailbox;
 use gateway_actors::system::metrics_actor::{self, Scrape};
 use serde_json::json;
 
@@ -51,25 +50,14 @@ async fn ready(worker: WorkerData) -> HttpResponse {
     if *shared.phase.borrow() != Phase::Serving {
         return HttpResponse::ServiceUnavailable().json(json!({ "status": "draining" }));
     }
-    let gone = gone_actors(&worker);
+    let mut gone = shared.actors.missing();
+    if !worker.router.is_alive() {
+        gone.push("router".to_owned());
+    }
     if !gone.is_empty() {
         return HttpResponse::ServiceUnavailable().json(json!({ "status": "failing", "actors": gone }));
     }
     HttpResponse::Ok().json(json!({ "status": "ready", "degraded": degraded(shared) }))
-}
-
-fn gone_actors(worker: &crate::server::state::Worker) -> Vec<&'static str> {
-    let shared = &worker.shared;
-    let actors = [
-        ("router", worker.router.is_alive()),
-        ("key_registry", shared.key_registry.is_alive()),
-        ("budget_ledger", shared.routing.budgets.mailbox.is_alive()),
-        ("response_store", shared.responses.mailbox().is_alive()),
-        ("metrics", shared.metrics_actor.is_alive()),
-        ("cache", shared.routing.cache.actor.as_ref().is_none_or(Mailbox::is_alive)),
-        ("redis_limiter", shared.rate_limiter.redis_limiter.as_ref().is_none_or(Mailbox::is_alive)),
-    ];
-    actors.iter().filter(|(_, alive)| !alive).map(|(name, _)| *name).collect()
 }
 
 fn degraded(shared: &AppState) -> Vec<String> {
@@ -120,11 +108,11 @@ fn degraded_redis(shared: &AppState, limits: &RedisState, answers: &RedisState) 
 }
 
 async fn metrics(worker: WorkerData) -> HttpResponse {
-    let actors = worker.shared.actors();
     if let Some(lines) = logging::lines() {
         lines.show_depth();
     }
     let shared = &worker.shared;
+    let actors = shared.actors.stats();
     let actor = shared.metrics_actor.within(SCRAPE_TIMEOUT);
     let text = match actor.ask(Scrape { actors: actors.clone() }).await {
         Ok(text) => text,

@@ -1,15 +1,16 @@
 //! The server process: its start, its workers and its end.
 
+mod assemble;
 mod connection;
 mod descriptors;
 mod first_start;
 mod http_server;
 mod memory;
+mod providers;
 mod pulse;
 mod run;
 pub(crate) mod shutdown;
 mod startup;
 pub(crate) mod state;
-mod ways_out;
 
 pub use run::run;

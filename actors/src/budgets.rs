@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod demand;
 pub mod ledger;
 pub mod ledger_actor;
+pub(crate) mod ledger_figures;
 pub mod output_limit;
 pub mod reservation;
 

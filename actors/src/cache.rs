@@ -4,6 +4,7 @@ pub mod actor;
 pub mod entry;
 pub mod invalidation;
 pub mod key;
+pub mod local;
 pub mod lookup;
 pub mod memory;
 pub mod policy;

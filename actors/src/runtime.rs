@@ -2,6 +2,7 @@
 
 mod histogram;
 pub mod mailbox;
+pub mod registry;
 pub mod stats;
 pub(crate) mod throttle;
 

@@ -7,18 +7,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr};
+use actix::Actor;
 use actix_rt::ArbiterHandle;
+use serde_json::json;
 
 use crate::budgets::ledger::SharedLedger;
 use crate::budgets::ledger_actor::{BudgetLedger, LedgerSettings};
+use crate::budgets::ledger_figures::ledger_figures;
 use crate::cache::actor::CacheActor;
-use crate::cache::memory::MemoryCache;
-use crate::cache::semantic::index::Index;
-use crate::cache::shadow::Shadow;
+use crate::cache::local::LocalCache;
 use crate::db::Store;
 use crate::fleet::announce::Announcer;
-use crate::fleet::redis_link::RedisLink;
+use crate::fleet::redis_link::{RedisLink, RedisState};
 use crate::keys::encryption::MasterKey;
 use crate::keys::registry::{KeyError, KeyRegistry, Registry};
 use crate::keys::table::SharedKeyTable;
@@ -26,6 +26,8 @@ use crate::limits::limit_table::SharedLimitTable;
 use crate::limits::redis_limiter::RedisLimiter;
 use crate::metrics::Metrics;
 use crate::responses::store_actor::ResponseStore;
+use crate::runtime::mailbox::{Mailbox, MailboxSettings};
+use crate::runtime::registry::{ActorRegistry, Role};
 use crate::runtime::stats::ActorStats;
 use listen::{ChangeListeners, listen};
 
@@ -43,30 +45,35 @@ pub struct ControlSetup {
     pub wait: bool,
     /// Seals provider credentials.
     pub master_key: MasterKey,
-    /// The registry's counters.
-    pub key_stats: Arc<ActorStats>,
     /// What the ledger shares.
     pub ledger: SharedLedger,
     /// What the ledger is configured with.
     pub settings: LedgerSettings,
-    /// The ledger's counters.
-    pub ledger_stats: Arc<ActorStats>,
-    /// The response store's counters.
-    pub response_stats: Arc<ActorStats>,
     /// The process' metrics.
     pub metrics: Arc<Metrics>,
     /// The links to Redis, where there is one.
     pub redis: Option<RedisLinks>,
-    /// The limit keeper's counters.
-    pub limit_stats: Arc<ActorStats>,
-    /// This process' cached answers.
-    pub memory: Arc<MemoryCache>,
-    /// The questions that they can be found by.
-    pub index: Arc<Index>,
-    /// What was found of their answers.
-    pub shadow: Arc<Shadow>,
-    /// The cache actor's counters.
-    pub cache_stats: Arc<ActorStats>,
+    /// This process' part of the cache.
+    pub cache: LocalCache,
+    /// The mailboxes of the actors.
+    pub mailboxes: ControlMailboxes,
+    /// Where the actors register.
+    pub actors: Arc<ActorRegistry>,
+}
+
+/// The mailbox of each actor.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlMailboxes {
+    /// That of the key registry.
+    pub key_registry: MailboxSettings,
+    /// That of the budget ledger.
+    pub budget_ledger: MailboxSettings,
+    /// That of the response store.
+    pub response_store: MailboxSettings,
+    /// That of the limiter.
+    pub redis_limiter: MailboxSettings,
+    /// That of the cache.
+    pub cache: MailboxSettings,
 }
 
 /// Two links to one Redis, so that limits and announcements do not wait behind large answers.
@@ -77,29 +84,38 @@ pub struct RedisLinks {
     pub answers: RedisLink,
 }
 
+impl RedisLinks {
+    /// Links that are not connected yet.
+    ///
+    /// # Errors
+    /// Where the address is none; it is not told, as it may hold a password.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let link = |used_for| RedisLink::new(url, used_for).map_err(|error| error.to_string());
+        Ok(Self { limits: link("limits")?, answers: link("cached answers")? })
+    }
+
+    /// Whether Redis answers, for limits and for answers.
+    pub fn states(&self) -> (RedisState, RedisState) {
+        (self.limits.state().clone(), self.answers.state().clone())
+    }
+}
+
 /// The started actors.
 pub struct Control {
     /// The owner of the virtual keys.
-    pub key_registry: Addr<KeyRegistry>,
+    pub key_registry: Mailbox<KeyRegistry>,
     /// The virtual keys.
     pub keys: SharedKeyTable,
     /// The limits of users and teams.
     pub limits: SharedLimitTable,
     /// Who asks Redis for parts of limits, where there is a Redis.
-    pub redis_limiter: Option<Addr<RedisLimiter>>,
+    pub redis_limiter: Option<Mailbox<RedisLimiter>>,
     /// Who keeps the answers that the fleet shares, where there is a Redis.
-    pub cache: Option<Addr<CacheActor>>,
+    pub cache: Option<Mailbox<CacheActor>>,
     /// The owner of prices, budgets and the usage log.
-    pub budget_ledger: Addr<BudgetLedger>,
+    pub budget_ledger: Mailbox<BudgetLedger>,
     /// The owner of the stored responses.
-    pub response_store: Addr<ResponseStore>,
-}
-
-/// What shares the store.
-struct StoreActors {
-    registry: Registry,
-    budget_ledger: Addr<BudgetLedger>,
-    response_store: Addr<ResponseStore>,
+    pub response_store: Mailbox<ResponseStore>,
 }
 
 /// Opens the store on the arbiter's thread and starts its actors there, as soon as the store is there.
@@ -120,26 +136,17 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 
 async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     let links = setup.redis.take().map(|links| (Rc::new(links.limits), Rc::new(links.answers)));
-    let link = links.as_ref().map(|(limits, _)| limits.clone());
-    let actors = wait_for_store(&setup, &Announcer { link: link.clone() }).await?;
-    let StoreActors { registry, budget_ledger, response_store } = actors;
-    let Registry { address, keys, limits } = registry;
-    let (mut redis_limiter, mut cache) = (None, None);
+    let announcer = Announcer { link: links.as_ref().map(|(limits, _)| limits.clone()) };
+    let mut control = wait_for_store(&setup, &announcer).await?;
     if let Some((link, answers)) = links {
         link.mend().await;
         answers.mend().await;
-        let announcer = Announcer { link: Some(link.clone()) };
-        let (memory, index, shadow, stats) = (setup.memory, setup.index, setup.shadow, setup.cache_stats);
-        let keeps_answers = CacheActor { link: answers, announcer, memory, index, shadow, stats }.start();
-        let listeners =
-            ChangeListeners { registry: address.clone(), ledger: budget_ledger.clone(), cache: keeps_answers.clone() };
-        actix_rt::spawn(listen(link.clone(), listeners));
-        (redis_limiter, cache) = (Some(RedisLimiter::new(link, setup.limit_stats).start()), Some(keeps_answers));
+        start_fleet(setup, &mut control, link, answers);
     }
-    Ok(Control { key_registry: address, keys, limits, redis_limiter, cache, budget_ledger, response_store })
+    Ok(control)
 }
 
-async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
+async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Control, KeyError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match open_store(setup, announcer).await {
@@ -155,16 +162,51 @@ async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<S
     }
 }
 
-async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
-    let ControlSetup { url, master_key, key_stats, ledger, settings, ledger_stats, .. } = setup;
+/// Starts the actors that share the store, and registers them once it has let all of them start.
+async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Control, KeyError> {
+    let ControlSetup { url, master_key, ledger, settings, mailboxes, actors, .. } = setup;
     let store = Rc::new(Store::open(url).await?.noting(ledger.store.clone()));
     if master_key.is_unwritten() {
         master_key.keep(store.has_sealed_credentials().await?)?;
     }
-    let (keys, stats) = (master_key.clone(), key_stats.clone());
-    let registry = KeyRegistry::start_here(store.clone(), keys, announcer.clone(), stats).await?;
-    let (ledger, settings, stats) = (ledger.clone(), settings.clone(), ledger_stats.clone());
-    let budget_ledger = BudgetLedger::start_here(ledger, store.clone(), settings, announcer.clone(), stats).await?;
-    let response_store = ResponseStore::new(store, setup.metrics.clone(), setup.response_stats.clone()).start();
-    Ok(StoreActors { registry, budget_ledger, response_store })
+    let key_stats = stats("key_registry", mailboxes.key_registry);
+    let Registry { address, keys, limits } =
+        KeyRegistry::start_here(store.clone(), master_key.clone(), announcer.clone(), key_stats.clone()).await?;
+    let key_registry = Mailbox::new(address, key_stats, mailboxes.key_registry.ask_timeout);
+    let ledger_stats = stats("budget_ledger", mailboxes.budget_ledger);
+    let (store_too, settings, announcer) = (store.clone(), settings.clone(), announcer.clone());
+    let address =
+        BudgetLedger::start_here(ledger.clone(), store_too, settings, announcer, ledger_stats.clone()).await?;
+    let budget_ledger = Mailbox::new(address, ledger_stats, mailboxes.budget_ledger.ask_timeout);
+    let response_stats = stats("response_store", mailboxes.response_store);
+    let address = ResponseStore::new(store, setup.metrics.clone(), response_stats.clone()).start();
+    let response_store = Mailbox::new(address, response_stats, mailboxes.response_store.ask_timeout);
+
+    let (keys_too, ledger) = (keys.clone(), ledger.clone());
+    let key_figures = move || json!({ "virtual_keys": keys_too.load().all().len() });
+    actors.add_with_state(Role::Required, key_registry.clone(), key_figures);
+    actors.add_with_state(Role::Required, budget_ledger.clone(), move || ledger_figures(&ledger));
+    actors.add(Role::Required, response_store.clone());
+    Ok(Control { key_registry, keys, limits, redis_limiter: None, cache: None, budget_ledger, response_store })
+}
+
+/// Starts and registers the actors that share Redis, and hears from then on what other processes announce.
+fn start_fleet(setup: ControlSetup, control: &mut Control, link: Rc<RedisLink>, answers: Rc<RedisLink>) {
+    let ControlSetup { cache: local, mailboxes, actors, .. } = setup;
+    let limit_stats = stats("redis_limiter", mailboxes.redis_limiter);
+    let address = RedisLimiter::new(link.clone(), limit_stats.clone()).start();
+    let redis_limiter = Mailbox::new(address, limit_stats, mailboxes.redis_limiter.ask_timeout);
+    let cache_stats = stats("cache", mailboxes.cache);
+    let announcer = Announcer { link: Some(link.clone()) };
+    let address = CacheActor { link: answers, announcer, local, stats: cache_stats.clone() }.start();
+    let cache = Mailbox::new(address, cache_stats, mailboxes.cache.ask_timeout);
+    actors.add(Role::Required, redis_limiter.clone());
+    actors.add(Role::Required, cache.clone());
+    let (registry, ledger) = (control.key_registry.addr(), control.budget_ledger.addr());
+    actix_rt::spawn(listen(link, ChangeListeners { registry, ledger, cache: cache.addr() }));
+    (control.redis_limiter, control.cache) = (Some(redis_limiter), Some(cache));
+}
+
+fn stats(name: &str, settings: MailboxSettings) -> Arc<ActorStats> {
+    ActorStats::new(name, "control", settings.limit)
 }

@@ -63,7 +63,7 @@ async fn invalidate_fleet(worker: &Worker, invalidation: Invalidation) -> Result
     let cache = &worker.shared.routing.cache;
     let note = NoteAudit { action: "cache.forget", subject: invalidation.to_string() };
     worker.shared.routing.budgets.mailbox.ask(note).await??;
-    let here = cache.forget(&invalidation);
+    let here = cache.local.forget(&invalidation);
     let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
     let in_redis = actor.ask(InvalidateFleet(invalidation)).await?.map_err(|_away| AdminError::redis_away())?;
     Ok(json!({ "forgotten": here, "forgotten_in_redis": in_redis }))
@@ -99,12 +99,12 @@ fn is_key(text: &str) -> bool {
 /// Of this process; the metrics tell the same for each.
 async fn stats(worker: web::Data<Worker>) -> HttpResponse {
     let cache = &worker.shared.routing.cache;
-    let (entries, bytes) = cache.memory.size();
+    let (entries, bytes) = cache.local.memory.size();
     HttpResponse::Ok().json(json!({
         "entries": entries,
         "bytes": bytes,
         "max_bytes": worker.shared.config.cache.max_bytes,
-        "evicted": cache.memory.evicted(),
+        "evicted": cache.local.memory.evicted(),
         "questions": cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len()),
         "shared": cache.actor.is_some(),
         "shadow": cache.semantic.as_ref().map(|semantic| semantic.shadow.report(semantic.pool.threshold())),

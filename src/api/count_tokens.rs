@@ -121,7 +121,7 @@ fn surplus(
     (client, chat): (ClientKind, &JsonObject),
 ) -> Surplus {
     let hints = Hints { header, key: key.provider.as_deref() };
-    let (provider, model) = shared.aliases.target_of(model);
+    let (provider, model) = shared.configs.aliases.target_of(model);
     let resolved = resolve(provider, model, hints, &shared.routing.catalogue).ok();
     let dialect = resolved.and_then(|(provider, model)| {
         let handle = shared.routing.providers.get(&provider)?;

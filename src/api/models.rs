@@ -89,7 +89,7 @@ fn models(shared: &AppState, key: &VirtualKey) -> Vec<Value> {
     let allowed =
         |(provider, model): &(&str, &str)| usable(provider) && key.allows_model(provider, model, &is_provider);
     let mut models: Vec<Value> = priced.filter(allowed).map(entry).collect();
-    let aliases = &shared.aliases;
+    let aliases = &shared.configs.aliases;
     // An alias stands before a model of its name.
     models.retain(|model| model["id"].as_str().is_none_or(|id| aliases.get(id).is_none()));
     let named = aliases.iter().filter(|(name, alias)| key.allows_alias(name) && alias.is_served(&usable));

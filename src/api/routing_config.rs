@@ -33,7 +33,7 @@ impl ClientConfig {
     /// The alias that the model's name is, if it is one that serves. An alias's config goes before those of the key and of
     /// the gateway, and a request's own before it.
     pub fn alias(&mut self, shared: &AppState, model: &str) -> Option<Arc<Alias>> {
-        let alias = shared.aliases.get(model)?;
+        let alias = shared.configs.aliases.get(model)?;
         if let Alias::Config(plan) = alias.as_ref() {
             if self.is_of_request {
                 return None;
@@ -53,10 +53,10 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
     if headers.contains_key(&CONFIG) {
         let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
         let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
-        if shared.plans.contains_key(header) {
+        if shared.configs.plans.contains_key(header) {
             return Ok(ClientConfig { is_of_request: true, ..saved(shared, header)? });
         }
-        let ReadConfig { plan, warnings } = shared.inline_configs.get(header, || inline(shared, header))?;
+        let ReadConfig { plan, warnings } = shared.configs.inline.get(header, || inline(shared, header))?;
         if strict && !warnings.is_empty() {
             return Err(invalid(&warnings));
         }
@@ -66,7 +66,7 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
         Some(slug) => saved(shared, slug),
         None => {
             let own = !shared.config.routing.default_config.is_empty();
-            let plan = shared.default_plan.clone();
+            let plan = shared.configs.default_plan.clone();
             Ok(ClientConfig { plan, warnings: Vec::new(), own, is_of_request: false })
         }
     }
@@ -87,7 +87,7 @@ fn no_such_config(slug: &str) -> ApiError {
 }
 
 fn saved(shared: &AppState, slug: &str) -> Result<ClientConfig, ApiError> {
-    match shared.plans.get(slug) {
+    match shared.configs.plans.get(slug) {
         Some(plan) => Ok(ClientConfig { plan: plan.clone(), warnings: Vec::new(), own: true, is_of_request: false }),
         None => Err(no_such_config(slug)),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway_actors::runtime::mailbox::MailboxSettings;
+use gateway_actors::system::ControlMailboxes;
 use gateway_actors::usage::token_count::CounterSettings;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,19 @@ pub struct ActorsSettings {
     pub token_counter: TokenCounterSettings,
 }
 
+impl ActorsSettings {
+    /// The mailboxes of the actors that own what is stored.
+    pub fn control(&self) -> ControlMailboxes {
+        ControlMailboxes {
+            key_registry: self.key_registry.mailbox(),
+            budget_ledger: self.budget_ledger.mailbox(),
+            response_store: self.response_store.mailbox(),
+            redis_limiter: self.redis_limiter.mailbox(),
+            cache: self.cache.actor().mailbox(),
+        }
+    }
+}
+
 /// One kind of actor.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +60,13 @@ pub struct ActorSettings {
     pub mailbox: usize,
     /// How long an asker waits for an answer, in milliseconds.
     pub ask_timeout_ms: u64,
+}
+
+impl ActorSettings {
+    /// What a mailbox is made with.
+    pub fn mailbox(self) -> MailboxSettings {
+        MailboxSettings { limit: self.mailbox, ask_timeout: Duration::from_millis(self.ask_timeout_ms) }
+    }
 }
 
 impl Default for ActorSettings {

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use gateway_actors::budgets::ledger_actor::Webhook;
+use gateway_actors::providers::upstream::Outbound;
+use gateway_actors::secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use super::Config;
 use super::base_url::is_http_url;
 
 /// `[alerts]`.
@@ -18,6 +22,18 @@ impl fmt::Debug for AlertSettings {
     /// Tells whether there is an address; it may hold a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AlertSettings").field("webhook", &!self.webhook_url.is_empty()).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Where alerts are posted to, if anywhere.
+    pub(super) fn webhook(&self, out: &Outbound) -> Option<Webhook> {
+        let url = &self.alerts.webhook_url;
+        (!url.is_empty()).then(|| Webhook {
+            url: Secret::new(url),
+            token: self.alert_webhook_token.clone(),
+            outbound: out.clone(),
+        })
     }
 }
 

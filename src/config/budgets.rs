@@ -1,9 +1,14 @@
 //! `[budgets]`: budgets and the usage log.
 
+use std::time::Duration;
+
+use gateway_actors::budgets::ledger_actor::LedgerSettings;
 use gateway_actors::money::amount::PerMillion;
-use gateway_actors::request::reserve_budget::HiddenInput;
+use gateway_actors::providers::upstream::Outbound;
+use gateway_actors::request::reserve_budget::{BudgetRules, HiddenInput};
 use serde::{Deserialize, Serialize};
 
+use super::Config;
 use super::check::at_least_one;
 
 /// The longest time that clocks are asked to add.
@@ -79,6 +84,40 @@ pub struct CeilingPrice {
     pub input: PerMillion,
     /// Price of the output.
     pub output: PerMillion,
+}
+
+impl Config {
+    /// How budgets are applied.
+    pub fn budget_rules(&self) -> BudgetRules {
+        let settings = &self.budgets;
+        BudgetRules {
+            default_output_tokens: settings.default_output_tokens,
+            shorten_answers: settings.shorten_answers,
+            min_output_tokens: settings.min_output_tokens,
+            hidden_input: settings.hidden_input,
+            hidden_input_tokens: Some(settings.hidden_input_tokens).filter(|tokens| *tokens > 0),
+            query_timeout: Duration::from_millis(self.store.query_timeout_ms),
+        }
+    }
+
+    /// What the ledger is started with; alerts go `out`.
+    pub fn ledger_settings(&self, out: &Outbound) -> LedgerSettings {
+        let settings = &self.budgets;
+        LedgerSettings {
+            journal: settings.journal.clone().into(),
+            flush: Duration::from_millis(settings.flush_ms),
+            refresh: Duration::from_millis(settings.refresh_ms),
+            lease_idle: Duration::from_millis(settings.lease_idle_ms),
+            lease: Duration::from_millis(settings.lease_ms),
+            orphan_lease: Duration::from_millis(settings.orphan_lease_ms),
+            keep_usage: match settings.usage_retention_days {
+                0 => None,
+                days => Some(Duration::from_secs(u64::from(days) * 86_400)),
+            },
+            alert_percent: settings.alert_percent.clone(),
+            webhook: self.webhook(out),
+        }
+    }
 }
 
 /// Times, prices and parts must be usable.

@@ -1,7 +1,9 @@
 //! `[cache]`: the response cache.
 
+use gateway_actors::cache::local::CacheRules;
 use serde::{Deserialize, Serialize};
 
+use super::actors::CacheActorSettings;
 use super::check::at_least_one;
 use super::semantic::{self, SemanticSettings};
 
@@ -23,6 +25,20 @@ impl Default for CacheSettings {
     fn default() -> Self {
         let semantic = SemanticSettings::default();
         Self { max_bytes: 256 << 20, max_entry_bytes: 1 << 20, coalesce: true, semantic }
+    }
+}
+
+impl CacheSettings {
+    /// What the cache is opened with.
+    pub fn rules(&self, pool: CacheActorSettings) -> CacheRules {
+        CacheRules {
+            max_bytes: self.max_bytes,
+            max_entry_bytes: self.max_entry_bytes,
+            coalesces: self.coalesce,
+            max_questions: self.semantic.max_questions,
+            shadow: self.semantic.shadow_rules(),
+            embed: self.semantic.embed_settings(pool),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use gateway_actors::fleet::redis_link::RedisLink;
+use gateway_actors::system::RedisLinks;
 use serde::{Deserialize, Serialize};
 
 /// `[redis]`.
@@ -17,6 +18,19 @@ impl fmt::Debug for RedisSettings {
     /// Tells whether there is one; the address may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSettings").field("is_set", &!self.url.is_empty()).finish_non_exhaustive()
+    }
+}
+
+impl RedisSettings {
+    /// Links that are not connected yet, where there is a Redis.
+    ///
+    /// # Errors
+    /// Where the address is none.
+    pub fn links(&self) -> Result<Option<RedisLinks>, String> {
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        RedisLinks::new(&self.url).map(Some).map_err(|error| format!("redis.url: {error}"))
     }
 }
 

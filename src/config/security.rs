@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gateway_actors::keys::encryption::MasterKey;
+use gateway_actors::keys::encryption::{MasterKey, SealingError};
 use gateway_actors::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,19 @@ pub struct SecuritySettings {
 impl Default for SecuritySettings {
     fn default() -> Self {
         Self { master_key_file: "data/master.key".to_owned() }
+    }
+}
+
+impl Config {
+    /// The key that seals provider credentials: the variable's, or that of the file.
+    ///
+    /// # Errors
+    /// Where neither can be read.
+    pub fn open_master_key(&self) -> Result<MasterKey, SealingError> {
+        match &self.master_key {
+            Some(key) => MasterKey::from_hex_or_base64(key.expose()),
+            None => MasterKey::load_or_create(self.security.master_key_file.as_ref()),
+        }
     }
 }
 

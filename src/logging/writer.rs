@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
+use gateway_actors::runtime::registry::Observed;
 use gateway_actors::runtime::stats::{ActorReport, ActorStats};
 use prometheus::IntCounter;
 use serde_json::json;
@@ -87,11 +89,6 @@ impl Lines {
         &self.0.dropped
     }
 
-    /// The counters of its actor.
-    pub fn stats(&self) -> &Arc<ActorStats> {
-        &self.0.stats
-    }
-
     /// Shows in the counters how many lines wait.
     pub fn show_depth(&self) {
         self.0.stats.set_depth(self.0.buffer.waiting().0);
@@ -107,6 +104,16 @@ impl Lines {
             "blocked_ms": self.0.buffer.writing_since().map_or(0, |since| since.elapsed().as_millis() as u64),
         });
         ActorReport { mailbox_depth: lines, state, ..self.0.stats.report() }
+    }
+}
+
+impl Observed for Lines {
+    fn stats(&self) -> &Arc<ActorStats> {
+        &self.0.stats
+    }
+
+    fn observe(&self) -> LocalBoxFuture<'_, ActorReport> {
+        Box::pin(async { self.report() })
     }
 }
 

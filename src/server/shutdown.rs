@@ -83,9 +83,9 @@ pub async fn on_signal(
 ) -> ExitCode {
     let ended = tokio::select! {
         () = signals.next() => None,
-        actor = shared.essential_actor_ended() => Some(actor),
+        actor = shared.actors.required_ended() => Some(actor),
     };
-    if let Some(actor) = ended {
+    if let Some(actor) = &ended {
         log::error!(actor = actor; "a required actor ended: the process drains and exits");
     }
     phase.send_replace(Phase::Draining);

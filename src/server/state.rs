@@ -1,6 +1,5 @@
 //! What the handlers share.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,17 +13,15 @@ use gateway_actors::limits::local_rate::AddressRateLimiter;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::request::router::{RouterActor, Routing};
 use gateway_actors::responses::StoredResponses;
-use gateway_actors::routing::Plan;
-use gateway_actors::routing::aliases::Aliases;
 use gateway_actors::runtime::mailbox::Mailbox;
-use gateway_actors::runtime::stats::ActorStats;
+use gateway_actors::runtime::registry::ActorRegistry;
 use gateway_actors::system::metrics_actor::MetricsActor;
 use tokio::sync::watch;
 
 use super::pulse::Pulses;
 use super::shutdown::Phase;
 use crate::api::body_budget::BodyBudget;
-use crate::api::config_cache::ConfigCache;
+use crate::api::named_configs::NamedConfigs;
 use crate::config::Config;
 use crate::config::proxies::TrustedProxies;
 
@@ -54,14 +51,8 @@ pub struct AppState {
     pub admin_attempts: Option<AddressRateLimiter>,
     /// The proxies whose `x-forwarded-for` is believed.
     pub proxies: TrustedProxies,
-    /// The plan of a request that brings no config and whose key has none.
-    pub default_plan: Arc<Plan>,
-    /// The named configs of the configuration, by slug.
-    pub plans: HashMap<String, Arc<Plan>>,
-    /// The names that clients use for models.
-    pub aliases: Aliases,
-    /// Inline configs that were read.
-    pub inline_configs: ConfigCache,
+    /// The named configs, and the names that clients use for models.
+    pub configs: NamedConfigs,
     /// The actor that owns the virtual keys.
     pub key_registry: Mailbox<KeyRegistry>,
     /// The stored responses of `/v1/responses`.
@@ -70,8 +61,8 @@ pub struct AppState {
     pub metrics_actor: Mailbox<MetricsActor>,
     /// When each worker thread was last seen to turn.
     pub pulses: Pulses,
-    /// Every actor, for `GET /admin/actors`.
-    pub actors: std::sync::Mutex<Vec<Arc<ActorStats>>>,
+    /// Every actor.
+    pub actors: Arc<ActorRegistry>,
     /// Whether the process serves, drains, or cuts its streams.
     pub phase: watch::Receiver<Phase>,
 }
@@ -82,40 +73,4 @@ pub struct Worker {
     pub shared: Arc<AppState>,
     /// This thread's router.
     pub router: Mailbox<RouterActor>,
-}
-
-impl AppState {
-    /// Every actor's counters.
-    pub fn actors(&self) -> Vec<Arc<ActorStats>> {
-        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Waits until an actor has ended without which the process is of no use, and that cannot be started again: what it
-    /// held would be lost. Gives its name.
-    pub async fn essential_actor_ended(&self) -> &'static str {
-        let redis_limiter = async {
-            match &self.rate_limiter.redis_limiter {
-                Some(redis_limiter) => redis_limiter.ended().await,
-                None => std::future::pending().await,
-            }
-        };
-        let cache = async {
-            match &self.routing.cache.actor {
-                Some(cache) => cache.ended().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.key_registry.ended() => "key_registry",
-            () = self.routing.budgets.mailbox.ended() => "budget_ledger",
-            () = self.responses.mailbox().ended() => "response_store",
-            () = redis_limiter => "redis_limiter",
-            () = cache => "cache",
-        }
-    }
-
-    /// Adds an actor that started.
-    pub fn add_actor(&self, stats: Arc<ActorStats>) {
-        self.actors.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(stats);
-    }
 }

@@ -13,12 +13,11 @@ use redis::AsyncCommands;
 use sha2::{Digest, Sha256};
 
 use super::invalidation::Invalidation;
-use super::lookup::{invalidate_local, seconds};
-use super::memory::MemoryCache;
-use super::semantic::index::{AnsweredQuestion, Index};
+use super::local::LocalCache;
+use super::lookup::seconds;
+use super::semantic::index::AnsweredQuestion;
 use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
-use crate::cache::shadow::Shadow;
 use crate::fleet::announce::Announcer;
 use crate::fleet::redis_link::{Away, RedisLink};
 use crate::runtime::mailbox::takes_parcels;
@@ -109,11 +108,7 @@ pub struct CacheActor {
     /// Tells the other processes what to forget.
     pub announcer: Announcer,
     /// This process' answers.
-    pub memory: Arc<MemoryCache>,
-    /// This process' questions.
-    pub index: Arc<Index>,
-    /// What was found of this process' answers.
-    pub shadow: Arc<Shadow>,
+    pub local: LocalCache,
     /// Its counters.
     pub stats: Arc<ActorStats>,
 }
@@ -122,7 +117,7 @@ impl Actor for CacheActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        actix::spawn(follow(self.link.clone(), self.index.clone()));
+        actix::spawn(follow(self.link.clone(), self.local.index.clone()));
         let link = self.link.clone();
         let mending = async move {
             let mut ticks = tokio::time::interval(RECONNECT_INTERVAL);
@@ -225,7 +220,7 @@ impl Handler<InvalidateLocal> for CacheActor {
 
     fn handle(&mut self, InvalidateLocal(invalidation): InvalidateLocal, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        invalidate_local(&self.memory, Some((&self.index, &self.shadow)), &invalidation);
+        self.local.forget(&invalidation);
     }
 }
 
@@ -234,7 +229,7 @@ impl Handler<DropLocalCopies> for CacheActor {
 
     fn handle(&mut self, DropLocalCopies: DropLocalCopies, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
-        self.memory.forget(|_, _| true);
+        self.local.memory.forget(|_, _| true);
     }
 }
 

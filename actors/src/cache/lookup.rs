@@ -7,20 +7,20 @@ use gateway_wire::clients::ClientKind;
 
 use super::actor::{CacheActor, GetAnswer, PutAnswer};
 use super::entry::{CacheEntry, CachedBody};
-use super::invalidation::Invalidation;
 use super::key::CacheKey;
-use super::memory::MemoryCache;
+use super::local::{CacheRules, LocalCache};
 use super::policy::{CachePolicy, CacheStatus};
 use super::recorder::Recorder;
 use super::semantic::backfill::EmbeddingBackfill;
-use super::semantic::index::Index;
 use super::semantic::question::SemanticQuestion;
 use super::semantic::search::{EmbeddedQuestion, SemanticSearch};
-use super::shadow::{Shadow, ShadowCandidate};
+use super::shadow::ShadowCandidate;
 use super::single_flight::{Flight, SingleFlight, Turn, landed};
+use crate::embed::pool::EmbedPool;
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::registry::{ActorRegistry, Role};
 
 /// How long a request waits for another one that asks the same.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Everything that was answered before.
 pub struct AnswerCache {
     /// This process' answers.
-    pub memory: Arc<MemoryCache>,
+    pub local: LocalCache,
     /// Whether requests for the same answer at once wait for the first of them.
     pub coalesces: bool,
     /// Who keeps the answers that the fleet shares; none without Redis.
@@ -105,6 +105,36 @@ impl Lookup {
 }
 
 impl AnswerCache {
+    /// The cache of this process, and of its fleet where there is an actor for that. Starts the threads that embed, and
+    /// registers them.
+    pub fn open(
+        rules: CacheRules,
+        local: LocalCache,
+        actor: Option<Mailbox<CacheActor>>,
+        metrics: Arc<Metrics>,
+        actors: &ActorRegistry,
+    ) -> Self {
+        let semantic = rules.embed.map(|settings| SemanticSearch {
+            index: local.index.clone(),
+            pool: EmbedPool::start(settings),
+            metrics: metrics.clone(),
+            shadow: local.shadow.clone(),
+        });
+        if let Some(semantic) = &semantic {
+            actors.add(Role::Optional, semantic.pool.clone());
+        }
+        Self {
+            local,
+            coalesces: rules.coalesces,
+            max_entry_bytes: rules.max_entry_bytes,
+            metrics,
+            single_flight: SingleFlight::default(),
+            backfill: semantic.clone().map(|semantic| EmbeddingBackfill::start(semantic, actor.clone())),
+            semantic,
+            actor,
+        }
+    }
+
     /// The answer, if this process has it: nothing is waited for.
     pub fn at_hand(&self, lookup: &mut Lookup) -> Option<CacheHit> {
         let entry = if lookup.policy.reads { self.here(lookup) } else { None }?;
@@ -190,7 +220,7 @@ impl AnswerCache {
     ) -> Option<CacheHit> {
         for candidate in semantic.candidates(embedded, threshold, seconds()) {
             let key = candidate.key;
-            let here = self.memory.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
+            let here = self.local.memory.get(&key, seconds()).filter(|entry| is_fresh(entry, lookup, seconds()));
             let entry = match here {
                 Some(entry) => Some(entry),
                 None => self.elsewhere(key, lookup).await,
@@ -211,7 +241,7 @@ impl AnswerCache {
 
     fn here(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
         let now = seconds();
-        self.memory.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
+        self.local.memory.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
     }
 
     async fn elsewhere(&self, key: CacheKey, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
@@ -220,7 +250,7 @@ impl AnswerCache {
         let now = seconds();
         let usable = entry.expires_at > now && is_fresh(&entry, lookup, now);
         usable.then(|| {
-            self.memory.put(key, entry.clone());
+            self.local.memory.put(key, entry.clone());
             entry
         })
     }
@@ -239,7 +269,7 @@ impl AnswerCache {
             expires_at: now.saturating_add(lookup.policy.ttl.as_secs()),
             body: answer.body,
         });
-        if !self.memory.put(lookup.key, entry.clone()) {
+        if !self.local.memory.put(lookup.key, entry.clone()) {
             return CacheStatus::Bypass;
         }
         if let (None, Some(backfill), Some(question)) = (&lookup.embedded, &self.backfill, lookup.question) {
@@ -257,36 +287,6 @@ impl AnswerCache {
             let _sent = actor.tell(PutAnswer { key: lookup.key, entry, question });
         }
         lookup.status
-    }
-
-    /// Forgets answers in this process, and what was found of those of a namespace.
-    pub fn forget(&self, invalidation: &Invalidation) -> usize {
-        let semantic = self.semantic.as_ref().map(|semantic| (&*semantic.index, &*semantic.shadow));
-        invalidate_local(&self.memory, semantic, invalidation)
-    }
-}
-
-/// Forgets answers, the questions that lead to them, and what was found of those of a namespace, in this process.
-pub fn invalidate_local(
-    memory: &MemoryCache,
-    semantic: Option<(&Index, &Shadow)>,
-    invalidation: &Invalidation,
-) -> usize {
-    if let Some((_, shadow)) = semantic {
-        shadow.reset(invalidation);
-    }
-    let index = semantic.map(|(index, _)| index);
-    match invalidation {
-        Invalidation::All => {
-            index.inspect(|index| index.clear());
-            memory.forget(|_, _| true)
-        }
-        // A question of a namespace goes when its answer is not found any more.
-        Invalidation::Namespace(name) => memory.forget(|_, entry| entry.namespace == *name),
-        Invalidation::Key(hex) => CacheKey::from_hex(hex).map_or(0, |key| {
-            index.inspect(|index| index.remove(&key));
-            usize::from(memory.remove(&key))
-        }),
     }
 }
 

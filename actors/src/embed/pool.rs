@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Addr, SyncArbiter};
 use actix_rt::System;
+use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use super::language::is_english;
 use super::model::Model;
 use super::refusal::NotEmbedded;
 use super::worker::{Embed, EmbedWorker};
+use crate::runtime::registry::Observed;
 use crate::runtime::stats::{ActorReport, ActorStats};
 
 /// No token stands for more bytes: a word that is longer is one that no model knows.
@@ -274,6 +276,16 @@ fn missing(progress: &Mutex<Progress>, why: String) {
 
 fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Observed for EmbedPool {
+    fn stats(&self) -> &Arc<ActorStats> {
+        self.stats()
+    }
+
+    fn observe(&self) -> LocalBoxFuture<'_, ActorReport> {
+        Box::pin(async { self.report() })
+    }
 }
 
 impl fmt::Debug for EmbedPool {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::LocalBoxFuture;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,7 +18,8 @@ use super::settings::ProviderSettings;
 use crate::failure::FailureKind;
 use crate::limits::in_flight::{InFlight, InFlightPermit};
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::stats::ActorReport;
+use crate::runtime::registry::Observed;
+use crate::runtime::stats::{ActorReport, ActorStats};
 
 /// How long a report waits for the provider's actor.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -137,6 +139,16 @@ impl ProviderHandle {
             state["error"] = json!(error);
         }
         ActorReport { state, ..self.shared.mailbox.report() }
+    }
+}
+
+impl Observed for ProviderHandle {
+    fn stats(&self) -> &Arc<ActorStats> {
+        self.shared.mailbox.stats()
+    }
+
+    fn observe(&self) -> LocalBoxFuture<'_, ActorReport> {
+        Box::pin(self.report())
     }
 }
 

@@ -11,9 +11,6 @@ use tokio::sync::oneshot;
 
 use super::stats::{ActorReport, ActorStats, Queued};
 
-/// How often an actor that nobody starts again is looked at.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
 /// Which actor did not answer, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the actor {actor} {kind}")]
@@ -36,6 +33,15 @@ pub enum AskErrorKind {
     /// The actor has stopped, or its handler panicked.
     #[error("has stopped")]
     Closed,
+}
+
+/// How long a mailbox may become, and how long an asker waits.
+#[derive(Clone, Copy, Debug)]
+pub struct MailboxSettings {
+    /// Messages that may wait; one more is refused (0 = no limit).
+    pub limit: usize,
+    /// How long an asker waits for an answer.
+    pub ask_timeout: Duration,
 }
 
 /// A bounded way to reach one actor: it refuses what would wait too long, and lets no ask wait for ever.
@@ -116,13 +122,6 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         Self { timeout: self.timeout.min(longest), ..self.clone() }
     }
 
-    /// Waits until the actor takes no message any more.
-    pub async fn ended(&self) {
-        while self.is_alive() {
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    }
-
     /// The actor's counters of this moment; `state` is null.
     pub fn report(&self) -> ActorReport {
         self.is_alive();
@@ -151,8 +150,9 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         Ok(())
     }
 
-    /// The actor's address; that of a new one, where the former has ended and can be started again.
-    fn addr(&self) -> Addr<A> {
+    /// The actor's address, past the limit of this mailbox; that of a new one, where the former has ended and can be
+    /// started again.
+    pub(crate) fn addr(&self) -> Addr<A> {
         let addr = self.addr.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(start) = self.start.as_ref().filter(|_| !addr.connected()) else { return addr };
         let mut current = self.addr.write().unwrap_or_else(PoisonError::into_inner);

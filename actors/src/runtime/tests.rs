@@ -7,6 +7,7 @@ use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use tokio::sync::oneshot;
 
 use super::mailbox::{AskError, AskErrorKind, Mailbox, takes_parcels};
+use super::registry::{ActorRegistry, Role};
 use super::stats::ActorStats;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -180,9 +181,13 @@ async fn m11_an_actor_that_panicked_is_started_again() {
 #[actix_rt::test]
 async fn m11_the_end_of_an_actor_is_heard_of() {
     let (mailbox, _) = start(8, LONG);
-    assert!(tokio::time::timeout(Duration::from_millis(10), mailbox.ended()).await.is_err());
+    let registry = ActorRegistry::default();
+    registry.add(Role::Required, mailbox.clone());
+    assert!(tokio::time::timeout(Duration::from_millis(10), registry.required_ended()).await.is_err());
+    assert!(registry.missing().is_empty());
     mailbox.tell(Panic).unwrap();
-    tokio::time::timeout(LONG, mailbox.ended()).await.unwrap();
+    assert_eq!(tokio::time::timeout(LONG, registry.required_ended()).await.unwrap(), "worker");
+    assert_eq!(registry.missing(), ["worker"]);
     assert_eq!(error(AskErrorKind::Closed).to_string(), "the actor worker has stopped");
 }
 
@@ -197,4 +202,22 @@ fn errors_and_restarts_are_reported() {
     assert_eq!(report.last_error.as_deref(), Some("redis: timed out"));
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!((&json["mailbox_limit"], &json["state"]), (&4.into(), &serde_json::Value::Null));
+}
+
+/// What an actor has to show comes with its counters; one that may be missing is told as such by nobody.
+#[actix_rt::test]
+async fn registered_actors_are_observed_in_their_order() {
+    let registry = ActorRegistry::default();
+    let (mailbox, _) = start(8, LONG);
+    registry.add_with_state(Role::Optional, mailbox.clone(), || serde_json::json!({ "doubled": 4 }));
+    registry.add(Role::Restarted, ActorStats::new("cache", "control", 4));
+    mailbox.tell(Panic).unwrap();
+    assert_eq!(mailbox.ask(Double(1)).await, Err(error(AskErrorKind::Closed)));
+    let reports = registry.observe().await;
+    let told: Vec<_> = reports.iter().map(|report| (&*report.name, report.alive, &report.state)).collect();
+    let state = serde_json::json!({ "doubled": 4 });
+    assert_eq!(told, [("worker", false, &state), ("cache", true, &serde_json::Value::Null)]);
+    assert!(registry.missing().is_empty());
+    let names: Vec<_> = registry.stats().iter().map(|stats| stats.name().to_owned()).collect();
+    assert_eq!(names, ["worker", "cache"]);
 }

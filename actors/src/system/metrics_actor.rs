@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Message};
+use actix_rt::ArbiterHandle;
 
 use crate::limits::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::request::router::Routing;
-use crate::runtime::mailbox::takes_parcels;
+use crate::runtime::mailbox::{Mailbox, MailboxSettings, takes_parcels};
+use crate::runtime::registry::{ActorRegistry, Role};
 use crate::runtime::stats::ActorStats;
 
 /// Asks for every metric in Prometheus' text format.
@@ -24,14 +26,36 @@ impl Message for Scrape {
 
 /// Samples gauges and writes the metrics out.
 pub struct MetricsActor {
-    /// The process' metrics.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     /// Providers, for their breakers.
-    pub routing: Arc<Routing>,
-    /// Client requests under way.
-    pub in_flight: InFlight,
-    /// This actor's counters.
-    pub stats: Arc<ActorStats>,
+    routing: Arc<Routing>,
+    in_flight: InFlight,
+    stats: Arc<ActorStats>,
+}
+
+impl MetricsActor {
+    /// Starts the actor on an arbiter, again whenever it has ended, and registers it.
+    pub fn open(
+        metrics: Arc<Metrics>,
+        routing: Arc<Routing>,
+        in_flight: InFlight,
+        settings: MailboxSettings,
+        arbiter: ArbiterHandle,
+        actors: &ActorRegistry,
+    ) -> Mailbox<Self> {
+        let stats = ActorStats::new("metrics", "control", settings.limit);
+        let start = {
+            let stats = stats.clone();
+            move || {
+                let (metrics, routing) = (metrics.clone(), routing.clone());
+                let actor = Self { metrics, routing, in_flight: in_flight.clone(), stats: stats.clone() };
+                Self::start_in_arbiter(&arbiter, move |_| actor)
+            }
+        };
+        let mailbox = Mailbox::restarting(start, stats, settings.ask_timeout);
+        actors.add(Role::Restarted, mailbox.clone());
+        mailbox
+    }
 }
 
 impl Actor for MetricsActor {
@@ -64,7 +88,7 @@ pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors
     }
     let cache = &routing.cache;
     let questions = cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len());
-    metrics.show_cache(cache.memory.size(), cache.memory.evicted(), questions);
+    metrics.show_cache(cache.local.memory.size(), cache.local.memory.evicted(), questions);
     if let Some(semantic) = &cache.semantic {
         let precision = semantic.shadow.precision();
         metrics.show_precision(precision.estimate(), precision.lower_bound());

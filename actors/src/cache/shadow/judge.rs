@@ -35,7 +35,7 @@ impl AnswerCache {
             log::info!(key = key.to_hex(), similarity = found.similarity; "an answer from the cache would have been wrong");
             for key in [key, asked] {
                 index.set_apart(key);
-                self.memory.remove(&key);
+                self.local.memory.remove(&key);
                 if let Some(actor) = &self.actor {
                     // A full mailbox means that the fleet keeps it until it expires.
                     let _sent = actor.tell(RemoveAnswer { key, namespace: place.namespace.clone() });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Addr, SyncArbiter};
+use futures_util::future::LocalBoxFuture;
 use gateway_wire::Usage;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use super::pieces::Pieces;
 use super::worker::{Count, Load, Loads, Then, TokenCounter};
 use super::{GeneratedText, Texts, estimate};
 use crate::metrics::{Metrics, TokenCount};
+use crate::runtime::registry::{ActorRegistry, Observed, Role};
 use crate::runtime::stats::{ActorReport, ActorStats, Queued};
 
 /// Bytes that are counted at once on the thread that asks, which takes well below a millisecond.
@@ -57,10 +59,33 @@ struct Inner {
     abandoned: Queue,
 }
 
+#[derive(Clone)]
 struct Queue {
+    threads: usize,
     workers: Addr<TokenCounter>,
     stats: Arc<ActorStats>,
     loads: Arc<Loads>,
+}
+
+impl Queue {
+    fn report(&self) -> ActorReport {
+        let state = json!({
+            "workers": self.threads,
+            "waiting_bytes": self.loads.bytes.load(Ordering::Relaxed),
+            "is_loaded": encoding::is_loaded(),
+        });
+        ActorReport { state, alive: self.workers.connected(), ..self.stats.report() }
+    }
+}
+
+impl Observed for Queue {
+    fn stats(&self) -> &Arc<ActorStats> {
+        &self.stats
+    }
+
+    fn observe(&self) -> LocalBoxFuture<'_, ActorReport> {
+        Box::pin(async { self.report() })
+    }
 }
 
 impl CounterPool {
@@ -75,7 +100,8 @@ impl CounterPool {
                 metrics: metrics.clone(),
                 closing: closing.clone(),
             };
-            Queue { workers: SyncArbiter::start(settings.workers, worker), stats, loads: Arc::default() }
+            let threads = settings.workers;
+            Queue { threads, workers: SyncArbiter::start(threads, worker), stats, loads: Arc::default() }
         };
         let (awaited, abandoned) = (queue("token_counter"), queue("token_counter:abandoned"));
         Self { inner: Some(Arc::new(Inner { settings, metrics, closing, awaited, abandoned })) }
@@ -142,21 +168,17 @@ impl CounterPool {
         inner.closing.store(true, Ordering::Relaxed);
     }
 
-    /// The counters of its queues.
-    pub fn stats(&self) -> Vec<Arc<ActorStats>> {
-        self.inner.iter().flat_map(|inner| inner.queues()).map(|queue| queue.stats.clone()).collect()
+    /// The counters and state of the queue with this name.
+    #[cfg(test)]
+    pub(super) fn report(&self, name: &str) -> Option<ActorReport> {
+        self.inner.as_ref()?.queues().into_iter().find(|queue| queue.stats.name() == name).map(Queue::report)
     }
 
-    /// The counters and state of the queue with this name, for `GET /admin/actors`.
-    pub fn report(&self, name: &str) -> Option<ActorReport> {
-        let inner = self.inner.as_ref()?;
-        let queue = inner.queues().into_iter().find(|queue| queue.stats.name() == name)?;
-        let state = json!({
-            "workers": inner.settings.workers,
-            "waiting_bytes": queue.loads.bytes.load(Ordering::Relaxed),
-            "is_loaded": encoding::is_loaded(),
-        });
-        Some(ActorReport { state, alive: queue.workers.connected(), ..queue.stats.report() })
+    /// Registers its queues.
+    pub fn register(&self, actors: &ActorRegistry) {
+        for queue in self.inner.iter().flat_map(|inner| inner.queues()) {
+            actors.add(Role::Optional, queue.clone());
+        }
     }
 
     fn note(&self, counted: bool) {
