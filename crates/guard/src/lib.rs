@@ -3,6 +3,7 @@
 
 pub mod checks;
 pub mod injection;
+pub mod json_strings;
 pub mod judge;
 mod phrases;
 pub mod pii;
