@@ -12,10 +12,12 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::pattern::{Item, parse};
 
-/// What is left of a phrase's weight when it is written without its accents.
-const WITHOUT_ACCENTS: f64 = 0.75;
-/// The word that stands for any word, and the one for words that no phrase has.
-const ANY_WORD: u32 = 0;
+/// What is left of a phrase's weight when it is written without its accents, by its words: few words without accents
+/// mean many things.
+const SHORT_WITHOUT_ACCENTS: f64 = 0.75;
+const LONG_WITHOUT_ACCENTS: f64 = 0.95;
+const LONG_WORDS: u64 = 4;
+/// The number of words that no phrase has.
 const NO_WORD: u32 = u32::MAX;
 const ROOT: u32 = 0;
 /// The longest word, in bytes, that is looked at for a disguise.
@@ -30,6 +32,8 @@ pub(crate) enum Meaning {
     Cue,
     /// It turns the hit behind it around ("don't").
     Negation,
+    /// It is harmless, with all hits that share a word with it ("bath bomb").
+    Exception,
 }
 
 /// A phrase of the list.
@@ -37,9 +41,11 @@ pub(crate) enum Meaning {
 pub(crate) struct Phrase {
     /// The line that it came from; variants of one line count once.
     pub(crate) line: u32,
-    /// The fewest words that it takes to mean something.
-    pub(crate) min_words: u64,
     pub(crate) meaning: Meaning,
+    /// What is left of its weight without accents depends on its words; nothing where it is written with them.
+    spelling: Spelling,
+    /// Whether even a single word counts without its accents.
+    folds_single: bool,
 }
 
 /// The phrases.
@@ -47,9 +53,33 @@ pub(crate) struct Phrase {
 pub(crate) struct Lexicon {
     words: HashMap<Box<str>, u32, FixedState>,
     edges: HashMap<(u32, u32), Vec<u32>, FixedState>,
-    /// The phrases that end at each node.
-    nodes: Vec<Vec<Phrase>>,
+    nodes: Vec<Node>,
+    /// The first steps by the number of the word.
+    roots: Vec<Vec<u32>>,
     lines: u32,
+    /// First items and where they lead, while the lists are read.
+    beginnings: Vec<(Item, Spelling, Vec<u32>)>,
+}
+
+/// A place between the words of phrases.
+#[derive(Default)]
+struct Node {
+    /// The phrases that end here.
+    phrases: Vec<Phrase>,
+    /// Where any word leads.
+    any: Vec<u32>,
+}
+
+impl Phrase {
+    /// What is left of its weight where it was found in some words; nothing where it means nothing then.
+    pub(crate) fn kept(&self, words: u64) -> Option<f64> {
+        match self.spelling {
+            Spelling::AsWritten => Some(1.0),
+            Spelling::AccentsOptional if words >= LONG_WORDS => Some(LONG_WITHOUT_ACCENTS),
+            Spelling::AccentsOptional if words > 1 || self.folds_single => Some(SHORT_WITHOUT_ACCENTS),
+            Spelling::AccentsOptional => None,
+        }
+    }
 }
 
 /// How the words of a phrase may be written.
@@ -70,21 +100,32 @@ struct Section {
 impl Lexicon {
     /// Reads lists; `label` tells the number of a label. The lines that make no sense come back too.
     pub(crate) fn read(lists: &[&str], label: &dyn Fn(&str) -> Option<u8>) -> (Self, Vec<String>) {
-        let mut lexicon = Self { nodes: vec![Vec::new()], ..Self::default() };
+        let mut lexicon = Self { nodes: vec![Node::default()], ..Self::default() };
         let mut wrong = Vec::new();
         for list in lists {
             let mut section = None;
+            let mut names = Vec::new();
             for line in list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                let read = match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-                    Some(header) => {
-                        section = read_section(header, label);
-                        section.map(|_| ())
-                    }
-                    None => section.and_then(|section| lexicon.add_line(line, section)),
+                let read = if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                    section = read_section(header, label);
+                    section.map(|_| ())
+                } else if let Some((name, part)) = line.strip_prefix('@').and_then(|line| line.split_once(" = ")) {
+                    names.push((format!("{{{name}}}"), format!("({})", expanded(part, &names))));
+                    Some(())
+                } else {
+                    section.and_then(|section| lexicon.add_line(&expanded(line, &names), section))
                 };
                 if read.is_none() {
                     wrong.push(line.to_owned());
                 }
+            }
+        }
+        lexicon.beginnings = Vec::new();
+        lexicon.roots.resize_with(lexicon.words.len() + 1, Vec::new);
+        let firsts = lexicon.edges.extract_if(|(from, _), _| *from == ROOT);
+        for ((_, word), nodes) in firsts {
+            if let Some(root) = lexicon.roots.get_mut(word as usize) {
+                *root = nodes;
             }
         }
         (lexicon, wrong)
@@ -103,24 +144,24 @@ impl Lexicon {
 
     /// Where a walk goes with one more word: along that word, and along any word.
     pub(crate) fn step(&self, node: u32, word: u32) -> impl Iterator<Item = u32> + '_ {
-        let along = |word| self.edges.get(&(node, word)).map_or(&[][..], Vec::as_slice).iter().copied();
-        along(word).chain(along(ANY_WORD))
+        let along = if word == NO_WORD { None } else { self.edges.get(&(node, word)) };
+        let any = self.nodes.get(node as usize).map(|node| &node.any);
+        along.into_iter().chain(any).flatten().copied()
     }
 
     /// The first steps of walks that begin with a word.
-    pub(crate) fn first_steps(&self, word: u32) -> impl Iterator<Item = u32> + '_ {
-        self.edges.get(&(ROOT, word)).map_or(&[][..], Vec::as_slice).iter().copied()
+    pub(crate) fn first_steps(&self, word: u32) -> &[u32] {
+        self.roots.get(word as usize).map_or(&[], Vec::as_slice)
     }
 
     /// The phrases that end at a node.
     pub(crate) fn phrases(&self, node: u32) -> &[Phrase] {
-        self.nodes.get(node as usize).map_or(&[], Vec::as_slice)
+        self.nodes.get(node as usize).map_or(&[], |node| node.phrases.as_slice())
     }
 
     fn undisguised(&self, word: &str) -> Option<u32> {
         let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
-        let is_drawn_out = word.as_bytes().windows(3).any(|run| matches!(run, [a, b, c] if a == b && b == c));
-        if word.len() > MAX_DISGUISED_BYTES || !(has_digit || is_drawn_out || !word.is_ascii()) {
+        if word.len() > MAX_DISGUISED_BYTES || !(has_digit || is_drawn_out(word)) {
             return None;
         }
         let plain: String = word.chars().map(letter_of_digit).collect();
@@ -130,30 +171,40 @@ impl Lexicon {
 
     fn add_line(&mut self, line: &str, section: Section) -> Option<()> {
         let items = parse(line)?;
-        let number = self.lines;
+        let Section { meaning, exact, fold } = section;
+        let phrase = Phrase { line: self.lines, meaning, spelling: Spelling::AsWritten, folds_single: fold };
         self.lines += 1;
-        self.add(&items, Spelling::AsWritten, Phrase { line: number, min_words: 1, meaning: section.meaning })?;
-        if section.exact || line.is_ascii() {
+        self.add(&items, phrase)?;
+        if exact || line.is_ascii() {
             return Some(());
         }
-        let meaning = match section.meaning {
-            Meaning::Hit { labels, weight, firm } => Meaning::Hit { labels, weight: weight * WITHOUT_ACCENTS, firm },
-            other => other,
-        };
-        let min_words = if section.fold { 1 } else { 2 };
-        self.add(&items, Spelling::AccentsOptional, Phrase { line: number, min_words, meaning })
+        self.add(&items, Phrase { spelling: Spelling::AccentsOptional, ..phrase })
     }
 
-    fn add(&mut self, items: &[Item], spelling: Spelling, phrase: Phrase) -> Option<()> {
+    fn add(&mut self, items: &[Item], phrase: Phrase) -> Option<()> {
+        let (first, rest) = items.split_first()?;
+        let begun = self.begin(first, phrase.spelling);
         let end = self.new_node();
-        let ends = self.connect(items, &[ROOT], end, spelling);
+        let ends = if rest.is_empty() { begun } else { self.connect(rest, &begun, end, phrase.spelling) };
         if ends.contains(&ROOT) {
             return None;
         }
         for end in ends {
-            self.nodes.get_mut(end as usize)?.push(phrase);
+            self.nodes.get_mut(end as usize)?.phrases.push(phrase);
         }
         Some(())
+    }
+
+    /// Lays the first item of a phrase. Phrases that begin with the same item share it, which saves walks.
+    fn begin(&mut self, first: &Item, spelling: Spelling) -> Vec<u32> {
+        let known = self.beginnings.iter().find(|(item, known, _)| item == first && *known == spelling);
+        if let Some((_, _, ends)) = known {
+            return ends.clone();
+        }
+        let end = self.new_node();
+        let ends = self.connect(std::slice::from_ref(first), &[ROOT], end, spelling);
+        self.beginnings.push((first.clone(), spelling, ends.clone()));
+        ends
     }
 
     /// Lays a sequence from any of some nodes to `end`. Gives the nodes where it may end: `end`, and where its last items
@@ -164,7 +215,12 @@ impl Lexicon {
             let next = if number + 1 == items.len() { end } else { self.new_node() };
             at = match item {
                 Item::Word(word) => self.connect_word(word, &at, next, spelling),
-                Item::AnyWord => self.connect_edge(ANY_WORD, &at, next),
+                Item::AnyWord => {
+                    for &from in &at {
+                        self.nodes.get_mut(from as usize).into_iter().for_each(|node| node.any.push(next));
+                    }
+                    vec![next]
+                }
                 Item::Choice(choices) => {
                     let mut ends: Vec<u32> =
                         choices.iter().flat_map(|choice| self.connect(choice, &at, next, spelling)).collect();
@@ -202,12 +258,12 @@ impl Lexicon {
     }
 
     fn new_node(&mut self) -> u32 {
-        self.nodes.push(Vec::new());
+        self.nodes.push(Node::default());
         self.nodes.len() as u32 - 1
     }
 }
 
-/// Reads `label label 0.9 flag`, or `cue`, or `negation`.
+/// Reads `label label 0.9 flag`, or `cue`, `negation` or `exception`.
 fn read_section(header: &str, label: &dyn Fn(&str) -> Option<u8>) -> Option<Section> {
     let (mut labels, mut weight, mut firm, mut exact, mut fold) = (0_u16, 0.0, false, false, false);
     let mut meaning = None;
@@ -215,6 +271,7 @@ fn read_section(header: &str, label: &dyn Fn(&str) -> Option<u8>) -> Option<Sect
         match part {
             "cue" => meaning = Some(Meaning::Cue),
             "negation" => meaning = Some(Meaning::Negation),
+            "exception" => meaning = Some(Meaning::Exception),
             "firm" => firm = true,
             "exact" => exact = true,
             "fold" => fold = true,
@@ -256,4 +313,20 @@ fn squeeze(word: &str, times: usize) -> Option<String> {
         squeezed.extend(run.iter().take(if drawn_out { times } else { run.len() }));
     }
     changed.then_some(squeezed)
+}
+
+/// Whether some letter stands three times in a row.
+fn is_drawn_out(word: &str) -> bool {
+    let mut letters = word.chars().map(Some);
+    let (mut first, mut second) = (letters.next().flatten(), letters.next().flatten());
+    letters.flatten().any(|third| {
+        let is_drawn_out = first == second && second == Some(third);
+        (first, second) = (second, Some(third));
+        is_drawn_out
+    })
+}
+
+/// A line with what its names stand for.
+fn expanded(line: &str, names: &[(String, String)]) -> String {
+    names.iter().fold(line.to_owned(), |line, (name, part)| line.replace(name, part))
 }

@@ -75,6 +75,8 @@ struct State<'a> {
     recent: VecDeque<Hit>,
     cues: VecDeque<u64>,
     negations: VecDeque<u64>,
+    /// The first and last words of harmless phrases.
+    exceptions: VecDeque<(u64, u64)>,
     scores: LabelScores,
 }
 
@@ -90,6 +92,7 @@ impl<'a> Scanner<'a> {
             recent: VecDeque::new(),
             cues: VecDeque::new(),
             negations: VecDeque::new(),
+            exceptions: VecDeque::new(),
             scores: [0.0; MAX_LABELS],
         };
         Self { reader: WordReader::default(), state }
@@ -140,7 +143,7 @@ impl State<'_> {
             stepped.extend(self.lexicon.step(walk.node, word).map(|node| Walk { node, ..*walk }));
         }
         let begun = Walk { node: 0, first: self.words, start };
-        stepped.extend(self.lexicon.first_steps(word).map(|node| Walk { node, ..begun }));
+        stepped.extend(self.lexicon.first_steps(word).iter().map(|&node| Walk { node, ..begun }));
         stepped.truncate(MAX_WALKS);
         self.stepped = std::mem::replace(&mut self.walks, stepped);
         for at in 0..self.walks.len() {
@@ -152,16 +155,15 @@ impl State<'_> {
     }
 
     fn note(&mut self, phrase: Phrase, walk: Walk, end: usize) {
-        if self.words - walk.first + 1 < phrase.min_words {
-            return;
-        }
+        let Some(kept) = phrase.kept(self.words - walk.first + 1) else { return };
         match phrase.meaning {
             Meaning::Cue => self.cues.push_back(self.words),
             Meaning::Negation => self.negations.push_back(self.words),
+            Meaning::Exception => self.exceptions.push_back((walk.first, self.words)),
             Meaning::Hit { labels, weight, firm } => self.pending.push_back(Hit {
                 line: phrase.line,
                 labels,
-                weight,
+                weight: weight * kept,
                 firm,
                 first: walk.first,
                 last: self.words,
@@ -179,14 +181,21 @@ impl State<'_> {
             self.count(hit);
             counted(Counted { start: hit.start, end: hit.end, scores: self.scores }, open);
         }
-        let behind = self.words.saturating_sub(PASSAGE);
-        self.recent.retain(|hit| hit.last >= behind);
+        self.forget(self.words.saturating_sub(PASSAGE));
+    }
+
+    /// Forgets what ended before a word.
+    fn forget(&mut self, behind: u64) {
         while self.cues.front().is_some_and(|&cue| cue < behind) {
             self.cues.pop_front();
         }
         while self.negations.front().is_some_and(|&negation| negation < behind) {
             self.negations.pop_front();
         }
+        while self.exceptions.front().is_some_and(|&(_, last)| last < behind) {
+            self.exceptions.pop_front();
+        }
+        self.recent.retain(|hit| hit.last >= behind);
     }
 
     fn count(&mut self, hit: Hit) {
@@ -197,7 +206,8 @@ impl State<'_> {
                 && other.labels & hit.labels == hit.labels
                 && other.weight >= hit.weight
         };
-        if self.pending.iter().chain(&self.recent).any(covers) {
+        let is_harmless = self.exceptions.iter().any(|&(first, last)| first <= hit.last && last >= hit.first);
+        if is_harmless || self.pending.iter().chain(&self.recent).any(covers) {
             return;
         }
         let damped = Hit { weight: hit.weight * self.damping(&hit), ..hit };

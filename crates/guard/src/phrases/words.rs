@@ -3,7 +3,7 @@
 //! The words depend on the text alone and not on how it was cut: characters gather up to the next white space (or
 //! [`MAX_PIECE_CHARS`]), and each such piece is normalised as a whole.
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// Characters after which a piece without white space is cut.
 const MAX_PIECE_CHARS: usize = 64;
@@ -152,8 +152,13 @@ fn fold(piece: &str, folded: &mut Vec<char>) {
         return;
     }
     let shown = piece.chars().filter(|&character| !is_zero_width(character));
-    folded.extend(shown.nfkc().flat_map(char::to_lowercase));
-    if folded.iter().any(char::is_ascii_alphabetic) {
+    if is_nfkc_quick(shown.clone()) == IsNormalized::Yes {
+        folded.extend(shown.flat_map(char::to_lowercase));
+    } else {
+        folded.extend(shown.nfkc().flat_map(char::to_lowercase));
+    }
+    let is_foreign = |character: &char| ('\u{370}'..'\u{530}').contains(character);
+    if folded.iter().any(is_foreign) && folded.iter().any(char::is_ascii_alphabetic) {
         for character in folded.iter_mut() {
             *character = latin_lookalike(*character);
         }
