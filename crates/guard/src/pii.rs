@@ -125,6 +125,13 @@ impl PiiKind {
     }
 }
 
+impl PiiKind {
+    /// The kind at a place of the order in which kinds are declared.
+    pub fn from_index(index: usize) -> Option<Self> {
+        NAMES.get(index).map(|(kind, _)| *kind)
+    }
+}
+
 impl FromStr for PiiKind {
     type Err = ();
 

@@ -7,7 +7,7 @@ use crate::pii::view::View;
 use crate::pii::{PiiKind, cue, english_address};
 
 const MAX_SEGMENTS: usize = 9;
-const MAX_PLAIN_WORDS: usize = 6;
+const MAX_PLAIN_WORDS: usize = 8;
 /// Segments in a row that name no area for sure.
 const MAX_PLAIN_SEGMENTS: usize = 3;
 
@@ -31,11 +31,15 @@ pub(crate) fn from_word(view: &View<'_>, place: usize) -> Option<Match> {
         view.number(number).filter(|number| number.chars <= 5)?;
         return house(view, number, true);
     }
-    if word.word.has(flags::STREET) {
+    if word.has(flags::STREET) {
+        let before = view.skip_space_back(place).filter(|before| view.has(*before, flags::ADMIN));
+        if before.is_some() || known_area(view, place).is_some() && !is_announced(view, place) {
+            return None;
+        }
         let end = plain(view, place)?;
         return areas(view, end, 1);
     }
-    let may_begin = word.word.has(flags::ADMIN) || matches!(word.case, Case::Title | Case::Upper);
+    let may_begin = word.has(flags::ADMIN) || matches!(word.case, Case::Title | Case::Upper);
     if may_begin && view.is_space(place + 1) | view.is_symbol(place + 1, '.') && is_announced(view, place) {
         return areas(view, place, 2);
     }
@@ -87,12 +91,12 @@ fn house(view: &View<'_>, place: usize, is_announced_number: bool) -> Option<Mat
         return None;
     }
     let word = view.word(street)?;
-    let is_street = word.word.has(flags::STREET);
+    let is_street = word.has(flags::STREET);
     let is_year = view.value(place).is_some_and(|value| (1900..=2100).contains(&value));
     if is_year && !is_split && !is_street && !is_announced_number && !is_announced(view, place) {
         return None;
     }
-    if word.word.has(flags::UNIT) && word.case == Case::Lower && !is_street {
+    if word.word.has_exact(flags::UNIT) && word.case == Case::Lower && !is_street {
         return None;
     }
     let end = plain(view, street)?;
@@ -150,7 +154,7 @@ fn after_separator(view: &View<'_>, index: usize) -> Option<usize> {
             let next = sign + 2;
             area(view, next).map(|_| next)
         }
-        Kind::Word if sign > index => area(view, sign).map(|_| sign),
+        Kind::Word if sign > index => is_new_area(view, sign).then_some(sign),
         _ => None,
     }
 }
@@ -162,12 +166,17 @@ fn segment(view: &View<'_>, index: usize) -> Option<(Segment, usize)> {
     }
 }
 
+/// Whether an area begins without a sign before it; one word could go on the name before.
+fn is_new_area(view: &View<'_>, index: usize) -> bool {
+    area(view, index).is_some_and(|end| end > index + 1)
+}
+
 /// One past a ward, district, city or province.
 fn area(view: &View<'_>, index: usize) -> Option<usize> {
     if let Some(end) = known_area(view, index) {
         return Some(end);
     }
-    let head = view.word(index).filter(|word| word.word.has(flags::ADMIN))?;
+    let head = view.word(index).filter(|word| word.has(flags::ADMIN))?;
     let text = view.text(head).to_lowercase();
     let mut name = index + 1;
     match text.as_str() {
@@ -229,8 +238,8 @@ fn names(view: &View<'_>, index: usize, most: usize) -> Option<usize> {
     for count in 0..most {
         let Some(word) = view.word(next) else { break };
         let is_lower = word.case == Case::Lower;
-        let is_name = !is_lower || word.is_lower_text && !word.word.has(flags::STOP) && count < 3;
-        if !is_name || count > 0 && (word.word.has(flags::ADMIN) && word.chars > 1 && area(view, next).is_some()) {
+        let is_name = !is_lower || word.is_lower_text && !word.has(flags::STOP) && count < 3;
+        if !is_name || count > 0 && (word.has(flags::ADMIN) && word.chars > 1 && area(view, next).is_some()) {
             break;
         }
         end = Some(next + 1);
@@ -251,14 +260,15 @@ fn plain(view: &View<'_>, index: usize) -> Option<usize> {
         let is_part = match token.kind {
             Kind::Number => token.chars <= 5,
             Kind::Word if token.case == Case::Lower => {
-                token.word.has(flags::STREET)
+                token.has(flags::STREET)
+                    || count > 0 && token.has(flags::STREET_PART)
                     || is_number_word(view, token)
-                    || token.is_lower_text && !token.word.has_exact(flags::STOP)
+                    || token.is_lower_text && !token.has(flags::STOP)
             }
             Kind::Word => true,
             _ => false,
         };
-        if !is_part || count > 0 && token.kind == Kind::Word && area(view, next).is_some() {
+        if !is_part || count > 0 && token.kind == Kind::Word && is_new_area(view, next) {
             break;
         }
         next += 1;

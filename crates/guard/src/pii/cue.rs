@@ -53,7 +53,12 @@ pub(crate) fn left(view: &View<'_>, place: usize) -> impl Iterator<Item = LeftCu
 
 /// The cue that stands before a place with only signs between.
 pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
-    left(view, place).next().filter(|cue| cue.words == 0 && cue.numbers == 0).map_or(Cue::None, |cue| cue.cue)
+    let is_list =
+        view.skip_space_back(place).is_some_and(|before| view.is_symbol(before, ',') || view.is_symbol(before, ';'));
+    left(view, place)
+        .next()
+        .filter(|cue| cue.words == 0 && cue.numbers == 0 && !is_list)
+        .map_or(Cue::None, |cue| cue.cue)
 }
 
 /// What the words after a place say it is: "… là số CMND", "… (CMND)".

@@ -14,19 +14,25 @@ const TITLES: [&str; 12] =
 pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
     let first = view.word(place).filter(|word| word.chars > 1)?;
     let is_capital = matches!(first.case, Case::Title | Case::Upper);
-    if view.is_glued(place) || is_inside(view, place) || !is_capital && !first.word.has(flags::ENGLISH_FIRST) {
+    if view.is_glued(place)
+        || is_inside(view, place)
+        || !is_capital && !first.word.has(flags::ENGLISH_FIRST | flags::ENGLISH_LAST)
+    {
         return None;
     }
     let announced = cue::adjacent(view, place);
-    if is_capital && announced == Cue::Title && has_title(view, place) {
+    let is_surname = first.word.has(flags::ENGLISH_LAST) && !first.word.has(flags::ENGLISH_COMMON);
+    if (is_capital || first.is_lower_text && is_surname) && announced == Cue::Title && has_title(view, place) {
         return titled(view, place);
     }
     if !first.word.has(flags::ENGLISH_FIRST) {
         return last_first(view, place, announced);
     }
     pair(view, place, announced).or_else(|| {
-        let is_lone = announced == Cue::Name && first.case == Case::Title && !first.word.has(flags::ENGLISH_COMMON);
-        let is_followed = view.is_space(place + 1) && view.word(place + 2).is_some_and(|word| word.case != Case::Lower);
+        let is_lone =
+            announced == Cue::Name && (is_capital || first.is_lower_text) && !first.word.has(flags::ENGLISH_COMMON);
+        let is_followed = view.is_space(place + 1)
+            && view.word(place + 2).is_some_and(|word| word.case == Case::Title && first.case == Case::Title);
         (is_lone && !is_followed && !is_vietnamese_word(first)).then(|| Match::new(PiiKind::Name, place + 1))
     })
 }
@@ -88,7 +94,8 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     }
     next += 1;
     let mut has_middle = false;
-    let initial = view.word(next).filter(|word| word.chars == 1 && is_same(first, word));
+    let initial =
+        view.word(next).filter(|word| word.chars == 1 && is_same(first, word) && !view.is_symbol(next + 1, '\''));
     if initial.is_some() {
         next += if view.is_symbol(next + 1, '.') { 2 } else { 1 };
         if !is_gap(view, next) {
@@ -118,10 +125,7 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
         (true, true) => commons == 0 && first.is_lower_text || is_announced && commons < 2 && first.is_lower_text,
         (false, true) => false,
         (false, false) => {
-            (has_middle || is_announced)
-                && commons == 0
-                && last.is_ascii
-                && !last.word.has(flags::STOP | flags::ORGANISATION)
+            (has_middle || is_announced) && commons == 0 && !last.word.has(flags::STOP | flags::ORGANISATION)
         }
     };
     let is_brand =
@@ -145,13 +149,12 @@ fn is_gap(view: &View<'_>, index: usize) -> bool {
 }
 
 fn is_same(first: &Token, word: &Token) -> bool {
-    word.is_ascii | !first.is_ascii
-        && match first.case {
-            Case::Title => matches!(word.case, Case::Title | Case::Mixed),
-            Case::Upper => word.case == Case::Upper || word.chars == 1 && word.case == Case::Title,
-            Case::Lower => word.case == Case::Lower,
-            Case::Mixed => false,
-        }
+    match first.case {
+        Case::Title => matches!(word.case, Case::Title | Case::Mixed),
+        Case::Upper => word.case == Case::Upper || word.chars == 1 && word.case == Case::Title,
+        Case::Lower => word.case == Case::Lower,
+        Case::Mixed => false,
+    }
 }
 
 /// One past a first name with a hyphen: Mary-Jane.

@@ -28,6 +28,10 @@ pub(crate) mod flags {
     pub(crate) const ORGANISATION: u32 = 1 << 15;
     pub(crate) const MONTH: u32 = 1 << 16;
     pub(crate) const NOT_LONE: u32 = 1 << 17;
+    /// Goes on what a street's word begins.
+    pub(crate) const STREET_PART: u32 = 1 << 19;
+    /// No English word without diacritics.
+    pub(crate) const DISTINCT: u32 = 1 << 20;
     /// A number after it is no house.
     pub(crate) const COUNTED: u32 = 1 << 18;
     /// Any surname of a Vietnamese.
@@ -106,7 +110,7 @@ const CUES: [(&str, Cue); 20] = [
     ("negative", Cue::Negative),
 ];
 
-const CLASSES: [(&str, u32); 10] = [
+const CLASSES: [(&str, u32); 12] = [
     ("stop", flags::STOP),
     ("unit", flags::UNIT),
     ("street", flags::STREET),
@@ -117,6 +121,8 @@ const CLASSES: [(&str, u32); 10] = [
     ("notlone", flags::NOT_LONE),
     ("fairsurname", flags::SURNAME_FAIR),
     ("counted", flags::COUNTED),
+    ("streetpart", flags::STREET_PART),
+    ("distinct", flags::DISTINCT),
 ];
 
 const WORD_LISTS: [(&str, u32); 9] = [
@@ -344,7 +350,10 @@ impl Phrase {
 fn contains(titles: &HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>, words: &[Word]) -> bool {
     words.len() <= MAX_TITLE_WORDS
         && titles.get(&key(words.iter().map(|word| word.id))).is_some_and(|titles| {
-            titles.iter().any(|title| title.iter().zip(words).all(|(spelling, word)| word.matches(*spelling, true)))
+            titles.iter().any(|title| {
+                title.len() == words.len()
+                    && title.iter().zip(words).all(|(spelling, word)| word.matches(*spelling, true))
+            })
         })
 }
 

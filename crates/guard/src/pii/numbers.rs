@@ -87,7 +87,7 @@ fn may_end_at(view: &View<'_>, run: &Run) -> bool {
         Some(Kind::Symbol('/')) => {
             view.number(end + 1).is_none_or(|_| run.digits.len() >= 9) && !is_glued_word(view, end)
         }
-        Some(Kind::Space) => !view.has(end + 1, flags::UNIT),
+        Some(Kind::Space) => !view.word(end + 1).is_some_and(|word| word.word.has_exact(flags::UNIT)),
         _ => true,
     }
 }

@@ -68,8 +68,8 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return private_key(view, place);
     }
     let text = view.text(view.word(place)?);
-    let is_candidate = PREFIXES.iter().any(|(prefix, ..)| prefix.starts_with(text) || text.starts_with(*prefix))
-        || text.starts_with("eyJ");
+    let is_candidate =
+        PREFIXES.iter().any(|(prefix, ..)| begins(prefix, text) || begins(text, prefix)) || text.starts_with("eyJ");
     if !is_candidate || view.is_glued(place) {
         return None;
     }
@@ -80,7 +80,7 @@ fn prefixed(view: &View<'_>, place: usize, (prefix, length, tail): &(&str, usize
     let mut text = String::new();
     let mut has_digit = false;
     for index in place..place + MAX_TOKENS {
-        if text.len() >= prefix.len() && !text.starts_with(prefix) {
+        if text.len() >= prefix.len() && !begins(&text, prefix) {
             return None;
         }
         if text.len() >= prefix.len() + length {
@@ -173,4 +173,11 @@ impl Tail {
         };
         goes_on.then_some(Step { next: place + 1, is_last: false })
     }
+}
+
+/// Whether a text begins with a prefix. Two prefixes are words of another case.
+fn begins(text: &str, prefix: &str) -> bool {
+    let is_word = matches!(prefix, "ASIA" | "SG.");
+    text.get(..prefix.len())
+        .is_some_and(|start| if is_word { start == prefix } else { start.eq_ignore_ascii_case(prefix) })
 }

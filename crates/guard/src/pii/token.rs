@@ -41,6 +41,8 @@ pub(crate) struct Token {
     pub(crate) is_tab: bool,
     /// The text so far has had no capitals for many words.
     pub(crate) is_lower_text: bool,
+    /// The text so far has had capitals only.
+    pub(crate) is_upper_text: bool,
     /// The text so far has had accents in the last words.
     pub(crate) is_accented_text: bool,
     /// Bytes of the normal text.
@@ -55,6 +57,13 @@ pub(crate) struct Token {
     pub(crate) cue_tokens: u8,
     /// What the column of a table announces.
     pub(crate) column: Cue,
+}
+
+impl Token {
+    /// Whether the word has one of some flags; in a text with diacritics, only as it is spelt.
+    pub(crate) fn has(&self, flags: u32) -> bool {
+        if self.is_accented_text { self.word.has_exact(flags) } else { self.word.has(flags) }
+    }
 }
 
 /// A token that may still grow.
@@ -86,6 +95,8 @@ pub(crate) struct Tokens {
     folded: String,
     words_since_capital: u8,
     words_since_accent: u8,
+    words_since_lower: u8,
+    words_since_upper: u8,
     table: Table,
     lexicon: &'static Lexicon,
 }
@@ -103,6 +114,8 @@ impl Tokens {
             folded: String::new(),
             words_since_capital: MEMORY_WORDS,
             words_since_accent: MEMORY_WORDS,
+            words_since_lower: MEMORY_WORDS,
+            words_since_upper: MEMORY_WORDS,
             table: Table::default(),
             lexicon: lexicon::lexicon(),
         }
@@ -137,6 +150,8 @@ impl Tokens {
         self.close();
         self.words_since_capital = MEMORY_WORDS;
         self.words_since_accent = MEMORY_WORDS;
+        self.words_since_lower = MEMORY_WORDS;
+        self.words_since_upper = MEMORY_WORDS;
     }
 
     /// The first token that is remembered.
@@ -241,6 +256,7 @@ impl Tokens {
             is_ascii: open.is_ascii,
             is_tab: open.is_tab,
             is_lower_text: self.words_since_capital >= MEMORY_WORDS,
+            is_upper_text: self.words_since_lower >= MEMORY_WORDS && self.words_since_upper < MEMORY_WORDS,
             is_accented_text: self.words_since_accent < MEMORY_WORDS,
             start: open.start,
             end: self.text_base + self.text.len(),
@@ -256,6 +272,8 @@ impl Tokens {
             let since = |is_now: bool, words: u8| if is_now { 0 } else { (words + 1).min(MEMORY_WORDS) };
             self.words_since_capital = since(open.capitals > 0, self.words_since_capital);
             self.words_since_accent = since(!open.is_ascii, self.words_since_accent);
+            self.words_since_lower = since(open.case() != Case::Upper && open.chars > 1, self.words_since_lower);
+            self.words_since_upper = since(open.case() == Case::Upper, self.words_since_upper);
             token.is_lower_text &= open.capitals == 0;
             (token.cue, token.cue_tokens) = self.lexicon.phrase(&token, &self.list, &self.folded);
             self.lower.clear();

@@ -18,6 +18,10 @@ struct Candidate<'a> {
     is_delimited: bool,
     /// Its last word is one letter.
     has_initial: bool,
+    /// A sign or the end of a line follows its last word.
+    is_closed: bool,
+    /// Words before it announce a name: words without diacritics may stand for any spelling.
+    is_announced: bool,
 }
 
 /// The name that begins at a word.
@@ -37,8 +41,12 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
 
 fn may_begin(view: &View<'_>, place: usize) -> bool {
     let is_cue = view.word(place).is_some_and(|word| {
-        matches!(word.cue, Cue::Title | Cue::Place | Cue::Name | Cue::Address)
-            && !word.word.has_exact(flags::SURNAME | flags::SURNAME_FAIR)
+        let is_known = word.cue_tokens == 1 && word.word.has(flags::SURNAME | flags::SURNAME_FAIR);
+        let is_before_surname = !word.word.has_exact(flags::ANY_SURNAME)
+            && view.is_space(place + 1)
+            && view.word(place + 2).is_some_and(|next| next.word.has(flags::SURNAME) && next.case == word.case);
+        matches!(word.cue, Cue::Title | Cue::Place | Cue::Name | Cue::Address) && (!is_known || is_before_surname)
+            || word.cue == Cue::Plain && word.cue_tokens > 1
     });
     if is_cue {
         return false;
@@ -52,7 +60,7 @@ fn may_begin(view: &View<'_>, place: usize) -> bool {
 
 /// A surname and what follows.
 fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
-    let candidate = Candidate::collect(view, place)?;
+    let candidate = Candidate::collect(view, place, matches!(announced, Cue::Name | Cue::Title))?;
     let lexicon = lexicon::lexicon();
     let count = candidate.count()?;
     let words: Vec<Word> = candidate.words.iter().take(count).map(|token| token.word).collect();
@@ -103,7 +111,11 @@ fn is_inside_title(view: &View<'_>, place: usize, announced: Cue) -> bool {
     let mut from = place;
     for _ in 0..3 {
         let is_joined = view.is_space(from.wrapping_sub(1));
-        let Some(before) = from.checked_sub(2).filter(|before| is_joined && view.word(*before).is_some()) else {
+        let case = view.word(place).map(|word| word.case);
+        let Some(before) = from
+            .checked_sub(2)
+            .filter(|before| is_joined && view.word(*before).is_some_and(|word| Some(word.case) == case))
+        else {
             break;
         };
         from = before;
@@ -128,16 +140,17 @@ fn is_organisation(view: &View<'_>, next: usize) -> bool {
 }
 
 impl<'a> Candidate<'a> {
-    fn collect(view: &View<'a>, place: usize) -> Option<Self> {
+    fn collect(view: &View<'a>, place: usize, is_announced: bool) -> Option<Self> {
         let first = view.word(place)?;
         let mut words = vec![first];
         let mut has_initial = false;
-        let mut is_open = false;
+        let (mut is_open, mut is_closed) = (false, true);
         let mut index = place;
         while words.len() < MAX_SYLLABLES + 1 && !has_initial {
             let is_space =
                 view.get(index + 1).is_some_and(|token| token.kind == Kind::Space && token.chars <= 2 && !token.is_tab);
             let Some(word) = is_space.then(|| view.word(index + 2)).flatten() else { break };
+            is_closed = false;
             if !fits(first, word, words.len()) || view.number(index + 3).is_some() {
                 is_open = word.case == first.case && first.case != Case::Title;
                 break;
@@ -152,20 +165,19 @@ impl<'a> Candidate<'a> {
                 break;
             }
             words.push(word);
+            is_closed = true;
             index += 2;
         }
         if words.len() > MAX_SYLLABLES {
             words.pop();
             is_open = true;
         }
-        let is_capitals = first.case == Case::Upper;
-        let is_shouting = is_capitals && is_upper_before(view, place);
         let is_delimited = match first.case {
             Case::Title => !is_open || words.len() <= 4,
-            Case::Upper => !is_open && !is_shouting,
+            Case::Upper => !is_open && !first.is_upper_text,
             _ => false,
         };
-        (words.len() > 1).then_some(Self { words, is_delimited, has_initial })
+        (words.len() > 1).then_some(Self { words, is_delimited, has_initial, is_closed, is_announced })
     }
 
     /// How many words the name has.
@@ -173,24 +185,33 @@ impl<'a> Candidate<'a> {
         if self.has_initial || self.is_delimited {
             return Some(self.words.len());
         }
-        let has = |index: usize, flags: u32| self.words.get(index).is_some_and(|token| known(token, flags));
+        let has = |index: usize, flags: u32| self.words.get(index).is_some_and(|token| self.known(token, flags));
         let is_inner = |count: usize| (1..count - 1).all(|index| has(index, flags::MIDDLE));
         let may_end = |count: usize| count <= self.words.len() && is_inner(count) && has(count - 1, flags::GIVEN);
+        let all = self.words.len();
+        if self.is_closed && may_end(all) {
+            return Some(all);
+        }
         if may_end(4) && (has(3, flags::GIVEN_LONE) || !may_end(3)) {
             return Some(4);
         }
         [3, 5, 2].into_iter().find(|count| may_end(*count))
     }
 
+    /// Whether a word has a flag; small letters in a text with diacritics only as they are spelt.
+    fn known(&self, token: &Token, flags: u32) -> bool {
+        if self.is_announced { token.word.has(flags) } else { known(token, flags) }
+    }
+
     fn score(&self, count: usize) -> i32 {
         let Some(first) = self.words.first() else { return 0 };
         let inner = self.words.get(1..count - 1).unwrap_or_default();
-        let has_middle = inner.iter().any(|token| known(token, flags::MIDDLE));
-        let has_strong = inner.iter().any(|token| known(token, flags::MIDDLE_STRONG));
-        let has_given = self.words.get(count - 1).is_some_and(|token| known(token, flags::GIVEN));
+        let has_middle = inner.iter().any(|token| self.known(token, flags::MIDDLE));
+        let has_strong = inner.iter().any(|token| self.known(token, flags::MIDDLE_STRONG));
+        let has_given = self.words.get(count - 1).is_some_and(|token| self.known(token, flags::GIVEN));
         let surname = match first {
-            first if known(first, flags::SURNAME) => 30,
-            first if known(first, flags::SURNAME_FAIR) => 25,
+            first if self.known(first, flags::SURNAME) => 30,
+            first if self.known(first, flags::SURNAME_FAIR) => 25,
             _ => 15,
         };
         let mut score = surname;
@@ -206,11 +227,13 @@ impl<'a> Candidate<'a> {
         if is_folded && !has_middle && !is_distinct(first) {
             score -= 20;
         }
+        let is_weak = surname < 25 && !has_strong;
         match first.case {
             Case::Title => score,
-            Case::Upper if self.is_delimited => score,
-            Case::Upper => score - if count > 2 { 20 } else { 30 },
-            _ => score - if count > 2 { 25 } else { 50 },
+            Case::Upper if self.is_delimited && (has_given || self.has_initial || self.is_announced) => score,
+            Case::Upper => score - if count > 2 && !is_weak { 20 } else { 35 },
+            _ if !first.is_lower_text && is_plain => 0,
+            _ => score - if count > 2 && !is_weak { 25 } else { 50 },
         }
     }
 }
@@ -261,17 +284,7 @@ fn is_syllable(view: &View<'_>, word: &Token) -> bool {
 
 /// A surname that is no English word, when it stands without diacritics.
 fn is_distinct(first: &Token) -> bool {
-    const DISTINCT: u32 = flags::SURNAME | flags::SURNAME_FAIR;
-    first.chars >= 4 && first.word.has(DISTINCT) && !first.word.has(flags::ENGLISH_COMMON)
-}
-
-fn is_upper_before(view: &View<'_>, place: usize) -> bool {
-    let is_upper = |index: Option<usize>| {
-        index
-            .and_then(|index| view.word(index))
-            .is_some_and(|word| word.case == Case::Upper && !matches!(word.cue, Cue::Name | Cue::Title))
-    };
-    view.is_space(place.wrapping_sub(1)) && is_upper(place.checked_sub(2))
+    first.chars >= 4 && first.word.has(flags::SURNAME | flags::DISTINCT)
 }
 
 /// A name after words that announce one, without a surname that is known: "chị Lan", "Họ tên: Hà My".
@@ -279,6 +292,9 @@ fn announced_name(view: &View<'_>, place: usize, announced: Cue) -> Option<Match
     let first = view.word(place)?;
     let is_title = announced == Cue::Title;
     if !is_title && announced != Cue::Name || !view.word(place)?.word.has(flags::GIVEN | flags::ANY_SURNAME) {
+        return None;
+    }
+    if is_inside_title(view, place, announced) {
         return None;
     }
     let has_sign = view.skip_space_back(place).is_some_and(|before| view.is_symbol(before, ':'));
@@ -310,7 +326,7 @@ fn lone(first: &Token, is_title: bool, has_sign: bool) -> bool {
 
 /// Two to four capitalised syllables after a colon, the last a given name.
 fn several(view: &View<'_>, place: usize) -> Option<Match> {
-    let candidate = Candidate::collect(view, place)?;
+    let candidate = Candidate::collect(view, place, true)?;
     let count = candidate.words.len();
     let words: Vec<Word> = candidate.words.iter().map(|token| token.word).collect();
     let is_given = candidate.words.last().is_some_and(|last| known(last, flags::GIVEN));

@@ -26,9 +26,10 @@ impl<'a> View<'a> {
         self.is_open.get()
     }
 
+    /// The token at an index. An index that wrapped below zero is before the text, not behind it.
     pub(crate) fn get(&self, index: usize) -> Option<&'a Token> {
         if index >= self.tokens.end() {
-            if !self.has_ended {
+            if !self.has_ended && index < usize::MAX / 2 {
                 self.is_open.set(true);
             }
             return None;
@@ -86,7 +87,7 @@ impl<'a> View<'a> {
 
     /// Whether the word at a place has one of some flags, as it is spelt.
     pub(crate) fn has(&self, index: usize, flags: u32) -> bool {
-        self.word(index).is_some_and(|token| token.word.has(flags))
+        self.word(index).is_some_and(|token| token.has(flags))
     }
 
     /// The index of the token before a place, past one space.
