@@ -4,6 +4,7 @@
 
 mod code;
 mod json;
+mod open_start;
 mod params;
 mod patterns;
 mod replace_guard;
@@ -77,7 +78,7 @@ enum Kind {
     Models(request::Models),
     RequestTypes(request::RequestTypes),
     MetadataKeys(request::MetadataKeys),
-    RegexReplace(RegexReplace),
+    RegexReplace(Box<RegexReplace>),
     AddPrefix(AddPrefix),
 }
 
@@ -157,7 +158,7 @@ impl Check {
             "modelRules" => Kind::Models(request::Models::read_rules(&params)?),
             "allowedRequestTypes" => Kind::RequestTypes(request::RequestTypes::read(&params)?),
             "requiredMetadataKeys" => Kind::MetadataKeys(request::MetadataKeys::read(&params)?),
-            "regexReplace" => Kind::RegexReplace(RegexReplace::read(&params)?),
+            "regexReplace" => Kind::RegexReplace(Box::new(RegexReplace::read(&params)?)),
             "addPrefix" => Kind::AddPrefix(AddPrefix::read(&params)?),
             _ => return Err(unknown()),
         };

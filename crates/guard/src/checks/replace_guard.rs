@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use regex_automata::hybrid::dfa::Cache;
+
 use super::transform::RegexReplace;
 
 /// A text on its way: matches are replaced. All that it lets go is the whole text with its matches replaced, however the
@@ -13,6 +15,7 @@ pub struct RegexReplaceGuard {
     window: String,
     /// Bytes of `window` that were let go.
     released: usize,
+    cache: Option<Cache>,
     matches: usize,
 }
 
@@ -20,15 +23,20 @@ impl RegexReplaceGuard {
     /// A guard for one text; nothing where the rule is not [`RegexReplace::is_bounded`].
     pub fn new(rule: Arc<RegexReplace>) -> Option<Self> {
         let max_match_bytes = rule.max_match_bytes().filter(|_| rule.is_bounded())?;
-        Some(Self { rule, max_match_bytes, window: String::new(), released: 0, matches: 0 })
+        let cache = rule.open_start.as_ref().map(|open_start| open_start.cache());
+        Some(Self { rule, max_match_bytes, window: String::new(), released: 0, cache, matches: 0 })
     }
 
     /// Takes the next part, and writes what is free to go.
     pub fn push(&mut self, part: &str, out: &mut String) {
         self.window.push_str(part);
         // A match that begins before this byte has ended, with at least one character behind it.
-        let decided = self.window.len().saturating_sub(self.max_match_bytes);
-        self.release(self.window.floor_char_boundary(decided), out);
+        let by_length = self.window.floor_char_boundary(self.window.len().saturating_sub(self.max_match_bytes));
+        let by_state = match (&self.rule.open_start, &mut self.cache) {
+            (Some(open_start), Some(cache)) => open_start.find(cache, &self.window, by_length.max(self.released)),
+            _ => 0,
+        };
+        self.release(by_length.max(by_state), out);
     }
 
     /// Writes the rest; the text has ended.

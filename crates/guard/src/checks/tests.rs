@@ -189,6 +189,23 @@ fn only_a_bounded_rule_may_change_a_stream() {
     }
 }
 
+#[test]
+fn only_what_may_still_match_is_held() {
+    let held = |rule: &str, text: &str| {
+        let check = check("regexReplace", json!({"rule": rule}));
+        let mut guard = RegexReplaceGuard::new(Arc::new(check.regex_replace().unwrap().clone())).unwrap();
+        let mut out = String::new();
+        guard.push(text, &mut out);
+        guard.held()
+    };
+    let email = "[a-z0-9.]{1,64}@[a-z0-9.]{1,100}";
+    assert_eq!(held(email, "Write to me. "), 0);
+    assert_eq!(held(email, "Write to an.nguyen"), 9);
+    assert_eq!(held("\\d{9}", "CMND 1234"), 4);
+    assert_eq!(held("\\d{9}", "CMND 123456789. "), 0);
+    assert_eq!(held("\\bsecret\\b", "a secret"), 6);
+}
+
 /// Rules whose matches overlap, touch, and depend on what stands beside them.
 const RULES: [&str; 12] = [
     "\\d{2,4}",

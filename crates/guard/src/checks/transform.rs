@@ -3,6 +3,7 @@
 use regex::Regex;
 use serde_json::json;
 
+use super::open_start::OpenStart;
 use super::params::{Params, bad};
 use super::{BadCheck, Outcome, patterns};
 
@@ -19,6 +20,7 @@ pub struct RegexReplace {
     fails_on_detection: bool,
     /// The most bytes that a match has, if there is a bound and no match is empty.
     max_match_bytes: Option<usize>,
+    pub(super) open_start: Option<OpenStart>,
 }
 
 /// `addPrefix`: a text in front of a message.
@@ -46,7 +48,8 @@ impl RegexReplace {
         let is_never_empty = parsed.properties().minimum_len().is_some_and(|bytes| bytes > 0);
         let max_match_bytes = parsed.properties().maximum_len().filter(|_| is_never_empty);
         let fails_on_detection = params.flag("failOnDetection")?;
-        Ok(Self { regex, replacement: from_javascript(replacement), fails_on_detection, max_match_bytes })
+        let replacement = from_javascript(replacement);
+        Ok(Self { regex, replacement, fails_on_detection, max_match_bytes, open_start: OpenStart::new(rule) })
     }
 
     /// Whether it may run on a stream: no match is empty or longer than [`Self::MAX_STREAM_MATCH_BYTES`].
