@@ -7,70 +7,12 @@ use serde_json::{Value, json};
 
 use super::{simple, status};
 use crate::harness::bodies::openai;
+use crate::harness::clients::{CLIENTS, Client};
 use crate::harness::{FakeProvider, Gate, Gateway, Reply, Request, Setup};
 
-/// How a kind of client asks, and what it reads out of the answer.
-struct Client {
-    path: &'static str,
-    /// The body of a question; whether it wants a stream.
-    body: fn(&str, bool) -> Value,
-    /// The text and the calls of a whole answer.
-    said: fn(&Value) -> (String, Value),
-    /// What the last events of a whole stream have in them.
-    end: &'static str,
-}
-
-/// What is asked of a model for the same answer, in each client format (J24).
-const CLIENTS: [Client; 3] = [
-    Client {
-        path: "/v1/chat/completions",
-        body: |text, stream| {
-            json!({ "model": "gpt-4o-mini", "max_tokens": 100, "stream": stream,
-                "messages": [{ "role": "user", "content": text }] })
-        },
-        said: |answer| {
-            let message = &answer["choices"][0]["message"];
-            let call = &message["tool_calls"][0]["function"];
-            (message["content"].as_str().unwrap_or_default().to_owned(), json!([call["name"], call["arguments"]]))
-        },
-        end: "data: [DONE]",
-    },
-    Client {
-        path: "/v1/messages",
-        body: |text, stream| {
-            json!({ "model": "gpt-4o-mini", "max_tokens": 100, "stream": stream,
-                "messages": [{ "role": "user", "content": [{ "type": "text", "text": text }] }] })
-        },
-        said: |answer| {
-            let blocks = answer["content"].as_array().unwrap();
-            let of = |kind: &str| blocks.iter().find(|block| block["type"] == kind).cloned().unwrap_or_default();
-            let call = of("tool_use");
-            let arguments = call.get("input").map_or(Value::Null, |input| json!(input.to_string()));
-            (of("text")["text"].as_str().unwrap_or_default().to_owned(), json!([call["name"], arguments]))
-        },
-        end: "event: message_stop",
-    },
-    Client {
-        path: "/v1/responses",
-        body: |text, stream| {
-            json!({ "model": "gpt-4o-mini", "max_output_tokens": 100, "stream": stream, "store": false,
-                "input": text })
-        },
-        said: |answer| {
-            let items = answer["output"].as_array().unwrap();
-            let of = |kind: &str| items.iter().find(|item| item["type"] == kind).cloned().unwrap_or_default();
-            let (message, call) = (of("message"), of("function_call"));
-            let text = message["content"][0]["text"].as_str().unwrap_or_default();
-            (text.to_owned(), json!([call["name"], call["arguments"]]))
-        },
-        end: "event: response.completed",
-    },
-];
-
-impl Client {
-    fn asks(&self, key: &str, text: &str, stream: bool) -> Request {
-        Request::new("POST", self.path).key(key).json(&(self.body)(text, stream)).config(&simple())
-    }
+/// A question that may be answered from the cache.
+fn asks(client: &Client, key: &str, text: &str, stream: bool) -> Request {
+    client.asks(key, "gpt-4o-mini", text, stream).config(&simple())
 }
 
 /// An answer with text and a call of a tool, streamed or not.
@@ -100,16 +42,18 @@ async fn f4_j24_one_answer_serves_every_client_format() {
             asked += 1;
             let text = format!("question {asked}");
             openai.once(with_a_call(streamed));
-            let missed = gateway.ask(first.asks(&key, &text, streamed)).await.expect(200);
+            let missed = gateway.ask(asks(first, &key, &text, streamed)).await.expect(200);
             assert_eq!(status(&missed), "MISS", "{}", first.path);
             gateway.wait_until_idle().await;
             for then in &CLIENTS {
-                let whole = gateway.ask(then.asks(&key, &text, false)).await.expect(200);
+                let whole = gateway.ask(asks(then, &key, &text, false)).await.expect(200);
                 let way = format!("{} ({streamed}) to {}", first.path, then.path);
                 assert_eq!((status(&whole), whole.header("x-gateway-cost-usd")), ("HIT", Some("0")), "{way}");
                 let said = (then.said)(&whole.json());
-                assert_eq!(said, ("Let me see.".to_owned(), json!(["f", "{\"a\":1}"])), "{way}: {}", whole.text());
-                let stream = gateway.ask(then.asks(&key, &text, true)).await.expect(200);
+                let call =
+                    if first.has_calls && then.has_calls { json!(["f", "{\"a\":1}"]) } else { json!([null, null]) };
+                assert_eq!(said, ("Let me see.".to_owned(), call), "{way}: {}", whole.text());
+                let stream = gateway.ask(asks(then, &key, &text, true)).await.expect(200);
                 assert_eq!(status(&stream), "HIT", "{way}");
                 let told = stream.text();
                 assert!(told.contains("Let me see.") && told.contains(then.end), "{way}: {told}");
@@ -133,15 +77,15 @@ async fn f1_j24_answers_are_not_shared_with_others_in_any_format() {
     for (n, client) in CLIENTS.iter().enumerate() {
         let text = format!("question {n}");
         for request in [
-            client.asks(&key, &text, false),
-            client.asks(&key, &(text.clone() + "!"), false),
-            client.asks(&other, &text, false),
-            client.asks(&key, &text, false).header("x-portkey-cache-namespace", "n"),
-            client.asks(&key, &text, false).header("anthropic-beta", "b").header("x-portkey-provider", "openai"),
+            asks(client, &key, &text, false),
+            asks(client, &key, &(text.clone() + "!"), false),
+            asks(client, &other, &text, false),
+            asks(client, &key, &text, false).header("x-portkey-cache-namespace", "n"),
+            asks(client, &key, &text, false).header("anthropic-beta", "b").header("x-portkey-provider", "openai"),
         ] {
             assert_eq!(status(&gateway.ask(request).await.expect(200)), "MISS", "{}", client.path);
         }
-        assert_eq!(status(&gateway.ask(client.asks(&key, &text, false)).await.expect(200)), "HIT");
+        assert_eq!(status(&gateway.ask(asks(client, &key, &text, false)).await.expect(200)), "HIT");
     }
 }
 
@@ -156,25 +100,25 @@ async fn f6_j24_only_good_answers_are_kept_in_any_format() {
             let mut answer = openai::completion("not all of it");
             answer["choices"][0]["finish_reason"] = json!(reason);
             openai.once(Reply::json(200, &answer));
-            let answer = gateway.ask(client.asks(&key, "question", false)).await.expect(200);
+            let answer = gateway.ask(asks(client, &key, "question", false)).await.expect(200);
             assert_eq!(status(&answer), "MISS", "{} {reason}", client.path);
         }
         openai.once(openai::error(400));
-        assert_eq!(status(&gateway.ask(client.asks(&key, "question", false)).await.expect(400)), "MISS");
+        assert_eq!(status(&gateway.ask(asks(client, &key, "question", false)).await.expect(400)), "MISS");
         let half = Reply::events([openai::role(), openai::text("half")]);
         let ended = half.clone().then(&openai::finish("length")).then(openai::DONE);
         for reply in [ended, half.clone().cut(), half.reset()] {
             openai.once(reply);
-            let stream = gateway.stream(client.asks(&key, "question", true)).await;
+            let stream = gateway.stream(asks(client, &key, "question", true)).await;
             assert_eq!(stream.header("x-portkey-cache-status"), Some("MISS"), "{}", client.path);
             stream.rest().await;
         }
         gateway.wait_until_idle().await;
     }
     openai.once(openai::answer("good"));
-    assert_eq!(status(&gateway.ask(CLIENTS[1].asks(&key, "question", false)).await.expect(200)), "MISS");
+    assert_eq!(status(&gateway.ask(asks(&CLIENTS[1], &key, "question", false)).await.expect(200)), "MISS");
     for client in &CLIENTS {
-        assert_eq!(status(&gateway.ask(client.asks(&key, "question", false)).await.expect(200)), "HIT");
+        assert_eq!(status(&gateway.ask(asks(client, &key, "question", false)).await.expect(200)), "HIT");
     }
 }
 
@@ -185,7 +129,7 @@ async fn j24_equal_questions_of_all_formats_at_once_are_asked_once() {
     let (gateway, key) = Gateway::before(&openai).await;
     let gate = Gate::new();
     openai.always(openai::answer("hello").after(&gate));
-    let asked = join_all((0..12).map(|n: usize| gateway.ask(CLIENTS[n % 3].asks(&key, "hello?", false))));
+    let asked = join_all((0..12).map(|n: usize| gateway.ask(asks(&CLIENTS[n % 4], &key, "hello?", false))));
     let opened = async {
         openai.request(1).await;
         gateway.wait_for_metric("llm_requests_in_flight", &[], 12.0).await;
@@ -193,7 +137,7 @@ async fn j24_equal_questions_of_all_formats_at_once_are_asked_once() {
     };
     let (answers, ()) = tokio::join!(asked, opened);
     for (n, answer) in answers.iter().enumerate() {
-        assert_eq!((CLIENTS[n % 3].said)(&answer.json()).0, "hello");
+        assert_eq!((CLIENTS[n % 4].said)(&answer.json()).0, "hello");
     }
     let hits = answers.iter().filter(|answer| status(answer) == "HIT").count();
     assert_eq!((hits, openai.count()), (11, 1));
@@ -206,7 +150,7 @@ async fn j24_a_cached_response_is_gone_on_from() {
     let (gateway, key) = Gateway::before(&openai).await;
     let mut ids = HashSet::new();
     for stream in [false, false, true] {
-        let mut request = (CLIENTS[2].body)("hello?", stream);
+        let mut request = (CLIENTS[2].body)("gpt-4o-mini", "hello?", stream);
         request["store"] = json!(true);
         let answer =
             gateway.ask(Request::new("POST", "/v1/responses").key(&key).json(&request).config(&simple())).await;

@@ -84,7 +84,8 @@ pub fn scene(model: &str) -> Scene {
     }
 }
 
-fn answer(upstream: Upstream, body: &Value) -> Reply {
+/// What the model of a request stands for.
+pub fn answer(upstream: Upstream, body: &Value) -> Reply {
     let model = body["model"].as_str().unwrap_or_default();
     if let Some(status) = model.strip_prefix("early-") {
         return upstream.refuse(status.parse().unwrap());

@@ -92,6 +92,11 @@ impl Upstream {
         Reply::stream("application/json").then("{\"id\":\"").cut()
     }
 
+    /// A stream that falls silent behind the content.
+    pub fn stall(self, scene: &Scene) -> Reply {
+        self.stream(self.pieces(scene).0).stall()
+    }
+
     /// A stream that tells of an error behind the content.
     pub fn fail_late(self, scene: &Scene) -> Reply {
         let mut pieces = self.pieces(scene).0;
