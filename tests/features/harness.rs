@@ -2,6 +2,7 @@
 
 pub mod bodies;
 pub mod client;
+pub mod clients;
 pub mod connect_proxy;
 pub mod deaf_proxy;
 pub mod fake_hub;
