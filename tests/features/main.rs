@@ -66,6 +66,7 @@ mod python;
 mod responses;
 mod retention;
 mod retries;
+mod schemas;
 mod semantic;
 mod shadow;
 mod shutdown;

@@ -180,14 +180,10 @@ impl Response<'_> {
 
 /// What was counted, with all that clients need.
 pub(crate) fn usage_json(usage: &Usage) -> Value {
-    let mut input = value!({"cached_tokens": usage.cached_tokens});
     let written = usage.cache_write_tokens.saturating_add(usage.cache_write_1h_tokens);
-    if let (true, Some(fields)) = (written > 0, input.as_object_mut()) {
-        fields.insert("cache_write_tokens".to_owned(), value!(written));
-    }
     value!({
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": input,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": written},
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens(),

@@ -30,7 +30,7 @@ fn response(status: &str, output: &Value, error: &Value, usage: &Value) -> Value
 }
 
 fn usage() -> Value {
-    json!({ "input_tokens": 101, "input_tokens_details": { "cached_tokens": 13 }, "output_tokens": 37,
+    json!({ "input_tokens": 101, "input_tokens_details": { "cached_tokens": 13, "cache_write_tokens": 0 }, "output_tokens": 37,
         "output_tokens_details": { "reasoning_tokens": 7 }, "total_tokens": 138 })
 }
 
@@ -86,11 +86,16 @@ fn begun(scene: &Scene) -> Events {
                 part[field] = json!("");
                 assert_eq!(part["type"], name);
                 events.push("response.content_part.added", at(json!({ "content_index": 0, "part": part })));
+                let told = |mut event: Value| {
+                    if field == "text" {
+                        event["logprobs"] = json!([]);
+                    }
+                    at(event)
+                };
                 for half in halves(text) {
-                    let delta = json!({ "content_index": 0, "delta": half, "logprobs": [] });
-                    events.push(&format!("{kind}.delta"), at(delta));
+                    events.push(&format!("{kind}.delta"), told(json!({ "content_index": 0, "delta": half })));
                 }
-                events.push(&format!("{kind}.done"), at(json!({ "content_index": 0, (field): text, "logprobs": [] })));
+                events.push(&format!("{kind}.done"), told(json!({ "content_index": 0, (field): text })));
                 let part = &whole["content"][0];
                 events.push("response.content_part.done", at(json!({ "content_index": 0, "part": part })));
             }

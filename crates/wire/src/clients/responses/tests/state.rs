@@ -103,7 +103,7 @@ fn j22_compact_gives_one_sealed_item() {
     let token = ReasoningToken::new(Family::Other, "sealed s").for_client(Family::OpenAi);
     let expected = json!({"id": "resp_gwr1", "object": "response.compaction", "created_at": 7,
         "output": [{"role": "user"}, {"id": "cmp_gwr1_0", "type": "compaction", "encrypted_content": token}],
-        "usage": {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 5,
+        "usage": {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": 5,
             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 8}});
     assert_eq!(serde_json::from_slice::<Value>(&told).unwrap(), expected);
 }

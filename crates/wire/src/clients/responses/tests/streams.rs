@@ -209,7 +209,7 @@ fn j1_a_stream_to_the_letter() {
     };
     let item = |status: &str, content: Value| json!({"id": "msg_gwr1_0", "type": "message", "status": status, "role": "assistant", "content": content});
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
-    let usage = json!({"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0}, "output_tokens": 5,
+    let usage = json!({"input_tokens": 3, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0}, "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 8});
     let whole = json!([item("completed", json!([part("t")]))]);
     let id = "msg_gwr1_0";
