@@ -46,7 +46,7 @@ pub fn corpora() -> Vec<Corpus> {
     FILES.iter().map(|(name, text)| Corpus { name, lines: parse(text) }).collect()
 }
 
-fn parse(text: &str) -> Vec<Line> {
+pub fn parse(text: &str) -> Vec<Line> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(parse_line).collect()
 }
 

@@ -36,8 +36,14 @@ pub(crate) fn from_word(view: &View<'_>, place: usize) -> Option<Match> {
         if before.is_some() || known_area(view, place).is_some() && !is_announced(view, place) {
             return None;
         }
-        let end = plain(view, place)?;
+        let end = plain(view, place).filter(|end| *end > place + 1)?;
+        if word.is_ascii && word.chars <= 2 && view.number(place + 2).is_none() {
+            return None;
+        }
         return areas(view, end, 1);
+    }
+    if word.has(flags::STOP | flags::BREAK) && !word.has(flags::ADMIN) || word.cue == Cue::Address {
+        return None;
     }
     let may_begin = word.has(flags::ADMIN) || matches!(word.case, Case::Title | Case::Upper);
     if may_begin && view.is_space(place + 1) | view.is_symbol(place + 1, '.') && is_announced(view, place) {
@@ -89,6 +95,11 @@ fn house(view: &View<'_>, place: usize, is_announced_number: bool) -> Option<Mat
     let street = view.skip_space(index);
     if street == index {
         return None;
+    }
+    if view.number(street).is_some() {
+        let month = view.word(view.skip_space(street + 1)).map(|word| view.text(word).to_lowercase())?;
+        ["tháng", "thang"].contains(&month.as_str()).then_some(())?;
+        return areas(view, plain(view, street)?, 1);
     }
     let word = view.word(street)?;
     let is_street = word.has(flags::STREET);
@@ -166,15 +177,30 @@ fn segment(view: &View<'_>, index: usize) -> Option<(Segment, usize)> {
     }
 }
 
-/// Whether an area begins without a sign before it; one word could go on the name before.
+/// Whether an area begins without a sign before it; one word, or a part of a longer name, could go on the name before.
 fn is_new_area(view: &View<'_>, index: usize) -> bool {
-    area(view, index).is_some_and(|end| end > index + 1)
+    let Some(end) = area(view, index).filter(|end| *end > index + 1) else { return false };
+    if view.has(index, flags::ADMIN) {
+        return true;
+    }
+    let words: Vec<_> =
+        (0..MAX_TITLE_WORDS).map_while(|count| view.word(index + count * 2).map(|word| word.word)).collect();
+    let shorter = (end - index).div_ceil(2);
+    let is_part = (shorter + 1..=words.len())
+        .any(|count| words.get(..count).is_some_and(|words| lexicon::lexicon().is_no_person(words)));
+    !goes_on(view, end) && !is_part
+}
+
+/// Whether a capitalised word goes on a name.
+fn goes_on(view: &View<'_>, end: usize) -> bool {
+    let next = view.is_space(end).then(|| view.word(end + 1)).flatten();
+    next.is_some_and(|next| next.case == Case::Title && !next.has(flags::ADMIN) && known_area(view, end + 1).is_none())
 }
 
 /// One past a ward, district, city or province.
 fn area(view: &View<'_>, index: usize) -> Option<usize> {
-    if let Some(end) = known_area(view, index) {
-        return Some(end);
+    if let Some(end) = known_area(view, index).filter(|end| !goes_on(view, *end)) {
+        return Some(with_number(view, end));
     }
     let head = view.word(index).filter(|word| word.has(flags::ADMIN))?;
     let text = view.text(head).to_lowercase();
@@ -199,7 +225,25 @@ fn area(view: &View<'_>, index: usize) -> Option<usize> {
     }
     let is_lower = view.word(name).is_some_and(|word| word.case == Case::Lower);
     let named = names(view, name, 4);
-    if is_lower { known_area(view, name).or(named) } else { known_area(view, name).max(named) }
+    let is_whole = named.is_some_and(|end| !view.is_space(end) || view.word(end + 1).is_none());
+    let short = || named.map(|end| end.min(name + 3));
+    let end =
+        if is_lower && !is_whole { known_area(view, name).or_else(short) } else { known_area(view, name).max(named) }?;
+    Some(with_number(view, end))
+}
+
+/// One past a number that belongs to an area: Hải Châu 1.
+fn with_number(view: &View<'_>, end: usize) -> usize {
+    let is_number = view.is_space(end) && view.number(end + 1).is_some_and(|number| number.chars <= 2);
+    let is_last = is_number
+        && match view.kind(end + 2) {
+            Some(Kind::Space) => view.is_symbol(end + 3, '-'),
+            Some(Kind::Symbol('.')) => view.number(end + 3).is_none(),
+            Some(Kind::Symbol(sign)) => matches!(sign, ',' | ';' | ')' | '|' | '"'),
+            None | Some(Kind::Newline) => true,
+            _ => false,
+        };
+    if is_last { end + 2 } else { end }
 }
 
 /// One past the longest area that is known by its name.
@@ -238,7 +282,7 @@ fn names(view: &View<'_>, index: usize, most: usize) -> Option<usize> {
     for count in 0..most {
         let Some(word) = view.word(next) else { break };
         let is_lower = word.case == Case::Lower;
-        let is_name = !is_lower || word.is_lower_text && !word.has(flags::STOP) && count < 3;
+        let is_name = (!is_lower || word.is_lower_text) && (word.case == Case::Title || !word.has(flags::BREAK));
         if !is_name || count > 0 && (word.has(flags::ADMIN) && word.chars > 1 && area(view, next).is_some()) {
             break;
         }
@@ -258,14 +302,14 @@ fn plain(view: &View<'_>, index: usize) -> Option<usize> {
     for count in 0..MAX_PLAIN_WORDS {
         let Some(token) = view.get(next) else { break };
         let is_part = match token.kind {
-            Kind::Number => token.chars <= 5,
+            Kind::Number => token.chars <= 5 && !view.text(token).starts_with('0'),
             Kind::Word if token.case == Case::Lower => {
                 token.has(flags::STREET)
                     || count > 0 && token.has(flags::STREET_PART)
                     || is_number_word(view, token)
-                    || token.is_lower_text && !token.has(flags::STOP)
+                    || token.is_lower_text && !token.has(flags::BREAK)
             }
-            Kind::Word => true,
+            Kind::Word => token.case == Case::Title || !token.has(flags::BREAK),
             _ => false,
         };
         if !is_part || count > 0 && token.kind == Kind::Word && is_new_area(view, next) {

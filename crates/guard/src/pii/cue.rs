@@ -18,12 +18,14 @@ pub(crate) struct LeftCue {
     pub(crate) words: usize,
     /// Long numbers between the cue and the place.
     pub(crate) numbers: usize,
+    /// Numbers of any length between.
+    pub(crate) digits: usize,
 }
 
 /// The cues before a place, the nearest first. A line break ends the search unless the place begins its line.
 pub(crate) fn left(view: &View<'_>, place: usize) -> impl Iterator<Item = LeftCue> {
     let mut cues = [None; MAX_CUES];
-    let (mut count, mut words, mut numbers, mut lines) = (0, 0, 0, 0);
+    let (mut count, mut words, mut numbers, mut digits, mut lines) = (0, 0, 0, 0, 0);
     let mut index = place;
     let Some(at) = view.get(place) else { return cues.into_iter().flatten() };
     while let Some(before) = index.checked_sub(1)
@@ -35,10 +37,13 @@ pub(crate) fn left(view: &View<'_>, place: usize) -> impl Iterator<Item = LeftCu
         match token.kind {
             Kind::Newline if words + numbers > 0 || lines >= 2 => break,
             Kind::Newline => lines += 1,
-            Kind::Number if token.chars >= 6 => numbers += 1,
-            Kind::Word if token.cue != Cue::None => {
+            Kind::Number => {
+                digits += 1;
+                numbers += usize::from(token.chars >= 6);
+            }
+            Kind::Word if token.cue_for(at) != Cue::None => {
                 if let Some(free) = cues.get_mut(count) {
-                    *free = Some(LeftCue { cue: token.cue, words, numbers });
+                    *free = Some(LeftCue { cue: token.cue, words, numbers, digits });
                 }
                 count += 1;
                 words += 1;
@@ -58,7 +63,15 @@ pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
     left(view, place)
         .next()
         .filter(|cue| cue.words == 0 && cue.numbers == 0 && !is_list)
-        .map_or(Cue::None, |cue| cue.cue)
+        .map(|cue| cue.cue)
+        .filter(|cue| *cue != Cue::Title || !is_set_apart(view, place))
+        .unwrap_or_default()
+}
+
+/// Whether a sign stands before a place that parts a title from a name.
+fn is_set_apart(view: &View<'_>, place: usize) -> bool {
+    let before = view.skip_space_back(place).and_then(|before| view.kind(before));
+    matches!(before, Some(Kind::Symbol(sign)) if !".:*_".contains(sign)) || before == Some(Kind::Newline)
 }
 
 /// What the words after a place say it is: "… là số CMND", "… (CMND)".

@@ -39,7 +39,7 @@ fn birth(view: &View<'_>, place: usize, end: usize) -> Option<Match> {
     let mut cues =
         cue::left(view, place).filter(|cue| !matches!(cue.cue, Cue::Plain | Cue::Place | Cue::Title | Cue::Name));
     let is_born = match cues.next() {
-        Some(cue) if cue.cue == Cue::Dob => cue.words <= MAX_WORDS,
+        Some(cue) if cue.cue == Cue::Dob => cue.words <= MAX_WORDS && cue.digits == 0,
         Some(cue) if cue.cue == Cue::Negative && cue.words <= 3 => false,
         _ => view.get(place)?.column == Cue::Dob,
     };

@@ -1,6 +1,6 @@
 //! All detectors, in the order in which they decide.
 
-use crate::pii::token::Kind;
+use crate::pii::token::{Case, Kind};
 use crate::pii::view::View;
 use crate::pii::{
     PiiKind, address, bhyt, date, document, email, english_name, iban, ip, numbers, phone, plate, secret,
@@ -49,9 +49,17 @@ fn word(view: &View<'_>, place: usize) -> Option<Match> {
     is_ascii
         .then(of_ascii)
         .flatten()
-        .or_else(|| address::from_word(view, place))
-        .or_else(|| vietnamese_name::at(view, place))
+        .or_else(|| by_name_or_address(view, place))
         .or_else(|| english_name::at(view, place))
+}
+
+/// A street or a name; the word for a street is a surname when it is spelt without diacritics.
+fn by_name_or_address(view: &View<'_>, place: usize) -> Option<Match> {
+    let is_surname = view.word(place).is_some_and(|word| word.is_ascii && word.case == Case::Title);
+    if is_surname && let Some(found) = vietnamese_name::at(view, place) {
+        return Some(found);
+    }
+    address::from_word(view, place).or_else(|| vietnamese_name::at(view, place))
 }
 
 fn number(view: &View<'_>, place: usize) -> Option<Match> {

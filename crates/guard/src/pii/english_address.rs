@@ -45,7 +45,7 @@ fn street(view: &View<'_>, index: usize) -> Option<usize> {
             return Some(if view.is_symbol(end, '.') && !view.is_newline_after(end + 1) { end + 1 } else { end });
         }
         let is_name = word.case != Case::Lower || word.is_lower_text && !word.word.has(flags::STOP);
-        if !is_name || word.word.has_exact(flags::UNIT) {
+        if !is_name || word.case == Case::Lower && !word.is_lower_text && word.word.has_exact(flags::UNIT) {
             return None;
         }
         next += 2;

@@ -12,7 +12,7 @@ const TITLES: [&str; 12] =
 
 /// The name that begins at a word.
 pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
-    let first = view.word(place).filter(|word| word.chars > 1)?;
+    let first = view.word(place).filter(|word| word.chars > 1 || view.is_symbol(place + 1, '\''))?;
     let is_capital = matches!(first.case, Case::Title | Case::Upper);
     if view.is_glued(place)
         || is_inside(view, place)
@@ -29,8 +29,9 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return last_first(view, place, announced);
     }
     pair(view, place, announced).or_else(|| {
-        let is_lone =
-            announced == Cue::Name && (is_capital || first.is_lower_text) && !first.word.has(flags::ENGLISH_COMMON);
+        let is_lone = announced == Cue::Name
+            && (is_capital && is_greeted(view, place)
+                || (is_capital || first.is_lower_text) && !first.word.has(flags::ENGLISH_COMMON));
         let is_followed = view.is_space(place + 1)
             && view.word(place + 2).is_some_and(|word| word.case == Case::Title && first.case == Case::Title);
         (is_lone && !is_followed && !is_vietnamese_word(first)).then(|| Match::new(PiiKind::Name, place + 1))
@@ -51,6 +52,12 @@ fn has_title(view: &View<'_>, place: usize) -> bool {
     (1..=3).any(|count| {
         view.before(place, count)
             .filter(|token| token.kind == Kind::Word)
+            .filter(|token| {
+                token.case != Case::Upper
+                    || token.is_upper_text
+                    || view.is_symbol(place - 1, '.')
+                    || view.is_symbol(place.wrapping_sub(2), '.')
+            })
             .is_some_and(|token| TITLES.iter().any(|title| view.text(token).eq_ignore_ascii_case(title)))
     })
 }
@@ -64,8 +71,7 @@ fn titled(view: &View<'_>, place: usize) -> Option<Match> {
         if !view.is_space(end) {
             break;
         }
-        let Some(word) =
-            view.word(next).filter(|word| word.case == first.case && word.is_ascii && !word.word.has(flags::STOP))
+        let Some(word) = view.word(next).filter(|word| word.case == first.case && word.is_ascii && may_follow(word))
         else {
             break;
         };
@@ -83,6 +89,12 @@ fn titled(view: &View<'_>, place: usize) -> Option<Match> {
         .is_some_and(|token| lexicon::lexicon().is_no_person(&[token.word, first.word]));
     let is_stop = first.word.has(flags::STOP);
     (!is_brand && !is_stop).then(|| Match::new(PiiKind::Name, end))
+}
+
+/// Whether a word goes on a name after a title; where capitals tell nothing, a name that is known.
+fn may_follow(word: &Token) -> bool {
+    let is_known = word.word.has(flags::ENGLISH_FIRST | flags::ENGLISH_LAST) || word.chars == 1;
+    !word.word.has(flags::STOP) && (word.case == Case::Title || is_known && !word.word.has(flags::ENGLISH_MODAL))
 }
 
 /// A first name, perhaps an initial or a middle name, and a surname.
@@ -106,9 +118,11 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     } else if let Some(middle) =
         view.word(next).filter(|word| is_same(first, word) && word.word.has(flags::ENGLISH_FIRST))
         && is_gap(view, next + 1)
-        && view
-            .word(next + 2)
-            .is_some_and(|last| is_same(first, last) && last.word.has(flags::ENGLISH_LAST) && last.case == middle.case)
+        && view.word(next + 2).is_some_and(|last| {
+            is_same(first, last)
+                && (last.word.has(flags::ENGLISH_LAST) || view.is_symbol(next + 3, '\''))
+                && last.case == middle.case
+        })
         && !is_tail(view, next + 3)
     {
         next += 2;
@@ -122,7 +136,10 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let is_announced = matches!(announced, Cue::Name | Cue::Title);
     let is_name = match (is_known, is_lower) {
         (true, false) => commons < 2 || has_middle || is_announced,
-        (true, true) => commons == 0 && first.is_lower_text || is_announced && commons < 2 && first.is_lower_text,
+        (true, true) => {
+            let is_modal = last.word.has(flags::ENGLISH_MODAL | flags::STOP);
+            first.is_lower_text && !is_modal && !first.word.has(flags::ENGLISH_COMMON)
+        }
         (false, true) => false,
         (false, false) => {
             (has_middle || is_announced) && commons == 0 && !last.word.has(flags::STOP | flags::ORGANISATION)
@@ -177,4 +194,12 @@ fn surname_end(view: &View<'_>, place: usize) -> Option<usize> {
 fn is_tail(view: &View<'_>, end: usize) -> bool {
     (view.is_space(end) || view.is_symbol(end, '-'))
         && view.word(end + 1).is_some_and(|word| word.case != Case::Lower && word.word.has(flags::ORGANISATION))
+}
+
+/// "Dear Mark,": a sign after a name and words that are no part of a sentence.
+fn is_greeted(view: &View<'_>, place: usize) -> bool {
+    view.is_symbol(place + 1, ',')
+        && view.before(place, 2).is_some_and(|word| {
+            ["dear", "hi", "hello"].iter().any(|greeting| view.text(word).eq_ignore_ascii_case(greeting))
+        })
 }

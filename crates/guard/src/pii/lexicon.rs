@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use foldhash::fast::FixedState;
 
 use crate::pii::normal;
-use crate::pii::token::{Kind, Token};
+use crate::pii::token::{Case, Kind, Token};
 
 /// What a word can be.
 pub(crate) mod flags {
@@ -32,6 +32,10 @@ pub(crate) mod flags {
     pub(crate) const STREET_PART: u32 = 1 << 19;
     /// No English word without diacritics.
     pub(crate) const DISTINCT: u32 = 1 << 20;
+    /// No part of an address in small letters.
+    pub(crate) const BREAK: u32 = 1 << 21;
+    /// A surname that is more often a verb.
+    pub(crate) const ENGLISH_MODAL: u32 = 1 << 22;
     /// A number after it is no house.
     pub(crate) const COUNTED: u32 = 1 << 18;
     /// Any surname of a Vietnamese.
@@ -110,7 +114,7 @@ const CUES: [(&str, Cue); 20] = [
     ("negative", Cue::Negative),
 ];
 
-const CLASSES: [(&str, u32); 12] = [
+const CLASSES: [(&str, u32); 14] = [
     ("stop", flags::STOP),
     ("unit", flags::UNIT),
     ("street", flags::STREET),
@@ -123,6 +127,8 @@ const CLASSES: [(&str, u32); 12] = [
     ("counted", flags::COUNTED),
     ("streetpart", flags::STREET_PART),
     ("distinct", flags::DISTINCT),
+    ("break", flags::BREAK),
+    ("modal", flags::ENGLISH_MODAL),
 ];
 
 const WORD_LISTS: [(&str, u32); 9] = [
@@ -149,6 +155,16 @@ struct Entry {
 struct Phrase {
     words: Vec<Spelling>,
     cue: Cue,
+}
+
+/// A phrase in a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Announcement {
+    pub(crate) cue: Cue,
+    /// The tokens of the phrase.
+    pub(crate) tokens: u8,
+    /// A word of it is spelt without its diacritics.
+    pub(crate) is_folded: bool,
 }
 
 /// All words and phrases.
@@ -197,15 +213,20 @@ impl Lexicon {
         }
     }
 
-    /// The longest phrase that ends with `last`, after `before`: its cue and its tokens.
-    pub(crate) fn phrase(&self, last: &Token, before: &[Token], folded: &str) -> (Cue, u8) {
-        let Some(entry) = self.entries.get(folded) else { return (Cue::None, 0) };
-        for phrase in entry.phrases.iter().filter_map(|index| self.phrases.get(*index as usize)) {
-            if let Some(tokens) = phrase.ends(last, before) {
-                return (phrase.cue, tokens);
-            }
-        }
-        (Cue::None, 0)
+    /// The longest phrase that ends with `last`, after `before`.
+    pub(crate) fn phrase(&self, last: &Token, before: &[Token], folded: &str) -> Announcement {
+        let Some(entry) = self.entries.get(folded) else { return Announcement::default() };
+        let phrases = entry.phrases.iter().filter_map(|index| self.phrases.get(*index as usize));
+        let announcements = phrases.filter_map(|phrase| {
+            let (tokens, is_folded) = phrase.ends(last, before)?;
+            Some(Announcement { cue: phrase.cue, tokens, is_folded })
+        });
+        // The longest; of two that are as long, the one that is spelt so, and the first.
+        announcements.fold(Announcement::default(), |best, next| {
+            let is_better =
+                next.tokens > best.tokens || next.tokens == best.tokens && best.is_folded && !next.is_folded;
+            if is_better { next } else { best }
+        })
     }
 
     /// Whether some words are the name of a place, a brand or a person of history.
@@ -318,13 +339,15 @@ impl Lexicon {
 
 impl Phrase {
     /// The tokens of the phrase where it ends with `last`.
-    fn ends(&self, last: &Token, before: &[Token]) -> Option<u8> {
+    fn ends(&self, last: &Token, before: &[Token]) -> Option<(u8, bool)> {
         let (first, rest) = self.words.split_last()?;
         let may_fold = !last.is_accented_text;
         if !last.word.matches(*first, may_fold) {
             return None;
         }
         let mut position = before.len();
+        let mut is_folded = last.word.form != first.1;
+        let mut first_case = last.case;
         for word in rest.iter().rev() {
             let mut gap = 0;
             loop {
@@ -334,6 +357,8 @@ impl Phrase {
                     if !token.word.matches(*word, may_fold) {
                         return None;
                     }
+                    is_folded |= token.word.form != word.1;
+                    first_case = token.case;
                     break;
                 }
                 let is_gap = matches!(token.kind, Kind::Space | Kind::Symbol('_' | '-' | '.' | '/' | '\'' | '&'));
@@ -343,16 +368,19 @@ impl Phrase {
                 }
             }
         }
-        u8::try_from(before.len() - position + 1).ok()
+        // Without diacritics, "co Phan" is a title and a surname, not a share.
+        let is_name = is_folded && last.case == Case::Title && first_case == Case::Lower;
+        (!is_name).then_some((u8::try_from(before.len() - position + 1).ok()?, is_folded))
     }
 }
 
 fn contains(titles: &HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>, words: &[Word]) -> bool {
+    let may_fold = words.iter().all(|word| word.is_ascii);
     words.len() <= MAX_TITLE_WORDS
         && titles.get(&key(words.iter().map(|word| word.id))).is_some_and(|titles| {
             titles.iter().any(|title| {
                 title.len() == words.len()
-                    && title.iter().zip(words).all(|(spelling, word)| word.matches(*spelling, true))
+                    && title.iter().zip(words).all(|(spelling, word)| word.matches(*spelling, may_fold))
             })
         })
 }

@@ -125,7 +125,9 @@ pub(crate) fn parenthesis(view: &View<'_>, place: usize) -> Option<Match> {
 /// A country code and what follows.
 fn international(view: &View<'_>, place: usize) -> Option<Match> {
     let first = view.number(place)?;
-    if view.is_symbol(place + 1, '.') && !view.is_symbol(place + 3, '.') && first.chars > 1 {
+    let is_decimal =
+        view.is_symbol(place + 1, '.') && view.number(place + 2).is_some() && !view.is_symbol(place + 3, '.');
+    if is_decimal && first.chars > 1 {
         return None;
     }
     longest(view, place, |digits| match digits {

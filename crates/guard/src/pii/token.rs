@@ -55,11 +55,18 @@ pub(crate) struct Token {
     /// What the phrase that ends here announces, and its tokens.
     pub(crate) cue: Cue,
     pub(crate) cue_tokens: u8,
+    /// The phrase is spelt without diacritics, which means nothing in a text that has them.
+    pub(crate) is_folded_cue: bool,
     /// What the column of a table announces.
     pub(crate) column: Cue,
 }
 
 impl Token {
+    /// What the phrase that ends here announces for what stands at `place`.
+    pub(crate) fn cue_for(&self, place: &Self) -> Cue {
+        if self.is_folded_cue && place.is_accented_text { Cue::None } else { self.cue }
+    }
+
     /// Whether the word has one of some flags; in a text with diacritics, only as it is spelt.
     pub(crate) fn has(&self, flags: u32) -> bool {
         if self.is_accented_text { self.word.has_exact(flags) } else { self.word.has(flags) }
@@ -247,6 +254,14 @@ impl Tokens {
         }
     }
 
+    /// Whether a capitalised word follows another one: without diacritics, a part of a name looks like many a cue.
+    fn is_inside_name(&self, token: &Token) -> bool {
+        let before = self.list.len().checked_sub(2).and_then(|index| self.list.get(index));
+        token.case == Case::Title
+            && self.list.last().is_some_and(|last| last.kind == Kind::Space)
+            && before.is_some_and(|before| before.kind == Kind::Word && before.case == Case::Title)
+    }
+
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
         let mut token = Token {
@@ -265,6 +280,7 @@ impl Tokens {
             word: Word::default(),
             cue: Cue::None,
             cue_tokens: 0,
+            is_folded_cue: false,
             column: Cue::None,
         };
         if open.kind == Kind::Word {
@@ -275,7 +291,12 @@ impl Tokens {
             self.words_since_lower = since(open.case() != Case::Upper && open.chars > 1, self.words_since_lower);
             self.words_since_upper = since(open.case() == Case::Upper, self.words_since_upper);
             token.is_lower_text &= open.capitals == 0;
-            (token.cue, token.cue_tokens) = self.lexicon.phrase(&token, &self.list, &self.folded);
+            let announcement = self.lexicon.phrase(&token, &self.list, &self.folded);
+            (token.cue, token.cue_tokens) = (announcement.cue, announcement.tokens);
+            token.is_folded_cue = announcement.is_folded;
+            if announcement.is_folded && announcement.tokens == 1 && self.is_inside_name(&token) {
+                token.cue = Cue::None;
+            }
             self.lower.clear();
             self.folded.clear();
         }

@@ -31,9 +31,10 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return None;
     }
     let announced = cue::adjacent(view, place);
-    if first.word.has(flags::ANY_SURNAME)
-        && let Some(found) = full(view, place, announced)
-    {
+    let is_spelt = first.is_accented_text && first.case != Case::Title && !matches!(announced, Cue::Name | Cue::Title);
+    let is_surname =
+        if is_spelt { first.word.has_exact(flags::ANY_SURNAME) } else { first.word.has(flags::ANY_SURNAME) };
+    if is_surname && let Some(found) = full(view, place, announced) {
         return Some(found);
     }
     announced_name(view, place, announced)
@@ -65,8 +66,13 @@ fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let count = candidate.count()?;
     let words: Vec<Word> = candidate.words.iter().take(count).map(|token| token.word).collect();
     let is_form = announced == Cue::Name;
-    let is_known = (2..=words.len()).any(|count| words.get(..count).is_some_and(|words| lexicon.is_no_person(words)));
-    let is_whole = lexicon.is_no_person(&words) || is_known && words.len() <= 3;
+    let is_known = (3..=words.len()).any(|count| words.get(..count).is_some_and(|words| lexicon.is_no_person(words)));
+    let is_word_before = candidate.words.get(2).is_some_and(|third| third.word.has_exact(flags::SURNAME))
+        && words.get(..2).is_some_and(|words| lexicon.is_no_person(words));
+    if is_word_before {
+        return None;
+    }
+    let is_whole = lexicon.is_no_person(&words) || is_known;
     if is_whole && !is_form || is_organisation(view, place + count * 2) {
         return None;
     }
@@ -96,7 +102,7 @@ fn is_place(view: &View<'_>, place: usize) -> bool {
     for _ in 0..4 {
         let Some(before) = index.checked_sub(2).filter(|_| view.is_space(index.wrapping_sub(1))) else { return false };
         let Some(word) = view.word(before) else { return false };
-        match word.cue {
+        match view.get(place).map_or(word.cue, |first| word.cue_for(first)) {
             Cue::Place => return true,
             Cue::Name | Cue::Title => return false,
             _ if word.case == Case::Lower => return false,
@@ -155,7 +161,7 @@ impl<'a> Candidate<'a> {
                 is_open = word.case == first.case && first.case != Case::Title;
                 break;
             }
-            if is_stop(word) {
+            if is_stop(word) || begins_phrase(view, index + 2) {
                 is_open = true;
                 break;
             }
@@ -192,7 +198,7 @@ impl<'a> Candidate<'a> {
         if self.is_closed && may_end(all) {
             return Some(all);
         }
-        if may_end(4) && (has(3, flags::GIVEN_LONE) || !may_end(3)) {
+        if may_end(4) && (has(3, flags::GIVEN_LONE) || has(1, flags::MIDDLE_STRONG) || !may_end(3)) {
             return Some(4);
         }
         [3, 5, 2].into_iter().find(|count| may_end(*count))
@@ -219,8 +225,11 @@ impl<'a> Candidate<'a> {
         score += if has_middle { 20 } else { 0 };
         score += if has_strong { 15 } else { 0 };
         score += if count >= 3 { 10 } else { 0 };
-        if count == 2 && self.has_initial && surname < 30 {
+        if count == 2 && self.has_initial && (surname < 30 || first.is_ascii && !is_distinct(first)) {
             score -= 30;
+        }
+        if surname == 15 && count > 3 && !has_strong && !self.is_announced {
+            score -= 35;
         }
         let is_plain = self.words.iter().take(count).all(|token| token.is_ascii);
         let is_folded = is_plain && !self.words.iter().take(count).all(|token| token.word.has_exact(u32::MAX));
@@ -228,11 +237,18 @@ impl<'a> Candidate<'a> {
             score -= 20;
         }
         let is_weak = surname < 25 && !has_strong;
+        let has_lone = self.words.get(count - 1).is_some_and(|token| self.known(token, flags::GIVEN_LONE));
+        let is_sure = count == 2 && surname == 30 && !first.is_ascii && has_lone;
         match first.case {
             Case::Title => score,
-            Case::Upper if self.is_delimited && (has_given || self.has_initial || self.is_announced) => score,
+            Case::Upper if self.is_announced && self.is_delimited => score,
+            Case::Upper if self.is_delimited && (has_given || self.has_initial) && (count > 2 || surname == 30) => {
+                score
+            }
+            Case::Upper | Case::Lower if is_sure && (first.is_lower_text || first.is_upper_text) => score,
             Case::Upper => score - if count > 2 && !is_weak { 20 } else { 35 },
-            _ if !first.is_lower_text && is_plain => 0,
+            Case::Lower if surname < 30 && !has_strong && !self.is_announced => 0,
+            _ if !first.is_lower_text && (is_plain || !has_strong || surname < 30) => 0,
             _ => score - if count > 2 && !is_weak { 25 } else { 50 },
         }
     }
@@ -258,13 +274,22 @@ fn fits(first: &Token, word: &Token, position: usize) -> bool {
     }
 }
 
+/// Whether a word and the next one say what follows: "Sinh ngày", "Liên hệ".
+fn begins_phrase(view: &View<'_>, index: usize) -> bool {
+    view.is_space(index + 1)
+        && view
+            .word(index + 2)
+            .is_some_and(|next| next.cue != Cue::None && next.cue_tokens == 3 && next.cue != Cue::Plain)
+}
+
 /// Whether a word is never part of a name; a text without diacritics has the benefit of the doubt.
 fn is_stop(word: &Token) -> bool {
     let is_name = word.word.has(flags::GIVEN | flags::MIDDLE);
+    let is_capital = word.case == Case::Title || word.case == Case::Upper && !word.is_upper_text;
     if word.is_ascii && !word.is_accented_text {
         word.word.has(flags::STOP) && !is_name
     } else {
-        word.word.has_exact(flags::STOP)
+        word.word.has_exact(flags::STOP) && !(is_capital && word.word.has_exact(flags::GIVEN))
     }
 }
 
