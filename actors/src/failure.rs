@@ -1,13 +1,17 @@
 //! How an attempt at a provider can fail, in the words that retries, fallback and breaker decide by.
 
+mod code;
 mod connect_cause;
 pub(crate) mod message;
+mod table;
 
 use std::time::Duration;
 
 use gateway_wire::ErrorBody;
 
+pub use code::Code;
 pub use connect_cause::ConnectCause;
+pub use table::{ATTEMPT_FAILURES, FailureRow};
 
 /// What went wrong with one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,63 +47,22 @@ pub enum FailureKind {
 impl FailureKind {
     /// The status that a client sees when this failure is final, and that `on_status_codes` compares.
     pub fn status(self) -> u16 {
-        match self {
-            Self::Status(status) => status,
-            Self::RequestTimeout => 408,
-            Self::OverBudget | Self::BudgetUnknown => 429,
-            Self::Broken => 502,
-            Self::Connect(_) | Self::CircuitOpen | Self::Saturated | Self::NotReady => 503,
-            Self::ConnectTimeout | Self::FirstByteTimeout | Self::TotalTimeout | Self::IdleTimeout => 504,
-        }
+        self.row().status
     }
 
     /// Whether the provider is to blame, so that its breaker counts the failure (E1: client errors never do).
     pub fn counts_against_provider(self) -> bool {
-        match self {
-            // A 429 speaks of one credential's quota, and a provider has many: its wait and retries are answer enough.
-            Self::Status(status) => status >= 500,
-            Self::Connect(cause) => !cause.is_own_fault(),
-            Self::ConnectTimeout | Self::FirstByteTimeout | Self::TotalTimeout | Self::IdleTimeout | Self::Broken => {
-                true
-            }
-            // The deadline may be the client's own, and the others never reached the provider.
-            Self::RequestTimeout
-            | Self::CircuitOpen
-            | Self::Saturated
-            | Self::NotReady
-            | Self::OverBudget
-            | Self::BudgetUnknown => false,
-        }
+        self.row().blames_provider
     }
 
     /// Whether nobody could have been served, so that no key's own questions can be the reason (J 3).
     pub fn is_outage(self) -> bool {
-        match self {
-            // A provider that falls over one key's question closes the connection too.
-            Self::Connect(cause) => cause != ConnectCause::ClosedBeforeAnswer,
-            _ => matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout),
-        }
+        self.row().is_outage
     }
 
     /// A bounded word for metric labels and log fields.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Status(429) => "rate_limit",
-            Self::Status(status) if status >= 500 => "server_error",
-            Self::Status(_) => "client_error",
-            Self::Connect(cause) => cause.as_str(),
-            Self::ConnectTimeout => "connect_timeout",
-            Self::FirstByteTimeout => "first_byte_timeout",
-            Self::RequestTimeout => "request_timeout",
-            Self::TotalTimeout => "total_timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::Broken => "broken",
-            Self::CircuitOpen => "circuit_open",
-            Self::Saturated => "saturated",
-            Self::NotReady => "not_ready",
-            Self::OverBudget => "over_budget",
-            Self::BudgetUnknown => "budget_unknown",
-        }
+        self.row().label
     }
 }
 

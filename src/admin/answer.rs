@@ -122,8 +122,7 @@ impl fmt::Display for AdminError {
 
 impl ResponseError for AdminError {
     fn status_code(&self) -> StatusCode {
-        let (status, _, _) = self.0.code.row();
-        status_code(status)
+        status_code(self.0.code.row().status)
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -64,7 +64,7 @@ async fn answer(shared: &AppState, request: &HttpRequest, mut payload: web::Payl
     let mut response = match counted(shared, request, &mut payload, &count, &meta).await {
         Ok(told) => HttpResponse::Ok().json(told),
         Err(error) => {
-            let (_, _, code) = error.code.row();
+            let code = error.code.row().code;
             shared.metrics.refused(code);
             if error.code != Code::RequestTimeout {
                 body::discard_small(request, &mut payload).await;

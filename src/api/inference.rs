@@ -26,7 +26,7 @@ use super::reply::{self, ResponseMeta, StreamSettings};
 use super::request_headers::ClientHeaders;
 use super::stored_history::{self, Continued};
 use super::{body, compaction, key_header, request_headers, routing_config};
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, FailureRow};
 use crate::server::state::{AppState, Worker};
 
 /// What a route reads out of a body before it is routed.
@@ -76,7 +76,7 @@ pub async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payloa
             None => response,
         },
         Err(error) => {
-            let (status, _, code) = error.code.row();
+            let FailureRow { status, code, .. } = error.code.row();
             shared.metrics.refused(code);
             if let Some(record) = &mut record {
                 record.finish(status, Some(code));
@@ -134,7 +134,7 @@ async fn routed(
     };
     record.line.stream = question.stream;
     // Stands unless the router takes the request up.
-    let (status, _, code) = Code::Overloaded.row();
+    let FailureRow { status, code, .. } = Code::Overloaded.row();
     record.finish(status, Some(code));
     let message = Box::new(RouteRequest {
         arrived,
@@ -187,7 +187,7 @@ async fn ask_router(
         Ok(Ok(outcome)) => return Ok((outcome, admission)),
         Ok(Err((error, mut record))) => {
             let error = route_error(error);
-            let (status, _, code) = error.code.row();
+            let FailureRow { status, code, .. } = error.code.row();
             record.finish(status, Some(code));
             error
         }

@@ -26,7 +26,7 @@ use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_ta
 use super::relayed_body;
 use super::reply::{self, ResponseMeta};
 use super::request_headers::ClientHeaders;
-use crate::error::{ApiError, Code};
+use crate::error::{ApiError, Code, FailureRow};
 use crate::server::state::{AppState, Worker};
 
 /// The route.
@@ -78,7 +78,7 @@ pub async fn pass_through(worker: WorkerData, request: HttpRequest, mut payload:
     let mut response = match passed(&worker, &request, &mut payload, &mut record, &mut meta).await {
         Ok(response) => response,
         Err(error) => {
-            let (status, _, code) = error.code.row();
+            let FailureRow { status, code, .. } = error.code.row();
             shared.metrics.refused(code);
             if let Some(record) = &mut record {
                 record.finish(status, Some(code));
@@ -120,7 +120,7 @@ async fn passed(
         return Err(ApiError::new(Code::Internal, "The request lost its record."));
     };
     // Stands unless the router takes the request up.
-    let (status, _, code) = Code::Overloaded.row();
+    let FailureRow { status, code, .. } = Code::Overloaded.row();
     record.finish(status, Some(code));
     record.line.provider = Some(to.provider.clone());
     if let Some(question) = &question {

@@ -214,13 +214,8 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
     };
     let mut response = HttpResponse::build(status_code(status));
     tell(&mut response, &route_failure.head);
-    let wait = match failure.kind {
-        FailureKind::Saturated | FailureKind::CircuitOpen | FailureKind::BudgetUnknown => {
-            failure.retry_after.or(Some(Duration::from_secs(1)))
-        }
-        _ => failure.retry_after,
-    };
-    if let Some(wait) = wait {
+    let row = failure.kind.row();
+    if let Some(wait) = failure.retry_after.or(row.retry_after) {
         response.insert_header((RETRY_AFTER, seconds_up(wait).to_string()));
         if wait.subsec_nanos() > 0 {
             // OpenAI's clients heed this one first.
@@ -228,13 +223,9 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
         }
     }
     // Trying again changes nothing until the operator acts; OpenAI's clients heed this header.
-    let never = over_budget || matches!(failure.error.code.as_deref(), Some(code) if IN_VAIN.contains(&code));
-    let again = match failure.kind {
-        _ if never => Some(false),
-        FailureKind::BudgetUnknown => Some(true),
-        // It would be made, and billed, all over again.
-        FailureKind::TotalTimeout => Some(false),
-        _ => failure.should_retry(),
+    let again = match failure.error.code.as_deref() {
+        Some(code) if IN_VAIN.contains(&code) => Some(false),
+        _ => row.client_retries.or_else(|| failure.should_retry()),
     };
     if let Some(again) = again {
         let again = HeaderValue::from_static(if again { "true" } else { "false" });

@@ -38,27 +38,12 @@ pub enum ConnectCause {
 impl ConnectCause {
     /// The word.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Refused => "refused",
-            Self::NoRoute => "no_route",
-            Self::TlsCertificate => "tls_certificate",
-            Self::TlsVersion => "tls_version",
-            Self::Tls => "tls",
-            Self::ProxyRefused => "proxy_refused",
-            Self::ProxyAuth => "proxy_auth",
-            Self::ProxyUnreachable => "proxy_unreachable",
-            Self::ClosedBeforeAnswer => "closed_before_answer",
-            Self::OutOfDescriptors => "out_of_descriptors",
-            Self::OutOfPorts => "out_of_ports",
-            Self::OutOfMemory => "out_of_memory",
-            Self::Other => "connect",
-        }
+        self.row().label
     }
 
     /// Whether this machine is at fault, so that no provider is to blame.
     pub fn is_own_fault(self) -> bool {
-        matches!(self, Self::OutOfDescriptors | Self::OutOfPorts | Self::OutOfMemory)
+        !self.row().blames_provider
     }
 
     /// What an error of the system means, if it is a known one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ErrorRule, Target};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::Failure;
 
 /// The targets of one request, in order.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Chain {
         random: f64,
     ) -> NextStep {
         if let Some(step) = self.steps.get(at)
-            && !never_sent(failure.kind)
+            && failure.kind.row().was_sent
             && let Some(after) = step.target.retry.wait(retries_done, waited, failure, random)
         {
             return NextStep::Retry { after };
@@ -73,15 +73,7 @@ impl Chain {
 
     /// The target that follows a failure which is not tried again.
     pub fn after_retries(&self, at: usize, failure: &Failure) -> Option<usize> {
-        let leads_on = |exit: &&Exit| never_sent(failure.kind) || exit.rule.matches(failure.kind);
+        let leads_on = |exit: &&Exit| !failure.kind.row().was_sent || exit.rule.matches(failure.kind);
         self.steps.get(at)?.exits.iter().find(leads_on).map(|exit| exit.next)
     }
-}
-
-/// A target that takes nothing now, or that the budget does not allow, is as if it were not in the list: whatever the
-/// rules say, the next one is asked.
-fn never_sent(kind: FailureKind) -> bool {
-    use FailureKind::{BudgetUnknown, CircuitOpen, NotReady, OverBudget, Saturated};
-    matches!(kind, FailureKind::Connect(cause) if cause.is_own_fault())
-        || matches!(kind, CircuitOpen | Saturated | NotReady | OverBudget | BudgetUnknown)
 }

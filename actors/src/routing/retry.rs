@@ -77,9 +77,7 @@ impl RetryPolicy {
     fn repeats(&self, kind: FailureKind) -> bool {
         match &self.on_status_codes {
             Some(codes) => codes.contains(&kind.status()),
-            // The one is a limit that was asked for; the other would be billed each time.
-            None if matches!(kind, FailureKind::RequestTimeout | FailureKind::TotalTimeout) => false,
-            None => PASSING_STATUSES.contains(&kind.status()),
+            None => kind.row().is_retried && PASSING_STATUSES.contains(&kind.status()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gateway_actors::failure::{ATTEMPT_FAILURES, Code, FailureKind};
 use serde_json::{Value, json};
 
 use super::book::{Page, assert_same, spans};
@@ -165,6 +166,38 @@ fn the_page_of_the_error_codes_has_every_code() {
     let words = words();
     let invented: Vec<&String> = listed.iter().filter(|code| !words.contains(*code)).collect();
     assert!(invented.is_empty(), "not real: {invented:?}");
+}
+
+/// The page tells of each failure what the table of failures has: status, type, whom it blames, and whether it was sent.
+#[test]
+fn the_page_of_the_error_codes_tells_what_the_table_of_failures_has() {
+    let page = Page::read("docs/src/reference/error-codes.md");
+    let row_of = |heading: &str, code: &str| {
+        let rows = page.rows(heading).into_iter();
+        rows.filter(|row| row.len() > 3).find(|row| spans(&row[0]) == [code]).unwrap_or_else(|| panic!("{code}"))
+    };
+    for code in Code::ALL {
+        let failure = code.row();
+        let row = row_of("Codes of the gateway", failure.code);
+        assert_eq!(row[1], failure.status.to_string(), "the status of {}", failure.code);
+        assert_eq!(spans(&row[2]), [failure.error_type], "the type of {}", failure.code);
+    }
+    for kind in ATTEMPT_FAILURES {
+        let failure = kind.row();
+        let row = row_of("Codes of an attempt", failure.code);
+        let meaning = &row[4];
+        assert_eq!(!failure.was_sent, meaning.contains("fallback always"), "whether {} was sent", failure.code);
+        if matches!(kind, FailureKind::Status(_)) {
+            assert_eq!(row[3], "5xx only");
+            assert_eq!(failure.blames_provider, failure.status >= 500, "{}", failure.status);
+            continue;
+        }
+        assert_eq!(row[3] == "yes", failure.blames_provider, "whether the breaker counts {}", failure.code);
+        // A code with two statuses has the rarer one in its meaning.
+        let told = |cell: &str, text: &str| cell == text || spans(cell) == [text] || meaning.contains(text);
+        assert!(told(&row[1], &failure.status.to_string()), "the status of {}", failure.code);
+        assert!(told(&row[2], failure.error_type), "the type of {}", failure.code);
+    }
 }
 
 /// The rows of the first table of a page of providers: name, dialect, and what else stands there.
