@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod backend;
+pub mod actor;
 mod alerts;
 mod audit;
 pub mod bad_rows;

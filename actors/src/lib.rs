@@ -13,13 +13,15 @@
 //! | HTTP worker | `RouteRequest` | `RouterActor` | A receiver of the response | Worker |
 //! | HTTP worker | `PassThroughRequest` | `RouterActor` | A receiver of the response | Worker |
 //! | Reservation | `Fund` | `BudgetLedger` | Done, or refused by the store | Control |
-//! | Admin API | `SetLimit`, `SetPrice`, `NoteAudit` | `BudgetLedger` | Done | Control |
-//! | Admin API | `ListBudgets`, `ReportUsage`, `ReportSavings`, `ListAudit` | `BudgetLedger` | Figures or entries | Control |
+//! | Admin API | `SetLimit`, `SetPrice` | `BudgetLedger` | Done | Control |
+//! | Admin API | `ListBudgets` | `BudgetLedger` | Figures | Control |
+//! | Admin API | `NoteAudit` | `StoreActor` | Done | Control |
+//! | Admin API | `ReportUsage`, `ReportSavings`, `ListAudit` | `StoreActor` | Sums or entries | Control |
 //! | Shutdown | `Close` | `BudgetLedger` | Done, or the store's error | Control |
 //! | Admin API | `CreateKey`, `ReissueKey` | `KeyRegistry` | Key with its text | Control |
 //! | Admin API | `ListKeys`, `GetKey`, `UpdateKey`, `RevokeKey`, `RotateProviderKey` | `KeyRegistry` | Keys | Control |
 //! | Admin API | `SetLimits` | `KeyRegistry` | Done | Control |
-//! | First start | `GetSetting`, `SetSetting` | `KeyRegistry` | Value, or done | Control |
+//! | First start | `GetSetting`, `SetSetting` | `StoreActor` | Value, or done | Control |
 //! | Fleet listener | `Refresh` | `KeyRegistry`, `BudgetLedger` | None | Control |
 //! | Rate limiter | `Fetch` | `RedisLimiter` | Whether Redis answered | Control |
 //! | Cache lookup | `GetAnswer` | `CacheActor` | Stored response | Control |

@@ -17,6 +17,7 @@ use crate::budgets::ledger_figures::ledger_figures;
 use crate::cache::actor::CacheActor;
 use crate::cache::local::LocalCache;
 use crate::db::Store;
+use crate::db::actor::StoreActor;
 use crate::fleet::announce::Announcer;
 use crate::fleet::redis_link::{RedisLink, RedisState};
 use crate::keys::encryption::MasterKey;
@@ -70,6 +71,8 @@ pub struct ControlMailboxes {
     pub budget_ledger: MailboxSettings,
     /// That of the response store.
     pub response_store: MailboxSettings,
+    /// That of the store itself.
+    pub store: MailboxSettings,
     /// That of the limiter.
     pub redis_limiter: MailboxSettings,
     /// That of the cache.
@@ -116,6 +119,8 @@ pub struct Control {
     pub budget_ledger: Mailbox<BudgetLedger>,
     /// The owner of the stored responses.
     pub response_store: Mailbox<ResponseStore>,
+    /// What is kept in the store alone: the audit log, settings and reports.
+    pub store: Mailbox<StoreActor>,
 }
 
 /// Opens the store on the arbiter's thread and starts its actors there, as soon as the store is there.
@@ -179,15 +184,19 @@ async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Contr
         BudgetLedger::start_here(ledger.clone(), store_too, settings, announcer, ledger_stats.clone()).await?;
     let budget_ledger = Mailbox::new(address, ledger_stats, mailboxes.budget_ledger.ask_timeout);
     let response_stats = stats("response_store", mailboxes.response_store);
-    let address = ResponseStore::new(store, setup.metrics.clone(), response_stats.clone()).start();
+    let address = ResponseStore::new(store.clone(), setup.metrics.clone(), response_stats.clone()).start();
     let response_store = Mailbox::new(address, response_stats, mailboxes.response_store.ask_timeout);
+    let store_stats = stats("store", mailboxes.store);
+    let address = StoreActor::new(store, store_stats.clone()).start();
+    let store = Mailbox::new(address, store_stats, mailboxes.store.ask_timeout);
 
     let (keys_too, ledger) = (keys.clone(), ledger.clone());
     let key_figures = move || json!({ "virtual_keys": keys_too.load().all().len() });
     actors.add_with_state(Role::Required, key_registry.clone(), key_figures);
     actors.add_with_state(Role::Required, budget_ledger.clone(), move || ledger_figures(&ledger));
     actors.add(Role::Required, response_store.clone());
-    Ok(Control { key_registry, keys, limits, redis_limiter: None, cache: None, budget_ledger, response_store })
+    actors.add(Role::Required, store.clone());
+    Ok(Control { key_registry, keys, limits, redis_limiter: None, cache: None, budget_ledger, response_store, store })
 }
 
 /// Starts and registers the actors that share Redis, and hears from then on what other processes announce.

@@ -1,8 +1,8 @@
 //! `GET /admin/audit`: what was changed through the admin API, the newest first.
 
 use actix_web::{HttpResponse, web};
-use gateway_actors::budgets::ledger_actor::ListAudit;
 use gateway_actors::db::AuditEntry;
+use gateway_actors::db::actor::ListAudit;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ struct Query {
 
 async fn list(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<HttpResponse, AdminError> {
     let most = query.limit.unwrap_or(100).min(MAX_ENTRIES);
-    let entries = worker.shared.routing.budgets.mailbox.ask(ListAudit { most }).await??;
+    let entries = worker.shared.store.ask(ListAudit { most }).await??;
     let views: Vec<Value> = entries.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": views })))
 }

@@ -2,10 +2,10 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::budgets::ledger_actor::NoteAudit;
 use gateway_actors::cache::actor::InvalidateFleet;
 use gateway_actors::cache::invalidation::Invalidation;
 use gateway_actors::cache::key::CacheKey;
+use gateway_actors::db::actor::NoteAudit;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
 async fn invalidate_fleet(worker: &Worker, invalidation: Invalidation) -> Result<Value, AdminError> {
     let cache = &worker.shared.routing.cache;
     let note = NoteAudit { action: "cache.forget", subject: invalidation.to_string() };
-    worker.shared.routing.budgets.mailbox.ask(note).await??;
+    worker.shared.store.ask(note).await??;
     let here = cache.local.forget(&invalidation);
     let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
     let in_redis = actor.ask(InvalidateFleet(invalidation)).await?.map_err(|_away| AdminError::redis_away())?;

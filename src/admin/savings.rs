@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, Responder, web};
 use chrono::{DateTime, Utc};
-use gateway_actors::budgets::ledger_actor::ReportSavings;
 use gateway_actors::db::SavingsSum;
+use gateway_actors::db::actor::ReportSavings;
 use gateway_actors::money::amount::PicoUsd;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ struct Query {
 async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<impl Responder, AdminError> {
     let (from, to) = span(query.from, query.to);
     let report = ReportSavings { from: from.timestamp_micros(), to: to.timestamp_micros() };
-    let savings = worker.shared.routing.budgets.mailbox.ask(report).await??;
+    let savings = worker.shared.store.ask(report).await??;
     let by = |saved: SavingsSum| {
         json!({
             "requests": saved.requests,

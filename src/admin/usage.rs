@@ -4,7 +4,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web;
 use actix_web::{HttpResponse, Responder};
 use chrono::{DateTime, TimeDelta, Utc};
-use gateway_actors::budgets::ledger_actor::ReportUsage;
+use gateway_actors::db::actor::ReportUsage;
 use gateway_actors::db::{UsageGroup, UsageSum};
 use serde::Deserialize;
 use serde_json::json;
@@ -36,7 +36,7 @@ async fn report(worker: web::Data<Worker>, query: web::Query<Query>) -> Result<i
     let group = word.parse::<UsageGroup>().map_err(|unknown| AdminError::bad_field("group_by", unknown.to_string()))?;
     let (from, to) = span(query.from, query.to);
     let report = ReportUsage { group, from: from.timestamp_micros(), to: to.timestamp_micros() };
-    let rows = worker.shared.routing.budgets.mailbox.ask(report).await??;
+    let rows = worker.shared.store.ask(report).await??;
     match query.format.as_deref() {
         None | Some("json") => Ok(HttpResponse::Ok().json(json!({
             "object": "list", "group_by": word, "from": from.to_rfc3339(), "to": to.to_rfc3339(), "data": rows,

@@ -29,6 +29,8 @@ pub struct ActorsSettings {
     pub budget_ledger: ActorSettings,
     /// The owner of the stored responses.
     pub response_store: ActorSettings,
+    /// The audit log, settings and reports.
+    pub store: ActorSettings,
     /// The fleet's rate limiter on Redis.
     pub redis_limiter: ActorSettings,
     /// The cache actor and its embedding threads.
@@ -46,6 +48,7 @@ impl ActorsSettings {
             key_registry: self.key_registry.mailbox(),
             budget_ledger: self.budget_ledger.mailbox(),
             response_store: self.response_store.mailbox(),
+            store: self.store.mailbox(),
             redis_limiter: self.redis_limiter.mailbox(),
             cache: self.cache.actor().mailbox(),
         }
@@ -144,6 +147,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("key_registry", actors.key_registry),
         ("budget_ledger", actors.budget_ledger),
         ("response_store", actors.response_store),
+        ("store", actors.store),
         ("redis_limiter", actors.redis_limiter),
         ("cache", actors.cache.actor()),
         ("metrics", actors.metrics),

@@ -65,6 +65,7 @@ pub(super) async fn assemble(
         proxies: config.server.proxies(),
         configs: NamedConfigs::open(&config)?,
         key_registry: control.key_registry,
+        store: control.store,
         responses: StoredResponses::new(
             control.response_store,
             master_key,

@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::net::SocketAddr;
 
-use gateway_actors::keys::registry::{CreateKey, GetSetting, KeyRegistry, SetSetting};
+use actix::{Actor, Context, Handler, Message};
+use gateway_actors::db::actor::{GetSetting, SetSetting, StoreActor};
+use gateway_actors::keys::registry::{CreateKey, KeyRegistry};
 use gateway_actors::keys::virtual_key::{KeyHash, NewKey};
-use gateway_actors::runtime::mailbox::Mailbox;
+use gateway_actors::runtime::mailbox::{Mailbox, Parcel};
 use gateway_actors::secret::Secret;
 use rand::distr::{Alphanumeric, SampleString};
 
@@ -23,12 +25,12 @@ pub struct FirstStart {
 /// Where the store does not answer; the text says why.
 pub async fn admin_token(
     configured: Option<&Secret>,
-    registry: &Mailbox<KeyRegistry>,
+    store: &Mailbox<StoreActor>,
 ) -> Result<(KeyHash, Option<FirstStart>), String> {
     if let Some(token) = configured {
         return Ok((KeyHash::digest(token.expose()), None));
     }
-    let stored = ask(registry, GetSetting(TOKEN_HASH.to_owned())).await?;
+    let stored = ask(store, GetSetting(TOKEN_HASH.to_owned())).await?;
     if let Some(hash) = stored {
         return Ok((KeyHash::from_hex(&hash).unwrap_or_else(unreadable), None));
     }
@@ -45,14 +47,14 @@ fn unreadable() -> KeyHash {
     KeyHash::digest(&Alphanumeric.sample_string(&mut rand::rng(), 40))
 }
 
-async fn ask<M, T, E>(registry: &Mailbox<KeyRegistry>, message: M) -> Result<T, String>
+async fn ask<A, M, T, E>(actor: &Mailbox<A>, message: M) -> Result<T, String>
 where
-    KeyRegistry: actix::Handler<M>,
-    M: actix::Message<Result = Result<T, E>> + Send + 'static,
+    A: Actor<Context = Context<A>> + Handler<M> + Handler<Parcel<A>>,
+    M: Message<Result = Result<T, E>> + Send + 'static,
     T: Send + 'static,
     E: std::fmt::Display + Send + 'static,
 {
-    registry.ask(message).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    actor.ask(message).await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 impl FirstStart {
@@ -61,12 +63,17 @@ impl FirstStart {
     ///
     /// # Errors
     /// Where standard error is closed, or the store does not answer.
-    pub async fn show(self, address: SocketAddr, registry: &Mailbox<KeyRegistry>) -> Result<(), String> {
+    pub async fn show(
+        self,
+        address: SocketAddr,
+        registry: &Mailbox<KeyRegistry>,
+        store: &Mailbox<StoreActor>,
+    ) -> Result<(), String> {
         let new = NewKey { name: "Simulator".to_owned(), provider: Some("simulator".to_owned()), ..NewKey::default() };
         let key = ask(registry, CreateKey(new)).await?;
         self.print(address, key.text.expose()).map_err(|error| format!("the admin token cannot be shown: {error}"))?;
         let value = KeyHash::digest(self.token.expose()).to_hex();
-        ask(registry, SetSetting { name: TOKEN_HASH.to_owned(), value }).await
+        ask(store, SetSetting { name: TOKEN_HASH.to_owned(), value }).await
     }
 
     /// Writes to standard error, which no log collector parses.

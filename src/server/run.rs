@@ -74,7 +74,7 @@ async fn serve(
     signals: Signals,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let (admin_token, first_start) =
-        first_start::admin_token(shared.config.admin_token.as_ref(), &shared.key_registry).await?;
+        first_start::admin_token(shared.config.admin_token.as_ref(), &shared.store).await?;
     let admin_auth = web::Data::new(AdminAuth { token_sha256: admin_token });
     let admin_state = web::Data::new(AdminState {
         keys: shared.key_registry.clone(),
@@ -104,7 +104,7 @@ async fn serve(
         log::info!(address = address.to_string(), version = env!("CARGO_PKG_VERSION"); "listening");
     }
     if let (Some(first_start), Some(address)) = (first_start, addresses.first()) {
-        first_start.show(*address, &shared.key_registry).await?;
+        first_start.show(*address, &shared.key_registry, &shared.store).await?;
     }
     Ok(shutdown::on_signal(signals, handle, phase, shared).await)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use gateway_actors::db::actor::StoreActor;
 use gateway_actors::fleet::redis_link::RedisState;
 use gateway_actors::keys::registry::KeyRegistry;
 use gateway_actors::keys::table::KeyTable;
@@ -57,6 +58,8 @@ pub struct AppState {
     pub key_registry: Mailbox<KeyRegistry>,
     /// The stored responses of `/v1/responses`.
     pub responses: StoredResponses,
+    /// The actor of what is kept in the store alone.
+    pub store: Mailbox<StoreActor>,
     /// The actor that owns the metrics.
     pub metrics_actor: Mailbox<MetricsActor>,
     /// When each worker thread was last seen to turn.

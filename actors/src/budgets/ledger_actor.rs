@@ -22,7 +22,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
 
 use super::ledger::SharedLedger;
 use crate::clock::Moment;
-use crate::db::{At, AuditEntry, BudgetFigures, Mark, Savings, Store, StoreError, UsageSum};
+use crate::db::{BudgetFigures, Mark, Store, StoreError};
 use crate::fleet::announce::{Announcer, Refresh};
 use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::takes_parcels;
@@ -32,9 +32,7 @@ use crate::scope::{BudgetName, Scope};
 use alert_webhook::AlertSender;
 
 pub use alert_webhook::Webhook;
-pub use messages::{
-    Close, Fund, LimitOf, ListAudit, ListBudgets, NoteAudit, ReportSavings, ReportUsage, SetLimit, SetPrice,
-};
+pub use messages::{Close, Fund, LimitOf, ListBudgets, SetLimit, SetPrice};
 
 /// What the ledger is configured with.
 #[derive(Clone, Debug)]
@@ -235,10 +233,6 @@ macro_rules! handle {
 handle!(Fund => Result<(), StoreError>, |state, fund| state.fund(fund));
 handle!(SetLimit => Result<(), StoreError>, |state, set| state.set_limit(set));
 handle!(ListBudgets => Result<Vec<BudgetFigures>, StoreError>, |state, _list| state.store.budget_figures(state.settings.orphan_lease));
-handle!(ReportUsage => Result<Vec<UsageSum>, StoreError>, |state, report| state.store.usage_report(report.group, report.from, report.to));
-handle!(ReportSavings => Result<Savings, StoreError>, |state, report| state.store.savings(report.from, report.to));
-handle!(ListAudit => Result<Vec<AuditEntry>, StoreError>, |state, list| state.store.list_audit(At(i64::MAX), list.most));
-handle!(NoteAudit => Result<(), StoreError>, |state, note| async { state.store.audit(note.action, &note.subject, serde_json::json!({})).await; Ok(()) });
 handle!(SetPrice => Result<(), StoreError>, |state, set| state.set_price(set));
 handle!(Close => Result<(), StoreError>, |state, _close| state.close());
 

@@ -1,3 +1,4 @@
+mod actor;
 mod alerts;
 mod bad_rows;
 mod budgets;

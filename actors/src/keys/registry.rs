@@ -26,9 +26,7 @@ use crate::limits::limit_table::SharedLimitTable;
 use crate::runtime::mailbox::takes_parcels;
 use crate::runtime::stats::ActorStats;
 
-pub use messages::{
-    CreateKey, GetKey, GetSetting, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, SetLimits, SetSetting, UpdateKey,
-};
+pub use messages::{CreateKey, GetKey, ListKeys, ReissueKey, RevokeKey, RotateProviderKey, SetLimits, UpdateKey};
 
 use key_store::KeyStore;
 
@@ -308,21 +306,5 @@ impl Handler<ReissueKey> for KeyRegistry {
 
     fn handle(&mut self, ReissueKey { key, grace }: ReissueKey, _: &mut Self::Context) -> Self::Result {
         self.alone(|keys| async move { keys.reissue(&key, grace, Utc::now(), &mut SysRng).await })
-    }
-}
-
-impl Handler<GetSetting> for KeyRegistry {
-    type Result = AtomicResponse<Self, Result<Option<String>, StoreError>>;
-
-    fn handle(&mut self, GetSetting(name): GetSetting, _: &mut Self::Context) -> Self::Result {
-        self.alone(|keys| async move { keys.setting(&name).await })
-    }
-}
-
-impl Handler<SetSetting> for KeyRegistry {
-    type Result = AtomicResponse<Self, Result<(), StoreError>>;
-
-    fn handle(&mut self, SetSetting { name, value }: SetSetting, _: &mut Self::Context) -> Self::Result {
-        self.alone(|keys| async move { keys.set_setting(&name, &value).await })
     }
 }

@@ -3,7 +3,7 @@
 use actix::Message;
 
 use crate::budgets::reservation::Claim;
-use crate::db::{AuditEntry, BudgetFigures, Savings, StoreError, UsageGroup, UsageSum};
+use crate::db::{BudgetFigures, StoreError};
 use crate::money::amount::PicoUsd;
 use crate::money::prices::Price;
 use crate::money::usd::Usd;
@@ -45,54 +45,6 @@ pub struct ListBudgets;
 
 impl Message for ListBudgets {
     type Result = Result<Vec<BudgetFigures>, StoreError>;
-}
-
-/// Adds up the usage log.
-pub struct ReportUsage {
-    /// By what.
-    pub group: UsageGroup,
-    /// From when, in microseconds since 1970.
-    pub from: i64,
-    /// Before when, in microseconds since 1970.
-    pub to: i64,
-}
-
-impl Message for ReportUsage {
-    type Result = Result<Vec<UsageSum>, StoreError>;
-}
-
-/// Adds up what routing and the cache saved.
-pub struct ReportSavings {
-    /// From when, in microseconds since 1970.
-    pub from: i64,
-    /// Before when, in microseconds since 1970.
-    pub to: i64,
-}
-
-impl Message for ReportSavings {
-    type Result = Result<Savings, StoreError>;
-}
-
-/// Reads the newest entries of the audit log.
-pub struct ListAudit {
-    /// How many at most.
-    pub most: u32,
-}
-
-impl Message for ListAudit {
-    type Result = Result<Vec<AuditEntry>, StoreError>;
-}
-
-/// Notes in the audit log what was done through the admin API.
-pub struct NoteAudit {
-    /// What was done.
-    pub action: &'static str,
-    /// What it was done to.
-    pub subject: String,
-}
-
-impl Message for NoteAudit {
-    type Result = Result<(), StoreError>;
 }
 
 /// Sets a price, which is in force at once in this process and soon in the others.

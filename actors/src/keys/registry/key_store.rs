@@ -228,14 +228,6 @@ impl KeyStore {
         Ok(())
     }
 
-    pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.store.setting(name).await
-    }
-
-    pub(super) async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        self.store.set_setting(name, value).await
-    }
-
     fn publish(&self, key: VirtualKey) -> Result<Arc<VirtualKey>, KeyError> {
         let id = KeyRef::Id(key.id);
         let table = self.table.load().with(key);

@@ -87,22 +87,3 @@ pub struct ReissueKey {
 impl Message for ReissueKey {
     type Result = Result<CreatedKey, KeyError>;
 }
-
-/// Reads a setting, such as the hash of the admin token.
-pub struct GetSetting(pub String);
-
-impl Message for GetSetting {
-    type Result = Result<Option<String>, StoreError>;
-}
-
-/// Sets a setting, replacing its former value.
-pub struct SetSetting {
-    /// Its name.
-    pub name: String,
-    /// Its value, which must not be a secret in the clear.
-    pub value: String,
-}
-
-impl Message for SetSetting {
-    type Result = Result<(), StoreError>;
-}

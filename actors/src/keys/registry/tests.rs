@@ -366,18 +366,6 @@ async fn h_3_a_bad_key_stops_no_start() {
     assert_eq!(store.bad_rows().all(), []);
 }
 
-#[actix_rt::test]
-async fn settings_are_kept() {
-    let dir = TestDir::new();
-    let registry = Registry::start(&dir).await;
-    let get = || GetSetting("admin_token_sha256".to_owned());
-    assert_eq!(registry.mailbox.ask(get()).await.unwrap().unwrap(), None);
-    let set = SetSetting { name: "admin_token_sha256".to_owned(), value: "ab".to_owned() };
-    registry.mailbox.ask(set).await.unwrap().unwrap();
-    assert_eq!(registry.mailbox.ask(get()).await.unwrap().unwrap().as_deref(), Some("ab"));
-    registry.stop();
-}
-
 /// J 26: an edit of limits that was made is no failure because it could not be read again.
 #[actix_rt::test]
 async fn j_26_limits_that_were_set_are_set_though_they_cannot_be_read_now() {
