@@ -17,7 +17,11 @@ pub(crate) fn version_4(view: &View<'_>, place: usize) -> Option<Match> {
     for (count, octet) in octets.iter_mut().enumerate() {
         let index = place + count * 2;
         let token = view.number(index).filter(|number| number.chars <= 3)?;
-        *octet = view.text(token).parse::<u8>().ok()?;
+        let text = view.text(token);
+        if text.len() > 1 && text.starts_with('0') {
+            return None;
+        }
+        *octet = text.parse().ok()?;
         if count < 3 && !view.is_symbol(index + 1, '.') {
             return None;
         }

@@ -31,7 +31,9 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return None;
     }
     let announced = cue::adjacent(view, place);
-    let is_spelt = first.is_accented_text && first.case != Case::Title && !matches!(announced, Cue::Name | Cue::Title);
+    let is_plain =
+        matches!(announced, Cue::Name | Cue::Title) && view.word(place + 2).is_some_and(|next| next.is_ascii);
+    let is_spelt = first.is_accented_text && first.case != Case::Title && !is_plain;
     let is_surname =
         if is_spelt { first.word.has_exact(flags::ANY_SURNAME) } else { first.word.has(flags::ANY_SURNAME) };
     if is_surname && let Some(found) = full(view, place, announced) {
@@ -72,13 +74,17 @@ fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     if is_word_before {
         return None;
     }
-    let is_whole = lexicon.is_no_person(&words) || is_known;
+    // Where capitals tell nothing, the words that follow a known name are no part of it.
+    let is_prefix = candidate.words.first().is_some_and(|first| first.case != Case::Title)
+        && words.get(..2).is_some_and(|words| lexicon.is_no_person(words));
+    let is_suffix = words.get(1..).is_some_and(|rest| rest.len() > 1 && lexicon.is_no_person(rest))
+        && candidate.words.first().is_some_and(|first| first.cue != Cue::None);
+    let is_whole = lexicon.is_no_person(&words) || is_known || is_prefix || is_suffix;
     if is_whole && !is_form || is_organisation(view, place + count * 2) {
         return None;
     }
     let score = candidate.score(count) + context(view, place, announced);
-    (score >= ACCEPTED && !is_inside_title(view, place, announced))
-        .then(|| Match::new(PiiKind::Name, end(view, place, count)))
+    (score >= ACCEPTED && !is_inside_title(view, place)).then(|| Match::new(PiiKind::Name, end(view, place, count)))
 }
 
 /// One past the last word of a name.
@@ -113,7 +119,7 @@ fn is_place(view: &View<'_>, place: usize) -> bool {
 }
 
 /// Whether the words before and these together are the name of a place or a person of history.
-fn is_inside_title(view: &View<'_>, place: usize, announced: Cue) -> bool {
+fn is_inside_title(view: &View<'_>, place: usize) -> bool {
     let mut from = place;
     for _ in 0..3 {
         let is_joined = view.is_space(from.wrapping_sub(1));
@@ -130,9 +136,7 @@ fn is_inside_title(view: &View<'_>, place: usize, announced: Cue) -> bool {
             .collect();
         let first = (place - from) / 2 + 1;
         let mut counts = first..=words.len();
-        if announced != Cue::Name
-            && counts.any(|count| words.get(..count).is_some_and(|words| lexicon::lexicon().is_no_person(words)))
-        {
+        if counts.any(|count| words.get(..count).is_some_and(|words| lexicon::lexicon().is_no_person(words))) {
             return true;
         }
     }
@@ -319,7 +323,7 @@ fn announced_name(view: &View<'_>, place: usize, announced: Cue) -> Option<Match
     if !is_title && announced != Cue::Name || !view.word(place)?.word.has(flags::GIVEN | flags::ANY_SURNAME) {
         return None;
     }
-    if is_inside_title(view, place, announced) {
+    if is_inside_title(view, place) {
         return None;
     }
     let has_sign = view.skip_space_back(place).is_some_and(|before| view.is_symbol(before, ':'));
