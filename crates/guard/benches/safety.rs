@@ -12,13 +12,17 @@ use unicode_normalization::char::is_combining_mark;
 
 /// The threshold of a config that names none.
 const THRESHOLD: f64 = 0.8;
-const SAFETY: [(&str, &str); 2] = [
+const SAFETY: [(&str, &str); 4] = [
     ("tuned on", include_str!("../corpora/safety_tune.txt")),
     ("held out", include_str!("../corpora/safety_heldout.txt")),
+    ("tuned on later", include_str!("../corpora/safety_tune_2.txt")),
+    ("fresh", include_str!("../corpora/safety_fresh.txt")),
 ];
-const INJECTION: [(&str, &str); 2] = [
+const INJECTION: [(&str, &str); 4] = [
     ("tuned on", include_str!("../corpora/injection_tune.txt")),
     ("held out", include_str!("../corpora/injection_heldout.txt")),
+    ("tuned on later", include_str!("../corpora/injection_tune_2.txt")),
+    ("fresh", include_str!("../corpora/injection_fresh.txt")),
 ];
 
 fn main() {
@@ -31,7 +35,7 @@ fn main() {
     println!("|---|---|---|---|---|---|");
     for (half, corpus) in SAFETY {
         for language in ["English", "Vietnamese"] {
-            safety_row(half, language, corpus, shows_misses && half == "tuned on");
+            safety_row(half, language, corpus, shows_misses && half.starts_with("tuned on"));
         }
     }
     transforms();
@@ -39,7 +43,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     for (half, corpus) in INJECTION {
         for language in ["English", "Vietnamese"] {
-            injection_row(half, language, corpus, shows_misses && half == "tuned on");
+            injection_row(half, language, corpus, shows_misses && half.starts_with("tuned on"));
         }
     }
     prose(shows_misses);
@@ -96,7 +100,7 @@ fn transforms() {
         ("full-width", |text| text.chars().map(full_width).collect()),
         ("zero-width", |text| text.chars().flat_map(|letter| [letter, '\u{200b}']).collect()),
     ];
-    println!("\n| both halves, written | found | false alarms |");
+    println!("\n| all lines, written | found | false alarms |");
     println!("|---|---|---|");
     for (name, rewrite) in rewrites {
         let (mut bad, mut found, mut clean, mut alarms) = (0, 0, 0, 0);

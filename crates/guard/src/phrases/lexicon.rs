@@ -56,6 +56,8 @@ pub(crate) struct Lexicon {
     nodes: Vec<Node>,
     /// The first steps by the number of the word.
     roots: Vec<Vec<u32>>,
+    /// Whether a word negates, by its number.
+    negates: Vec<bool>,
     lines: u32,
     /// First items and where they lead, while the lists are read.
     beginnings: Vec<(Item, Spelling, Vec<u32>)>,
@@ -122,11 +124,13 @@ impl Lexicon {
         }
         lexicon.beginnings = Vec::new();
         lexicon.roots.resize_with(lexicon.words.len() + 1, Vec::new);
+        lexicon.negates.resize(lexicon.words.len() + 1, false);
         let firsts = lexicon.edges.extract_if(|(from, _), _| *from == ROOT);
         for ((_, word), nodes) in firsts {
-            if let Some(root) = lexicon.roots.get_mut(word as usize) {
-                *root = nodes;
-            }
+            let ends = nodes.iter().filter_map(|&node| lexicon.nodes.get(node as usize));
+            let negates = ends.flat_map(|node| &node.phrases).any(|phrase| phrase.meaning == Meaning::Negation);
+            lexicon.negates.get_mut(word as usize).into_iter().for_each(|known| *known = negates);
+            lexicon.roots.get_mut(word as usize).into_iter().for_each(|root| root.clone_from(&nodes));
         }
         (lexicon, wrong)
     }
@@ -142,10 +146,11 @@ impl Lexicon {
         as_is.or_else(|| self.undisguised(word)).unwrap_or(NO_WORD)
     }
 
-    /// Where a walk goes with one more word: along that word, and along any word.
+    /// Where a walk goes with one more word: along that word, and along any word unless it negates ("are not").
     pub(crate) fn step(&self, node: u32, word: u32) -> impl Iterator<Item = u32> + '_ {
         let along = if word == NO_WORD { None } else { self.edges.get(&(node, word)) };
-        let any = self.nodes.get(node as usize).map(|node| &node.any);
+        let negates = self.negates.get(word as usize).is_some_and(|negates| *negates);
+        let any = self.nodes.get(node as usize).filter(|_| !negates).map(|node| &node.any);
         along.into_iter().chain(any).flatten().copied()
     }
 

@@ -1,13 +1,17 @@
-//! The notation of phrases: words, `(a|b c|)` for any of its parts, the empty one too, and `_` for any one word.
+//! The notation of phrases: words, `(a|b c|)` for any of its parts, the empty one too, `_` for any one word that negates
+//! nothing, and `~` for up to two of these.
 
 use super::words::words_of;
+
+/// Words that `~` stands for.
+const MAX_GAP_WORDS: usize = 2;
 
 /// A part of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A word in the reader's form.
     Word(String),
-    /// Any one word.
+    /// Any one word that negates nothing.
     AnyWord,
     /// One of several sequences.
     Choice(Vec<Vec<Item>>),
@@ -45,5 +49,9 @@ fn sequence_choices(text: &str) -> Option<(Vec<Vec<Item>>, &str)> {
 }
 
 fn items_of(word: &str) -> Vec<Item> {
-    if word == "_" { vec![Item::AnyWord] } else { words_of(word).into_iter().map(Item::Word).collect() }
+    match word {
+        "_" => vec![Item::AnyWord],
+        "~" => vec![Item::Choice((0..=MAX_GAP_WORDS).map(|count| vec![Item::AnyWord; count]).collect())],
+        word => words_of(word).into_iter().map(Item::Word).collect(),
+    }
 }
