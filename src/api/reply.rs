@@ -210,6 +210,8 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
     let status = match over_budget {
         // Clients of other formats were written for no gateway.
         true if meta.client == ClientKind::Chat => budget_status,
+        // Codex repeats whatever is 5xx, and knows no header that tells it not to.
+        _ if failure.kind == FailureKind::NotReady && meta.client == ClientKind::Responses => 400,
         _ => failure.kind.status(),
     };
     let mut response = HttpResponse::build(status_code(status));

@@ -135,6 +135,23 @@ async fn stops_at_the_end_of_a_budget(agent: Agent) {
     assert_eq!(upstreams.counts(), [0; 4]);
 }
 
+/// What stays until somebody acts: a model without a price, and a provider without a credential.
+async fn gives_up_at_once(agent: Agent) {
+    let Some(program) = agent.program() else { return };
+    let upstreams = Upstreams::answering(two_steps).await;
+    let gateway = upstreams.setup().start().await;
+    let budget = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
+    let free = gateway.new_key(json!({})).await;
+    for (key, model, says) in [(&budget, "chat/any", "price"), (&free, "groq/any", "GROQ_API_KEY")] {
+        let before = requests(&gateway);
+        let work = TempDir::new();
+        let said = agent.run(&program, &gateway, key, model, work.path()).await;
+        assert_eq!(requests(&gateway) - before, 1, "{model}: {said}\n{:#?}", gateway.stdout());
+        assert!(said.contains(says), "{model}: {said}");
+    }
+    assert_eq!(upstreams.counts(), [0; 4]);
+}
+
 /// Requests to models that the gateway has logged.
 fn requests(gateway: &Gateway) -> usize {
     let is_one = |line: &&String| line.contains(r#""message":"request""#);
@@ -179,4 +196,16 @@ async fn claude_code_stops_at_the_end_of_a_budget() {
 #[tokio::test]
 async fn codex_stops_at_the_end_of_a_budget() {
     stops_at_the_end_of_a_budget(Agent::Codex).await;
+}
+
+/// J3: what stays until somebody acts costs Claude Code one request.
+#[tokio::test]
+async fn claude_code_gives_up_what_stays() {
+    gives_up_at_once(Agent::ClaudeCode).await;
+}
+
+/// J3: what stays until somebody acts costs Codex one request.
+#[tokio::test]
+async fn codex_gives_up_what_stays() {
+    gives_up_at_once(Agent::Codex).await;
 }

@@ -7,9 +7,13 @@ use crate::harness::bodies::openai;
 use crate::harness::{FakeProvider, Request, Setup};
 
 fn asked(key: &str, path: &str) -> Request {
+    asked_of(key, path, "gpt-4o-mini")
+}
+
+fn asked_of(key: &str, path: &str, model: &str) -> Request {
     let body = match path {
-        "/v1/responses" => json!({ "model": "gpt-4o-mini", "input": "hello" }),
-        _ => json!({ "model": "gpt-4o-mini", "max_tokens": 50, "messages": [{ "role": "user", "content": "hello" }] }),
+        "/v1/responses" => json!({ "model": model, "input": "hello" }),
+        _ => json!({ "model": model, "max_tokens": 50, "messages": [{ "role": "user", "content": "hello" }] }),
     };
     Request::new("POST", path).key(key).json(&body)
 }
@@ -32,6 +36,24 @@ async fn messages_answers_tell_their_limits() {
     let other = gateway.new_key(json!({ "rate_limit": 1 })).await;
     let chat = gateway.ask(asked(&other, "/v1/chat/completions")).await.expect(200);
     assert_eq!(chat.header("anthropic-ratelimit-requests-limit"), None);
+}
+
+/// J3: what stays until somebody acts is told so that no client repeats it: a model without a price, a provider without a
+/// credential.
+#[tokio::test]
+async fn j3_what_stays_is_not_asked_again() {
+    let openai = FakeProvider::answering(openai::answer("hello")).await;
+    let gateway = Setup::new().openai(&openai).start().await;
+    let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
+    let free = gateway.new_key(json!({})).await;
+    for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses"] {
+        let not_ready = if path == "/v1/responses" { 400 } else { 503 };
+        for (key, model, status) in [(&key, "openai/unknown", 400), (&free, "groq/any", not_ready)] {
+            let answer = gateway.ask(asked_of(key, path, model)).await.expect(status);
+            assert_eq!(answer.header("x-should-retry"), Some("false"), "{path} {model}");
+        }
+    }
+    assert_eq!(openai.count(), 0);
 }
 
 /// J3: a spent budget is told in words at which each client stops.

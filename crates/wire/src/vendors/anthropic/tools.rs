@@ -25,7 +25,9 @@ pub(super) fn translate(draft: &mut Draft<'_>) -> Result<bool, BadRequest> {
     let found = if draft.is_native { HashSet::new() } else { references(conversation) };
     let mut tools = Vec::with_capacity(conversation.tools.len());
     for (at, item) in conversation.tools.iter().enumerate() {
-        if is_offered(item, conversation, draft.is_native, &found) {
+        if is_search_for_tools(&item.definition) {
+            draft.note("tools[].tool_search");
+        } else if is_offered(item, conversation, draft.is_native, &found) {
             tools.push(tool(item, &format!("tools[{at}]"), draft)?);
         }
     }
@@ -46,6 +48,11 @@ pub(super) fn translate(draft: &mut Draft<'_>) -> Result<bool, BadRequest> {
     let Some(choice) = choice else { return Ok(false) };
     draft.set("tool_choice", &choice);
     Ok(choice["type"] == "any" || choice["type"] == "tool")
+}
+
+/// Whether a tool is OpenAI's own search for tools: those that wait for it are offered from the beginning.
+fn is_search_for_tools(definition: &ToolDefinition) -> bool {
+    matches!(definition, ToolDefinition::Hosted { kind, family: Family::OpenAi, .. } if kind == "tool_search")
 }
 
 /// The deferred tools that the talk names.

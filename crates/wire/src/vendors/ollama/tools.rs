@@ -41,8 +41,11 @@ pub(super) fn of<'a>(
     for (at, tool) in conversation.tools.iter().enumerate() {
         match &tool.definition {
             ToolDefinition::Client { .. } => tools.extend(client_tool(&tool.definition, conversation, dropped)),
-            // Codex always offers it, and does without.
-            ToolDefinition::Hosted { kind, family: Family::OpenAi, .. } if kind.starts_with("web_search") => {
+            // Codex always offers a search of the web, and does without; tools that wait for a search for tools are offered
+            // from the beginning.
+            ToolDefinition::Hosted { kind, family: Family::OpenAi, .. }
+                if kind.starts_with("web_search") || kind == "tool_search" =>
+            {
                 note(&format!("tools[].{kind}"), dropped);
             }
             ToolDefinition::Hosted { kind, .. } => {

@@ -104,6 +104,8 @@ impl<'a> Messages<'a> {
             match &block.kind {
                 BlockKind::Text { text, .. } => lines.push(Cow::Borrowed(text)),
                 BlockKind::ToolReference(name) => lines.push(Cow::Owned(format!("The tool {name} is available now."))),
+                // What was found is among the tools of the request.
+                BlockKind::Hosted { .. } if result.kind == ToolKind::ToolSearch => {}
                 BlockKind::Hosted { raw, .. } => lines.push(Cow::Owned(search_result(raw)?)),
                 kind => {
                     let (Some(noun), Some(part)) = (noun(kind), part(block, self.shape)?) else { continue };

@@ -126,7 +126,9 @@ fn hosted(
         Some(ToolChoice::Required) => conversation.tools.len() == 1,
         _ => false,
     };
-    if kind.starts_with("web_search") && !is_forced && conversation.tools.len() > 1 {
+    // Tools that wait for the vendor's search for tools are offered from the beginning.
+    let can_be_missed = kind.starts_with("web_search") || kind == "tool_search";
+    if can_be_missed && !is_forced && conversation.tools.len() > 1 {
         note(dropped, &format!("tools.{}", name.unwrap_or(kind)));
         return Ok(());
     }
