@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use chrono::Utc;
-use gateway_actors::failure::FailureKind;
+use gateway_actors::failure::{Failure, FailureKind};
 use gateway_actors::limits::RemainingLimit;
 use gateway_actors::limits::admission::RemainingLimits;
 use gateway_actors::request::router::{Outcome, Reply, ReplyHead, RouteFailure};
@@ -206,14 +206,7 @@ fn stream_head() -> HttpResponseBuilder {
 /// `budget_status` is that of an answer over budget: 429, or 412 for clients written for Portkey.
 fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta) -> HttpResponse {
     let failure = &route_failure.failure;
-    let over_budget = failure.kind == FailureKind::OverBudget;
-    let status = match over_budget {
-        // Clients of other formats were written for no gateway.
-        true if meta.client == ClientKind::Chat => budget_status,
-        // Codex repeats whatever is 5xx, and knows no header that tells it not to.
-        _ if failure.kind == FailureKind::NotReady && meta.client == ClientKind::Responses => 400,
-        _ => failure.kind.status(),
-    };
+    let status = status_for(meta.client, failure, budget_status);
     let mut response = HttpResponse::build(status_code(status));
     tell(&mut response, &route_failure.head);
     let row = failure.kind.row();
@@ -235,6 +228,21 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
     }
     response.content_type("application/json");
     response.body(formats::client(meta.client).error(status, &failure.error, &meta.request_id))
+}
+
+/// The status at which a client stops where trying again is in vain.
+fn status_for(client: ClientKind, failure: &Failure, budget_status: u16) -> u16 {
+    let code = failure.error.code.as_deref();
+    match (failure.kind, client) {
+        // Clients of other formats were written for no gateway.
+        (FailureKind::OverBudget, ClientKind::Chat) => budget_status,
+        // Codex and Claude Code repeat whatever is 5xx, and heed no header that tells them not to.
+        (FailureKind::NotReady, ClientKind::Responses) => 400,
+        (FailureKind::NotReady, ClientKind::Messages) => 403,
+        // Claude Code takes a 400 for a feature too much, and asks six times with ever fewer of them.
+        (FailureKind::Status(400), ClientKind::Messages) if code == Some("model_not_priced") => 402,
+        (kind, _) => kind.status(),
+    }
 }
 
 /// Adds what is known of how an answer was come by.

@@ -47,8 +47,12 @@ async fn j3_what_stays_is_not_asked_again() {
     let key = gateway.new_key(json!({ "budget_limit_usd": 1 })).await;
     let free = gateway.new_key(json!({})).await;
     for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses"] {
-        let not_ready = if path == "/v1/responses" { 400 } else { 503 };
-        for (key, model, status) in [(&key, "openai/unknown", 400), (&free, "groq/any", not_ready)] {
+        let (not_priced, not_ready) = match path {
+            "/v1/messages" => (402, 403),
+            "/v1/responses" => (400, 400),
+            _ => (400, 503),
+        };
+        for (key, model, status) in [(&key, "openai/unknown", not_priced), (&free, "groq/any", not_ready)] {
             let answer = gateway.ask(asked_of(key, path, model)).await.expect(status);
             assert_eq!(answer.header("x-should-retry"), Some("false"), "{path} {model}");
         }
