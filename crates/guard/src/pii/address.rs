@@ -27,7 +27,9 @@ pub(crate) fn from_word(view: &View<'_>, place: usize) -> Option<Match> {
         return None;
     }
     if is_number_word(view, word) {
-        let number = view.skip_space(place + 1);
+        let next = view.skip_space(place + 1);
+        let is_house = view.word(next).is_some_and(|word| word.chars == 3 && word.has(flags::STREET_PART));
+        let number = if is_house { view.skip_space(next + 1) } else { next };
         view.number(number).filter(|number| number.chars <= 5)?;
         return house(view, number, true);
     }

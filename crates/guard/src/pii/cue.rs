@@ -64,14 +64,15 @@ pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
         .next()
         .filter(|cue| cue.words == 0 && cue.numbers == 0 && !is_list)
         .map(|cue| cue.cue)
-        .filter(|cue| *cue != Cue::Title || !is_set_apart(view, place))
+        .filter(|cue| !matches!(cue, Cue::Title | Cue::Place) || !is_set_apart(view, place, *cue))
         .unwrap_or_default()
 }
 
 /// Whether a sign stands before a place that parts a title from a name.
-fn is_set_apart(view: &View<'_>, place: usize) -> bool {
+fn is_set_apart(view: &View<'_>, place: usize, cue: Cue) -> bool {
     let before = view.skip_space_back(place).and_then(|before| view.kind(before));
-    matches!(before, Some(Kind::Symbol(sign)) if !".:*_".contains(sign)) || before == Some(Kind::Newline)
+    matches!(before, Some(Kind::Symbol(sign)) if !".*_".contains(sign) && (sign != ':' || cue == Cue::Place))
+        || before == Some(Kind::Newline)
 }
 
 /// What the words after a place say it is: "… là số CMND", "… (CMND)".

@@ -29,7 +29,7 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return last_first(view, place, announced);
     }
     pair(view, place, announced).or_else(|| {
-        let is_lone = announced == Cue::Name
+        let is_lone = matches!(announced, Cue::Name | Cue::Title)
             && (is_capital && is_greeted(view, place)
                 || (is_capital || first.is_lower_text) && !first.word.has(flags::ENGLISH_COMMON));
         let is_followed = view.is_space(place + 1)
@@ -83,7 +83,6 @@ fn titled(view: &View<'_>, place: usize) -> Option<Match> {
     }
     let is_brand = view
         .before(place, 2)
-        .or(None)
         .filter(|token| token.kind == Kind::Word)
         .or_else(|| view.before(place, 3))
         .is_some_and(|token| lexicon::lexicon().is_no_person(&[token.word, first.word]));
@@ -137,7 +136,7 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let is_name = match (is_known, is_lower) {
         (true, false) => commons < 2 || has_middle || is_announced,
         (true, true) => {
-            let is_modal = last.word.has(flags::ENGLISH_MODAL | flags::STOP);
+            let is_modal = last.word.has_exact(flags::ENGLISH_MODAL | flags::STOP);
             first.is_lower_text && !is_modal && !first.word.has(flags::ENGLISH_COMMON)
         }
         (false, true) => false,
@@ -145,8 +144,12 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
             (has_middle || is_announced) && commons == 0 && !last.word.has(flags::STOP | flags::ORGANISATION)
         }
     };
-    let is_brand =
-        lexicon::lexicon().is_no_person(&[first.word, last.word]) || is_tail(view, end) || announced == Cue::Place;
+    let middle = view.word(place + 2).map_or(first.word, |word| word.word);
+    let lexicon = lexicon::lexicon();
+    let is_brand = lexicon.is_no_person(&[first.word, last.word])
+        || lexicon.is_no_person(&[first.word, middle, last.word])
+        || is_tail(view, end)
+        || announced == Cue::Place;
     (is_name && !is_brand).then(|| Match::new(PiiKind::Name, end))
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn version_4(view: &View<'_>, place: usize) -> Option<Match> {
         if text.len() > 1 && text.starts_with('0') {
             return None;
         }
-        *octet = text.parse().ok()?;
+        *octet = text.parse::<u8>().ok()?;
         if count < 3 && !view.is_symbol(index + 1, '.') {
             return None;
         }

@@ -36,6 +36,10 @@ pub(crate) mod flags {
     pub(crate) const BREAK: u32 = 1 << 21;
     /// A surname that is more often a verb.
     pub(crate) const ENGLISH_MODAL: u32 = 1 << 22;
+    /// A letter that stands for a name.
+    pub(crate) const INITIAL: u32 = 1 << 23;
+    /// A title that persons of history have, too.
+    pub(crate) const OLD_TITLE: u32 = 1 << 24;
     /// A number after it is no house.
     pub(crate) const COUNTED: u32 = 1 << 18;
     /// Any surname of a Vietnamese.
@@ -114,7 +118,7 @@ const CUES: [(&str, Cue); 20] = [
     ("negative", Cue::Negative),
 ];
 
-const CLASSES: [(&str, u32); 14] = [
+const CLASSES: [(&str, u32); 16] = [
     ("stop", flags::STOP),
     ("unit", flags::UNIT),
     ("street", flags::STREET),
@@ -129,6 +133,8 @@ const CLASSES: [(&str, u32); 14] = [
     ("distinct", flags::DISTINCT),
     ("break", flags::BREAK),
     ("modal", flags::ENGLISH_MODAL),
+    ("initial", flags::INITIAL),
+    ("oldtitle", flags::OLD_TITLE),
 ];
 
 const WORD_LISTS: [(&str, u32); 9] = [

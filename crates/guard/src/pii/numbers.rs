@@ -83,6 +83,7 @@ fn may_end_at(view: &View<'_>, run: &Run) -> bool {
     match view.kind(end) {
         Some(Kind::Word | Kind::Number) => false,
         Some(Kind::Symbol('%' | '$' | '€' | '₫')) => false,
+        Some(Kind::Symbol(',')) if run.digits.len() >= 9 && run.groups.len() == 1 => true,
         Some(Kind::Symbol('.' | ',' | ':')) => view.number(end + 1).is_none_or(|token| token.chars >= 9),
         Some(Kind::Symbol('/')) => {
             view.number(end + 1).is_none_or(|_| run.digits.len() >= 9) && !is_glued_word(view, end)

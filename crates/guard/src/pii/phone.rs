@@ -116,6 +116,7 @@ pub(crate) fn parenthesis(view: &View<'_>, place: usize) -> Option<Match> {
     let is_phone = |digits: &[u8]| {
         let is_american = digits.len() == 10 && code.chars == 3 && area >= 200 && !TOLL_FREE.contains(&u64::from(area));
         let is_vietnamese = digits.first() == Some(&0) && (10..=11).contains(&digits.len())
+            || digits.starts_with(&[0, 8, 4]) && digits.len() == 12
             || digits.starts_with(&[8, 4]) && (11..=12).contains(&digits.len());
         is_american || is_vietnamese || has_cue && digits.len() >= 9
     };

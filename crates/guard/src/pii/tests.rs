@@ -41,3 +41,52 @@ fn a_stream_is_redacted_as_the_whole_text_is_however_it_is_cut() {
         assert_eq!(out, redact(text), "parts of {size} characters");
     }
 }
+
+/// The name of a column stands above what it announces.
+#[test]
+fn tables_are_read_by_their_columns() {
+    let csv = "ho_ten,cmnd,sdt,ma_don\nPhạm Minh Đức,123456789,0987654321,0912345678\nLê An,012345678,0281234567,1\n";
+    let redacted = "ho_ten,cmnd,sdt,ma_don\n[NAME_REDACTED],[CMND_REDACTED],[PHONE_REDACTED],0912345678\n\
+                    [NAME_REDACTED],[CMND_REDACTED],[PHONE_REDACTED],1\n";
+    assert_eq!(redact(csv), redacted);
+    let table = "| STT | Họ tên | Ngày sinh | Số tài khoản |\n|---|---|---|---|\n| 1 | Trần Văn Bảy | 02/03/1990 | 1903678901 |\n";
+    let redacted = "| STT | Họ tên | Ngày sinh | Số tài khoản |\n|---|---|---|---|\n\
+                    | 1 | [NAME_REDACTED] | [DOB_REDACTED] | [BANK_REDACTED] |\n";
+    assert_eq!(redact(table), redacted);
+    let plain = "Không có bảng nào ở đây, chỉ có cmnd\n123456780, 123456781\nhết rồi";
+    assert_eq!(redact(&format!("a,b\n1,2\n\n{plain}")), format!("a,b\n1,2\n\n{}", redact(plain)));
+}
+
+/// A text that never ends holds back no more than a bounded part of it, and a secret of any length goes at once.
+#[test]
+fn what_is_held_back_is_bounded() {
+    let texts = [
+        "1",
+        "a",
+        "1 ",
+        "A",
+        "Nguyễn ",
+        "số 1 đường ",
+        "a.",
+        "a@",
+        "\u{200b}",
+        "\u{301}",
+        "eyJhbGciA1b",
+        "+",
+        "(",
+        "-",
+        " ",
+        "é",
+        "sk-",
+        "2001:",
+    ];
+    for text in texts {
+        let mut guard = TextGuard::new(PiiKinds::ALL, "");
+        let mut most = 0;
+        for _ in 0..4_000 {
+            guard.push(text, &mut Named, &mut String::new());
+            most = most.max(guard.held());
+        }
+        assert!(most <= 1_024, "{most} bytes of {text:?}");
+    }
+}

@@ -33,13 +33,29 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
     let announced = cue::adjacent(view, place);
     let is_plain =
         matches!(announced, Cue::Name | Cue::Title) && view.word(place + 2).is_some_and(|next| next.is_ascii);
-    let is_spelt = first.is_accented_text && first.case != Case::Title && !is_plain;
+    let is_capitals = first.case == Case::Upper && !first.is_upper_text;
+    let is_spelt = first.is_accented_text && first.case != Case::Title && !is_plain && !is_capitals;
     let is_surname =
         if is_spelt { first.word.has_exact(flags::ANY_SURNAME) } else { first.word.has(flags::ANY_SURNAME) };
     if is_surname && let Some(found) = full(view, place, announced) {
         return Some(found);
     }
-    announced_name(view, place, announced)
+    announced_name(view, place, announced).or_else(|| western(view, place))
+}
+
+/// A given name before a surname, both without diacritics: "Minh Nguyen".
+fn western(view: &View<'_>, place: usize) -> Option<Match> {
+    let first = view.word(place).filter(|word| word.is_ascii && word.case == Case::Title && !word.is_accented_text)?;
+    let last = view.is_space(place + 1).then(|| view.word(place + 2)).flatten()?;
+    let goes_on = view.is_space(place + 3) && view.word(place + 4).is_some_and(|word| word.case == Case::Title);
+    let is_name = first.word.has(flags::GIVEN)
+        && first.chars > 1
+        && last.chars >= 4
+        && last.word.has(flags::SURNAME)
+        && last.is_ascii
+        && last.case == Case::Title;
+    let is_place = lexicon::lexicon().is_no_person(&[first.word, last.word]);
+    (is_name && !is_place && !goes_on && !view.is_glued(place)).then(|| Match::new(PiiKind::Name, place + 3))
 }
 
 fn may_begin(view: &View<'_>, place: usize) -> bool {
@@ -80,7 +96,9 @@ fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let is_suffix = words.get(1..).is_some_and(|rest| rest.len() > 1 && lexicon.is_no_person(rest))
         && candidate.words.first().is_some_and(|first| first.cue != Cue::None);
     let is_whole = lexicon.is_no_person(&words) || is_known || is_prefix || is_suffix;
-    if is_whole && !is_form || is_organisation(view, place + count * 2) {
+    let is_addressed = announced == Cue::Title
+        && view.before(place, 2).is_some_and(|title| !title.is_folded_cue && !title.word.has_exact(flags::OLD_TITLE));
+    if is_whole && !is_form && !is_addressed || is_organisation(view, place + count * 2) {
         return None;
     }
     let score = candidate.score(count) + context(view, place, announced);
@@ -169,7 +187,7 @@ impl<'a> Candidate<'a> {
                 is_open = true;
                 break;
             }
-            has_initial = word.chars == 1 && !is_vowel_name(first, word);
+            has_initial = word.chars == 1 && !is_vowel_name(first, word) && !is_hmong(view, first, word, index + 4);
             if !has_initial && !is_syllable(view, word) {
                 is_open = true;
                 break;
@@ -216,6 +234,11 @@ impl<'a> Candidate<'a> {
     fn score(&self, count: usize) -> i32 {
         let Some(first) = self.words.first() else { return 0 };
         let inner = self.words.get(1..count - 1).unwrap_or_default();
+        let is_hmong =
+            count > 2 && first.word.has_exact(flags::SURNAME_RARE) && inner.iter().all(|token| token.chars == 1);
+        if is_hmong {
+            return ACCEPTED;
+        }
         let has_middle = inner.iter().any(|token| self.known(token, flags::MIDDLE));
         let has_strong = inner.iter().any(|token| self.known(token, flags::MIDDLE_STRONG));
         let has_given = self.words.get(count - 1).is_some_and(|token| self.known(token, flags::GIVEN));
@@ -243,6 +266,10 @@ impl<'a> Candidate<'a> {
         let is_weak = surname < 25 && !has_strong;
         let has_lone = self.words.get(count - 1).is_some_and(|token| self.known(token, flags::GIVEN_LONE));
         let is_sure = count == 2 && surname == 30 && !first.is_ascii && has_lone;
+        let is_called = count == 2
+            && self.is_announced
+            && (!is_plain || is_distinct(first))
+            && (first.is_lower_text || first.is_upper_text);
         match first.case {
             Case::Title => score,
             Case::Upper if self.is_announced && self.is_delimited => score,
@@ -250,8 +277,9 @@ impl<'a> Candidate<'a> {
                 score
             }
             Case::Upper | Case::Lower if is_sure && (first.is_lower_text || first.is_upper_text) => score,
+            Case::Upper | Case::Lower if is_called && has_given => score - 30,
             Case::Upper => score - if count > 2 && !is_weak { 20 } else { 35 },
-            Case::Lower if surname < 30 && !has_strong && !self.is_announced => 0,
+            Case::Lower if surname < 30 && !has_strong && !self.is_announced && !(first.is_lower_text && has_lone) => 0,
             _ if !first.is_lower_text && (is_plain || !has_strong || surname < 30) => 0,
             _ => score - if count > 2 && !is_weak { 25 } else { 50 },
         }
@@ -297,9 +325,17 @@ fn is_stop(word: &Token) -> bool {
     }
 }
 
+/// The middle name of the Hmong: Giàng A Páo.
+fn is_hmong(view: &View<'_>, first: &Token, word: &Token, next: usize) -> bool {
+    let is_middle = word.is_ascii
+        && view.is_space(next - 1)
+        && view.word(next).is_some_and(|last| last.case == first.case && last.chars > 1);
+    is_middle && first.word.has_exact(flags::SURNAME_RARE)
+}
+
 /// A given name of one vowel, which is no initial: Lê Ý, Trần Thị Á.
 fn is_vowel_name(first: &Token, word: &Token) -> bool {
-    !word.is_ascii && first.case != Case::Mixed
+    !word.is_ascii && first.case != Case::Mixed && !word.word.has_exact(flags::INITIAL)
 }
 
 /// Whether a word is a syllable of Vietnamese.
@@ -331,6 +367,7 @@ fn announced_name(view: &View<'_>, place: usize, announced: Cue) -> Option<Match
     let goes_on = next.is_some_and(|next| next.case == first.case && !is_stop(next));
     match first.case {
         Case::Title | Case::Upper if goes_on && has_sign => several(view, place),
+        Case::Title if goes_on && is_title => double(view, place),
         Case::Title if goes_on => None,
         Case::Title => lone(first, is_title, has_sign).then(|| Match::new(PiiKind::Name, place + 1)),
         Case::Lower if first.is_lower_text && is_title => {
@@ -351,6 +388,17 @@ fn announced_name(view: &View<'_>, place: usize, announced: Cue) -> Option<Match
 fn lone(first: &Token, is_title: bool, has_sign: bool) -> bool {
     let flags = if is_title && !first.is_ascii || has_sign { flags::GIVEN } else { flags::GIVEN_LONE };
     first.chars >= 2 && known(first, flags) && !first.word.has_exact(flags::NOT_LONE)
+}
+
+/// Two given names after a title: "anh Tuấn Anh".
+fn double(view: &View<'_>, place: usize) -> Option<Match> {
+    let (first, second) = (view.word(place)?, view.word(place + 2)?);
+    let goes_on = view.is_space(place + 3) && view.word(place + 4).is_some_and(|third| third.case == Case::Title);
+    let is_given =
+        [first, second].iter().all(|word| word.word.has_exact(flags::GIVEN)) && !second.word.has_exact(flags::NOT_LONE);
+    let is_title = view.before(place, 2).is_some_and(|title| title.chars > 1);
+    let is_name = is_given && is_title && !goes_on && !lexicon::lexicon().is_no_person(&[first.word, second.word]);
+    is_name.then(|| Match::new(PiiKind::Name, place + 3))
 }
 
 /// Two to four capitalised syllables after a colon, the last a given name.
