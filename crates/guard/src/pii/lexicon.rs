@@ -1,11 +1,12 @@
 //! The words that detectors know: names, places, and phrases that announce personal data.
 
+mod build;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
-use crate::pii::normal;
 use crate::pii::token::{Case, Kind, Token};
 
 /// What a word can be.
@@ -46,8 +47,6 @@ pub(crate) mod flags {
     pub(crate) const ANY_SURNAME: u32 = SURNAME | SURNAME_FAIR | SURNAME_RARE;
 }
 
-/// The longest phrase, in words.
-const MAX_PHRASE_WORDS: usize = 6;
 /// Words of the longest name of a place or a person of history.
 pub(crate) const MAX_TITLE_WORDS: usize = 5;
 /// The form of a word that is spelt otherwise than all forms that are known.
@@ -95,61 +94,10 @@ pub(crate) enum Cue {
     Negative,
 }
 
-const CUES: [(&str, Cue); 20] = [
-    ("id", Cue::Id),
-    ("tax", Cue::Tax),
-    ("bhxh", Cue::Bhxh),
-    ("bhyt", Cue::Bhyt),
-    ("passport", Cue::Passport),
-    ("license", Cue::License),
-    ("phone", Cue::Phone),
-    ("plate", Cue::Plate),
-    ("bank", Cue::Bank),
-    ("card", Cue::Card),
-    ("dob", Cue::Dob),
-    ("address", Cue::Address),
-    ("ssn", Cue::Ssn),
-    ("ip", Cue::Ip),
-    ("version", Cue::Version),
-    ("name", Cue::Name),
-    ("title", Cue::Title),
-    ("place", Cue::Place),
-    ("plain", Cue::Plain),
-    ("negative", Cue::Negative),
-];
-
-const CLASSES: [(&str, u32); 16] = [
-    ("stop", flags::STOP),
-    ("unit", flags::UNIT),
-    ("street", flags::STREET),
-    ("admin", flags::ADMIN),
-    ("ensuffix", flags::ENGLISH_SUFFIX),
-    ("orgtail", flags::ORGANISATION),
-    ("month", flags::MONTH),
-    ("notlone", flags::NOT_LONE),
-    ("fairsurname", flags::SURNAME_FAIR),
-    ("counted", flags::COUNTED),
-    ("streetpart", flags::STREET_PART),
-    ("distinct", flags::DISTINCT),
-    ("break", flags::BREAK),
-    ("modal", flags::ENGLISH_MODAL),
-    ("initial", flags::INITIAL),
-    ("oldtitle", flags::OLD_TITLE),
-];
-
-const WORD_LISTS: [(&str, u32); 9] = [
-    (include_str!("lists/vi_surnames.txt"), flags::SURNAME),
-    (include_str!("lists/vi_surnames_rare.txt"), flags::SURNAME_RARE),
-    (include_str!("lists/vi_middles_strong.txt"), flags::MIDDLE_STRONG | flags::MIDDLE),
-    (include_str!("lists/vi_middles.txt"), flags::MIDDLE),
-    (include_str!("lists/vi_givens.txt"), flags::GIVEN),
-    (include_str!("lists/vi_given_lone.txt"), flags::GIVEN_LONE | flags::GIVEN),
-    (include_str!("lists/en_first.txt"), flags::ENGLISH_FIRST),
-    (include_str!("lists/en_last.txt"), flags::ENGLISH_LAST),
-    (include_str!("lists/en_common.txt"), flags::ENGLISH_COMMON),
-];
-
+/// A word by its id and its form.
 type Spelling = (u32, u8);
+/// Names of several words, by the ids of their words.
+type Titles = HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>;
 
 struct Entry {
     id: u32,
@@ -178,8 +126,8 @@ pub(crate) struct Lexicon {
     entries: HashMap<Box<str>, Entry, FixedState>,
     phrases: Vec<Phrase>,
     /// Phrases by id of their last word.
-    not_persons: HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>,
-    areas: HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>,
+    not_persons: Titles,
+    areas: Titles,
 }
 
 /// The lexicon, built on first use.
@@ -244,103 +192,6 @@ impl Lexicon {
     pub(crate) fn is_area(&self, words: &[Word]) -> bool {
         contains(&self.areas, words)
     }
-
-    fn build() -> Self {
-        let mut lexicon = Self {
-            entries: HashMap::with_hasher(FixedState::default()),
-            phrases: Vec::new(),
-            not_persons: HashMap::with_hasher(FixedState::default()),
-            areas: HashMap::with_hasher(FixedState::default()),
-        };
-        for (list, flags) in WORD_LISTS {
-            lines(list).flat_map(str::split_whitespace).for_each(|word| lexicon.add_word(word, flags));
-        }
-        for (class, words) in lines(include_str!("lists/words.txt")).filter_map(|line| line.split_once(':')) {
-            let flags = CLASSES.iter().find(|(name, _)| *name == class).map_or(0, |(_, flags)| *flags);
-            words.split_whitespace().for_each(|word| lexicon.add_word(word, flags));
-        }
-        for (class, phrases) in lines(include_str!("lists/phrases.txt")).filter_map(|line| line.split_once(':')) {
-            let cue = CUES.iter().find(|(name, _)| *name == class).map_or(Cue::None, |(_, cue)| *cue);
-            phrases.split(';').for_each(|phrase| lexicon.add_phrase(phrase, cue));
-        }
-        lexicon.sort_phrases();
-        lexicon.not_persons =
-            lexicon.titles(&[include_str!("lists/vi_not_persons.txt"), include_str!("lists/en_not_persons.txt")]);
-        lexicon.areas = lexicon.titles(&[include_str!("lists/vi_areas.txt")]);
-        lexicon
-    }
-
-    fn add_word(&mut self, word: &str, flags: u32) {
-        let (_, form) = self.spelling(word);
-        let folded: String = word.chars().map(normal::lower).map(normal::fold).collect();
-        let entry = self.entries.get_mut(folded.as_str());
-        if let Some((_, all)) = entry.and_then(|entry| entry.forms.get_mut(usize::from(form))) {
-            *all |= flags;
-        }
-    }
-
-    /// The id and form of a word, which is known from now on.
-    fn spelling(&mut self, word: &str) -> Spelling {
-        let lower: String = word.chars().map(normal::lower).collect();
-        let folded: String = lower.chars().map(normal::fold).collect();
-        let id = self.entries.len() as u32 + 1;
-        let entry =
-            self.entries.entry(folded.into()).or_insert_with(|| Entry { id, forms: Vec::new(), phrases: Vec::new() });
-        let form = entry.forms.iter().position(|(form, _)| **form == *lower).unwrap_or_else(|| {
-            entry.forms.push((lower.into(), 0));
-            entry.forms.len() - 1
-        });
-        (entry.id, form as u8)
-    }
-
-    fn words_of(&mut self, phrase: &str) -> Vec<Spelling> {
-        phrase
-            .split(|char: char| !char.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(|word| self.spelling(word))
-            .collect()
-    }
-
-    /// A phrase, also written as one word: `socmnd`.
-    fn add_phrase(&mut self, phrase: &str, cue: Cue) {
-        let joined: String = phrase.chars().filter(|char| char.is_alphanumeric()).map(normal::lower).collect();
-        let folded: String = joined.chars().map(normal::fold).collect();
-        let words = self.words_of(phrase);
-        if words.is_empty() || words.len() > MAX_PHRASE_WORDS {
-            return;
-        }
-        if words.len() > 1 && !self.entries.contains_key(folded.as_str()) {
-            let joined = self.words_of(&folded);
-            self.phrases.push(Phrase { words: joined, cue });
-        }
-        self.phrases.push(Phrase { words, cue });
-    }
-
-    fn sort_phrases(&mut self) {
-        let mut by_last: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (index, phrase) in self.phrases.iter().enumerate() {
-            if let Some((id, _)) = phrase.words.last() {
-                by_last.entry(*id).or_default().push(index as u32);
-            }
-        }
-        for entry in self.entries.values_mut() {
-            entry.phrases = by_last.remove(&entry.id).unwrap_or_default();
-            entry.phrases.sort_by_key(|index| {
-                std::cmp::Reverse(self.phrases.get(*index as usize).map_or(0, |phrase| phrase.words.len()))
-            });
-        }
-    }
-
-    fn titles(&mut self, lists: &[&'static str]) -> HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState> {
-        let mut titles: HashMap<_, Vec<_>, _> = HashMap::with_hasher(FixedState::default());
-        for title in lists.iter().flat_map(|list| lines(list)).flat_map(|line| line.split(';')) {
-            let words = self.words_of(title);
-            if !words.is_empty() && words.len() <= MAX_TITLE_WORDS {
-                titles.entry(key(words.iter().map(|(id, _)| *id))).or_default().push(words);
-            }
-        }
-        titles
-    }
 }
 
 impl Phrase {
@@ -380,7 +231,7 @@ impl Phrase {
     }
 }
 
-fn contains(titles: &HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>, words: &[Word]) -> bool {
+fn contains(titles: &Titles, words: &[Word]) -> bool {
     let may_fold = words.iter().all(|word| word.is_ascii);
     words.len() <= MAX_TITLE_WORDS
         && titles.get(&key(words.iter().map(|word| word.id))).is_some_and(|titles| {
@@ -395,8 +246,4 @@ fn key(ids: impl Iterator<Item = u32>) -> [u32; MAX_TITLE_WORDS] {
     let mut key = [0; MAX_TITLE_WORDS];
     key.iter_mut().zip(ids).for_each(|(place, id)| *place = id);
     key
-}
-
-fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
-    text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty())
 }
