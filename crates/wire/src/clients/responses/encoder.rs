@@ -128,6 +128,9 @@ impl Encoder {
             (Block::Words { is_refusal: false }, Delta::Annotation(annotation)) => {
                 self.message(false, out, |message, place| message.annotate(annotation, place));
             }
+            (Block::Words { is_refusal: false }, Delta::Logprobs(logprobs)) => {
+                self.message(false, out, |message, place| message.weigh(&logprobs, place));
+            }
             (Block::Thinking { is_summary }, Delta::Text(text)) if !text.is_empty() => {
                 self.thought(is_summary, out, |thought, place| thought.grow(&text, place));
             }

@@ -18,6 +18,8 @@ struct Part {
     is_refusal: bool,
     text: String,
     annotations: Vec<JsonText>,
+    /// Log probabilities of its tokens, an object each.
+    logprobs: Vec<JsonText>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +35,7 @@ struct Item<'a> {
 #[serde(tag = "type")]
 enum PartJson<'a> {
     #[serde(rename = "output_text")]
-    Text { text: &'a str, annotations: &'a [JsonText], logprobs: [(); 0] },
+    Text { text: &'a str, annotations: &'a [JsonText], logprobs: &'a [JsonText] },
     #[serde(rename = "refusal")]
     Refusal { refusal: &'a str },
 }
@@ -58,7 +60,7 @@ struct TextEvent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    logprobs: Option<[(); 0]>,
+    logprobs: Option<&'a [JsonText]>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +76,7 @@ impl Part {
     fn json(&self) -> PartJson<'_> {
         match self.is_refusal {
             true => PartJson::Refusal { refusal: &self.text },
-            false => PartJson::Text { text: &self.text, annotations: &self.annotations, logprobs: [] },
+            false => PartJson::Text { text: &self.text, annotations: &self.annotations, logprobs: &self.logprobs },
         }
     }
 }
@@ -110,16 +112,23 @@ impl Message {
         let Some(part) = self.parts.last_mut() else { return };
         part.text.push_str(delta);
         let is_refusal = part.is_refusal;
-        let event = TextEvent {
-            item_id: &self.id,
-            output_index: place.index,
-            content_index,
-            delta: Some(delta),
-            text: None,
-            refusal: None,
-            logprobs: (!is_refusal).then_some([]),
-        };
+        let (item_id, output_index) = (self.id.as_str(), place.index);
+        let logprobs: Option<&[JsonText]> = (!is_refusal).then_some(&[]);
+        let (text, refusal) = (None, None);
+        let event = TextEvent { item_id, output_index, content_index, delta: Some(delta), text, refusal, logprobs };
         place.send(if is_refusal { "response.refusal.delta" } else { "response.output_text.delta" }, &event);
+    }
+
+    /// Tells the log probabilities of tokens of the open part, in a delta without words: vendors tell them behind the words.
+    pub fn weigh(&mut self, logprobs: &JsonText, place: &mut Place<'_>) {
+        let content_index = self.parts.len().saturating_sub(1);
+        let tokens: Vec<JsonText> = serde_json::from_str(logprobs.as_str()).unwrap_or_default();
+        let Some(part) = self.parts.last_mut().filter(|_| !tokens.is_empty()) else { return };
+        let (item_id, output_index, logprobs) = (self.id.as_str(), place.index, Some(tokens.as_slice()));
+        let (text, refusal) = (None, None);
+        let event = TextEvent { item_id, output_index, content_index, delta: Some(""), text, refusal, logprobs };
+        place.send("response.output_text.delta", &event);
+        part.logprobs.extend(tokens);
     }
 
     /// The open part gets a citation.
@@ -149,7 +158,7 @@ impl Message {
             delta: None,
             text: (!part.is_refusal).then_some(words),
             refusal: part.is_refusal.then_some(words),
-            logprobs: (!part.is_refusal).then_some([]),
+            logprobs: (!part.is_refusal).then_some(&part.logprobs),
         };
         place.send(if part.is_refusal { "response.refusal.done" } else { "response.output_text.done" }, &event);
         place

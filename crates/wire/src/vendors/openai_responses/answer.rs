@@ -140,8 +140,23 @@ pub(super) fn answer(body: &Bytes) -> Result<Answer, ErrorBody> {
         blocks,
         finish: response.finish(said),
         usage: response.usage(),
-        logprobs: Vec::new(),
+        logprobs: output.iter().flat_map(|raw| logprobs_of(raw)).collect(),
     })
+}
+
+/// The log probabilities of an item's words, a list for each part.
+fn logprobs_of(raw: &RawValue) -> Vec<JsonText> {
+    // Most answers have none, and need not be read again for them.
+    if !raw.get().contains("\"logprob\"") {
+        return Vec::new();
+    }
+    let item: Item<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    item.content.unwrap_or_default().into_iter().filter_map(|part| told_logprobs(part.logprobs?)).collect()
+}
+
+/// A list of log probabilities, where there are any.
+pub(super) fn told_logprobs(list: JsonText) -> Option<JsonText> {
+    list.value().as_array().is_some_and(|list| !list.is_empty()).then_some(list)
 }
 
 /// An item of the output, as far as it is read.
@@ -177,6 +192,7 @@ pub(super) struct Part {
     pub text: Option<String>,
     pub refusal: Option<String>,
     pub annotations: Option<Vec<JsonText>>,
+    pub logprobs: Option<JsonText>,
 }
 
 impl Part {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::{Item, Part, Said, blocks_of, words};
+use super::answer::{Item, Part, Said, blocks_of, told_logprobs, words};
 use crate::common::{Answer, Block, BlockHead, Delta, Event, JsonText};
 
 /// An event of the vendor's, as far as it is read.
@@ -30,6 +30,8 @@ pub(super) struct Wire<'a> {
     pub input: Option<&'a RawValue>,
     #[serde(borrow)]
     pub annotation: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub logprobs: Option<&'a RawValue>,
     #[serde(borrow)]
     pub response: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -71,7 +73,10 @@ impl Live {
         match kind {
             "response.output_item.added" => self.added(event.item, out),
             "response.content_part.added" => self.part_added(event.part, out),
-            "response.output_text.delta" => self.speak(false, said(event.delta), out),
+            "response.output_text.delta" => {
+                self.speak(false, said(event.delta), out);
+                self.weigh(event.logprobs, out);
+            }
             "response.refusal.delta" => self.speak(true, said(event.delta), out),
             "response.output_text.done" if !self.part_said => self.speak(false, said(event.text), out),
             "response.refusal.done" if !self.part_said => self.speak(true, said(event.refusal), out),
@@ -179,6 +184,16 @@ impl Live {
         }
         (self.has_said, self.part_said) = (true, true);
         self.delta(Delta::Text(text), out);
+    }
+
+    /// The log probabilities of what was said last.
+    fn weigh(&mut self, logprobs: Option<&RawValue>, out: &mut Vec<Event>) {
+        let Some(raw) = logprobs.filter(|raw| raw.get() != "[]") else { return };
+        if self.open == Some(Open::Words { is_refusal: false })
+            && let Some(list) = told_logprobs(raw.into())
+        {
+            self.delta(Delta::Logprobs(list), out);
+        }
     }
 
     fn annotate(&mut self, annotation: JsonText, out: &mut Vec<Event>) {

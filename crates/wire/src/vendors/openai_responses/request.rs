@@ -74,8 +74,9 @@ pub(super) fn request(conversation: &Conversation, target: &TargetModel<'_>) -> 
     text(conversation, &mut fields);
     // Answers are kept by no vendor, so that what was reasoned has to come back with the next request.
     fields.set("store", json!(false));
-    if !never_reasons(target.model) {
-        fields.set("include", json!(["reasoning.encrypted_content"]));
+    let include = include(conversation, target.model);
+    if !include.is_empty() {
+        fields.set("include", json!(include));
     }
     if conversation.stream {
         fields.set("stream", json!(true));
@@ -148,8 +149,7 @@ fn limit(conversation: &Conversation, target: &TargetModel<'_>, fields: &mut Fie
 
 fn sampling(conversation: &Conversation, model: &str, fields: &mut Fields, dropped: &mut Dropped) {
     let sampling = &conversation.sampling;
-    let effort = conversation.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
-    let refuses = effort != Some(Effort::None) && reasons(model);
+    let refuses = reasons_here(conversation, model);
     for (name, value) in [("temperature", &sampling.temperature), ("top_p", &sampling.top_p)] {
         match value {
             Some(number) if refuses && number.as_f64() != Some(1.0) => dropped.add(name),
@@ -164,12 +164,34 @@ fn sampling(conversation: &Conversation, model: &str, fields: &mut Fields, dropp
         ("frequency_penalty", sampling.frequency_penalty.is_some()),
         ("presence_penalty", sampling.presence_penalty.is_some()),
         ("logit_bias", sampling.logit_bias.is_some()),
-        ("logprobs", sampling.logprobs == Some(true)),
-        ("top_logprobs", sampling.top_logprobs.is_some_and(|count| count > 0)),
+        ("logprobs", sampling.logprobs == Some(true) && reasons_here(conversation, model)),
     ];
     for (name, _) in lost.into_iter().filter(|(_, is_set)| *is_set) {
         dropped.add(name);
     }
+    match sampling.top_logprobs.filter(|count| *count > 0) {
+        Some(_) if reasons_here(conversation, model) => dropped.add("top_logprobs"),
+        Some(count) => fields.set("top_logprobs", json!(count)),
+        None => {}
+    }
+}
+
+/// Whether the model reasons about this conversation: models that do take no sampling and give no log probabilities.
+fn reasons_here(conversation: &Conversation, model: &str) -> bool {
+    let effort = conversation.reasoning.as_ref().and_then(|reasoning| reasoning.effort);
+    effort != Some(Effort::None) && reasons(model)
+}
+
+/// What the vendor is to tell beside its words.
+fn include(conversation: &Conversation, model: &str) -> Vec<&'static str> {
+    let mut include = Vec::new();
+    if !never_reasons(model) {
+        include.push("reasoning.encrypted_content");
+    }
+    if conversation.sampling.logprobs == Some(true) && !reasons_here(conversation, model) {
+        include.push("message.output_text.logprobs");
+    }
+    include
 }
 
 fn reasoning(conversation: &Conversation, model: &str, fields: &mut Fields, dropped: &mut Dropped) {

@@ -144,18 +144,10 @@ fn what_has_no_place_is_told() {
     let mut talk = Conversation { sampling, rest, max_output_tokens: Some(1), ..talk() };
     talk.rest_family = Some(Family::OpenAi);
     let (body, dropped) = sent(&talk, &Quirks::default());
-    let names = [
-        "top_k",
-        "stop",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "input",
-    ];
+    let names = ["top_k", "stop", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "input"];
     assert_eq!(dropped, names);
+    assert_eq!(body["include"], json!(["reasoning.encrypted_content", "message.output_text.logprobs"]));
+    assert_eq!(body["top_logprobs"], 2);
     assert_eq!(body["prediction"], json!({}), "fields of the format that nothing has read go back");
     assert!(body["input"].is_array() && body["stream_options"].is_null());
     assert_eq!((&body["temperature"], &body["max_output_tokens"]), (&json!(0.5), &json!(16)));

@@ -101,3 +101,34 @@ fn j5_passing_requests_lose_only_what_is_foreign() {
         {"role": "user", "content": "y"}]);
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["input"], expected);
 }
+
+/// Log probabilities pass from the vendor to its client as they are, whole and streamed.
+#[test]
+fn log_probabilities_pass_both_ways() {
+    let conversation = read(r#"{"model":"m","input":"x","include":["message.output_text.logprobs"],"top_logprobs":1}"#);
+    let context = ReplyContext {
+        request_id: "r2",
+        conversation: &conversation,
+        now: 7,
+        input_estimate: None,
+        strict: false,
+        sealer: None,
+    };
+    let told = r#"[{"token":"a","logprob":-0.1250,"bytes":[97],"top_logprobs":[{"token":"a","logprob":-0.1250,"bytes":[97]}]}]"#;
+    let logprobs = vec![crate::common::JsonText::parse(told).unwrap()];
+    let blocks = vec![crate::common::BlockKind::text("a").into()];
+    let answer = Answer { blocks, logprobs: logprobs.clone(), ..Answer::default() };
+    let whole = Responses.whole(answer.clone(), &context);
+    assert_eq!(OpenAiResponses.answer(&whole).unwrap().logprobs, logprobs);
+    let (mut encoder, mut frames) = (Responses.stream(&context), bytes::BytesMut::new());
+    answer.into_events().into_iter().for_each(|event| encoder.push(event, &mut frames));
+    let decoded: Vec<_> = super::streams::decoded(&frames, &[]);
+    let passed: Vec<_> = decoded
+        .into_iter()
+        .filter_map(|event| match event {
+            crate::common::Event::Delta(_, crate::common::Delta::Logprobs(list)) => Some(list),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(passed, logprobs);
+}
