@@ -108,7 +108,9 @@ pub(crate) fn parenthesis(view: &View<'_>, place: usize) -> Option<Match> {
         return (code.chars <= 3 && view.is_symbol(place + 3, ')')).then(|| international(view, place + 2)).flatten();
     }
     let code = view.number(place + 1)?;
-    if !(2..=5).contains(&code.chars) || !view.is_symbol(place + 2, ')') {
+    let has_country =
+        view.is_symbol(place + 2, '-') && view.number(place + 3).is_some() && view.is_symbol(place + 4, ')');
+    if !(2..=5).contains(&code.chars) || !view.is_symbol(place + 2, ')') && !has_country {
         return None;
     }
     let area = view.value(place + 1)?;

@@ -9,6 +9,7 @@ mod transform;
 
 use corpus::Score;
 use fuzz::Random;
+use gateway_guard::json_strings::{ArgumentsGuard, redact_json};
 use gateway_guard::pii::{PiiKind, PiiKinds};
 use proptest::prelude::*;
 
@@ -77,6 +78,53 @@ fn texts_that_are_written_otherwise_are_read_as_well() {
             assert!(recall >= least, "{class} in {name}: {} of {}", score.covered, score.gold);
         }
     }
+}
+
+/// D8 for the arguments of tool calls: parts do not matter, and what was JSON is JSON.
+#[test]
+fn arguments_of_tools_are_redacted_in_parts_as_they_are_whole() {
+    let lines = lines();
+    let keys = ["cmnd", "note", "soDienThoai", "customer_name", "order_id", "địa chỉ", "a\"b"];
+    let mut random = Random(0xabcdef);
+    for _ in 0..1_500 {
+        let mut object = serde_json::Map::new();
+        for _ in 0..=random.below(4) {
+            let value = match random.below(4) {
+                0 => serde_json::json!(random.below(2_000_000_000) as u64 * 97),
+                1 => serde_json::json!([lines[random.below(lines.len())], {"x": null}]),
+                _ => serde_json::json!(lines[random.below(lines.len())]),
+            };
+            object.insert(keys[random.below(keys.len())].to_owned(), value);
+        }
+        let text = serde_json::Value::Object(object).to_string();
+        let text = if random.below(2) == 0 { escaped(&text) } else { text };
+        let whole = redact_json(&text, PiiKinds::ALL, &mut fuzz::Named);
+        let (mut guard, mut out, mut rest) = (ArgumentsGuard::new(PiiKinds::ALL), String::new(), text.as_str());
+        while !rest.is_empty() {
+            let mut end = (1 + random.below(7)).min(rest.len());
+            while !rest.is_char_boundary(end) {
+                end += 1;
+            }
+            guard.push(&rest[..end], &mut fuzz::Named, &mut out);
+            rest = &rest[end..];
+        }
+        guard.finish(&mut fuzz::Named, &mut out);
+        assert_eq!(out, whole, "of {text}");
+        assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    }
+}
+
+/// A JSON text with all that is not ASCII as escapes.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for char in text.chars() {
+        if char.is_ascii() {
+            out.push(char);
+        } else {
+            char.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }
 
 proptest! {

@@ -23,10 +23,9 @@ pub(super) fn at(view: &View<'_>, place: usize, announced: Cue) -> Option<Match>
     let goes_on = next.is_some_and(|next| next.case == first.case && !is_stop(next));
     match first.case {
         Case::Title | Case::Upper if goes_on && has_sign => several(view, place),
-        Case::Title if goes_on && is_title => double(view, place),
-        Case::Title if goes_on => None,
+        Case::Title if goes_on => double(view, place),
         Case::Title => lone(first, is_title, has_sign).then(|| Match::new(PiiKind::Name, place + 1)),
-        Case::Lower if first.is_lower_text && is_title => {
+        Case::Lower if first.is_lower_text && (is_title || follows_copula(view, place)) => {
             let is_name = known(first, flags::GIVEN_LONE) && first.chars >= 2 && !first.word.has(flags::NOT_LONE);
             (is_name && view.before(place, 2).is_some_and(|title| title.chars > 1))
                 .then(|| Match::new(PiiKind::Name, place + 1))
@@ -38,6 +37,14 @@ pub(super) fn at(view: &View<'_>, place: usize, announced: Cue) -> Option<Match>
         }
         _ => None,
     }
+}
+
+/// "tên là", "tôi là", and no word after it that a given name could go on with.
+fn follows_copula(view: &View<'_>, place: usize) -> bool {
+    let is_copula =
+        view.before(place, 2).is_some_and(|word| ["là", "la"].contains(&view.text(word)) && word.cue_tokens > 1);
+    let next = view.is_space(place + 1).then(|| view.word(place + 2)).flatten();
+    is_copula && next.is_none_or(|next| next.has(flags::STOP | flags::BREAK))
 }
 
 /// Whether a given name stands for a person on its own.
