@@ -12,16 +12,18 @@ use unicode_normalization::char::is_combining_mark;
 
 /// The threshold of a config that names none.
 const THRESHOLD: f64 = 0.8;
-const SAFETY: [(&str, &str); 4] = [
+const SAFETY: [(&str, &str); 5] = [
     ("tuned on", include_str!("../corpora/safety_tune.txt")),
     ("held out", include_str!("../corpora/safety_heldout.txt")),
     ("tuned on later", include_str!("../corpora/safety_tune_2.txt")),
+    ("tuned on last", include_str!("../corpora/safety_tune_3.txt")),
     ("fresh", include_str!("../corpora/safety_fresh.txt")),
 ];
-const INJECTION: [(&str, &str); 4] = [
+const INJECTION: [(&str, &str); 5] = [
     ("tuned on", include_str!("../corpora/injection_tune.txt")),
     ("held out", include_str!("../corpora/injection_heldout.txt")),
     ("tuned on later", include_str!("../corpora/injection_tune_2.txt")),
+    ("tuned on last", include_str!("../corpora/injection_tune_3.txt")),
     ("fresh", include_str!("../corpora/injection_fresh.txt")),
 ];
 
@@ -57,7 +59,7 @@ fn lines<'a>(corpus: &'a str, language: &'a str) -> impl Iterator<Item = (&'a st
 
 /// Whether a line of the corpora is Vietnamese: it has its letters, or words of it without accents.
 fn is_vietnamese(text: &str) -> bool {
-    let words = ["may", "tao", "toi", "khong", "cach", "bo", "thang", "minh", "tu", "lam"];
+    let words = ["may", "tao", "khong", "bo", "thang", "minh", "tu", "lam", "tien", "tat", "huong", "ngu"];
     let plain = |word: &str| words.contains(&word.to_lowercase().as_str());
     !text.is_ascii() || text.split(' ').filter(|word| plain(word.trim_matches([',', '.']))).count() >= 2
 }

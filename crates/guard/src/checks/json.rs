@@ -5,12 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::code::code_blocks;
 use super::params::{Operator, Params, bad, texts};
-use super::{BadCheck, Outcome};
+use super::{BadCheck, Outcome, patterns};
 
 /// Places of a text that are tried as the beginning of JSON.
 const MAX_BEGINNINGS: usize = 64;
 /// Errors of a schema that are told.
 const MAX_ERRORS: usize = 10;
+/// Regular expressions in a schema.
+const MAX_PATTERNS: usize = 64;
 /// The name that a schema has while it is compiled.
 const SCHEMA_NAME: &str = "http://localhost/schema.json";
 
@@ -45,6 +47,7 @@ impl JsonSchema {
         if !schema.is_object() {
             return Err(bad("schema", "Must be a JSON schema, which is an object."));
         }
+        check_patterns(&schema)?;
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.use_loader(Box::new(NoLoader));
@@ -83,6 +86,25 @@ impl JsonSchema {
         leaves.truncate(MAX_ERRORS);
         if leaves.is_empty() { vec![json!({"schemaPath": ""})] } else { leaves }
     }
+}
+
+/// Holds the regular expressions of a schema to the size of those of a configuration.
+fn check_patterns(schema: &Value) -> Result<(), BadCheck> {
+    let mut rules: Vec<&str> = Vec::new();
+    let mut open = vec![schema];
+    while let Some(value) = open.pop() {
+        if let Some(object) = value.as_object() {
+            rules.extend(object.get("pattern").and_then(Value::as_str));
+            let keys = object.get("patternProperties").and_then(Value::as_object);
+            rules.extend(keys.into_iter().flat_map(|keys| keys.keys().map(String::as_str)));
+            open.extend(object.values());
+        }
+        open.extend(value.as_array().into_iter().flatten());
+    }
+    if rules.len() > MAX_PATTERNS {
+        return Err(bad("schema", format!("Has more than {MAX_PATTERNS} regular expressions.")));
+    }
+    rules.into_iter().try_for_each(|rule| patterns::compile(rule, "schema").map(|_| ()))
 }
 
 impl JsonKeys {

@@ -59,8 +59,8 @@ pub(crate) struct Lexicon {
     /// Whether a word negates, by its number.
     negates: Vec<bool>,
     lines: u32,
-    /// First items and where they lead, while the lists are read.
-    beginnings: Vec<(Item, Spelling, Vec<u32>)>,
+    /// First items with the gaps behind them, and where they lead, while the lists are read.
+    beginnings: Vec<(Vec<Item>, Spelling, Vec<u32>)>,
 }
 
 /// A place between the words of phrases.
@@ -187,7 +187,8 @@ impl Lexicon {
     }
 
     fn add(&mut self, items: &[Item], phrase: Phrase) -> Option<()> {
-        let (first, rest) = items.split_first()?;
+        let gaps = items.iter().skip(1).take_while(|item| item.is_gap()).count();
+        let (first, rest) = items.split_at_checked(1 + gaps)?;
         let begun = self.begin(first, phrase.spelling);
         let end = self.new_node();
         let ends = if rest.is_empty() { begun } else { self.connect(rest, &begun, end, phrase.spelling) };
@@ -200,15 +201,24 @@ impl Lexicon {
         Some(())
     }
 
-    /// Lays the first item of a phrase. Phrases that begin with the same item share it, which saves walks.
-    fn begin(&mut self, first: &Item, spelling: Spelling) -> Vec<u32> {
-        let known = self.beginnings.iter().find(|(item, known, _)| item == first && *known == spelling);
+    /// Lays the first item of a phrase and the gap behind it. Phrases that begin alike share them, which saves walks.
+    fn begin(&mut self, first: &[Item], spelling: Spelling) -> Vec<u32> {
+        let known = self.beginnings.iter().find(|(items, known, _)| items == first && *known == spelling);
         if let Some((_, _, ends)) = known {
             return ends.clone();
         }
-        let end = self.new_node();
-        let ends = self.connect(std::slice::from_ref(first), &[ROOT], end, spelling);
-        self.beginnings.push((first.clone(), spelling, ends.clone()));
+        let ends = match first.split_last().filter(|(_, before)| !before.is_empty()) {
+            Some((gap, before)) => {
+                let begun = self.begin(before, spelling);
+                let end = self.new_node();
+                self.connect(std::slice::from_ref(gap), &begun, end, spelling)
+            }
+            None => {
+                let end = self.new_node();
+                self.connect(first, &[ROOT], end, spelling)
+            }
+        };
+        self.beginnings.push((first.to_vec(), spelling, ends.clone()));
         ends
     }
 

@@ -17,6 +17,17 @@ pub(crate) enum Item {
     Choice(Vec<Vec<Item>>),
 }
 
+impl Item {
+    /// Whether it stands for any words.
+    pub(crate) fn is_gap(&self) -> bool {
+        match self {
+            Self::Word(_) => false,
+            Self::AnyWord => true,
+            Self::Choice(choices) => choices.iter().flatten().all(Self::is_gap),
+        }
+    }
+}
+
 /// Reads a phrase; nothing where its brackets do not match.
 pub(crate) fn parse(text: &str) -> Option<Vec<Item>> {
     let (mut choices, rest) = sequence_choices(text)?;
