@@ -118,6 +118,11 @@ pub fn find(text: &str, kinds: PiiKinds, cue: &str) -> Vec<Finding> {
     scan::find(text, kinds, cue)
 }
 
+/// Builds the lists of words, which takes some 20 ms; else the first text waits for it.
+pub fn warm_up() {
+    lexicon::lexicon();
+}
+
 impl PiiKind {
     /// The name, as it stands in `[NAME_REDACTED]`.
     pub fn as_str(self) -> &'static str {

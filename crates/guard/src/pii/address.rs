@@ -100,7 +100,9 @@ fn house(view: &View<'_>, place: usize, is_announced_number: bool) -> Option<Mat
     if is_year && !is_split && !is_street && !is_announced_number && !is_announced(view, place) {
         return None;
     }
-    if word.word.has_exact(flags::UNIT) && word.case == Case::Lower && !is_street {
+    let is_counted = word.word.has_exact(flags::UNIT) && word.case == Case::Lower;
+    let is_said = word.word.has_exact(flags::BREAK) && word.case != Case::Title;
+    if (is_counted || is_said) && !is_street {
         return None;
     }
     let end = plain(view, street)?;
@@ -120,7 +122,7 @@ fn house_number(view: &View<'_>, place: usize) -> Option<(usize, bool)> {
         parts += 1;
         let is_joined = view.is_symbol(index, '/') || view.is_symbol(index, '-');
         if !is_joined || view.number(index + 1).is_none() || parts > 4 {
-            return Some((index, parts > 1));
+            return Some((index, view.is_symbol(place + 1, '/')));
         }
         index += 1;
     }

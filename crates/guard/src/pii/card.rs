@@ -14,7 +14,8 @@ fn is_brand(run: &Run) -> bool {
         14 => matches!(four / 10, 300..=305 | 309) || matches!(four / 100, 36 | 38 | 39),
         15 => matches!(four / 100, 34 | 37),
         16 => four / 1000 == 4 || is_master(four) || matches!(four, 3528..=3589 | 6011 | 9704) || is_other(four),
-        17..=19 => four == 9704 || four / 1000 == 4 || is_other(four) || four == 6011,
+        19 => four == 9704 || four / 1000 == 4 || is_other(four) || four == 6011,
+        17 | 18 => four == 9704 || is_other(four),
         _ => false,
     }
 }

@@ -86,14 +86,15 @@ fn titled(view: &View<'_>, place: usize) -> Option<Match> {
         .filter(|token| token.kind == Kind::Word)
         .or_else(|| view.before(place, 3))
         .is_some_and(|token| lexicon::lexicon().is_no_person(&[token.word, first.word]));
-    let is_stop = first.word.has(flags::STOP);
+    let is_name = first.word.has(flags::ENGLISH_FIRST | flags::ENGLISH_LAST);
+    let is_stop = first.word.has_exact(flags::STOP) || first.case == Case::Upper && !first.is_upper_text && !is_name;
     (!is_brand && !is_stop).then(|| Match::new(PiiKind::Name, end))
 }
 
 /// Whether a word goes on a name after a title; where capitals tell nothing, a name that is known.
 fn may_follow(word: &Token) -> bool {
     let is_known = word.word.has(flags::ENGLISH_FIRST | flags::ENGLISH_LAST) || word.chars == 1;
-    !word.word.has(flags::STOP) && (word.case == Case::Title || is_known && !word.word.has(flags::ENGLISH_MODAL))
+    !word.word.has_exact(flags::STOP) && (word.case == Case::Title || is_known && !word.word.has(flags::ENGLISH_MODAL))
 }
 
 /// A first name, perhaps an initial or a middle name, and a surname.

@@ -22,7 +22,9 @@ pub(super) fn is_new_area(view: &View<'_>, index: usize) -> bool {
 /// Whether a capitalised word goes on a name.
 fn goes_on(view: &View<'_>, end: usize) -> bool {
     let next = view.is_space(end).then(|| view.word(end + 1)).flatten();
-    next.is_some_and(|next| next.case == Case::Title && !next.has(flags::ADMIN) && known_area(view, end + 1).is_none())
+    next.is_some_and(|next| {
+        matches!(next.case, Case::Title | Case::Upper) && !next.has(flags::ADMIN) && known_area(view, end + 1).is_none()
+    })
 }
 
 /// One past a ward, district, city or province.

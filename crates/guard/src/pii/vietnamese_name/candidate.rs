@@ -38,7 +38,9 @@ impl<'a> Candidate<'a> {
                 is_open = word.case == first.case && first.case != Case::Title;
                 break;
             }
-            if is_stop(word) || begins_phrase(view, index + 2) {
+            let is_last = !view.is_space(index + 3) || view.word(index + 4).is_none();
+            let is_given = is_last && word.word.has_exact(flags::GIVEN);
+            if is_stop(word) && !is_given || begins_phrase(view, index + 2) {
                 is_open = true;
                 break;
             }

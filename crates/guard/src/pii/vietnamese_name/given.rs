@@ -12,6 +12,10 @@ use crate::pii::view::View;
 pub(super) fn at(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let first = view.word(place)?;
     let is_title = announced == Cue::Title;
+    let is_english = first.is_ascii && !first.is_accented_text && first.word.has_exact(flags::ENGLISH_MODAL);
+    if is_english && first.case != Case::Title {
+        return None;
+    }
     if !is_title && announced != Cue::Name || !view.word(place)?.word.has(flags::GIVEN | flags::ANY_SURNAME) {
         return None;
     }

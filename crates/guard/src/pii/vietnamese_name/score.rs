@@ -24,6 +24,8 @@ struct Features {
     is_plain: bool,
     /// The surname is no English word.
     is_distinct: bool,
+    /// A word of it is a word of English.
+    is_english: bool,
     /// No word is a name as it is spelt, only with diacritics.
     is_folded: bool,
 }
@@ -54,6 +56,7 @@ impl Candidate<'_> {
             has_strong: has(flags::MIDDLE_STRONG),
             is_plain,
             is_distinct: is_distinct(first),
+            is_english: is_plain && words.iter().any(|token| token.word.has_exact(flags::ENGLISH_MODAL)),
             is_folded: is_plain && !words.iter().all(|token| token.word.has_exact(u32::MAX)),
         })
     }
@@ -98,7 +101,7 @@ impl Candidate<'_> {
             _ if is_sure && is_one_case => score,
             _ if is_called && is_one_case => score - 30,
             Case::Upper => score - if is_long { 20 } else { 35 },
-            _ if !is_backed => 0,
+            _ if !is_backed || features.is_english && !first.is_accented_text => 0,
             _ if !first.is_lower_text && (is_plain || !has_strong || surname < STRONG) => 0,
             _ => score - if is_long { 25 } else { 50 },
         }
