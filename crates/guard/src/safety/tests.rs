@@ -220,3 +220,51 @@ proptest! {
         prop_assert_eq!((verdict, out, found), (SafetyVerdict::Clear, text.clone(), scores(&text)));
     }
 }
+
+/// The corpora that the lists were tuned on, by label and text.
+fn tuned() -> impl Iterator<Item = (Option<Category>, &'static str)> {
+    let corpora = [
+        include_str!("../../corpora/safety_tune.txt"),
+        include_str!("../../corpora/safety_tune_2.txt"),
+        include_str!("../../corpora/safety_tune_3.txt"),
+    ];
+    let lines = corpora.into_iter().flat_map(str::lines).filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('\t')).map(|(label, text)| (label.parse().ok(), text))
+}
+
+fn is_unsafe(text: &str) -> bool {
+    scores(text).max(Categories::ALL) >= 0.8
+}
+
+#[test]
+fn the_lists_find_what_they_were_tuned_on_and_leave_clean_lines_alone() {
+    let (bad, clean): (Vec<_>, Vec<_>) = tuned().partition(|(category, _)| category.is_some());
+    let found = bad.iter().filter(|(_, text)| is_unsafe(text)).count();
+    assert!(found * 100 >= bad.len() * 95, "{found} of {}", bad.len());
+    let alarms: Vec<_> = clean.iter().filter(|(_, text)| is_unsafe(text)).collect();
+    assert!(alarms.is_empty(), "{alarms:?}");
+}
+
+/// "Transform matrix: lower, no-diacritics, UPPER, NFD, NBSP, full-width, zero-width."
+#[test]
+fn another_spelling_of_a_line_has_the_same_scores() {
+    use unicode_normalization::UnicodeNormalization;
+
+    let full_width = |letter: char| match letter {
+        '!'..='~' if letter.is_ascii_alphanumeric() => char::from_u32(letter as u32 + 0xfee0).unwrap(),
+        other => other,
+    };
+    for (_, text) in tuned() {
+        let spellings = [
+            text.to_lowercase(),
+            text.to_uppercase(),
+            text.nfd().collect(),
+            text.replace(' ', "\u{a0}"),
+            text.chars().map(full_width).collect(),
+            text.chars().flat_map(|letter| [letter, '\u{200b}']).collect(),
+        ];
+        for spelling in spellings {
+            assert_eq!(scores(&spelling), scores(text), "{spelling}");
+        }
+    }
+}
