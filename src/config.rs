@@ -7,6 +7,7 @@ mod budgets;
 mod cache;
 mod check;
 mod compat;
+mod guardrails;
 mod layers;
 mod limits;
 mod log;
@@ -43,6 +44,7 @@ pub use alerts::AlertSettings;
 pub use budgets::{BudgetSettings, CeilingPrice};
 pub use cache::CacheSettings;
 pub use compat::CompatSettings;
+pub use guardrails::GuardrailSettings;
 pub use layers::load;
 pub use limits::LimitSettings;
 pub use log::LogSettings;
@@ -88,6 +90,8 @@ pub struct Config {
     pub budgets: BudgetSettings,
     /// Alerts.
     pub alerts: AlertSettings,
+    /// Guardrails of every request.
+    pub guardrails: GuardrailSettings,
     /// Compatibility switches for clients of other gateways.
     pub compat: CompatSettings,
     /// Secrets at rest.

@@ -38,6 +38,8 @@ pub enum FailureKind {
     Saturated,
     /// The provider cannot be used as it is configured, such as without a credential, so nothing was sent.
     NotReady,
+    /// A guardrail denied the request, so that nothing was sent, or the answer.
+    Denied,
     /// The attempt does not fit into a budget, so nothing was sent.
     OverBudget,
     /// The store that knows the budget is away and what was leased is used up, so nothing was sent.

@@ -42,7 +42,7 @@
 //! Each module is a room: it imports from the layers before its own, and from no other. A test holds this order.
 //!
 //! 1. `clock`, `content_coding`, `fleet`, `metrics`, `pattern`, `runtime`, `scope`, `secret`
-//! 2. `failure`, `limits`, `money`
+//! 2. `failure`, `guardrails`, `limits`, `money`
 //! 3. `providers`, `routing`, `usage`
 //! 4. `db`, `embed`
 //! 5. `keys`
@@ -58,6 +58,7 @@ pub mod db;
 pub mod embed;
 pub mod failure;
 pub mod fleet;
+pub mod guardrails;
 pub mod keys;
 pub mod limits;
 pub mod metrics;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod families;
+mod guardrails;
 mod money;
 pub mod panics;
 mod providers;
@@ -19,6 +20,7 @@ use prometheus::{
 
 use self::cache::CacheMetrics;
 use self::families::Families;
+use self::guardrails::GuardrailMetrics;
 use self::money::MoneyMetrics;
 use self::providers::ProviderMetrics;
 pub use self::token_count::TokenCount;
@@ -45,6 +47,7 @@ pub struct Metrics {
     bad_rows: GaugeVec,
     actor_up: GaugeVec,
     cache: CacheMetrics,
+    guardrails: GuardrailMetrics,
     providers: ProviderMetrics,
     money: MoneyMetrics,
     /// The gateway's own part of a request's time.
@@ -117,6 +120,7 @@ impl Metrics {
             )?,
             bad_rows: families.gauges("gateway_bad_rows", "Rows of the store that cannot be read", &["table"])?,
             cache: CacheMetrics::new(&families)?,
+            guardrails: GuardrailMetrics::new(&families)?,
             providers: ProviderMetrics::new(&families)?,
             money: MoneyMetrics::new(&families)?,
             cost,

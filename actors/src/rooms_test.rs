@@ -7,7 +7,7 @@ use std::path::Path;
 /// The rooms, the lowest first: each imports from the layers above its own line, and from no other.
 const LAYERS: [&[&str]; 8] = [
     &["clock", "content_coding", "fleet", "metrics", "pattern", "runtime", "scope", "secret"],
-    &["failure", "limits", "money"],
+    &["failure", "guardrails", "limits", "money"],
     &["providers", "routing", "usage"],
     &["db", "embed"],
     &["keys"],

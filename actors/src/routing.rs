@@ -33,10 +33,11 @@ pub use cache::{CacheMode, CacheRule, MAX_AGE_SECONDS};
 pub use chain::{Chain, Exit, NextStep, Step};
 pub use choose::{NoTarget, PlanContext};
 pub use error_rule::{ErrorRule, ErrorWord};
-pub use guardrails::{Check, Guardrail};
+pub use guardrails::read_floor;
 pub use header::{ConfigHeader, parse, parse_value};
 pub use retry::RetryPolicy;
 
+use crate::guardrails::Guardrail;
 use crate::secret::Secret;
 use strategy::Mode;
 
@@ -46,9 +47,9 @@ pub struct Plan {
     /// What the whole config asks of the cache; each target holds what holds for it.
     pub cache: Option<CacheRule>,
     /// What the whole config wants done with a request before it is sent.
-    pub input_guardrails: Vec<Guardrail>,
+    pub input_guardrails: Vec<Arc<Guardrail>>,
     /// What the whole config wants done with an answer.
-    pub output_guardrails: Vec<Guardrail>,
+    pub output_guardrails: Vec<Arc<Guardrail>>,
     /// Metadata that stands in for what a request's own lacks.
     pub metadata: Map<String, Value>,
     root: Node,
@@ -66,6 +67,11 @@ impl Plan {
             forget_cache(&mut config);
             config.to_string()
         })
+    }
+
+    /// Whether the whole config has guardrails.
+    pub fn has_guardrails(&self) -> bool {
+        !self.input_guardrails.is_empty() || !self.output_guardrails.is_empty()
     }
 
     /// Whether conditions choose where a request goes.
@@ -166,9 +172,9 @@ pub struct Target {
     /// What it asks of the cache.
     pub cache: Option<CacheRule>,
     /// What it wants done with a request before it is sent.
-    pub input_guardrails: Vec<Guardrail>,
+    pub input_guardrails: Vec<Arc<Guardrail>>,
     /// What it wants done with an answer.
-    pub output_guardrails: Vec<Guardrail>,
+    pub output_guardrails: Vec<Arc<Guardrail>>,
     /// The target's place, as `x-portkey-last-used-option-index` tells it: `config.targets[1]`.
     pub path: String,
 }

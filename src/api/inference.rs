@@ -109,6 +109,7 @@ async fn routed(
         record.line.team_id.clone_from(&key.team_id);
     }
     let mut config = routing_config::read(shared, request, &key)?;
+    let key_plan = routing_config::of_key(shared, &key);
     meta.warnings = std::mem::take(&mut config.warnings);
     let asked = ClientHeaders::read(headers)?;
     let share = shared.bodies.share(key.id);
@@ -147,6 +148,7 @@ async fn routed(
         alias,
         headers: if config.own { all_headers(headers) } else { Vec::new() },
         plan: config.plan,
+        key_plan,
         key,
         metadata: asked.metadata,
         strict: asked.strict,

@@ -26,6 +26,7 @@ use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_ta
 use super::relayed_body;
 use super::reply::{self, ResponseMeta};
 use super::request_headers::ClientHeaders;
+use super::routing_config;
 use crate::error::{ApiError, Code, FailureRow};
 use crate::server::state::{AppState, Worker};
 
@@ -107,6 +108,7 @@ async fn passed(
         record.line.user_id.clone_from(&key.user_id);
         record.line.team_id.clone_from(&key.team_id);
     }
+    routing_config::refuse_unguarded(shared, &key)?;
     let to = destination(shared, request, &key)?;
     let asked = ClientHeaders::read(request.headers())?;
     let share = shared.bodies.share(key.id);

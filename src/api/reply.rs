@@ -22,6 +22,7 @@ use super::anthropic_limits;
 use super::sse_body::SseBody;
 use super::trace;
 use super::whole_body::{UnreadBody, WholeBody};
+use crate::config::CompatSettings;
 use crate::error::{seconds_up, status_code};
 use crate::server::shutdown::Phase;
 use crate::server::state::AppState;
@@ -134,13 +135,14 @@ pub fn routed(
     match reply {
         Ok(Reply::Whole { head, body, written }) => {
             drop(written);
-            let mut response = HttpResponse::Ok();
+            let mut response = HttpResponse::build(status_code(head.status()));
             tell(&mut response, &head);
             response.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
             response.body(WholeBody::new(body, permit))
         }
         Ok(Reply::Stream { head, frames }) => {
             let mut response = stream_head();
+            response.status(status_code(head.status()));
             tell(&mut response, &head);
             response.streaming(SseBody::started(frames, permit, StreamSettings::from_state(shared, meta)))
         }
@@ -148,7 +150,7 @@ pub fn routed(
             if route_failure.attempts == 0 {
                 permit.undo();
             }
-            failed(&route_failure, shared.config.compat.budget_status, meta)
+            failed(&route_failure, &shared.config.compat, meta)
         }
     }
 }
@@ -203,10 +205,10 @@ fn stream_head() -> HttpResponseBuilder {
     response
 }
 
-/// `budget_status` is that of an answer over budget: 429, or 412 for clients written for Portkey.
-fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta) -> HttpResponse {
+/// `compat` has the statuses that clients written for Portkey expect, or for OpenAI alone.
+fn failed(route_failure: &RouteFailure, compat: &CompatSettings, meta: &ResponseMeta) -> HttpResponse {
     let failure = &route_failure.failure;
-    let status = status_for(meta.client, failure, budget_status);
+    let status = status_for(meta.client, failure, compat);
     let mut response = HttpResponse::build(status_code(status));
     tell(&mut response, &route_failure.head);
     let row = failure.kind.row();
@@ -231,11 +233,12 @@ fn failed(route_failure: &RouteFailure, budget_status: u16, meta: &ResponseMeta)
 }
 
 /// The status at which a client stops where trying again is in vain.
-fn status_for(client: ClientKind, failure: &Failure, budget_status: u16) -> u16 {
+fn status_for(client: ClientKind, failure: &Failure, compat: &CompatSettings) -> u16 {
     let code = failure.error.code.as_deref();
     match (failure.kind, client) {
         // Clients of other formats were written for no gateway.
-        (FailureKind::OverBudget, ClientKind::Chat) => budget_status,
+        (FailureKind::OverBudget, ClientKind::Chat) => compat.budget_status,
+        (FailureKind::Denied, _) => compat.guardrail_status,
         // Codex and Claude Code repeat whatever is 5xx, and heed no header that tells them not to.
         (FailureKind::NotReady, ClientKind::Responses) => 400,
         (FailureKind::NotReady, ClientKind::Messages) => 403,

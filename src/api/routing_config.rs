@@ -72,6 +72,26 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
     }
 }
 
+/// The config of a key, whose guardrails a request's own config adds to.
+pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
+    shared.plans.get(key.config.as_deref()?).cloned()
+}
+
+/// Refuses what guardrails cannot look at, where some hold for every request of a key.
+///
+/// # Errors
+/// 400.
+pub fn refuse_unguarded(shared: &AppState, key: &VirtualKey) -> Result<(), ApiError> {
+    let floor = &shared.routing.guardrail_floor;
+    let of_key = of_key(shared, key).is_some_and(|plan| plan.has_guardrails());
+    if floor.is_empty() && !of_key {
+        return Ok(());
+    }
+    let message = "Guardrails hold for every request of this key, and cannot look at what passes through: use the routes \
+                   that the gateway reads.";
+    Err(ApiError::new(Code::NotSupported, message))
+}
+
 fn inline(shared: &AppState, header: &str) -> Result<ReadConfig, ApiError> {
     match routing::parse(header.as_bytes()).map_err(|errors| invalid(&errors_text(&errors)))? {
         ConfigHeader::Inline(parsed) => {

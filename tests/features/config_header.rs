@@ -71,17 +71,14 @@ async fn unknown_keys_are_warned_about_or_refused() {
     assert!(errors(&strict)[0].contains("targets[0].on_error"), "{strict}");
 }
 
-/// Guardrails are understood and checked, and until they exist answered with a 400 that names them.
+/// Guardrails that this gateway cannot have are answered with a 400 that names them.
 #[tokio::test]
-async fn guardrails_are_refused_by_name() {
+async fn guardrails_of_elsewhere_are_refused_by_name() {
     let (gateway, key) = Setup::new().start().await.with_key().await;
     let with = |name: &str, value: Value| json!({ "provider": "simulator", name: value });
     for (config, path) in [
-        (with("guardrails", json!({ "input": [{ "type": "pii_detection", "action": "redact" }] })), "guardrails"),
-        (
-            with("input_guardrails", json!([{ "default.contains": { "operator": "none", "words": ["x"] } }])),
-            "input_guardrails",
-        ),
+        (with("input_guardrails", json!(["grd-stored"])), "input_guardrails"),
+        (with("output_guardrails", json!([{ "acme.toxicity": {} }])), "output_guardrails"),
         (with("after_request_hooks", json!([{ "type": "guardrail", "id": "g", "checks": [] }])), "after_request_hooks"),
     ] {
         let body = gateway.ask(Request::hello(&key, "sim-text").config(&config)).await.expect(400).json();

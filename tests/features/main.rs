@@ -36,6 +36,7 @@ mod first_start;
 mod fleet;
 mod formats;
 mod framing;
+mod guardrails;
 mod health;
 mod heartbeats;
 mod histories;

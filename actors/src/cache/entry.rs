@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use gateway_wire::clients::{ClientKind, ReplyContext};
 use gateway_wire::common::{Conversation, JsonText};
-use gateway_wire::formats;
+use gateway_wire::guarding::{AnswerGuard, guard_answer};
 use gateway_wire::replay::{self, AnswerBuilder};
 use gateway_wire::retell::{self, Told};
 use gateway_wire::sse;
+use gateway_wire::{ErrorBody, formats};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -97,22 +98,36 @@ impl CacheEntry {
     /// The answer as a client of another format than chat gets it; none where what is stored makes no sense. What was told
     /// in the same way is told again byte by byte; but Responses repeats fields of its request, which may be another
     /// user's, so that it is told as this request's own.
-    pub fn told(&self, kind: ClientKind, is_stream: bool, context: &ReplyContext<'_>) -> Option<Retold> {
-        let is_renamed = kind == ClientKind::Responses;
+    ///
+    /// # Errors
+    /// Where `guard`, which it passes, denies it.
+    pub fn told(
+        &self,
+        kind: ClientKind,
+        is_stream: bool,
+        context: &ReplyContext<'_>,
+        guard: Option<Box<dyn AnswerGuard>>,
+    ) -> Option<Result<Retold, ErrorBody>> {
+        let is_renamed = kind == ClientKind::Responses || guard.is_some();
         let stored = self.body.as_told();
         if stored.kind == kind && stored.is_stream == is_stream && !is_renamed {
-            return Some(Retold { body: stored.text, replay: None });
+            return Some(Ok(Retold { body: stored.text, replay: None }));
         }
         let mut answer = stored.answer()?;
-        if is_renamed {
+        if kind == ClientKind::Responses {
             answer.head.id.clear();
+        }
+        if let Some(mut guard) = guard
+            && let Err(error) = guard_answer(&mut answer, &mut *guard)
+        {
+            return Some(Err(error));
         }
         let replay = formats::client(kind).replay(&answer, context);
         let body = match is_stream {
             true => retell::frames(kind, answer, context),
             false => retell::whole(kind, answer, context),
         };
-        Some(Retold { body, replay })
+        Some(Ok(Retold { body, replay }))
     }
 
     /// The answer in one piece as chat tells it, without metadata; none where what is stored makes no sense.
@@ -235,9 +250,12 @@ mod tests {
         let second = read(&json!({ "model": "m", "input": "x", "store": false, "metadata": { "who": "bob" } }));
         for stream in [false, true] {
             let answer = CacheEntry { body: CachedBody::Whole(chat.to_owned()), ..entry(false, &Bytes::new()) };
-            let told = answer.told(ClientKind::Responses, stream, &context("one", &first)).unwrap().body;
+            let told = answer.told(ClientKind::Responses, stream, &context("one", &first), None).unwrap().unwrap().body;
             assert!(String::from_utf8_lossy(&told).contains("alice"));
-            let again = entry(stream, &told).told(ClientKind::Responses, stream, &context("two", &second)).unwrap();
+            let again = entry(stream, &told)
+                .told(ClientKind::Responses, stream, &context("two", &second), None)
+                .unwrap()
+                .unwrap();
             let again = String::from_utf8_lossy(&again.body).into_owned();
             assert!(again.contains("bob") && again.contains("hello") && again.contains("two"), "{again}");
             assert!(!again.contains("alice") && !again.contains("gwone"), "{again}");

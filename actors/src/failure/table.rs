@@ -117,6 +117,9 @@ impl FailureKind {
                 .message("The provider '{provider}' has as many requests under way as it is allowed."),
             Self::NotReady => row(503, "api_error", "provider_not_ready").label("not_ready").unsent()
                 .message("The provider '{provider}' cannot be used."),
+            // Portkey's status and class.
+            Self::Denied => row(446, "hooks_failed", "hooks_failed").label("denied").not_retried().client_retries(false)
+                .message("A guardrail denied the request or its answer."),
             Self::OverBudget => row(429, "insufficient_quota", "budget_exceeded")
                 .label("over_budget").unsent().client_retries(false)
                 .message("The budget is used up."),
@@ -217,7 +220,7 @@ impl Code {
 }
 
 /// Every failure of an attempt; a provider's statuses by one of each class.
-pub const ATTEMPT_FAILURES: [FailureKind; 28] = [
+pub const ATTEMPT_FAILURES: [FailureKind; 29] = [
     FailureKind::Status(400),
     FailureKind::Status(429),
     FailureKind::Status(500),
@@ -244,6 +247,7 @@ pub const ATTEMPT_FAILURES: [FailureKind; 28] = [
     FailureKind::CircuitOpen,
     FailureKind::Saturated,
     FailureKind::NotReady,
+    FailureKind::Denied,
     FailureKind::OverBudget,
     FailureKind::BudgetUnknown,
 ];

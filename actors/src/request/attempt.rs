@@ -217,7 +217,8 @@ impl Attempt<'_> {
                 match event {
                     StreamEvent::Chunk { content: true, .. }
                     | StreamEvent::Framed { content: true, .. }
-                    | StreamEvent::Done => return Ok(body),
+                    | StreamEvent::Done
+                    | StreamEvent::Denied(_) => return Ok(body),
                     StreamEvent::Error(error) => return Err(self.broken(error.clone())),
                     StreamEvent::Chunk { .. } | StreamEvent::Framed { .. } | StreamEvent::Usage { .. } => {}
                 }

@@ -4,39 +4,47 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use gateway_wire::clients::ReplyContext;
+use gateway_wire::guarding::{AnswerGuard, ChunkGuard, guarded_chat};
 use gateway_wire::json_object::json_string;
-use gateway_wire::{openai, sse};
+use gateway_wire::{ErrorBody, StreamEvent, openai, sse};
 use tokio::sync::mpsc;
 
-use super::call::Call;
+use super::call::{Call, CallGuards};
 use super::metering::{RowStart, unfinished};
-use super::router::{Reply, ReplyHead};
+use super::router::{Reply, ReplyHead, RouteFailure};
 use super::stream::relay::Frames;
 use crate::cache::entry::{CacheEntry, Retold};
 use crate::cache::lookup::{CacheHit, seconds};
 use crate::cache::policy::CacheStatus;
+use crate::failure::{Failure, FailureKind};
+use crate::guardrails::DENIED;
 use crate::money::amount::PicoUsd;
 
 impl Call {
     /// The answer that this process has stored, if it has: no task is worth its while then.
     pub(crate) fn at_hand(&mut self) -> Option<Reply> {
         let found = self.routing.cache.at_hand(self.lookup.as_mut()?)?;
-        self.answer_from_cache(&found)
+        self.answer_from_cache(&found)?.ok()
     }
 
     /// The stored answer as this request wants it, and its account: it costs nothing, and saves what it had cost (F7).
     /// None where what is stored makes no sense.
-    pub(crate) fn answer_from_cache(&mut self, found: &CacheHit) -> Option<Reply> {
+    pub(crate) fn answer_from_cache(&mut self, found: &CacheHit) -> Option<Result<Reply, RouteFailure>> {
         let entry = &*found.entry;
         let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
-        let reply = self.told(found)?;
+        let reply = match self.told(found)? {
+            Ok(reply) => reply,
+            Err(error) => return Some(Err(self.denied_hit(found, error))),
+        };
+        self.note_guards(true);
+        let failed_guardrail = self.has_failed_guardrail();
         let provider: Arc<str> = entry.provider.as_str().into();
         let record = &mut self.request.record;
         record.line.provider = Some(provider.clone());
         record.line.model = Some(entry.model.clone());
         record.line.cache = Some(status.as_str());
         record.model_is_known = self.routing.budgets.ledger.prices.load().names(&entry.provider, &entry.model);
-        record.finish(200, None);
+        record.finish(if failed_guardrail { 246 } else { 200 }, None);
         let (gateway_us, upstream_us) = record.spent_us();
         self.book_hit(entry, &provider);
         self.routing.cache.count(status);
@@ -46,11 +54,12 @@ impl Call {
             cache: status,
             cache_key: Some(found.key),
             age: Some(entry.age(seconds())),
+            failed_guardrail,
             gateway_us,
             upstream_us,
             ..ReplyHead::default()
         };
-        Some(match reply {
+        Some(Ok(match reply {
             CachedPayload::Whole(body) => Reply::Whole { head, body, written: None },
             CachedPayload::Stream(frames) => {
                 let (client, received) = mpsc::channel(1);
@@ -58,12 +67,25 @@ impl Call {
                 let _sent = client.try_send(Frames { bytes: frames, is_end: true });
                 Reply::Stream { head, frames: received }
             }
-        })
+        }))
+    }
+
+    /// A stored answer that a guardrail denies.
+    fn denied_hit(&mut self, found: &CacheHit, error: ErrorBody) -> RouteFailure {
+        self.note_guards(true);
+        let status = if found.similarity.is_some() { CacheStatus::SemanticHit } else { CacheStatus::Hit };
+        let record = &mut self.request.record;
+        record.line.cache = Some(status.as_str());
+        record.finish(FailureKind::Denied.status(), Some(DENIED));
+        let head = ReplyHead { cache: status, cache_key: Some(found.key), ..ReplyHead::default() };
+        let failure = Failure { kind: FailureKind::Denied, error, retry_after: None };
+        RouteFailure { head, failure, attempts: 0 }
     }
 
     /// What the client gets, in its own format; only chat has a place for metadata.
-    fn told(&self, found: &CacheHit) -> Option<CachedPayload> {
+    fn told(&self, found: &CacheHit) -> Option<Result<CachedPayload, ErrorBody>> {
         let (request, entry) = (&*self.request, &*found.entry);
+        let guard = || self.guards.as_deref().and_then(CallGuards::source).map(|guards| guards.guard());
         let body = match &request.client {
             Some(client) => {
                 let context = ReplyContext {
@@ -76,7 +98,10 @@ impl Call {
                 };
                 // What the client may go on from has a name and a record of its own.
                 let keeper = client.keeper.as_ref();
-                let Retold { body, replay } = entry.told(client.kind, request.stream, &context)?;
+                let Retold { body, replay } = match entry.told(client.kind, request.stream, &context, guard())? {
+                    Ok(retold) => retold,
+                    Err(error) => return Some(Err(error)),
+                };
                 match keeper {
                     Some(keeper) if request.stream => keeper.keep_streamed(&body, replay),
                     Some(keeper) => keeper.keep_whole(&body, replay),
@@ -84,14 +109,31 @@ impl Call {
                 }
                 body
             }
-            None if request.stream => streamed(entry, &metadata(found), request.include_usage)?,
-            None => openai::with_metadata(&entry.whole()?, &metadata(found)),
+            None if request.stream => {
+                let frames = match guarded_frames(entry, guard())? {
+                    Ok(frames) => frames,
+                    Err(error) => return Some(Err(error)),
+                };
+                streamed(frames, &self.guarded_metadata(metadata(found)), request.include_usage)
+            }
+            None => {
+                let whole = entry.whole()?;
+                let whole = match guard() {
+                    Some(mut guard) => match guarded_chat(&whole, &mut *guard).1 {
+                        Ok(whole) => whole,
+                        Err(error) => return Some(Err(error)),
+                    },
+                    None => whole,
+                };
+                let whole = openai::with_metadata(&whole, &self.guarded_metadata(metadata(found)));
+                self.with_hook_results(whole)
+            }
         };
-        Some(if request.stream { CachedPayload::Stream(body) } else { CachedPayload::Whole(body) })
+        Some(Ok(if request.stream { CachedPayload::Stream(body) } else { CachedPayload::Whole(body) }))
     }
 
     /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
-    pub(crate) fn answer_from_shadow(&mut self) -> Option<Reply> {
+    pub(crate) fn answer_from_shadow(&mut self) -> Option<Result<Reply, RouteFailure>> {
         let shadowed = self.lookup.as_mut()?.shadowed.take()?;
         let cached = self.answer_from_cache(&shadowed.found);
         if cached.is_none() {
@@ -132,15 +174,35 @@ enum CachedPayload {
     Stream(Bytes),
 }
 
-fn streamed(entry: &CacheEntry, metadata: &str, include_usage: bool) -> Option<Bytes> {
+/// The framed chunks of a stored answer, and the text of the chunk that tells its usage.
+type StoredFrames = (Vec<Bytes>, Option<Bytes>);
+
+/// The chunks of a stored answer as a guard lets them go.
+fn guarded_frames(entry: &CacheEntry, guard: Option<Box<dyn AnswerGuard>>) -> Option<Result<StoredFrames, ErrorBody>> {
     let (frames, usage) = entry.stream()?;
+    let Some(guard) = guard else { return Some(Ok((frames, usage))) };
+    let (mut chunks, mut events) = (ChunkGuard::new(guard), Vec::new());
+    frames.into_iter().for_each(|frame| chunks.take(StreamEvent::Chunk { frame, content: true }, &mut events));
+    chunks.take(StreamEvent::Done, &mut events);
+    let mut told = Vec::new();
+    for event in events {
+        match event {
+            StreamEvent::Chunk { frame, .. } | StreamEvent::Framed { frame, .. } => told.push(frame),
+            StreamEvent::Denied(error) | StreamEvent::Error(error) => return Some(Err(error)),
+            StreamEvent::Usage { .. } | StreamEvent::Done => {}
+        }
+    }
+    Some(Ok((told, usage)))
+}
+
+fn streamed((frames, usage): StoredFrames, metadata: &str, include_usage: bool) -> Bytes {
     let mut payload = BytesMut::new();
     frames.iter().for_each(|frame| payload.extend_from_slice(frame));
     if let Some(usage) = usage.filter(|_| include_usage) {
         payload.extend_from_slice(&sse::frame(&openai::with_metadata(&usage, metadata)));
     }
     payload.extend_from_slice(&sse::DONE);
-    Some(payload.freeze())
+    payload.freeze()
 }
 
 fn metadata(found: &CacheHit) -> String {

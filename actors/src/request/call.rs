@@ -1,5 +1,6 @@
 //! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
 
+mod guards;
 mod prepare;
 mod target_attempt;
 
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attempt::{AttemptAnswer, ClientDeadline, OpenStream};
 use super::metering::{Metering, RequestedTarget};
-use super::router::{Reply, ReplyHead, RouteFailure, RouteRequest, Routing};
+use super::router::{Reply, ReplyHead, RouteFailure, RouteRequest, Routing, lookup};
 use super::stream::meter::StreamMeter;
 use super::stream::relay::{Frames, StreamEnd, pump};
 use crate::budgets::ledger::WrittenTogether;
@@ -22,12 +23,15 @@ use crate::cache::entry::CachedBody;
 use crate::cache::lookup::{Lookup, NewAnswer};
 use crate::cache::policy::CacheStatus;
 use crate::cache::recorder::{Recorder, whole_body};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
+use crate::guardrails::DENIED;
 use crate::money::amount::PicoUsd;
 use crate::providers::handle::{AttemptPermit, ProviderHandle};
 use crate::providers::upstream::Upstream;
 use crate::routing::{Chain, NextStep, Target};
 use crate::secret::Secret;
+
+pub use guards::CallGuards;
 
 /// Frames that may wait for a slow client before its provider is made to wait.
 const FRAMES_AHEAD: usize = 16;
@@ -64,6 +68,8 @@ pub struct Call {
     pub requested: Option<RequestedTarget>,
     /// What to look for in the cache, where the request wants that.
     pub lookup: Option<Box<Lookup>>,
+    /// Its guardrails, where it has some.
+    pub guards: Option<Box<CallGuards>>,
     /// What the router knows.
     pub routing: Arc<Routing>,
 }
@@ -87,6 +93,10 @@ impl Call {
     /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
     pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, RouteFailure>>) {
         let deadline = self.deadline().map(|limit| limit.at);
+        if self.guards.is_some() && self.guard_request(0).is_ok() && !self.restores() {
+            // What is stored was asked for in the words that may leave.
+            self.lookup = lookup(&self.request, &self.chain);
+        }
         if let Some(lookup) = &mut self.lookup {
             lookup.deadline = deadline;
             let looked = Instant::now();
@@ -100,7 +110,7 @@ impl Call {
             let request_id = &self.request.record.line.request_id;
             log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
             if let Some(cached) = found.and_then(|found| self.answer_from_cache(&found)) {
-                return self.deliver(reply, Ok(cached));
+                return self.deliver(reply, cached);
             }
             if let Some(lookup) = &mut self.lookup {
                 lookup.status = lookup.policy.missed();
@@ -138,15 +148,18 @@ impl Call {
         match result {
             Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
+                head.failed_guardrail = self.has_failed_guardrail();
                 let written = WrittenTogether::new(&self.routing.budgets.ledger);
                 metering.write_together();
                 head.cost = Box::pin(self.settle_whole(&answer, &mut metering)).await;
                 let body = self.finish_whole(answer, at, &mut head);
-                self.request.record.finish(200, None);
+                self.note_guards(true);
+                self.request.record.finish(head.status(), None);
                 self.deliver(reply, Ok(Reply::Whole { head, body, written: Some(written) }));
             }
             Ok(Success { answered: AttemptAnswer::Stream(open), mut permit, metering }) => {
                 permit.begun();
+                head.failed_guardrail = self.has_failed_guardrail();
                 let (client, frames) = mpsc::channel(FRAMES_AHEAD);
                 if head.shortened_to.is_some() {
                     self.lookup = None;
@@ -157,9 +170,15 @@ impl Call {
             }
             Err(failure) => {
                 if let Some(stored) = self.answer_from_shadow() {
-                    return self.deliver(reply, Ok(stored));
+                    return self.deliver(reply, stored);
                 }
-                self.request.record.finish(failure.kind.status(), failure.error.code.as_deref().or(Some("error")));
+                let code = failure.error.code.as_deref().unwrap_or(match failure.kind {
+                    FailureKind::Denied => DENIED,
+                    _ => "error",
+                });
+                // Without an attempt there was no answer to look at.
+                self.note_guards(self.request.record.line.attempts > 0);
+                self.request.record.finish(failure.kind.status(), Some(code));
                 let attempts = self.request.record.line.attempts;
                 self.deliver(reply, Err(RouteFailure { head, failure, attempts }));
             }
@@ -274,7 +293,8 @@ impl Call {
             }
             return answer.body;
         }
-        openai::with_metadata(&answer.body, &metadata(&resolved.provider, head.cost))
+        let metadata = self.guarded_metadata(metadata(&resolved.provider, head.cost));
+        self.with_hook_results(openai::with_metadata(&answer.body, &metadata))
     }
 
     async fn stream(
@@ -285,6 +305,7 @@ impl Call {
         at: usize,
         client: mpsc::Sender<Frames>,
     ) {
+        let guards = self.guards.as_ref().map(|guards| guards.output.clone());
         let Some(resolved) = self.targets.get(at) else { return };
         let kind = self.request.client_kind();
         let request = &mut *self.request;
@@ -296,7 +317,7 @@ impl Call {
         let include_usage = request.include_usage;
         let recorder = self.lookup.as_ref().and_then(|lookup| lookup.recorder(&self.routing.cache, kind));
         let provider = &resolved.provider;
-        let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, keeper, cost: None };
+        let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, keeper, guards, cost: None };
         let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
         let end = pump(&resolved.provider, open, idle, &client, &mut meter).await;
         let StreamMeter { mut metering, record, recorder, cost, .. } = meter;
@@ -321,9 +342,18 @@ impl Call {
                 record.line.cause = Some(kind.as_str());
                 record.finish(200, error.code.as_deref().or(Some("stream_broken")));
             }
+            StreamEnd::Denied => {
+                permit.succeeded();
+                if let Some((usage, counted)) = metering.settle_ended("denied", || drop(client)).await {
+                    record.metered(&usage, counted);
+                }
+                record.line.cause = Some(FailureKind::Denied.as_str());
+                record.finish(200, Some(DENIED));
+            }
             // The permit, the record and the metering know by their own `Drop` that nobody waits any more.
             StreamEnd::ClientLeft => {}
         }
+        self.note_guards(true);
     }
 }
 

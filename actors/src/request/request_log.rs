@@ -63,6 +63,8 @@ pub struct RequestLine {
     pub attempts: u32,
     /// `HIT` for an answer from the cache.
     pub cache: Option<&'static str>,
+    /// What came of the guardrails, without anything that they found: `input pii_detection redacted`.
+    pub guardrails: Option<String>,
     /// Input tokens.
     pub prompt_tokens: Option<u64>,
     /// Output tokens.

@@ -14,7 +14,7 @@ use gateway_wire::{BadRequest, Dialect, Endpoint, ServiceTier};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
-use super::call::{Call, ResolvedTarget};
+use super::call::{Call, CallGuards, ResolvedTarget};
 use super::metering::RequestedTarget;
 use super::pass_through::{PassThrough, PassThroughRequest};
 use super::request_log::RequestRecord;
@@ -27,6 +27,7 @@ use crate::cache::lookup::{AnswerCache, Lookup};
 use crate::cache::policy::{CacheHeaders, CacheStatus, cache_policy};
 use crate::cache::semantic::question::question;
 use crate::failure::Failure;
+use crate::guardrails::GuardrailFloor;
 use crate::keys::virtual_key::VirtualKey;
 use crate::limits::admission::TokenHold;
 use crate::money::amount::PicoUsd;
@@ -52,6 +53,8 @@ pub struct Routing {
     pub budgets: Budgets,
     /// What was answered before.
     pub cache: Arc<AnswerCache>,
+    /// The guardrails that hold for every request.
+    pub guardrail_floor: GuardrailFloor,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// The way to each provider, by name.
@@ -79,6 +82,8 @@ pub struct RouteRequest {
     pub include_usage: bool,
     /// What the client's config, or the default one, asks for.
     pub plan: Arc<Plan>,
+    /// The config of the key, whose guardrails hold also where the request follows another one.
+    pub key_plan: Option<Arc<Plan>>,
     /// The virtual key.
     pub key: Arc<VirtualKey>,
     /// The `x-portkey-provider` header.
@@ -120,10 +125,19 @@ pub struct ReplyHead {
     pub cache_key: Option<CacheKey>,
     /// Seconds since a cached answer was given.
     pub age: Option<u64>,
+    /// Whether a guardrail failed that does not deny (Portkey's 246).
+    pub failed_guardrail: bool,
     /// Microseconds spent in the gateway itself so far.
     pub gateway_us: u64,
     /// Microseconds spent waiting for providers so far.
     pub upstream_us: u64,
+}
+
+impl ReplyHead {
+    /// The status of a good answer.
+    pub fn status(&self) -> u16 {
+        if self.failed_guardrail { 246 } else { 200 }
+    }
 }
 
 /// An answer on its way to the client.
@@ -230,8 +244,9 @@ impl RouterActor {
         match targets {
             Ok(targets) => {
                 let requested = self.requested(&request, &targets);
-                let lookup = lookup(&request, &chain);
-                Ok(Call { request, chain, targets, requested, lookup, routing: self.routing.clone() })
+                let guards = CallGuards::new(&request, &chain, &self.routing.guardrail_floor);
+                let lookup = if guards.is_some() { None } else { lookup(&request, &chain) };
+                Ok(Call { request, chain, targets, requested, lookup, guards, routing: self.routing.clone() })
             }
             Err(error) => Err((error, request.record)),
         }
@@ -323,7 +338,7 @@ impl RouterActor {
 }
 
 /// What to look for in the cache, where the request wants that.
-fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
+pub(super) fn lookup(request: &RouteRequest, chain: &Chain) -> Option<Box<Lookup>> {
     let rule = chain.steps.first().and_then(|step| step.target.cache.as_ref());
     let cache_policy = cache_policy(rule, &request.cache)?;
     let key = &request.key;

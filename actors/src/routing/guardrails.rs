@@ -1,64 +1,46 @@
 //! Guardrails in all their spellings: the short form, Portkey's hooks, its shorthand, and ids of stored ones.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
+use super::ConfigError;
 use super::fields::{Fields, Findings, join, snake_case};
+use crate::guardrails::{Action, Check, Guardrail, GuardrailFloor, Rule, RuleError, Side};
 
 /// Guardrails that one list may hold.
 const MAX_GUARDRAILS: usize = 64;
 
-const SHORT: &[&str] = &["type", "action", "threshold", "categories", "id", "parameters"];
+const SHORT: &[&str] = &["type", "action", "threshold", "thresholds", "categories", "engine", "id", "parameters"];
+
+/// The types of the short form: the check that each is, and what can be done with what it finds.
+const TYPES: &[(&str, &str, &[Action])] = &[
+    ("pii_detection", "portkey.pii", &[Action::Deny, Action::Redact, Action::Tokenize, Action::Flag]),
+    ("content_safety", "portkey.moderateContent", &[Action::Deny, Action::Flag]),
+    ("prompt_injection", "gateway.promptInjection", &[Action::Deny, Action::Flag]),
+];
+
 const HOOK: &[&str] =
     &["type", "id", "name", "async", "sequential", "deny", "checks", "on_fail", "on_success", "guardrail_version_id"];
 const CHECK: &[&str] = &["id", "parameters", "is_enabled", "fail_on_error", "name"];
 
-/// What a config wants done with a request or an answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Guardrail {
-    /// Its id; one without checks is stored at the gateway under this id.
-    pub id: Option<String>,
-    /// The checks, all of which must hold.
-    pub checks: Vec<Check>,
-    /// Whether a failed check refuses the request or the answer (446); else it is only told (246).
-    pub deny: bool,
-    /// Whether the checks run beside the request, without holding it up (`async`, Portkey's default).
-    pub in_background: bool,
-    /// Whether the checks run one after the other.
-    pub sequential: bool,
-    /// Whether it changes the text rather than judging it (`mutator`).
-    pub mutates: bool,
-    /// The feedback that follows a failure.
-    pub on_fail: Option<Value>,
-    /// The feedback that follows a success.
-    pub on_success: Option<Value>,
-}
-
-/// One check of a guardrail.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    /// Which check, with its family: `default.regexMatch`, `portkey.pii`.
-    pub id: String,
-    /// Its parameters.
-    pub parameters: Map<String, Value>,
-    /// Whether an error of the check itself fails the guardrail.
-    pub fail_on_error: bool,
-}
-
 /// A node's guardrails; `None` where it says nothing, so that it inherits.
 pub(super) struct Lists {
-    pub input: Option<Vec<Guardrail>>,
-    pub output: Option<Vec<Guardrail>>,
+    pub input: Option<Vec<Arc<Guardrail>>>,
+    pub output: Option<Vec<Arc<Guardrail>>>,
 }
 
-/// Reads a node's guardrails; those asked for are noted under `place`.
+/// Reads a node's guardrails; what this gateway does not have is noted under `place`.
 pub(super) fn read(fields: &Fields<'_>, place: &str, found: &mut Findings) -> Lists {
     let mut lists = Lists { input: None, output: None };
     if let Some(object) = fields.object("guardrails", found) {
         let sides = Fields::new(&fields.at("guardrails"), object, &[&["input", "output"]], found);
-        lists.input = list(&sides, "input", found, short);
-        lists.output = list(&sides, "output", found, short);
-        if [&lists.input, &lists.output].into_iter().flatten().any(|list| !list.is_empty()) {
-            found.unsupported.push(join(place, "guardrails"));
+        lists.input = list(&sides, "input", found, |item, path, found| short(item, path, Side::Input, found));
+        lists.output = list(&sides, "output", found, |item, path, found| short(item, path, Side::Output, found));
+        for (name, side) in [("input", &lists.input), ("output", &lists.output)] {
+            if side.iter().flatten().any(|guardrail| is_unsupported(guardrail)) {
+                found.unsupported.push(join(place, &format!("guardrails.{name}")));
+            }
         }
     }
     let side_of = [
@@ -72,11 +54,12 @@ pub(super) fn read(fields: &Fields<'_>, place: &str, found: &mut Findings) -> Li
     for (name, is_input) in side_of {
         let mutates = name.ends_with("mutators");
         let hook = |item: &Value, path: &str, found: &mut Findings| {
-            let guardrail = hook(item, path, !name.ends_with("hooks"), found)?;
+            let side = if is_input { Side::Input } else { Side::Output };
+            let guardrail = hook(item, path, !name.ends_with("hooks"), side, found)?;
             Some(Guardrail { mutates: guardrail.mutates || mutates, ..guardrail })
         };
         let Some(more) = list(fields, name, found, hook) else { continue };
-        if !more.is_empty() {
+        if more.iter().any(|guardrail| is_unsupported(guardrail)) {
             found.unsupported.push(join(place, name));
         }
         let side = if is_input { &mut lists.input } else { &mut lists.output };
@@ -85,55 +68,95 @@ pub(super) fn read(fields: &Fields<'_>, place: &str, found: &mut Findings) -> Li
     lists
 }
 
+/// Reads the guardrails that hold for every request.
+///
+/// # Errors
+/// Everything that is wrong, or beyond this gateway, each with its path: `input[0].type`.
+pub fn read_floor(input: &[Value], output: &[Value]) -> Result<GuardrailFloor, Vec<ConfigError>> {
+    let mut found = Findings::default();
+    let sides = json!({ "input": input, "output": output });
+    let object = sides.as_object().cloned().unwrap_or_default();
+    let fields = Fields::new("", &object, &[&["input", "output"]], &mut found);
+    let mut side = |name: &str| {
+        let side = if name == "input" { Side::Input } else { Side::Output };
+        let items = list(&fields, name, &mut found, |item, path, found| short(item, path, side, found));
+        let items = items.unwrap_or_default();
+        for at in (0..items.len()).filter(|at| items.get(*at).is_some_and(|guardrail| is_unsupported(guardrail))) {
+            found.error(format!("{name}[{at}]"), "is not supported");
+        }
+        items
+    };
+    let floor = GuardrailFloor { input: side("input"), output: side("output") };
+    if found.errors.is_empty() { Ok(floor) } else { Err(found.errors) }
+}
+
+/// Whether a guardrail is one that is stored elsewhere, or has a check that this gateway does not have.
+fn is_unsupported(guardrail: &Guardrail) -> bool {
+    guardrail.checks.is_empty() || guardrail.checks.iter().any(|check| check.rule.is_unsupported())
+}
+
 fn list(
     fields: &Fields<'_>,
     name: &str,
     found: &mut Findings,
     read: impl Fn(&Value, &str, &mut Findings) -> Option<Guardrail>,
-) -> Option<Vec<Guardrail>> {
+) -> Option<Vec<Arc<Guardrail>>> {
     let expected = format!("an array of at most {MAX_GUARDRAILS} guardrails");
     let items =
         fields.read(name, &expected, found, |value| value.as_array().filter(|list| list.len() <= MAX_GUARDRAILS))?;
     let at = |(at, item)| read(item, &fields.at(&format!("{name}[{at}]")), found);
-    Some(items.iter().enumerate().filter_map(at).collect())
+    Some(items.iter().enumerate().filter_map(at).map(Arc::new).collect())
 }
 
 /// `{"type": "pii_detection", "action": "redact"}`.
-fn short(item: &Value, path: &str, found: &mut Findings) -> Option<Guardrail> {
+fn short(item: &Value, path: &str, side: Side, found: &mut Findings) -> Option<Guardrail> {
     let Some(object) = item.as_object() else {
         found.error(path, "must be an object with a 'type'");
         return None;
     };
+    if object.keys().any(|key| key == "checks" || key.contains('.')) {
+        return hook(item, path, true, side, found);
+    }
     let fields = Fields::new(path, object, &[SHORT], found);
-    let id = match fields.get("type").and_then(Value::as_str) {
-        Some("pii_detection") => Some("portkey.pii"),
-        Some("content_safety") => Some("portkey.moderateContent"),
-        _ => {
-            found.error(fields.at("type"), "must be 'pii_detection' or 'content_safety'");
-            None
-        }
+    let kind =
+        fields.get("type").and_then(Value::as_str).and_then(|kind| TYPES.iter().find(|(name, ..)| *name == kind));
+    let Some((_, id, actions)) = kind else {
+        let names: Vec<String> = TYPES.iter().map(|(name, ..)| format!("'{name}'")).collect();
+        found.error(fields.at("type"), format!("must be one of {}", names.join(", ")));
+        return None;
     };
     let mut parameters = fields.object("parameters", found).cloned().unwrap_or_default();
-    if let Some(threshold) = fields.fraction("threshold", 0.0, 1.0, found) {
-        parameters.insert("threshold".to_owned(), Value::from(threshold));
+    for name in ["threshold", "thresholds", "categories", "engine"] {
+        if let Some((_, value)) = object.iter().find(|(key, _)| snake_case(key) == name) {
+            parameters.insert(name.to_owned(), value.clone());
+        }
     }
-    if let Some(categories) = fields.texts("categories", found) {
-        parameters.insert("categories".to_owned(), Value::from(categories));
-    }
-    let actions = if id == Some("portkey.moderateContent") { "'deny' or 'flag'" } else { "'deny', 'redact' or 'flag'" };
-    let action = fields.read("action", actions, found, |value| {
-        value.as_str().filter(|action| actions.contains(&format!("'{action}'")))
+    let actions: Vec<Action> =
+        actions.iter().copied().filter(|action| side == Side::Input || *action != Action::Tokenize).collect();
+    let expected: Vec<String> = actions.iter().map(|action| format!("'{}'", action.as_str())).collect();
+    let expected = format!("one of {}", expected.join(", "));
+    let action = fields.read("action", &expected, found, |value| {
+        value.as_str()?.parse::<Action>().ok().filter(|action| actions.contains(action))
     });
-    if action == Some("redact") {
-        parameters.insert("redact".to_owned(), Value::Bool(true));
+    let action = action.unwrap_or(Action::Deny);
+    match action {
+        Action::Redact => drop(parameters.insert("redact".to_owned(), Value::Bool(true))),
+        Action::Tokenize => drop(parameters.insert("tokenize".to_owned(), Value::Bool(true))),
+        Action::Deny | Action::Flag => {}
     }
     let own_id = fields.text("id", found).map(str::to_owned);
-    let check = Check { id: id?.to_owned(), parameters, fail_on_error: false };
+    let place = |error: &RuleError| match &error.parameter {
+        Some(name) if is_in(object, name) => fields.at(name),
+        Some(name) => fields.at(&format!("parameters.{name}")),
+        None => fields.at("type"),
+    };
+    let rule = rule((id, &parameters), (side, action == Action::Deny), place, found)?;
+    let check = Check { id: (*id).to_owned(), parameters, fail_on_error: false, rule };
     Some(Guardrail {
         id: own_id,
         checks: vec![check],
-        deny: !matches!(action, Some("redact" | "flag")),
-        in_background: action == Some("flag"),
+        deny: action == Action::Deny,
+        in_background: action == Action::Flag,
         sequential: false,
         mutates: false,
         on_fail: None,
@@ -141,8 +164,30 @@ fn short(item: &Value, path: &str, found: &mut Findings) -> Option<Guardrail> {
     })
 }
 
+/// Whether an object has the field that a path begins with.
+fn is_in(object: &Map<String, Value>, path: &str) -> bool {
+    let name = path.split(['.', '[']).next().unwrap_or(path);
+    object.keys().any(|key| snake_case(key) == name)
+}
+
+/// What a check does on its side, where its guardrail denies or not; what is wrong with it is told at its place.
+fn rule(
+    (id, parameters): (&str, &Map<String, Value>),
+    of: (Side, bool),
+    place: impl Fn(&RuleError) -> String,
+    found: &mut Findings,
+) -> Option<Rule> {
+    match Rule::read(id, parameters, of) {
+        Ok(rule) => Some(rule),
+        Err(errors) => {
+            errors.iter().for_each(|error| found.error(place(error), error.message.clone()));
+            None
+        }
+    }
+}
+
 /// One of Portkey's: a hook with `checks`, a shorthand whose other keys are checks, or the id of a stored one.
-fn hook(item: &Value, path: &str, may_be_short: bool, found: &mut Findings) -> Option<Guardrail> {
+fn hook(item: &Value, path: &str, may_be_short: bool, side: Side, found: &mut Findings) -> Option<Guardrail> {
     let object = match item {
         Value::String(id) if !id.is_empty() && may_be_short => {
             return Some(Guardrail { id: Some(id.clone()), ..bare() });
@@ -159,7 +204,18 @@ fn hook(item: &Value, path: &str, may_be_short: bool, found: &mut Findings) -> O
         .map(|(key, value)| (key.clone(), value.clone()))
         .partition(|(key, _)| is_long || HOOK.contains(&snake_case(key).as_ref()));
     let fields = Fields::new(path, &lifted, &[HOOK], found);
-    let checks = if is_long { long_checks(&fields, found) } else { short_checks(&checks, path, found) };
+    let deny = fields.flag("deny", found);
+    // Whoever says what a failure does waits for the verdict; Portkey's default is not to.
+    let in_background = fields.flag("async", found).unwrap_or(deny.is_none());
+    let deny = deny.unwrap_or(false);
+    let denies = deny && !in_background;
+    if deny && in_background {
+        found.warn(format!("'{}' denies nothing, as it is async", join(path, "deny")));
+    }
+    let checks = match is_long {
+        true => long_checks(&fields, (side, denies), found),
+        false => short_checks(&checks, path, (side, denies), found),
+    };
     let kind = fields.read("type", "'guardrail' or 'mutator'", found, |value| {
         value.as_str().filter(|kind| matches!(*kind, "guardrail" | "mutator"))
     });
@@ -176,8 +232,8 @@ fn hook(item: &Value, path: &str, may_be_short: bool, found: &mut Findings) -> O
     Some(Guardrail {
         id,
         checks,
-        deny: fields.flag("deny", found).unwrap_or(false),
-        in_background: fields.flag("async", found).unwrap_or(true),
+        deny,
+        in_background,
         sequential: fields.flag("sequential", found).unwrap_or(false),
         mutates: kind == Some("mutator"),
         on_fail: fields.object("on_fail", found).cloned().map(Value::Object),
@@ -185,7 +241,7 @@ fn hook(item: &Value, path: &str, may_be_short: bool, found: &mut Findings) -> O
     })
 }
 
-fn long_checks(fields: &Fields<'_>, found: &mut Findings) -> Vec<Check> {
+fn long_checks(fields: &Fields<'_>, of: (Side, bool), found: &mut Findings) -> Vec<Check> {
     let items = fields.read("checks", "an array of objects with an 'id'", found, Value::as_array);
     let mut checks = Vec::new();
     for (at, item) in items.into_iter().flatten().enumerate() {
@@ -201,14 +257,20 @@ fn long_checks(fields: &Fields<'_>, found: &mut Findings) -> Vec<Check> {
         let parameters = check.object("parameters", found).cloned().unwrap_or_default();
         let fail_on_error = check.flag("fail_on_error", found).unwrap_or(false);
         let is_enabled = check.flag("is_enabled", found).unwrap_or(true);
-        if let Some(id) = check.text("id", found).filter(|_| is_enabled) {
-            checks.push(Check { id: with_family(id), parameters, fail_on_error });
+        if let Some(id) = check.text("id", found).filter(|_| is_enabled).map(with_family) {
+            let place = |error: &RuleError| match &error.parameter {
+                Some(name) => check.at(&format!("parameters.{name}")),
+                None => check.at("id"),
+            };
+            if let Some(rule) = rule((&id, &parameters), of, place, found) {
+                checks.push(Check { id, parameters, fail_on_error, rule });
+            }
         }
     }
     checks
 }
 
-fn short_checks(object: &Map<String, Value>, path: &str, found: &mut Findings) -> Vec<Check> {
+fn short_checks(object: &Map<String, Value>, path: &str, of: (Side, bool), found: &mut Findings) -> Vec<Check> {
     let check = |(key, value): (&String, &Value)| {
         let parameters = match value {
             Value::Object(parameters) => parameters.clone(),
@@ -218,7 +280,13 @@ fn short_checks(object: &Map<String, Value>, path: &str, found: &mut Findings) -
                 return None;
             }
         };
-        Some(Check { id: with_family(key), parameters, fail_on_error: false })
+        let (id, place) = (with_family(key), join(path, key));
+        let place = |error: &RuleError| match &error.parameter {
+            Some(name) => join(&place, name),
+            None => place.clone(),
+        };
+        let rule = rule((&id, &parameters), of, place, found)?;
+        Some(Check { id, parameters, fail_on_error: false, rule })
     };
     object.iter().filter_map(check).collect()
 }
@@ -237,15 +305,5 @@ fn bare() -> Guardrail {
         mutates: false,
         on_fail: None,
         on_success: None,
-    }
-}
-
-impl Guardrail {
-    pub(super) fn to_json(&self) -> Value {
-        let check = |check: &Check| json!({"id": check.id, "parameters": check.parameters, "fail_on_error": check.fail_on_error});
-        let kind = if self.mutates { "mutator" } else { "guardrail" };
-        json!({"type": kind, "id": self.id, "async": self.in_background, "sequential": self.sequential,
-            "deny": self.deny, "checks": self.checks.iter().map(check).collect::<Vec<_>>(),
-            "on_fail": self.on_fail, "on_success": self.on_success})
     }
 }

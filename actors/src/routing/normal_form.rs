@@ -1,9 +1,12 @@
 //! A plan written back as a config: one spelling, with everything inherited written out, and no credential shown.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::strategy::{Branch, Mode};
-use super::{CacheRule, Child, ErrorRule, Guardrail, Node, Plan, RetryPolicy, Target};
+use super::{CacheRule, Child, ErrorRule, Node, Plan, RetryPolicy, Target};
+use crate::guardrails::Guardrail;
 
 impl Plan {
     /// The plan as a config in Portkey's form. Reading it again gives the same, but for credentials, which are `***`.
@@ -83,20 +86,25 @@ fn leaf(target: &Target, plan: &Plan) -> Map<String, Value> {
     }
     // What a target has switched off would else come back from the whole config's.
     put("cache", json!({"mode": "disabled"}), target.cache.is_none() && plan.cache.is_some());
-    let switched_off = |own: &[Guardrail], of_plan: &[Guardrail]| own.is_empty() && !of_plan.is_empty();
+    let switched_off = |own: &[Arc<Guardrail>], of_plan: &[Arc<Guardrail>]| own.is_empty() && !of_plan.is_empty();
     put("input_guardrails", json!([]), switched_off(&target.input_guardrails, &plan.input_guardrails));
     put("output_guardrails", json!([]), switched_off(&target.output_guardrails, &plan.output_guardrails));
     shared(&mut object, target.cache.as_ref(), &target.input_guardrails, &target.output_guardrails);
     object
 }
 
-fn shared(object: &mut Map<String, Value>, cache: Option<&CacheRule>, input: &[Guardrail], output: &[Guardrail]) {
+fn shared(
+    object: &mut Map<String, Value>,
+    cache: Option<&CacheRule>,
+    input: &[Arc<Guardrail>],
+    output: &[Arc<Guardrail>],
+) {
     if let Some(rule) = cache {
         object.insert("cache".to_owned(), rule.to_json());
     }
     for (name, list) in [("before_request_hooks", input), ("after_request_hooks", output)] {
         if !list.is_empty() {
-            object.insert(name.to_owned(), list.iter().map(Guardrail::to_json).collect());
+            object.insert(name.to_owned(), list.iter().map(|guardrail| guardrail.to_json()).collect());
         }
     }
 }

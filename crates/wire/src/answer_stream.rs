@@ -38,6 +38,8 @@ pub enum StreamEvent {
     /// The answer broke off: an error event of the vendor, malformed data, or an end without a terminal event (D2). The
     /// client has not been told (see [`StreamDecoder::fail`]).
     Error(ErrorBody),
+    /// A guardrail denied the rest of the answer. The client has not been told (see [`StreamDecoder::fail`]).
+    Denied(ErrorBody),
 }
 
 /// Where the gateway ends a stream because its reservation is used up.
@@ -55,7 +57,7 @@ pub struct CutOff<'a> {
 
 /// Reads a vendor's streamed answer, whatever its chunking (D5), and tells it in the client's format.
 ///
-/// After `Done` or `Error` nothing more comes out. The defaults are those of chat clients.
+/// After `Done`, `Error` or `Denied` nothing more comes out. The defaults are those of chat clients.
 pub trait StreamDecoder {
     /// Takes the next bytes from the vendor and appends what they complete.
     fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>);

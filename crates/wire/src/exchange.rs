@@ -7,6 +7,9 @@ use crate::common::{Answer, BlockKind, CallIds, Collector, Event};
 use crate::dialect::AnswerStamp;
 use crate::formats;
 use crate::framing::StreamCollector;
+use crate::guarding::{
+    AnswerGuard, GuardSource, GuardedChat, Observed, TextKind, TextPlace, guard_answer, guarded_chat,
+};
 use crate::vendors::{EventDecoder, NativeDecoder, VendorFormat};
 use crate::{Dialect, ErrorBody, Native, StreamDecoder, StreamEvent, Translated, Usage, WholeAnswer, openai};
 
@@ -19,6 +22,8 @@ pub struct Exchange<'a> {
     pub stamp: AnswerStamp<'a>,
     /// The way between the formats.
     pub way: Way<'a>,
+    /// What makes the guard that the answer passes, where there are guardrails.
+    pub guards: Option<&'a dyn GuardSource>,
 }
 
 /// The way between the vendor's format and the client's.
@@ -50,12 +55,30 @@ impl Exchange<'_> {
     /// A decoder for a streamed answer.
     pub fn stream(&self) -> Box<dyn StreamDecoder> {
         match &self.way {
-            Way::Chat => Box::new(
-                openai::ChatStream::new(self.stamp.strict).of(self.stamp.choices).showing_usage(self.stamp.shows_usage),
-            ),
-            Way::Native(_, context, decoder) => Box::new(Native::new(decoder(context))),
-            Way::Translated(formats, context) => Box::new(Translated::new(*formats, context)),
+            Way::Chat => {
+                let chat = self.chat_stream();
+                match self.guard() {
+                    Some(guard) => Box::new(GuardedChat::new(chat, guard)),
+                    None => chat,
+                }
+            }
+            Way::Native(formats, context, decoder) => match self.guard() {
+                None => Box::new(Native::new(decoder(context))),
+                // Bytes cannot be changed as they pass.
+                Some(guard) if guard.changes() => Box::new(Translated::new(*formats, context).guarded(Some(guard))),
+                Some(guard) => Box::new(Observed::new(Box::new(Native::new(decoder(context))), guard)),
+            },
+            Way::Translated(formats, context) => Box::new(Translated::new(*formats, context).guarded(self.guard())),
         }
+    }
+
+    fn chat_stream(&self) -> Box<dyn StreamDecoder> {
+        let chat = openai::ChatStream::new(self.stamp.strict);
+        Box::new(chat.of(self.stamp.choices).showing_usage(self.stamp.shows_usage))
+    }
+
+    fn guard(&self) -> Option<Box<dyn AnswerGuard>> {
+        self.guards.map(GuardSource::guard)
     }
 
     /// A whole answer in the client's format.
@@ -64,33 +87,85 @@ impl Exchange<'_> {
     /// Where the vendor's answer is not in its format, or is an error.
     pub fn whole(&self, body: Bytes) -> Result<WholeAnswer, ErrorBody> {
         match &self.way {
-            Way::Chat => openai::chat_answer(body, self.stamp.strict),
-            Way::Native(_, context, _) => {
+            Way::Chat => openai::chat_answer(body, self.stamp.strict).map(|answer| self.guarded(answer)),
+            Way::Native(formats, context, _) => {
+                let guard = self.guard();
+                if guard.as_ref().is_some_and(|guard| guard.changes()) {
+                    return Ok(told(formats.vendor.answer(&body)?, *formats, context, guard));
+                }
                 let (body, answer) = formats::native_whole(self.dialect, body, context)?;
-                Ok(WholeAnswer { usage: answer.usage, text: Some(text_of(&answer)), body, replay: None })
+                let text = text_of(&answer);
+                if let Some(mut guard) = guard {
+                    look(&mut *guard, &text);
+                }
+                Ok(WholeAnswer { usage: answer.usage, text: Some(text), body, replay: None, denied: None })
             }
-            Way::Translated(formats, context) => Ok(told(formats.vendor.answer(&body)?, *formats, context)),
+            Way::Translated(formats, context) => {
+                Ok(told(formats.vendor.answer(&body)?, *formats, context, self.guard()))
+            }
+        }
+    }
+
+    /// A gathered answer as its guard lets it go.
+    pub fn guarded_gathered(&self, answer: WholeAnswer) -> WholeAnswer {
+        // Others have passed it already.
+        if matches!(self.way, Way::Chat) { self.guarded(answer) } else { answer }
+    }
+
+    /// A whole chat answer as its guard lets it go.
+    fn guarded(&self, answer: WholeAnswer) -> WholeAnswer {
+        let Some(mut guard) = self.guard() else { return answer };
+        let (said, told) = guarded_chat(&answer.body, &mut *guard);
+        match told {
+            Ok(body) => WholeAnswer { body, text: Some(said), ..answer },
+            Err(error) => denied(answer, said, error),
         }
     }
 
     /// What gathers a streamed answer whose client wants it whole.
     pub fn gathering(&self) -> Gathering<'_> {
         match &self.way {
-            Way::Chat => {
-                Gathering::Chat { decoder: self.stream(), gathered: StreamCollector::default(), events: Vec::new() }
-            }
+            Way::Chat => Gathering::Chat {
+                decoder: self.chat_stream(),
+                gathered: StreamCollector::default(),
+                events: Vec::new(),
+            },
             Way::Native(formats, context, _) | Way::Translated(formats, context) => {
-                Gathering::common(*formats, *context)
+                Gathering::common(*formats, *context, self.guard())
             }
         }
     }
 }
 
 /// An answer as the client gets it.
-fn told(mut answer: Answer, formats: Formats, context: &ReplyContext<'_>) -> WholeAnswer {
+fn told(
+    mut answer: Answer,
+    formats: Formats,
+    context: &ReplyContext<'_>,
+    guard: Option<Box<dyn AnswerGuard>>,
+) -> WholeAnswer {
     CallIds::new(context.request_id).answer(&mut answer);
-    let (usage, text, replay) = (answer.usage, text_of(&answer), formats.client.replay(&answer, context));
-    WholeAnswer { body: formats.client.whole(answer, context), usage, text: Some(text), replay }
+    let (usage, text) = (answer.usage, text_of(&answer));
+    let bare = WholeAnswer { body: Bytes::new(), usage, text: None, replay: None, denied: None };
+    if let Some(mut guard) = guard
+        && let Err(error) = guard_answer(&mut answer, &mut *guard)
+    {
+        return denied(bare, text, error);
+    }
+    let replay = formats.client.replay(&answer, context);
+    WholeAnswer { body: formats.client.whole(answer, context), text: Some(text), replay, ..bare }
+}
+
+/// An answer that the client may not have, of which only what it cost is told.
+fn denied(answer: WholeAnswer, said: String, error: ErrorBody) -> WholeAnswer {
+    WholeAnswer { body: Bytes::new(), text: Some(said), replay: None, denied: Some(Box::new(error)), ..answer }
+}
+
+/// Tells a guard that changes nothing what was said.
+fn look(guard: &mut dyn AnswerGuard, text: &str) {
+    let (place, unread) = (TextPlace { choice: 0, index: 0, kind: TextKind::Content }, &mut String::new());
+    let seen = guard.push(place, text, unread).and_then(|()| guard.finish(place, unread)).and_then(|()| guard.end());
+    debug_assert!(seen.is_ok(), "a guard that looks on denies nothing");
 }
 
 /// The text that the model generated.
@@ -131,6 +206,8 @@ pub enum Gathering<'a> {
         collector: Collector,
         /// What was read last.
         events: Vec<Event>,
+        /// What the answer passes.
+        guard: Option<Box<dyn AnswerGuard>>,
     },
 }
 
@@ -146,9 +223,9 @@ pub enum Input {
 }
 
 impl<'a> Gathering<'a> {
-    fn common(formats: Formats, context: ReplyContext<'a>) -> Self {
+    fn common(formats: Formats, context: ReplyContext<'a>, guard: Option<Box<dyn AnswerGuard>>) -> Self {
         let decoder = formats.vendor.stream();
-        Self::Common { formats, context, decoder, collector: Collector::default(), events: Vec::new() }
+        Self::Common { formats, context, decoder, collector: Collector::default(), events: Vec::new(), guard }
     }
 
     /// Takes in what comes next; gives whether the answer is complete.
@@ -208,7 +285,9 @@ impl<'a> Gathering<'a> {
     pub fn whole(self) -> Result<WholeAnswer, ErrorBody> {
         match self {
             Self::Chat { gathered, .. } => gathered.whole(),
-            Self::Common { collector, formats, context, .. } => Ok(told(collector.whole()?, formats, &context)),
+            Self::Common { collector, formats, context, guard, .. } => {
+                Ok(told(collector.whole()?, formats, &context, guard))
+            }
         }
     }
 }

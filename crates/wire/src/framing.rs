@@ -50,7 +50,7 @@ impl StreamCollector {
                 self.usage = Some((usage, chunk.get_mut("usage").map(Value::take).unwrap_or_default()));
             }
             StreamEvent::Done => return Ok(true),
-            StreamEvent::Error(error) => return Err(error),
+            StreamEvent::Error(error) | StreamEvent::Denied(error) => return Err(error),
         }
         Ok(false)
     }
@@ -73,6 +73,12 @@ impl StreamCollector {
             whole.insert("usage".to_owned(), told);
             usage
         });
-        Ok(WholeAnswer { body: Bytes::from(Value::Object(whole).to_string()), usage, text: None, replay: None })
+        Ok(WholeAnswer {
+            body: Bytes::from(Value::Object(whole).to_string()),
+            usage,
+            text: None,
+            replay: None,
+            denied: None,
+        })
     }
 }

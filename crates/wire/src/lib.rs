@@ -10,6 +10,7 @@ mod error_body;
 pub mod exchange;
 pub mod formats;
 pub mod framing;
+pub mod guarding;
 pub mod json_object;
 pub mod names;
 pub mod openai;
@@ -72,6 +73,8 @@ pub struct WholeAnswer {
     pub text: Option<String>,
     /// The items by which a conversation goes on from the answer, where it is to be stored and shows others.
     pub replay: Option<Vec<common::JsonText>>,
+    /// Why the client may not have it, where a guardrail denied it; `body` is empty then.
+    pub denied: Option<Box<ErrorBody>>,
 }
 
 /// The longest event or line of a stream, in bytes; a vendor that never ends one must not fill the memory.

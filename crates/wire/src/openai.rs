@@ -16,7 +16,7 @@ use memchr::memmem;
 pub use answer::{chat_answer, read_answer, usage_in, with_metadata};
 pub(crate) use answer::{listed_error, read_usage, service_tier};
 pub use cut::{cut_off, usage_chunk};
-pub use error::{error_body, error_event, error_text, is_bare_error};
+pub use error::{error_body, error_event, error_json, error_text, is_bare_error};
 pub use fit::fitted;
 pub use request::{StreamOptions, chat_request, embeddings_request, passed_request};
 pub use stream::ChatStream;

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::clients::{ReplyContext, StreamEncoder};
 use crate::common::{BlockHead, CallIds, Delta, Event, Finish, FinishReason, JsonText};
 use crate::exchange::Formats;
+use crate::guarding::{AnswerGuard, EventGuard};
 use crate::vendors::{EventDecoder, NativeDecoder, NativeEvent};
 use crate::{CutOff, ErrorBody, StreamDecoder, StreamEvent, Usage};
 
@@ -14,6 +15,9 @@ pub struct Translated {
     encoder: Box<dyn StreamEncoder>,
     call_ids: CallIds,
     events: Vec<Event>,
+    /// What the answer passes before the client gets it.
+    guard: Option<EventGuard>,
+    is_denied: bool,
     /// Whether usage is an event of its own, which only some clients want (chat).
     has_usage_chunk: bool,
     /// The usage of a chat client that is told after the finish reason.
@@ -29,24 +33,55 @@ impl Translated {
             encoder: formats.client.stream(context),
             call_ids: CallIds::new(context.request_id),
             events: Vec::new(),
+            guard: None,
+            is_denied: false,
             has_usage_chunk: formats.has_usage_chunk,
             usage: None,
             has_finished: false,
         }
     }
 
-    /// Tells what the decoder gave.
+    /// The same behind a guard.
+    pub fn guarded(self, guard: Option<Box<dyn AnswerGuard>>) -> Self {
+        Self { guard: guard.map(EventGuard::new), ..self }
+    }
+
+    /// Tells what the decoder gave, as far as the guard lets it.
     fn tell(&mut self, out: &mut Vec<StreamEvent>) {
+        if self.is_denied {
+            return self.events.clear();
+        }
+        let Some(guard) = &mut self.guard else { return self.tell_all(None, out) };
+        let (mut passed, mut said, mut denied) = (Vec::new(), String::new(), None);
+        for event in self.events.drain(..) {
+            push_said(&event, &mut said);
+            denied = guard.push(event, &mut passed).err();
+            if denied.is_some() {
+                break;
+            }
+        }
+        self.events = passed;
+        self.tell_all(Some(said), out);
+        if let Some(error) = denied {
+            self.is_denied = true;
+            out.push(StreamEvent::Denied(error));
+        }
+    }
+
+    /// Tells all events; `said` is what the vendor said in them, where a guard may have changed that.
+    fn tell_all(&mut self, said: Option<String>, out: &mut Vec<StreamEvent>) {
         let mut frames = BytesMut::new();
         let mut content = false;
         let mut text = String::new();
+        if let Some(said) = said.clone().filter(|said| !said.is_empty()) {
+            // What is held back has been generated too, and no other target can take over after it.
+            out.push(StreamEvent::Framed { frame: Bytes::new(), content: true, text: said });
+        }
         for mut event in self.events.drain(..) {
             self.call_ids.event(&mut event);
             content |= event.is_content();
-            match &event {
-                Event::Delta(_, Delta::Text(more) | Delta::Arguments(more)) => text.push_str(more),
-                Event::BlockStart(_, BlockHead::ToolUse(call)) => text.push_str(&call.arguments),
-                _ => {}
+            if said.is_none() {
+                push_said(&event, &mut text);
             }
             match event {
                 // A chat client's usage is its last chunk.
@@ -77,6 +112,15 @@ impl Translated {
             }
         }
         flush(&mut frames, &mut content, &mut text, out);
+    }
+}
+
+/// Appends the text that was generated in an event.
+fn push_said(event: &Event, text: &mut String) {
+    match event {
+        Event::Delta(_, Delta::Text(more) | Delta::Arguments(more)) => text.push_str(more),
+        Event::BlockStart(_, BlockHead::ToolUse(call)) => text.push_str(&call.arguments),
+        _ => {}
     }
 }
 

@@ -125,7 +125,10 @@ impl Attempt<'_> {
                 return Err(self.failure(FailureKind::Broken));
             }
             match gathering.push(input) {
-                Ok(true) => return gathering.whole().map_err(|error| self.broken(error)),
+                Ok(true) => {
+                    let whole = gathering.whole().map_err(|error| self.broken(error))?;
+                    return Ok(self.exchange.guarded_gathered(whole));
+                }
                 Ok(false) => {}
                 Err(error) => {
                     noted.usage = gathering.usage();

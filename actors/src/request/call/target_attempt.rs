@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use gateway_wire::dialect::AnswerStamp;
 use gateway_wire::exchange::Exchange;
+use gateway_wire::guarding::GuardSource;
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::{BadRequest, Dialect, ErrorBody};
 
 use super::prepare::{Edits, Prepared, applied, prepare, renamed_limit};
-use super::{Call, ResolvedTarget, Success};
+use super::{Call, CallGuards, ResolvedTarget, Success};
 use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
 use crate::providers::handle::{AttemptPermit, ProviderRejection};
@@ -23,7 +24,9 @@ use crate::usage::row::UsageRow;
 impl Call {
     /// Makes one attempt at a target of the chain.
     pub(super) async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
+        self.guard_request(at)?;
         let deadline = self.deadline();
+        let guards = self.guards.as_deref().and_then(CallGuards::source);
         let request = &mut *self.request;
         let Some(resolved) = self.targets.get(at) else {
             let error = explain(FailureKind::Broken, "none", None);
@@ -42,7 +45,8 @@ impl Call {
         let permit = admit(request, resolved)?;
         let requested = self.requested.as_ref();
         let metering = metering(request, resolved, &self.routing, requested, &mut prepared, budget);
-        send(request, resolved, deadline, &prepared, permit, metering).await
+        let sent = send(request, resolved, deadline, (&prepared, guards), permit, metering).await?;
+        unless_denied(request, sent, head).await
     }
 }
 
@@ -129,7 +133,7 @@ async fn send(
     request: &mut RouteRequest,
     resolved: &ResolvedTarget,
     deadline: Option<ClientDeadline>,
-    prepared: &Prepared,
+    (prepared, guards): (&Prepared, Option<&dyn GuardSource>),
     permit: AttemptPermit,
     metering: Metering,
 ) -> Result<Success, Failure> {
@@ -155,11 +159,35 @@ async fn send(
         stream: request.stream,
         credential: resolved.credential.as_ref(),
         headers: &extra_headers(request, &resolved.target),
-        exchange: Exchange { dialect: prepared.dialect, stamp, way },
+        exchange: Exchange { dialect: prepared.dialect, stamp, way, guards },
     };
     let mut noted = ProviderNotes::default();
     let result = attempt.run(&prepared.request, &mut noted).await;
     ended(request, resolved, begun, noted, result, permit, metering).await
+}
+
+/// An answer, unless a guardrail denied all of it: then it has been made, and is billed.
+async fn unless_denied(request: &mut RouteRequest, sent: Success, head: &mut ReplyHead) -> Result<Success, Failure> {
+    let Success { answered, permit, mut metering } = sent;
+    let mut answer = match answered {
+        AttemptAnswer::Whole(answer) if answer.denied.is_some() => answer,
+        answered => return Ok(Success { answered, permit, metering }),
+    };
+    permit.succeeded();
+    let error = answer.denied.take().map(|error| *error).unwrap_or_default();
+    let settled = match &answer.usage {
+        Some(usage) => Some(Box::pin(metering.settle_reported(usage, Some(&answer), "denied")).await),
+        None => {
+            metering.saw(&answer);
+            Box::pin(metering.settle_counted("denied")).await
+        }
+    };
+    if let Some((usage, cost)) = settled {
+        request.record.metered(&usage, cost);
+        head.cost = cost;
+    }
+    request.record.line.cause = Some(FailureKind::Denied.as_str());
+    Err(Failure { kind: FailureKind::Denied, error, retry_after: None })
 }
 
 /// Takes down how the attempt ended.

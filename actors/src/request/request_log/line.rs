@@ -28,6 +28,7 @@ impl RequestLine {
         line.flag("stream", self.stream);
         line.number("attempts", self.attempts);
         line.text_if("cache", self.cache);
+        line.text_if("guardrails", self.guardrails.as_deref());
         line.number_if("prompt_tokens", self.prompt_tokens);
         line.number_if("completion_tokens", self.completion_tokens);
         if let Some(cost) = self.cost_usd {

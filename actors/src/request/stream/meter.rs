@@ -5,6 +5,7 @@ use gateway_wire::{StreamDecoder, Usage, openai};
 
 use super::relay::{Ending, Meter};
 use crate::cache::recorder::Recorder;
+use crate::guardrails::OutputGuards;
 use crate::money::amount::PicoUsd;
 use crate::request::call::metadata;
 use crate::request::metering::Metering;
@@ -19,7 +20,18 @@ pub(in crate::request) struct StreamMeter<'a> {
     pub(in crate::request) include_usage: bool,
     pub(in crate::request) recorder: Option<Recorder>,
     pub(in crate::request) keeper: Option<&'a AnswerKeeper>,
+    pub(in crate::request) guards: Option<OutputGuards>,
     pub(in crate::request) cost: Option<PicoUsd>,
+}
+
+impl StreamMeter<'_> {
+    fn metadata(&self, cost: Option<PicoUsd>) -> String {
+        let metadata = metadata(self.provider, cost);
+        match &self.guards {
+            Some(guards) => guards.metadata(metadata),
+            None => metadata,
+        }
+    }
 }
 
 impl Meter for StreamMeter<'_> {
@@ -36,7 +48,7 @@ impl Meter for StreamMeter<'_> {
         if let Some((usage, cost)) = self.metering.settle_counted("success").await {
             self.record.metered(&usage, cost);
             ending.usage = Some(usage);
-            ending.metadata = self.include_usage.then(|| metadata(self.provider, cost));
+            ending.metadata = self.include_usage.then(|| self.metadata(cost));
         }
         Some(ending)
     }
@@ -64,6 +76,6 @@ impl Meter for StreamMeter<'_> {
             recorder.usage(&chunk);
         }
         let is_wanted = self.include_usage && !chunk.is_empty();
-        is_wanted.then(|| openai::with_metadata(&chunk, &metadata(self.provider, cost)))
+        is_wanted.then(|| openai::with_metadata(&chunk, &self.metadata(cost)))
     }
 }

@@ -28,6 +28,8 @@ pub enum StreamEnd {
     Complete,
     /// It broke off, and an error event was passed on.
     Broken(FailureKind, ErrorBody),
+    /// A guardrail denied the rest, and an error event was passed on.
+    Denied,
     /// The client left.
     ClientLeft,
 }
@@ -118,6 +120,8 @@ pub async fn pump(
             // The provider would go on: dropping the body closes its connection.
             Some(End::Cut) => return StreamEnd::Complete,
             Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
+            // So does this.
+            Some(End::Denied) => return StreamEnd::Denied,
             // Asked here too, as a provider that always has more never lets the timer have its turn.
             None if timer.is_overdue() => return overdue(provider, &mut *decoder, last_words),
             None => {}
@@ -210,6 +214,8 @@ enum End {
     Cut,
     /// An error.
     Failed(ErrorBody),
+    /// A guardrail's.
+    Denied,
 }
 
 /// The bytes that a client gets for some events, and the end if it was among them.
@@ -253,6 +259,10 @@ async fn frames(
                 let error = redacted(error, credential);
                 out.push(decoder.fail(&error));
                 end = Some(End::Failed(error));
+            }
+            StreamEvent::Denied(error) => {
+                out.push(decoder.fail(&error));
+                end = Some(End::Denied);
             }
         }
     }

@@ -57,7 +57,7 @@ fn what_asks_for_nothing_is_not_unsupported() {
 fn what_is_not_there_yet_is_told_with_its_path() {
     let plan = plan(json!({"strategy": {"mode": "fallback"}, "cache": "semantic",
         "targets": [{"provider": "a"},
-            {"provider": "b", "output_guardrails": ["grd-1"], "inputMutators": [{"default.addPrefix": {"prefix": "x"}}]}]}));
+            {"provider": "b", "output_guardrails": ["grd-1"], "inputMutators": [{"acme.addPrefix": {"prefix": "x"}}]}]}));
     assert_eq!(
         plan.unsupported_features(),
         ["config.targets[1].input_mutators", "config.targets[1].output_guardrails"]
@@ -88,7 +88,11 @@ fn guardrails_are_unified() {
         "onFail": {"feedback": {"value": -5}},
         "checks": [{"id": "default.contains", "parameters": {"operator": "none", "words": ["Apple"]}}]}]}));
     assert_eq!(shorthand, hook);
-    assert!(hook.deny && hook.in_background, "async is Portkey's default");
+    assert!(hook.deny && hook.denies(), "whoever says what a failure does waits for the verdict");
+    let quiet = first(json!({"input_guardrails": [{"contains": {"operator": "none", "words": ["Apple"]}}]}));
+    assert!(!quiet.deny && quiet.in_background, "async is Portkey's default");
+    let both = first(json!({"input_guardrails": [{"portkey.pii": {}, "deny": true, "async": true}]}));
+    assert!(both.deny && !both.denies(), "what runs beside the request denies nothing");
 
     let both = plan(json!({"input_guardrails": ["a"], "before_request_hooks": [{"id": "b", "checks": []}]}));
     let ids: Vec<_> = both.input_guardrails.iter().map(|guardrail| guardrail.id.as_deref().unwrap()).collect();
@@ -111,4 +115,32 @@ fn guardrails_that_are_wrong_are_refused_with_their_path() {
     assert_eq!(path(json!({"input_guardrails": [{"a": {}, "deny": "yes"}]})), "input_guardrails[0].deny");
     assert_eq!(path(json!({"output_guardrails": [{"a": 1}]})), "output_guardrails[0].a");
     assert_eq!(path(json!({"output_guardrails": {}})), "output_guardrails");
+    let input = |item: Value| path(json!({"guardrails": {"input": [item]}}));
+    for (item, wrong) in [
+        (json!({"type": "pii_detection", "action": "hide"}), "action"),
+        (json!({"type": "pii_detection", "categories": []}), "categories"),
+        (json!({"type": "pii_detection", "categories": ["NAME", "SHOE_SIZE"]}), "categories[1]"),
+        (json!({"type": "pii_detection", "parameters": {"redact": "yes"}}), "parameters.redact"),
+        (json!({"type": "content_safety", "threshold": 1.5}), "threshold"),
+        (json!({"type": "content_safety", "threshold": -0.1}), "threshold"),
+        (json!({"type": "content_safety", "threshold": "0.8"}), "threshold"),
+        // What a TOML file calls `nan`.
+        (json!({"type": "content_safety", "threshold": null}), "threshold"),
+        (json!({"type": "content_safety", "thresholds": {"hate": 2}}), "thresholds.hate"),
+        (json!({"type": "content_safety", "thresholds": {"rudeness": 0.5}}), "thresholds.rudeness"),
+        (json!({"type": "content_safety", "categories": ["rudeness"]}), "categories[0]"),
+        (json!({"type": "content_safety", "categories": []}), "categories"),
+        (json!({"type": "content_safety", "engine": "moderations"}), "engine"),
+        (json!({"type": "content_safety", "action": "tokenize"}), "action"),
+        (json!({"type": "prompt_injection", "threshold": 7}), "threshold"),
+    ] {
+        assert_eq!(input(item.clone()), format!("guardrails.input[0].{wrong}"), "{item}");
+    }
+    let tokens = json!({"guardrails": {"output": [{"type": "pii_detection", "action": "tokenize"}]}});
+    assert_eq!(path(tokens), "guardrails.output[0].action", "there is nothing to put back");
+    let hook =
+        json!({"before_request_hooks": [{"checks": [{"id": "portkey.pii", "parameters": {"categories": ["x"]}}]}]});
+    assert_eq!(path(hook), "before_request_hooks[0].checks[0].parameters.categories[0]");
+    let shorthand = json!({"input_guardrails": [{"portkey.moderateContent": {"threshold": 3}}]});
+    assert_eq!(path(shorthand), "input_guardrails[0].portkey.moderateContent.threshold");
 }

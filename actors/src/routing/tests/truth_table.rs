@@ -11,7 +11,7 @@ fn failure(kind: FailureKind) -> Failure {
     Failure { kind, error, retry_after: None }
 }
 
-const KINDS: [FailureKind; 22] = [
+const KINDS: [FailureKind; 23] = [
     FailureKind::Status(400),
     FailureKind::Status(401),
     FailureKind::Status(404),
@@ -32,6 +32,7 @@ const KINDS: [FailureKind; 22] = [
     FailureKind::CircuitOpen,
     FailureKind::Saturated,
     FailureKind::NotReady,
+    FailureKind::Denied,
     FailureKind::OverBudget,
     FailureKind::BudgetUnknown,
 ];

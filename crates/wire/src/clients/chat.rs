@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::{ClientFormat, ReplyContext, StreamEncoder};
 use crate::common::{Answer, Conversation, Family, FinishReason};
 use crate::json_object::JsonObject;
-use crate::{BadRequest, ErrorBody};
+use crate::{BadRequest, ErrorBody, openai};
 
 pub(crate) use read::{TYPED, arranged, reasoning_block, signature_in, thought_signature};
 
@@ -52,7 +52,7 @@ impl ClientFormat for Chat {
     }
 
     fn error(&self, _status: u16, error: &ErrorBody, _request_id: &str) -> Bytes {
-        Bytes::from(serde_json::json!({ "error": error }).to_string())
+        Bytes::from(openai::error_json(error).to_string())
     }
 }
 

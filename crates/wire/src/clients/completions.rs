@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{ClientFormat, ReplyContext, StreamEncoder};
 use crate::common::{Answer, AnswerHead, BlockKind, Conversation, Family, FinishReason};
 use crate::json_object::JsonObject;
-use crate::{BadRequest, ErrorBody, Usage};
+use crate::{BadRequest, ErrorBody, Usage, openai};
 
 pub(crate) use told::told;
 
@@ -53,7 +53,7 @@ impl ClientFormat for Completions {
     }
 
     fn error(&self, _status: u16, error: &ErrorBody, _request_id: &str) -> Bytes {
-        Bytes::from(json!({ "error": error }).to_string())
+        Bytes::from(openai::error_json(error).to_string())
     }
 }
 

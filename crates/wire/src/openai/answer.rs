@@ -39,7 +39,7 @@ pub fn read_answer(body: Bytes) -> Result<WholeAnswer, ErrorBody> {
         return Err(error_text(&body));
     }
     let usage = head.usage();
-    Ok(WholeAnswer { usage, body, text: None, replay: None })
+    Ok(WholeAnswer { usage, body, text: None, replay: None, denied: None })
 }
 
 /// The error in a list, in which some vendors wrap it.

@@ -127,8 +127,18 @@ fn kind_of(status: u16) -> &'static str {
 
 /// The SSE event that ends a stream which broke after its first content (D1): OpenAI's clients raise it.
 pub fn error_event(error: &ErrorBody) -> Bytes {
-    let body = serde_json::json!({ "error": error });
-    sse::frame(body.to_string().as_bytes())
+    sse::frame(error_json(error).to_string().as_bytes())
+}
+
+/// `{"error": …}`; the results of guardrails stand beside it, where Portkey's clients look for them.
+pub fn error_json(error: &ErrorBody) -> Value {
+    let mut told = serde_json::json!({ "error": error });
+    let inner = told.get_mut("error").and_then(Value::as_object_mut);
+    let results = inner.and_then(|inner| inner.shift_remove("hook_results"));
+    if let (Some(results), Some(told)) = (results, told.as_object_mut()) {
+        told.insert("hook_results".to_owned(), results);
+    }
+    told
 }
 
 #[cfg(test)]

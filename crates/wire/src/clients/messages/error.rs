@@ -57,7 +57,7 @@ fn class(error: &ErrorBody) -> &'static str {
         _ => {}
     }
     match error.kind.as_str() {
-        "invalid_request_error" => "invalid_request_error",
+        "invalid_request_error" | "hooks_failed" => "invalid_request_error",
         "authentication_error" => "authentication_error",
         "permission_error" => "permission_error",
         "not_found_error" => "not_found_error",

@@ -76,7 +76,7 @@ pub fn embeddings_answer(body: &[u8], model: &str, base64: bool) -> Result<Whole
     let tokens = usage.unwrap_or_default().prompt_tokens;
     let translated = json!({"object": "list", "data": data, "model": model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens}});
-    Ok(WholeAnswer { body: Bytes::from(translated.to_string()), usage, text: None, replay: None })
+    Ok(WholeAnswer { body: Bytes::from(translated.to_string()), usage, text: None, replay: None, denied: None })
 }
 
 #[cfg(test)]

@@ -1,0 +1,83 @@
+//! Guardrails: what a config wants to be done with the texts of a request and of its answer, and the doing of it.
+
+mod action;
+mod answer;
+mod body;
+mod denial;
+mod pii_rule;
+mod policy;
+mod prefix;
+mod replacer;
+mod report;
+mod rule;
+mod safety_rule;
+mod tally;
+mod text_guard;
+
+use serde_json::{Map, Value, json};
+
+pub use action::Action;
+pub use answer::OutputGuards;
+pub use body::{RequestFacts, guard_body};
+pub use denial::{DENIED, denial};
+pub use policy::{GuardrailFloor, Policy, Side};
+pub use report::{hook_results, metadata, outcomes};
+pub use rule::{Rule, RuleError};
+pub use tally::Tally;
+
+/// What a config wants done with a request or an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guardrail {
+    /// Its id; one without checks is stored at the gateway under this id.
+    pub id: Option<String>,
+    /// The checks, all of which must hold.
+    pub checks: Vec<Check>,
+    /// Whether a failed check refuses the request or the answer (446); else it is only told (246).
+    pub deny: bool,
+    /// Whether its verdict is told and changes nothing else, not even the status (`async`).
+    pub in_background: bool,
+    /// Whether the checks run one after the other.
+    pub sequential: bool,
+    /// Whether it changes the text rather than judging it (`mutator`).
+    pub mutates: bool,
+    /// The feedback that follows a failure.
+    pub on_fail: Option<Value>,
+    /// The feedback that follows a success.
+    pub on_success: Option<Value>,
+}
+
+/// One check of a guardrail.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Which check, with its family: `default.regexMatch`, `portkey.pii`.
+    pub id: String,
+    /// Its parameters.
+    pub parameters: Map<String, Value>,
+    /// Whether an error of the check itself fails the guardrail.
+    pub fail_on_error: bool,
+    /// What it does.
+    pub rule: Rule,
+}
+
+impl PartialEq for Check {
+    /// The rule follows from the rest.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.id, &self.parameters, self.fail_on_error) == (&other.id, &other.parameters, other.fail_on_error)
+    }
+}
+
+impl Guardrail {
+    /// Whether a failure ends the request or the answer.
+    pub fn denies(&self) -> bool {
+        self.deny && !self.in_background
+    }
+
+    /// The guardrail in the form of Portkey's hooks.
+    pub fn to_json(&self) -> Value {
+        let check = |check: &Check| json!({"id": check.id, "parameters": check.parameters, "fail_on_error": check.fail_on_error});
+        let kind = if self.mutates { "mutator" } else { "guardrail" };
+        json!({"type": kind, "id": self.id, "async": self.in_background, "sequential": self.sequential,
+            "deny": self.deny, "checks": self.checks.iter().map(check).collect::<Vec<_>>(),
+            "on_fail": self.on_fail, "on_success": self.on_success})
+    }
+}

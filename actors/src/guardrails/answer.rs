@@ -1,0 +1,169 @@
+//! The texts of an answer.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use gateway_guard::tokens::Vault;
+use gateway_wire::ErrorBody;
+use gateway_wire::guarding::{AnswerGuard, GuardSource, TextPlace};
+use serde_json::Value;
+
+use super::denial::denial;
+use super::report::{hook_results, metadata};
+use super::text_guard::AnswerText;
+use super::{Policy, Side, Tally};
+
+/// Makes the guards of the answers to one request, and has what the last of them found.
+#[derive(Clone)]
+pub struct OutputGuards(Rc<Shared>);
+
+struct Shared {
+    input: (Policy, Tally),
+    /// The values that tokens of the request stand for.
+    vault: Option<Rc<Vault>>,
+    policy: Policy,
+    tally: RefCell<Tally>,
+    now: String,
+}
+
+impl OutputGuards {
+    /// Guards for the answers to a request, of whose input this was found.
+    pub fn new(policy: Policy, input: (Policy, Tally), vault: Option<Vault>, now: String) -> Self {
+        let vault = vault.filter(|vault| !vault.is_empty()).map(Rc::new);
+        Self(Rc::new(Shared { input, vault, policy, tally: RefCell::default(), now }))
+    }
+
+    /// Whether the answers have anything to pass.
+    pub fn is_needed(&self) -> bool {
+        !self.0.policy.is_empty() || self.restores()
+    }
+
+    /// Whether tokens in the answers are to be put back.
+    pub fn restores(&self) -> bool {
+        self.0.vault.is_some()
+    }
+
+    /// The same for a target whose answers pass others.
+    #[must_use]
+    pub fn with_policy(&self, policy: Policy) -> Self {
+        let Shared { input, vault, now, .. } = &*self.0;
+        let (input, vault, now) = (input.clone(), vault.clone(), now.clone());
+        Self(Rc::new(Shared { input, vault, policy, tally: RefCell::default(), now }))
+    }
+
+    /// Whether a guardrail failed that neither denies nor only looks on: of the request alone where the answer streams,
+    /// as its status goes out before it is known.
+    pub fn is_failed(&self, is_stream: bool) -> bool {
+        let Shared { input, policy, tally, .. } = &*self.0;
+        input.1.is_failed(&input.0) || !is_stream && tally.borrow().is_failed(policy)
+    }
+
+    /// What holds for the answers.
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    /// Calls back with what came of each side that has guardrails.
+    pub fn each_side(&self, mut tell: impl FnMut(Side, &Policy, &Tally)) {
+        let Shared { input, policy, tally, .. } = &*self.0;
+        for (side, policy, tally) in [(Side::Input, &input.0, &input.1), (Side::Output, policy, &*tally.borrow())] {
+            if !policy.is_empty() {
+                tell(side, policy, tally);
+            }
+        }
+    }
+
+    /// The metadata of an answer, a JSON object, with what came of the guardrails.
+    pub fn metadata(&self, mut object: String) -> String {
+        let Shared { input, policy, tally, .. } = &*self.0;
+        let mut told = metadata(Side::Input, &input.0, &input.1);
+        told.extend(metadata(Side::Output, policy, &tally.borrow()));
+        if object.pop() == Some('}') {
+            object.push_str(&format!(r#","guardrails":{}}}"#, Value::Array(told)));
+        }
+        object
+    }
+
+    /// What came of the guardrails, as Portkey tells it.
+    pub fn hook_results(&self) -> Value {
+        let Shared { input, policy, tally, now, .. } = &*self.0;
+        hook_results((&input.0, &input.1), (policy, &tally.borrow()), now)
+    }
+
+    /// What was found so far in the newest answer.
+    pub fn tally(&self) -> Tally {
+        self.0.tally.borrow().clone()
+    }
+}
+
+impl Shared {
+    fn changes(&self) -> bool {
+        self.vault.is_some() || self.policy.changes()
+    }
+}
+
+impl GuardSource for OutputGuards {
+    fn guard(&self) -> Box<dyn AnswerGuard> {
+        *self.0.tally.borrow_mut() = Tally::default();
+        Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new() })
+    }
+}
+
+/// Guards one answer.
+struct PolicyGuard {
+    shared: Rc<Shared>,
+    texts: HashMap<TextPlace, AnswerText>,
+}
+
+impl PolicyGuard {
+    fn take(&mut self, place: TextPlace, part: Option<&str>, out: &mut String) -> Result<(), ErrorBody> {
+        let begun = Instant::now();
+        let Shared { policy, tally, vault, .. } = &*self.shared;
+        let vault = vault.as_deref();
+        let mut tally = tally.borrow_mut();
+        let length = out.len();
+        let text = self.texts.entry(place).or_insert_with(|| AnswerText::new(policy, place.kind, vault));
+        let taken = text.take(part, (policy, &mut tally, vault), out);
+        tally.held = tally.held.max(text.held());
+        tally.spent += begun.elapsed();
+        drop(tally);
+        // What only looks on denies nothing.
+        if taken.is_err() && self.changes() {
+            // What stood before the match in the same step does not go out either.
+            out.truncate(length);
+            return Err(self.denied());
+        }
+        Ok(())
+    }
+
+    fn denied(&self) -> ErrorBody {
+        denial(OutputGuards(self.shared.clone()).hook_results())
+    }
+}
+
+impl AnswerGuard for PolicyGuard {
+    fn changes(&self) -> bool {
+        self.shared.changes()
+    }
+
+    fn push(&mut self, place: TextPlace, part: &str, out: &mut String) -> Result<(), ErrorBody> {
+        self.take(place, Some(part), out)
+    }
+
+    fn finish(&mut self, place: TextPlace, out: &mut String) -> Result<(), ErrorBody> {
+        if !self.texts.contains_key(&place) {
+            return Ok(());
+        }
+        let finished = self.take(place, None, out);
+        self.texts.remove(&place);
+        finished
+    }
+
+    fn end(&mut self) -> Result<(), ErrorBody> {
+        let Shared { policy, tally, .. } = &*self.shared;
+        let is_denied = self.changes() && tally.borrow().denies(policy);
+        if is_denied { Err(self.denied()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,164 @@
+//! What the guardrails of one side found: kinds and numbers, never a value.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gateway_guard::checks::{CheckResult, Subject};
+use gateway_guard::injection;
+use gateway_guard::pii::PiiKind;
+use gateway_guard::safety::{self, Scores};
+use serde_json::Value;
+
+use super::pii_rule::kinds;
+use super::policy::Policy;
+use super::rule::TextRule;
+use super::{Action, Check, Guardrail, Rule};
+
+/// What was found so far.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub(super) pii: [u32; KINDS],
+    pub(super) scores: Scores,
+    pub(super) injection: f64,
+    /// What Portkey's checks found, by the number of the check.
+    texts: BTreeMap<usize, TextResult>,
+    /// The time that it took.
+    pub spent: Duration,
+    /// The most bytes that were held back at one time.
+    pub held: usize,
+}
+
+/// How many kinds of personal data there are.
+const KINDS: usize = 19;
+
+/// What one of Portkey's checks found.
+#[derive(Clone, Debug)]
+struct TextResult {
+    verdict: bool,
+    is_transformed: bool,
+    data: Value,
+    error: Option<&'static str>,
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Finding {
+    /// Whether the text is as the check wants it, or was made so.
+    pub verdict: bool,
+    /// Whether it was changed.
+    pub is_transformed: bool,
+    /// What was found, and how often.
+    pub counts: Vec<(&'static str, u32)>,
+    /// What one of Portkey's checks tells.
+    pub data: Option<Value>,
+    /// Why the check could not judge.
+    pub error: Option<&'static str>,
+}
+
+impl Tally {
+    /// Takes note of personal data.
+    pub(super) fn saw(&mut self, kind: PiiKind) {
+        if let Some(count) = self.pii.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Looks at a whole text, from which personal data has been taken.
+    pub(super) fn read(&mut self, policy: &Policy, text: &str) {
+        let has = |is_it: fn(&Rule) -> bool| policy.checks().any(|(_, check)| is_it(&check.rule));
+        if has(|rule| matches!(rule, Rule::Safety(_))) {
+            self.scores.merge(&safety::scores(text));
+        }
+        if has(|rule| matches!(rule, Rule::Injection(_))) {
+            self.injection = self.injection.max(injection::score(text));
+        }
+    }
+
+    /// Runs those of Portkey's checks that judge.
+    pub(super) fn judge(&mut self, policy: &Policy, subject: &Subject<'_>) {
+        for (at, (_, check)) in policy.checks().enumerate() {
+            if let Rule::Text(rule) = &check.rule
+                && !rule.check.is_transform()
+            {
+                self.note(at, rule.check.run(subject));
+            }
+        }
+    }
+
+    /// Replaces in a text what checks want to be replaced; gives whether anything was.
+    pub(super) fn replace(&mut self, policy: &Policy, text: &mut String) -> bool {
+        let mut is_changed = false;
+        for (at, (_, check)) in policy.checks().enumerate() {
+            if let Rule::Text(TextRule { check, replace: Some(_) }) = &check.rule {
+                let result = check.run(&Subject { text, ..Subject::default() });
+                if let Some(told) = result.transformed.clone() {
+                    *text = told;
+                    is_changed = true;
+                }
+                self.note(at, result);
+            }
+        }
+        is_changed
+    }
+
+    /// Takes note of what a check found; of several texts the worst counts.
+    pub(super) fn note(&mut self, at: usize, result: CheckResult) {
+        let known = self.texts.get(&at);
+        let is_transformed = result.transformed.is_some() || known.is_some_and(|known| known.is_transformed);
+        if known.is_some_and(|known| !known.verdict) {
+            return;
+        }
+        let CheckResult { verdict, data, error, .. } = result;
+        self.texts.insert(at, TextResult { verdict, is_transformed, data, error });
+    }
+
+    /// What came of the check with a number.
+    pub(super) fn finding(&self, at: usize, check: &Check) -> Finding {
+        let mut finding = Finding { verdict: true, is_transformed: false, counts: Vec::new(), data: None, error: None };
+        match &check.rule {
+            Rule::Pii(rule) => {
+                let count = |kind: PiiKind| self.pii.get(kind as usize).copied().unwrap_or(0);
+                let found = kinds().filter(|kind| rule.kinds.has(*kind) && count(*kind) > 0);
+                let counts: Vec<(&'static str, u32)> = found.map(|kind| (kind.as_str(), count(kind))).collect();
+                let changes = matches!(rule.action, Action::Redact | Action::Tokenize);
+                finding.is_transformed = changes && !counts.is_empty();
+                finding.verdict = if rule.is_negated { !counts.is_empty() } else { changes || counts.is_empty() };
+                finding.counts = counts;
+            }
+            Rule::Safety(rule) => {
+                let reached = rule.thresholds.reached(&self.scores);
+                finding.verdict = reached.is_none();
+                finding.counts = reached.map(|(category, _)| (category.as_str(), 1)).into_iter().collect();
+            }
+            Rule::Injection(rule) => finding.verdict = self.injection < rule.threshold,
+            Rule::Text(_) => {
+                if let Some(result) = self.texts.get(&at) {
+                    let is_excused = result.error.is_some() && !check.fail_on_error;
+                    finding.verdict = result.verdict || is_excused;
+                    finding.is_transformed = result.is_transformed;
+                    finding.data = Some(result.data.clone());
+                    finding.error = result.error;
+                }
+            }
+            Rule::Unsupported => {}
+        }
+        finding
+    }
+
+    /// Whether all checks of a guardrail hold.
+    pub(super) fn holds(&self, first: usize, guardrail: &Guardrail) -> bool {
+        guardrail.checks.iter().enumerate().all(|(at, check)| self.finding(first + at, check).verdict)
+    }
+
+    /// Whether the request or the answer is refused.
+    pub fn denies(&self, policy: &Policy) -> bool {
+        policy.numbered().any(|(first, guardrail)| guardrail.denies() && !self.holds(first, guardrail))
+    }
+
+    /// Whether a guardrail failed that neither denies nor only looks on (Portkey's 246).
+    pub fn is_failed(&self, policy: &Policy) -> bool {
+        policy
+            .numbered()
+            .any(|(first, guardrail)| !guardrail.deny && !guardrail.in_background && !self.holds(first, guardrail))
+    }
+}

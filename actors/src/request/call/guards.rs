@@ -1,0 +1,223 @@
+//! The guardrails of one call: what its request passes before anything of it leaves, and what its answers pass.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use gateway_guard::tokens::Vault;
+use gateway_wire::clients::responses::{input_items, open_compactions};
+use gateway_wire::common::Conversation;
+use gateway_wire::formats;
+use gateway_wire::guarding::GuardSource;
+use gateway_wire::json_object::JsonObject;
+use gateway_wire::{BadRequest, ErrorBody};
+
+use super::Call;
+use crate::failure::{Failure, FailureKind};
+use crate::guardrails::{
+    GuardrailFloor, OutputGuards, Policy, RequestFacts, Side, Tally, denial, guard_body, outcomes,
+};
+use crate::request::router::RouteRequest;
+use crate::request::translation::ClientRequest;
+use crate::routing::{Chain, Plan, Target};
+
+/// The guardrails of one call.
+pub struct CallGuards {
+    floor: GuardrailFloor,
+    /// The request as it came, for targets with other guardrails than the first.
+    original: OriginalRequest,
+    /// What the request passed last, and whether it may leave.
+    passed: Option<(Policy, Result<(), ErrorBody>)>,
+    /// What its answers pass.
+    pub(super) output: OutputGuards,
+    arrived: DateTime<Utc>,
+    /// Whether what came of them has been counted.
+    is_noted: bool,
+}
+
+/// A request as it came.
+struct OriginalRequest {
+    body: JsonObject,
+    client: Option<(JsonObject, Arc<Conversation>)>,
+}
+
+impl CallGuards {
+    /// The guardrails of a request; none where it has none.
+    pub fn new(request: &RouteRequest, chain: &Chain, floor: &GuardrailFloor) -> Option<Box<Self>> {
+        // What the request follows itself has them in its targets.
+        let key_plan = request.key_plan.as_ref().filter(|plan| !Arc::ptr_eq(plan, &request.plan)).map(|plan| &**plan);
+        let has_any = |target: &Target| !target.input_guardrails.is_empty() || !target.output_guardrails.is_empty();
+        let of_key = key_plan.is_some_and(Plan::has_guardrails);
+        if floor.is_empty() && !of_key && !chain.steps.iter().any(|step| has_any(&step.target)) {
+            return None;
+        }
+        let mut floor = floor.clone();
+        if let Some(plan) = key_plan {
+            floor.input.extend(plan.input_guardrails.iter().cloned());
+            floor.output.extend(plan.output_guardrails.iter().cloned());
+        }
+        let client = request.client.as_ref().map(|client| (client.body.clone(), client.conversation.clone()));
+        let original = OriginalRequest { body: request.body.clone(), client };
+        let output = OutputGuards::new(Policy::default(), (Policy::default(), Tally::default()), None, String::new());
+        Some(Box::new(Self { floor, original, passed: None, output, arrived: request.arrived, is_noted: false }))
+    }
+
+    /// What makes the guards of answers, where there is anything to guard or to tell.
+    pub fn source(&self) -> Option<&dyn GuardSource> {
+        self.output.is_needed().then_some(&self.output as &dyn GuardSource)
+    }
+
+    /// Whether answers have values in them that only this request may see.
+    pub(super) fn restores(&self) -> bool {
+        self.output.restores()
+    }
+
+    /// Guards the request for a target.
+    fn pass(&mut self, request: &mut RouteRequest, target: &Target) -> Result<Result<(), ErrorBody>, BadRequest> {
+        let policy = Policy::new(self.floor.input.iter().chain(&target.input_guardrails).cloned());
+        let output = Policy::new(self.floor.output.iter().chain(&target.output_guardrails).cloned());
+        if let Some((passed, result)) = &self.passed
+            && passed.is_same_as(&policy)
+        {
+            let result = result.clone();
+            if !self.output.policy().is_same_as(&output) {
+                self.output = self.output.with_policy(output);
+            }
+            return Ok(result);
+        }
+        let mut tally = Tally::default();
+        let mut vault = policy.tokenizes().then(Vault::new);
+        self.original.put_back(request);
+        let own = request.client.as_ref().map_or(&request.body, |client| &client.body);
+        let begun = Instant::now();
+        let facts = RequestFacts {
+            model: Some(&request.model),
+            request_type: request_type(request.record.line.path),
+            metadata: Some(&request.metadata),
+        };
+        let changed = guard_body(own, (&policy, &facts), &mut tally, vault.as_mut());
+        tally.spent = begun.elapsed();
+        let is_denied = tally.denies(&policy);
+        let now = self.arrived.to_rfc3339_opts(SecondsFormat::Millis, true);
+        self.output = OutputGuards::new(output, (policy.clone(), tally), vault, now);
+        let result = if is_denied { Err(denial(self.output.hook_results())) } else { Ok(()) };
+        if let (Some(body), Ok(())) = (changed, &result) {
+            replace(request, body)?;
+        }
+        self.passed = Some((policy, result.clone()));
+        Ok(result)
+    }
+}
+
+impl OriginalRequest {
+    fn put_back(&self, request: &mut RouteRequest) {
+        request.body = self.body.clone();
+        if let (Some(client), Some((body, conversation))) = (&mut request.client, &self.client) {
+            (client.body, client.conversation) = (body.clone(), conversation.clone());
+        }
+    }
+}
+
+/// The kind of request in Portkey's words.
+fn request_type(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "/v1/chat/completions" => "chatComplete",
+        "/v1/completions" => "complete",
+        "/v1/embeddings" => "embed",
+        "/v1/messages" => "messages",
+        "/v1/moderations" => "moderate",
+        "/v1/rerank" => "rerank",
+        "/v1/responses" => "createModelResponse",
+        _ => return None,
+    })
+}
+
+/// Puts another body in the place of the client's, in all forms that it has.
+fn replace(request: &mut RouteRequest, body: JsonObject) -> Result<(), BadRequest> {
+    let Some(client) = &mut request.client else {
+        request.body = body;
+        return Ok(());
+    };
+    let ClientRequest { kind, sealer, keeper, .. } = &mut **client;
+    let mut conversation = formats::client(*kind).read(&body)?;
+    if let Some(sealer) = sealer {
+        open_compactions(&mut conversation, |sealed| sealer.open(sealed))?;
+    }
+    request.body = JsonObject::parse(formats::chat_body(&conversation)?)
+        .map_err(|error| BadRequest { param: None, message: format!("The guarded body is not JSON: {error}.") })?;
+    if let Some(keeper) = keeper.as_mut().filter(|_| !conversation.is_compaction) {
+        keeper.input = input_items(&body, &request.record.line.request_id)?;
+    }
+    (client.body, client.conversation) = (body, Arc::new(conversation));
+    Ok(())
+}
+
+impl Call {
+    /// Has the request pass the guardrails of a target: from then on all that leaves is what they let through.
+    pub(super) fn guard_request(&mut self, at: usize) -> Result<(), Failure> {
+        let Some(guards) = &mut self.guards else { return Ok(()) };
+        let Some(resolved) = self.targets.get(at) else { return Ok(()) };
+        let passed = guards.pass(&mut self.request, &resolved.target);
+        let failure = |kind, error| Err(Failure { kind, error, retry_after: None });
+        match passed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => failure(FailureKind::Denied, error),
+            Err(bad) => {
+                let error = ErrorBody::new("invalid_request_error", "invalid_request", bad.message);
+                failure(FailureKind::Status(400), ErrorBody { param: bad.param, ..error })
+            }
+        }
+    }
+
+    /// Whether its answers have values in them that only this request may see: they are not for the cache.
+    pub(super) fn restores(&self) -> bool {
+        self.guards.as_ref().is_some_and(|guards| guards.restores())
+    }
+
+    /// Whether a guardrail failed that neither denies nor only looks on (Portkey's 246).
+    pub(in crate::request) fn has_failed_guardrail(&self) -> bool {
+        self.guards.as_ref().is_some_and(|guards| guards.output.is_failed(self.request.stream))
+    }
+
+    /// The metadata of an answer with what came of the guardrails.
+    pub(in crate::request) fn guarded_metadata(&self, metadata: String) -> String {
+        match &self.guards {
+            Some(guards) => guards.output.metadata(metadata),
+            None => metadata,
+        }
+    }
+
+    /// A whole chat answer with what came of the guardrails, as Portkey tells it.
+    pub(in crate::request) fn with_hook_results(&self, body: Bytes) -> Bytes {
+        let Some(guards) = self.guards.as_ref().filter(|_| self.request.strict != Some(true)) else { return body };
+        let results = guards.output.hook_results().to_string();
+        match JsonObject::parse(body.clone()) {
+            Ok(object) => object.edited(&[("hook_results", &results)], &[]),
+            Err(_) => body,
+        }
+    }
+
+    /// Counts what came of the guardrails, and writes it down; `has_answer` tells that there was an answer to look at.
+    pub(in crate::request) fn note_guards(&mut self, has_answer: bool) {
+        let Some(guards) = self.guards.as_mut().filter(|guards| !guards.is_noted) else { return };
+        guards.is_noted = true;
+        let record = &mut self.request.record;
+        let metrics = record.metrics().clone();
+        let mut words = Vec::new();
+        guards.output.each_side(|side, policy, tally| {
+            if side == Side::Output && !has_answer {
+                return;
+            }
+            for (kind, action, verdict) in outcomes(policy, tally) {
+                metrics.guardrail_check(kind, action, verdict);
+                words.push(format!("{} {kind} {verdict}", side.as_str()));
+            }
+            metrics.guardrails_ran(tally.spent);
+            if side == Side::Output {
+                metrics.guardrails_held(tally.held);
+            }
+        });
+        record.line.guardrails = Some(words.join(", ")).filter(|words| !words.is_empty());
+    }
+}
