@@ -74,7 +74,7 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
 
 /// The config of a key, whose guardrails a request's own config adds to.
 pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
-    shared.plans.get(key.config.as_deref()?).cloned()
+    shared.configs.plans.get(key.config.as_deref()?).cloned()
 }
 
 /// Refuses what guardrails cannot look at, where some hold for every request of a key.

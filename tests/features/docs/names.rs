@@ -82,7 +82,7 @@ async fn the_page_of_the_configuration_has_every_key_and_default() {
 
 /// The names of all metrics, from where they are registered.
 pub fn metrics() -> BTreeSet<String> {
-    const BEGINNINGS: [&str; 5] = ["llm_", "gateway_", "cache_", "semantic_cache_", "budget_alerts"];
+    const BEGINNINGS: [&str; 6] = ["llm_", "gateway_", "cache_", "guardrail_", "semantic_cache_", "budget_alerts"];
     let sources = Source::all();
     let registering = sources.iter().filter(|source| source.text.contains("prometheus::"));
     let literals = registering.flat_map(Source::literals).map(|literal| literal.word);

@@ -70,8 +70,11 @@ fn the_page_of_the_environment_has_every_variable() {
     let page = Page::read("docs/src/reference/environment.md");
     let (pip, own): (Vec<Source>, Vec<Source>) =
         Source::all().into_iter().partition(|source| source.path.ends_with("fetch/pip.rs"));
+    // What detectors look for has names in capitals too.
+    let is_detector = |source: &&Source| source.path.contains("guard");
     let own: BTreeSet<String> = own
         .iter()
+        .filter(|source| !is_detector(source))
         .flat_map(Source::literals)
         .map(|literal| literal.word.to_owned())
         .filter(|word| is_variable(word) && !word.ends_with('_'))
