@@ -178,7 +178,7 @@ impl Walk<'_> {
                         || field == "data" && !is_text_source
                         || field == "name" && (is_call || name == "function" || name == "custom");
                     if in_data || !is_wordless {
-                        let is_data = in_data || matches!(field.as_str(), "arguments" | "input") && name != "";
+                        let is_data = in_data || matches!(field.as_str(), "arguments" | "input");
                         self.value(value, field, is_data);
                     }
                 }

@@ -77,7 +77,8 @@ impl Exchange<'_> {
         Box::new(chat.of(self.stamp.choices).showing_usage(self.stamp.shows_usage))
     }
 
-    fn guard(&self) -> Option<Box<dyn AnswerGuard>> {
+    /// The guard that the answer passes, where there are guardrails.
+    pub fn guard(&self) -> Option<Box<dyn AnswerGuard>> {
         self.guards.map(GuardSource::guard)
     }
 
@@ -87,7 +88,7 @@ impl Exchange<'_> {
     /// Where the vendor's answer is not in its format, or is an error.
     pub fn whole(&self, body: Bytes) -> Result<WholeAnswer, ErrorBody> {
         match &self.way {
-            Way::Chat => openai::chat_answer(body, self.stamp.strict).map(|answer| self.guarded(answer)),
+            Way::Chat => openai::chat_answer(body, self.stamp.strict).map(|answer| guarded(answer, self.guard())),
             Way::Native(formats, context, _) => {
                 let guard = self.guard();
                 if guard.as_ref().is_some_and(|guard| guard.changes()) {
@@ -106,22 +107,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// A gathered answer as its guard lets it go.
-    pub fn guarded_gathered(&self, answer: WholeAnswer) -> WholeAnswer {
-        // Others have passed it already.
-        if matches!(self.way, Way::Chat) { self.guarded(answer) } else { answer }
-    }
-
-    /// A whole chat answer as its guard lets it go.
-    fn guarded(&self, answer: WholeAnswer) -> WholeAnswer {
-        let Some(mut guard) = self.guard() else { return answer };
-        let (said, told) = guarded_chat(&answer.body, &mut *guard);
-        match told {
-            Ok(body) => WholeAnswer { body, text: Some(said), ..answer },
-            Err(error) => denied(answer, said, error),
-        }
-    }
-
     /// What gathers a streamed answer whose client wants it whole.
     pub fn gathering(&self) -> Gathering<'_> {
         match &self.way {
@@ -131,7 +116,7 @@ impl Exchange<'_> {
                 events: Vec::new(),
             },
             Way::Native(formats, context, _) | Way::Translated(formats, context) => {
-                Gathering::common(*formats, *context, self.guard())
+                Gathering::common(*formats, *context)
             }
         }
     }
@@ -154,6 +139,16 @@ fn told(
     }
     let replay = formats.client.replay(&answer, context);
     WholeAnswer { body: formats.client.whole(answer, context), text: Some(text), replay, ..bare }
+}
+
+/// A whole chat answer as its guard lets it go.
+fn guarded(answer: WholeAnswer, guard: Option<Box<dyn AnswerGuard>>) -> WholeAnswer {
+    let Some(mut guard) = guard else { return answer };
+    let (said, told) = guarded_chat(&answer.body, &mut *guard);
+    match told {
+        Ok(body) => WholeAnswer { body, text: Some(said), ..answer },
+        Err(error) => denied(answer, said, error),
+    }
 }
 
 /// An answer that the client may not have, of which only what it cost is told.
@@ -206,8 +201,6 @@ pub enum Gathering<'a> {
         collector: Collector,
         /// What was read last.
         events: Vec<Event>,
-        /// What the answer passes.
-        guard: Option<Box<dyn AnswerGuard>>,
     },
 }
 
@@ -223,9 +216,9 @@ pub enum Input {
 }
 
 impl<'a> Gathering<'a> {
-    fn common(formats: Formats, context: ReplyContext<'a>, guard: Option<Box<dyn AnswerGuard>>) -> Self {
+    fn common(formats: Formats, context: ReplyContext<'a>) -> Self {
         let decoder = formats.vendor.stream();
-        Self::Common { formats, context, decoder, collector: Collector::default(), events: Vec::new(), guard }
+        Self::Common { formats, context, decoder, collector: Collector::default(), events: Vec::new() }
     }
 
     /// Takes in what comes next; gives whether the answer is complete.
@@ -278,16 +271,14 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// The whole answer.
+    /// The whole answer as its guard lets it go.
     ///
     /// # Errors
     /// Where it has no end.
-    pub fn whole(self) -> Result<WholeAnswer, ErrorBody> {
+    pub fn whole(self, guard: Option<Box<dyn AnswerGuard>>) -> Result<WholeAnswer, ErrorBody> {
         match self {
-            Self::Chat { gathered, .. } => gathered.whole(),
-            Self::Common { collector, formats, context, guard, .. } => {
-                Ok(told(collector.whole()?, formats, &context, guard))
-            }
+            Self::Chat { gathered, .. } => Ok(guarded(gathered.whole()?, guard)),
+            Self::Common { collector, formats, context, .. } => Ok(told(collector.whole()?, formats, &context, guard)),
         }
     }
 }

@@ -126,8 +126,8 @@ impl Attempt<'_> {
             }
             match gathering.push(input) {
                 Ok(true) => {
-                    let whole = gathering.whole().map_err(|error| self.broken(error))?;
-                    return Ok(self.exchange.guarded_gathered(whole));
+                    let whole = gathering.whole(self.exchange.guard());
+                    return whole.map_err(|error| self.broken(error));
                 }
                 Ok(false) => {}
                 Err(error) => {
