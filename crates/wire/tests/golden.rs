@@ -114,7 +114,7 @@ impl Asked {
             choices: 1,
             shows_usage: false,
         };
-        let mut decoder = Exchange { dialect, stamp, way }.stream();
+        let mut decoder = Exchange { dialect, stamp, way, guards: None }.stream();
         let mut events = Vec::new();
         for piece in told.as_bytes().chunks(size.min(told.len())) {
             decoder.push(Bytes::copy_from_slice(piece), &mut events);
