@@ -127,7 +127,7 @@ impl Asked {
                 StreamEvent::Usage { chunk, .. } if chunk.is_empty() => {}
                 StreamEvent::Usage { chunk, .. } => out.extend_from_slice(&sse::frame(&chunk)),
                 StreamEvent::Done => out.extend_from_slice(&decoder.end()),
-                StreamEvent::Error(error) => out.extend_from_slice(&decoder.fail(&error)),
+                StreamEvent::Error(error) | StreamEvent::Denied(error) => out.extend_from_slice(&decoder.fail(&error)),
             }
         }
         String::from_utf8(out.to_vec()).unwrap()
