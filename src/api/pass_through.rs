@@ -38,7 +38,7 @@ const NAME: &str = "/v1/proxy";
 
 /// The headers of a client that its provider gets. Others carry credentials, choose whose account is billed, or speak of
 /// the connection.
-const FORWARDED: [&str; 11] = [
+const FORWARDED: [&str; 10] = [
     "accept",
     "accept-language",
     "anthropic-beta",
@@ -49,7 +49,6 @@ const FORWARDED: [&str; 11] = [
     "if-none-match",
     "openai-beta",
     "range",
-    "x-stainless-helper-method",
 ];
 
 /// Where a request goes, once it is known that its key may go there.

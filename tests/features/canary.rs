@@ -93,6 +93,14 @@ async fn everything_goes_wrong(gateway: &Gateway, openai: &FakeProvider, anthrop
     openai.once(Reply::events([openai::role(), openai::text("ok"), in_band]));
     answers.push(gateway.ask(Request::chat(&key, &streamed("gpt-4o-mini"))).await);
 
+    // As it passes through to the provider's own path.
+    openai.once(telltale(401, REAL)).once(Reply::text(502, "text/html", &format!("<html>{OPENAI}</html>")));
+    let path = format!("/v1/proxy/openai/audio/speech?about={PROMPT}");
+    for (key, status) in [(&key, 401), (&plain, 502)] {
+        let request = Request::new("POST", &path).key(key).json(&said("gpt-4o-mini"));
+        answers.push(gateway.ask(request).await.expect(status));
+    }
+
     for body in ["{", "{\"model\":7}"] {
         let request = Request::new("POST", "/v1/chat/completions").key(&key).body(body);
         answers.push(gateway.ask(request).await.expect(400));
@@ -127,6 +135,7 @@ async fn h1_no_secret_is_ever_told() {
     let (openai, anthropic) = (FakeProvider::start().await, FakeProvider::start().await);
     let setup = Setup::new().openai(&openai).anthropic(&anthropic).set("log.level", "trace");
     let setup = setup.set("providers.openai.breaker.failure_threshold", 1000);
+    let setup = setup.toml("[[providers.openai.pass_through]]\npath = '/audio/*'\nmethods = ['POST']");
     let setup = setup.env("OPENAI_API_KEY", OPENAI).env("ANTHROPIC_API_KEY", ANTHROPIC).env("RUST_LOG", "trace");
     let setup = setup.env("GATEWAY_ADMIN_TOKEN", ADMIN).env("GATEWAY_MASTER_KEY", MASTER);
     let receiver = FakeProvider::answering(telltale(400, HOOK_TOKEN)).await;

@@ -56,7 +56,7 @@ async fn b1_b5_j24_no_format_exceeds_a_budget() {
         let asked = (0..40).map(|n| gateway.ask(client.asks(key, &model, "Xin chào!", n % 2 == 0)));
         let answers = join_all(asked).await;
         let served = answers.iter().filter(|answer| answer.status == 200).count();
-        assert!((3..=21).contains(&served), "{way}: {served} of 21 that the budget pays for");
+        assert!((1..=21).contains(&served), "{way}: {served} of 21 that the budget pays for");
         for refused in answers.iter().filter(|answer| answer.status != 200) {
             assert_eq!((refused.status, refused.header("x-should-retry")), (429, Some("false")), "{way}");
             let error = &refused.json()["error"];

@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use crate::harness::told::ClientFormat;
 use crate::harness::upstreams::{THOUGHT, Upstreams};
-use crate::harness::{Gateway, Request, in_time};
+use crate::harness::{Gateway, Request, TEST_TIMEOUT};
 
 /// The kinds of answers that the upstreams give.
 const ANSWERS: [&str; 9] =
@@ -78,7 +78,8 @@ impl Captured {
         let mut input = child.stdin.take().unwrap();
         let lines = self.0;
         tokio::spawn(async move { input.write_all(lines.as_bytes()).await });
-        let ran = in_time("the checker ends", child.wait_with_output()).await.unwrap();
+        let ran = tokio::time::timeout(3 * TEST_TIMEOUT, child.wait_with_output()).await;
+        let ran = ran.expect("the checker ends in time").unwrap();
         let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert!(ran.status.success(), "{out}\n{err}");
     }
