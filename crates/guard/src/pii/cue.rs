@@ -9,6 +9,8 @@ const MAX_LEFT: usize = 60;
 const MAX_RIGHT: usize = 40;
 const MAX_CUES: usize = 6;
 const MAX_LEFT_TOKENS: usize = 28;
+/// Signs between a cue and what it stands next to.
+const MAX_SIGNS: usize = 12;
 
 /// A cue before a place.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +60,30 @@ pub(crate) fn left(view: &View<'_>, place: usize) -> impl Iterator<Item = LeftCu
 
 /// The cue that stands before a place with only signs between.
 pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
-    let is_list =
-        view.skip_space_back(place).is_some_and(|before| view.is_symbol(before, ',') || view.is_symbol(before, ';'));
-    left(view, place)
-        .next()
-        .filter(|cue| cue.words == 0 && cue.numbers == 0 && !is_list)
-        .map(|cue| cue.cue)
+    nearest(view, place)
         .filter(|cue| !matches!(cue, Cue::Title | Cue::Place) || !is_set_apart(view, place, *cue))
         .unwrap_or_default()
+}
+
+/// The cue of the word before a place, over signs that part no list.
+fn nearest(view: &View<'_>, place: usize) -> Option<Cue> {
+    let at = view.get(place)?;
+    let before = view.skip_space_back(place)?;
+    if view.is_symbol(before, ',') || view.is_symbol(before, ';') {
+        return None;
+    }
+    let mut lines = 0;
+    for count in 1..=MAX_SIGNS {
+        let token = view.before(place, count).filter(|token| at.start - token.end <= MAX_LEFT)?;
+        match token.kind {
+            Kind::Word => return Some(token.cue_for(at)),
+            Kind::Newline if lines >= 2 => return None,
+            Kind::Newline => lines += 1,
+            Kind::Number if token.chars >= 6 => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether a sign stands before a place that parts a title from a name.

@@ -7,6 +7,8 @@ use crate::pii::token::Kind;
 use crate::pii::view::View;
 use crate::pii::{PiiKind, card, cue, phone, vietnamese_id};
 
+/// Shorter numbers are nobody's.
+const MIN_DIGITS: usize = 6;
 /// Words that may stand between a negative cue and its number.
 const MAX_NEGATIVE_WORDS: usize = 2;
 
@@ -34,12 +36,13 @@ pub(crate) fn at(view: &View<'_>, start: usize) -> Option<Match> {
         return None;
     }
     (1..=run.groups.len()).rev().find_map(|count| {
+        let is_whole = run.separators.get(count - 1).is_none_or(|separator| *separator == Separator::Space);
+        let length: usize = run.groups.iter().take(count).sum();
+        if !is_whole || !(MIN_DIGITS..=MAX_DIGITS).contains(&length) {
+            return None;
+        }
         let first = run.first(count);
-        let may_end = match run.separators.get(count - 1) {
-            Some(separator) => *separator == Separator::Space,
-            None => true,
-        };
-        let kind = (may_end && may_end_at(view, &first)).then(|| place.classify(&first)).flatten()?;
+        let kind = may_end_at(view, &first).then(|| place.classify(&first)).flatten()?;
         Some(Match::new(kind, first.end()))
     })
 }
@@ -100,7 +103,7 @@ fn is_glued_word(view: &View<'_>, end: usize) -> bool {
 impl Place<'_, '_> {
     fn classify(&self, run: &Run) -> Option<PiiKind> {
         let length = run.digits.len();
-        if !(6..=MAX_DIGITS).contains(&length) || run.is_date() {
+        if run.is_date() {
             return None;
         }
         let nearest = self.cues.first().map_or(Cue::None, |cue| cue.cue);

@@ -68,12 +68,12 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return private_key(view, place);
     }
     let text = view.text(view.word(place)?);
-    let is_candidate =
-        PREFIXES.iter().any(|(prefix, ..)| begins(prefix, text) || begins(text, prefix)) || text.starts_with("eyJ");
+    let mut prefixes = PREFIXES.iter().filter(|(prefix, ..)| may_be_head(text, prefix)).peekable();
+    let is_candidate = prefixes.peek().is_some() || text.starts_with("eyJ");
     if !is_candidate || view.is_glued(place) {
         return None;
     }
-    PREFIXES.iter().find_map(|prefix| prefixed(view, place, prefix)).or_else(|| web_token(view, place))
+    prefixes.find_map(|prefix| prefixed(view, place, prefix)).or_else(|| web_token(view, place))
 }
 
 fn prefixed(view: &View<'_>, place: usize, (prefix, length, tail): &(&str, usize, Tail)) -> Option<Match> {
@@ -173,6 +173,12 @@ impl Tail {
         };
         goes_on.then_some(Step { next: place + 1, is_last: false })
     }
+}
+
+/// Whether a prefix may begin with a word: the letters of the prefix end where the word does, or are all of it.
+fn may_be_head(word: &str, prefix: &str) -> bool {
+    let letters = prefix.bytes().take_while(u8::is_ascii_alphabetic).count();
+    if letters < prefix.len() { word.len() == letters && begins(prefix, word) } else { begins(word, prefix) }
 }
 
 /// Whether a text begins with a prefix. Two prefixes are words of another case.
