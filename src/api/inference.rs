@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::limits::admission::Admission;
 use gateway_actors::providers::resolve::MAX_MODEL_CHARS;
 use gateway_actors::request::request_log::{RequestLine, RequestRecord};
@@ -104,39 +105,19 @@ async fn routed(
     let headers = request.headers();
     let AdmittedRequest { key, pending } = admit(shared, request, arrived, meta).await?;
     if let Some(record) = record {
-        record.line.key_id = Some(key.id_text.as_ref().to_owned());
-        record.line.user_id.clone_from(&key.user_id);
-        record.line.team_id.clone_from(&key.team_id);
+        record.identify(&key);
     }
     let mut config = routing_config::read(shared, request, &key)?;
     let key_plan = routing_config::of_key(shared, &key);
     meta.warnings = std::mem::take(&mut config.warnings);
     let asked = ClientHeaders::read(headers)?;
-    let share = shared.bodies.share(key.id);
-    let (body, mut share) = read_body(shared, request, payload, share).await?;
-    let (body, continued) = match api.client {
-        // Boxed: others would carry room for it along.
-        ClientKind::Responses => {
-            Box::pin(stored_history::continued(shared, &key, &meta.request_id, api.path, body, &mut share)).await?
-        }
-        ClientKind::Chat | ClientKind::Messages | ClientKind::Completions => (body, Continued::default()),
-    };
-    let mut question = (api.read)(&body)?;
-    let model = model_of(&body)?;
+    let read = read_question(shared, request, payload, api, &key, meta).await?;
+    let ReadQuestion { question, model, body, client, share } = read;
     let alias = config.alias(shared, &model);
-    let (body, client) = match question.conversation.take() {
-        Some(conversation) => in_both_forms(api.client, headers, body, conversation, continued, meta)?,
-        None => (body, None),
-    };
     let place = take_place(shared)?;
     let admission = count(shared, request, pending, (&body, question.endpoint), meta).await?;
-    let Some(mut record) = record.take() else {
-        return Err(ApiError::new(Code::Internal, "The request lost its record."));
-    };
+    let mut record = taken(record)?;
     record.line.stream = question.stream;
-    // Stands unless the router takes the request up.
-    let FailureRow { status, code, .. } = Code::Overloaded.row();
-    record.finish(status, Some(code));
     let message = Box::new(RouteRequest {
         arrived,
         endpoint: question.endpoint,
@@ -162,6 +143,48 @@ async fn routed(
     let (outcome, admission) = ask_router(worker, message, admission).await?;
     let permit = Permit::new(place, share, admission);
     await_outcome(outcome, question.stream, permit, shared, meta).await
+}
+
+/// What a body asks, in chat's form, and in its own where that is another.
+struct ReadQuestion {
+    question: Operation,
+    model: String,
+    body: JsonObject,
+    client: Option<Box<ClientRequest>>,
+    share: BodyShare,
+}
+
+async fn read_question(
+    shared: &AppState,
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    api: Api,
+    key: &VirtualKey,
+    meta: &mut ResponseMeta,
+) -> Result<ReadQuestion, ApiError> {
+    let (body, mut share) = read_body(shared, request, payload, shared.bodies.share(key.id)).await?;
+    let (body, continued) = match api.client {
+        // Boxed: others would carry room for it along.
+        ClientKind::Responses => {
+            Box::pin(stored_history::continued(shared, key, &meta.request_id, api.path, body, &mut share)).await?
+        }
+        ClientKind::Chat | ClientKind::Messages | ClientKind::Completions => (body, Continued::default()),
+    };
+    let mut question = (api.read)(&body)?;
+    let model = model_of(&body)?;
+    let (body, client) = match question.conversation.take() {
+        Some(conversation) => in_both_forms(api.client, request.headers(), body, conversation, continued, meta)?,
+        None => (body, None),
+    };
+    Ok(ReadQuestion { question, model, body, client, share })
+}
+
+/// The record of a request that goes to the router. Its end stands unless the router takes the request up.
+pub(super) fn taken(record: &mut Option<Box<RequestRecord>>) -> Result<Box<RequestRecord>, ApiError> {
+    let mut record = record.take().ok_or_else(|| ApiError::new(Code::Internal, "The request lost its record."))?;
+    let FailureRow { status, code, .. } = Code::Overloaded.row();
+    record.finish(status, Some(code));
+    Ok(record)
 }
 
 /// Reads the body: a JSON object in which each name stands once.

@@ -14,7 +14,7 @@ use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::providers::catalogue::ProviderEntry;
 use gateway_actors::providers::pass_through::plain_path;
 use gateway_actors::providers::resolve::unknown_provider;
-use gateway_actors::request::pass_through::{PassThroughRequest, Question};
+use gateway_actors::request::pass_through::{PassThroughOutcome, PassThroughRequest, Question};
 use gateway_actors::request::request_log::{RequestLine, RequestRecord};
 use gateway_actors::usage::expected_tokens::expected_tokens;
 use gateway_wire::json_object::JsonObject;
@@ -22,7 +22,7 @@ use gateway_wire::{Dialect, Endpoint, names};
 
 use super::admit::{AdmittedRequest, Permit, admit, count_tokens_of, take_place};
 use super::body;
-use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_taken};
+use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_taken, taken};
 use super::relayed_body;
 use super::reply::{self, ResponseMeta};
 use super::request_headers::ClientHeaders;
@@ -103,9 +103,7 @@ async fn passed(
     let (shared, arrived) = (&worker.shared, Utc::now());
     let AdmittedRequest { key, pending } = admit(shared, request, arrived, meta).await?;
     if let Some(record) = record {
-        record.line.key_id = Some(key.id_text.as_ref().to_owned());
-        record.line.user_id.clone_from(&key.user_id);
-        record.line.team_id.clone_from(&key.team_id);
+        record.identify(&key);
     }
     routing_config::refuse_unguarded(shared, &key)?;
     let to = destination(shared, request, &key)?;
@@ -117,12 +115,7 @@ async fn passed(
     let place = take_place(shared)?;
     let expected = || expected(shared, &to, question.as_ref());
     let admission = count_tokens_of(shared, request, pending, expected, meta).await?;
-    let Some(mut record) = record.take() else {
-        return Err(ApiError::new(Code::Internal, "The request lost its record."));
-    };
-    // Stands unless the router takes the request up.
-    let FailureRow { status, code, .. } = Code::Overloaded.row();
-    record.finish(status, Some(code));
+    let mut record = taken(record)?;
     record.line.provider = Some(to.provider.clone());
     if let Some(question) = &question {
         record.line.model = Some(question.model.clone());
@@ -149,7 +142,16 @@ async fn passed(
             return Err(not_taken(error.kind));
         }
     };
-    let permit = Permit::new(place, share, admission);
+    relayed(outcome, Permit::new(place, share, admission), shared, meta).await
+}
+
+/// Waits for the outcome, and answers with it.
+async fn relayed(
+    outcome: PassThroughOutcome,
+    permit: Permit,
+    shared: &AppState,
+    meta: &ResponseMeta,
+) -> Result<HttpResponse, ApiError> {
     match outcome.await {
         Ok(Ok(reply)) => Ok(relayed_body::response(reply, permit, shared)),
         Ok(Err(failure)) => Ok(reply::routed(Err(failure), permit, shared, meta)),

@@ -299,6 +299,7 @@ fn rows(of: &str) -> String {
 }
 
 /// G1, G2, G5: the store goes away under load and comes back.
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn under_load(postgres: Troubled, trouble: Trouble) {
     let openai = FakeProvider::answering(openai::answer("hello")).await;
     let setup = postgres.setup().openai(&openai).set("budgets.refresh_ms", 300);

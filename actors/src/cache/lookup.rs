@@ -148,23 +148,12 @@ impl AnswerCache {
             return Some(found);
         }
         let reads = lookup.policy.reads;
-        if reads && self.coalesces && lookup.policy.writes {
-            match self.single_flight.turn(lookup.key) {
-                Turn::Mine(flight) => lookup.flight = Some(flight),
-                Turn::Others(flight) => {
-                    let most = tokio::time::Instant::now() + MAX_WAIT;
-                    let until = lookup.deadline.map_or(most, |deadline| deadline.min(most));
-                    // Past it the request goes on alone, and past its own deadline the attempt says so.
-                    let landed = tokio::time::timeout_at(until, landed(flight)).await;
-                    if let Some(entry) = self.here(lookup) {
-                        return Some(self.exactly(lookup, entry));
-                    }
-                    if let Some(found) = landed.ok().flatten().filter(|found| self.is_near(found, lookup)) {
-                        return Some(found);
-                    }
-                    // Where nothing was found, everybody goes on alone: one after the other would take too long.
-                }
-            }
+        if reads
+            && self.coalesces
+            && lookup.policy.writes
+            && let Some(found) = self.take_turn(lookup).await
+        {
+            return Some(found);
         }
         if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
             return Some(self.exactly(lookup, entry));
@@ -195,6 +184,26 @@ impl AnswerCache {
             flight.found(found.clone());
         }
         Some(found)
+    }
+
+    /// Takes the turn to have the answer made; where another request has it, waits for what comes of that. Where nothing
+    /// does, everybody goes on alone: one after the other would take too long.
+    async fn take_turn(&self, lookup: &mut Lookup) -> Option<CacheHit> {
+        let flight = match self.single_flight.turn(lookup.key) {
+            Turn::Mine(flight) => {
+                lookup.flight = Some(flight);
+                return None;
+            }
+            Turn::Others(flight) => flight,
+        };
+        let most = tokio::time::Instant::now() + MAX_WAIT;
+        let until = lookup.deadline.map_or(most, |deadline| deadline.min(most));
+        // Past it the request goes on alone, and past its own deadline the attempt says so.
+        let landed = tokio::time::timeout_at(until, landed(flight)).await;
+        if let Some(entry) = self.here(lookup) {
+            return Some(self.exactly(lookup, entry));
+        }
+        landed.ok().flatten().filter(|found| self.is_near(found, lookup))
     }
 
     /// Whether what an equal question was answered with by its meaning will do for this one.

@@ -4,6 +4,7 @@ mod guards;
 mod prepare;
 mod target_attempt;
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,6 +75,9 @@ pub struct Call {
     pub routing: Arc<Routing>,
 }
 
+/// What a request comes to.
+type RouteAnswer = Result<Reply, RouteFailure>;
+
 /// What walking the chain came to.
 struct ChainResult {
     head: ReplyHead,
@@ -91,36 +95,11 @@ struct Success {
 impl Call {
     /// Walks the chain, answers, and pumps the stream if it is one. When `reply` is dropped the call ends at once, and
     /// with it the provider's connection (D6); the record's own `Drop` then writes it off as left.
-    pub async fn run(mut self, mut reply: oneshot::Sender<Result<Reply, RouteFailure>>) {
-        let deadline = self.deadline().map(|limit| limit.at);
-        if self.guards.is_some() && self.guard_request(0).is_ok() && !self.restores() {
-            // What is stored was asked for in the words that may leave.
-            self.lookup = lookup(&self.request, &self.chain);
-        }
-        if let Some(lookup) = &mut self.lookup {
-            lookup.deadline = deadline;
-            let looked = Instant::now();
-            // Boxed, as are the other long ways below: every request would else carry room for them along.
-            let found = tokio::select! {
-                biased;
-                found = Box::pin(self.routing.cache.find(lookup)) => found,
-                () = reply.closed() => return,
-            };
-            let waited = looked.elapsed();
-            let request_id = &self.request.record.line.request_id;
-            log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
-            if let Some(cached) = found.and_then(|found| self.answer_from_cache(&found)) {
-                return self.deliver(reply, cached);
-            }
-            if let Some(lookup) = &mut self.lookup {
-                lookup.status = lookup.policy.missed();
-                // What is to be checked is a hit after all where nobody answers.
-                if lookup.shadowed.is_none() {
-                    self.routing.cache.count(lookup.status);
-                }
-            }
-            // Another request's provider was waited for, or Redis.
-            self.request.record.upstream_us += waited.as_micros() as u64;
+    pub async fn run(mut self, mut reply: oneshot::Sender<RouteAnswer>) {
+        match self.look_up(&mut reply).await {
+            ControlFlow::Break(Some(cached)) => return self.deliver(reply, cached),
+            ControlFlow::Break(None) => return,
+            ControlFlow::Continue(()) => {}
         }
         // Boxed too: `select!` has room for it twice, and the whole task is moved where it is spawned.
         let walked = tokio::select! {
@@ -134,16 +113,7 @@ impl Call {
             }
         };
         let ChainResult { mut head, at, result } = walked;
-        if let Some(lookup) = &self.lookup {
-            (head.cache, head.cache_key) = (lookup.status, Some(lookup.key));
-            if lookup.shadowed.is_some() && result.is_ok() {
-                self.routing.cache.count(lookup.status);
-            }
-        }
-        if at > 0 && result.is_ok() && self.lookup.take().is_some() {
-            // Kept under the plan's key, it would stand for the first choice until it expires (M-9).
-            head.cache = CacheStatus::Bypass;
-        }
+        self.note_lookup(&mut head, at, result.is_ok());
         (head.gateway_us, head.upstream_us) = self.request.record.spent_us();
         match result {
             Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
@@ -185,12 +155,57 @@ impl Call {
         }
     }
 
+    /// Looks into the cache, where the request wants that; gives what answers it, or nothing where the client has left.
+    async fn look_up(&mut self, reply: &mut oneshot::Sender<RouteAnswer>) -> ControlFlow<Option<RouteAnswer>> {
+        let deadline = self.deadline().map(|limit| limit.at);
+        if self.guards.is_some() && self.guard_request(0).is_ok() && !self.restores() {
+            // What is stored was asked for in the words that may leave.
+            self.lookup = lookup(&self.request, &self.chain);
+        }
+        if let Some(lookup) = &mut self.lookup {
+            lookup.deadline = deadline;
+            let looked = Instant::now();
+            // Boxed, as are the other long ways below: every request would else carry room for them along.
+            let found = tokio::select! {
+                biased;
+                found = Box::pin(self.routing.cache.find(lookup)) => found,
+                () = reply.closed() => return ControlFlow::Break(None),
+            };
+            let waited = looked.elapsed();
+            let request_id = &self.request.record.line.request_id;
+            log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
+            if let Some(cached) = found.and_then(|found| self.answer_from_cache(&found)) {
+                return ControlFlow::Break(Some(cached));
+            }
+            if let Some(lookup) = &mut self.lookup {
+                lookup.status = lookup.policy.missed();
+                // What is to be checked is a hit after all where nobody answers.
+                if lookup.shadowed.is_none() {
+                    self.routing.cache.count(lookup.status);
+                }
+            }
+            // Another request's provider was waited for, or Redis.
+            self.request.record.upstream_us += waited.as_micros() as u64;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells what became of the look into the cache, now that a target answered or none did.
+    fn note_lookup(&mut self, head: &mut ReplyHead, at: usize, answered: bool) {
+        if let Some(lookup) = &self.lookup {
+            (head.cache, head.cache_key) = (lookup.status, Some(lookup.key));
+            if lookup.shadowed.is_some() && answered {
+                self.routing.cache.count(lookup.status);
+            }
+        }
+        if at > 0 && answered && self.lookup.take().is_some() {
+            // Kept under the plan's key, it would stand for the first choice until it expires (M-9).
+            head.cache = CacheStatus::Bypass;
+        }
+    }
+
     /// Ends the call and hands its answer over. The record is written before the client can ask for it.
-    pub(crate) fn deliver(
-        self,
-        reply: oneshot::Sender<Result<Reply, RouteFailure>>,
-        answer: Result<Reply, RouteFailure>,
-    ) {
+    pub(crate) fn deliver(self, reply: oneshot::Sender<RouteAnswer>, answer: RouteAnswer) {
         drop(self);
         if reply.send(answer).is_err() {
             log::debug!("a client left as its answer was ready");
@@ -221,7 +236,7 @@ impl Call {
             let metrics = self.request.record.metrics();
             let next = self.chain.next_step(at, retries, waited, &failure, rand::random());
             log::debug!(request_id = self.request.record.line.request_id, next = format!("{next:?}"); "an attempt failed");
-            match next {
+            let to = match next {
                 NextStep::Retry { after }
                     if self.leaves_time_for(after)
                         && !resolved.handle.is_open(&resolved.model, Instant::now() + after)
@@ -233,22 +248,17 @@ impl Call {
                     let asleep = Instant::now();
                     tokio::time::sleep(after).await;
                     self.request.record.upstream_us += asleep.elapsed().as_micros() as u64;
+                    continue;
                 }
                 // Without time, a closed circuit, or a retry left in the provider's budget (E8), what would follow the last
                 // retry follows now.
-                NextStep::Retry { .. } => match self.chain.after_retries(at, &failure) {
-                    Some(to) => {
-                        metrics.fallback(&resolved.provider);
-                        (at, retries, waited) = (to, 0, Duration::ZERO);
-                    }
-                    None => return ChainResult { head, at, result: Err(failure) },
-                },
-                NextStep::Fallback { to } => {
-                    metrics.fallback(&resolved.provider);
-                    (at, retries, waited) = (to, 0, Duration::ZERO);
-                }
-                NextStep::GiveUp => return ChainResult { head, at, result: Err(failure) },
-            }
+                NextStep::Retry { .. } => self.chain.after_retries(at, &failure),
+                NextStep::Fallback { to } => Some(to),
+                NextStep::GiveUp => None,
+            };
+            let Some(to) = to else { return ChainResult { head, at, result: Err(failure) } };
+            metrics.fallback(&resolved.provider);
+            (at, retries, waited) = (to, 0, Duration::ZERO);
         }
     }
 

@@ -19,8 +19,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::metering::{Draft, Metering, RowStart, unfinished};
 use super::request_log::RequestRecord;
-use super::reserve_budget::BudgetRequest;
+use super::reserve_budget::{AttemptBudget, BudgetRequest};
 use super::router::{ReplyHead, RouteFailure, Routing};
+use crate::budgets::ledger::Ledger;
 use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
 use crate::keys::virtual_key::VirtualKey;
@@ -229,32 +230,37 @@ impl PassThrough {
         if let Some(limited) = reserved.body.take() {
             request.body = limited.text().clone();
         }
-        let line = &request.record.line;
-        let mut row = unfinished(RowStart {
-            trace_id: &line.trace_id,
-            request_id: &line.request_id,
-            key: &request.key,
-            provider: &request.provider,
-            model: &question.model,
-            endpoint: line.path,
-            attempt: 1,
-            stream: line.stream,
-            replica: &ledger.replica,
-            charges: ledger.accounts.charges(&request.key, request.arrived),
-            now: request.arrived,
-        });
-        row.usage.is_fast = reserved.options.is_fast.then_some(true);
-        row.usage.is_in_us = reserved.options.is_in_us.then_some(true);
-        let draft = Draft {
-            row,
-            begun: request.record.started(),
-            body: request.body.clone(),
-            model_is_proven: request.record.model_is_known,
-            tokens: request.tokens.clone(),
-            most_output: reserved.most_output,
-            requested: None,
-        };
+        let draft = draft(request, &question.model, &reserved, ledger);
         Ok(Some(Metering::new(ledger, draft, reserved.reservation, request.arrived)))
+    }
+}
+
+/// The row of the attempt as far as it is known.
+fn draft(request: &PassThroughRequest, model: &str, reserved: &AttemptBudget, ledger: &Ledger) -> Draft {
+    let line = &request.record.line;
+    let mut row = unfinished(RowStart {
+        trace_id: &line.trace_id,
+        request_id: &line.request_id,
+        key: &request.key,
+        provider: &request.provider,
+        model,
+        endpoint: line.path,
+        attempt: 1,
+        stream: line.stream,
+        replica: &ledger.replica,
+        charges: ledger.accounts.charges(&request.key, request.arrived),
+        now: request.arrived,
+    });
+    row.usage.is_fast = reserved.options.is_fast.then_some(true);
+    row.usage.is_in_us = reserved.options.is_in_us.then_some(true);
+    Draft {
+        row,
+        begun: request.record.started(),
+        body: request.body.clone(),
+        model_is_proven: request.record.model_is_known,
+        tokens: request.tokens.clone(),
+        most_output: reserved.most_output,
+        requested: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use gateway_wire::Usage;
 
+use crate::keys::virtual_key::VirtualKey;
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
 use line::End;
@@ -111,6 +112,13 @@ impl RequestRecord {
         if let Some(cost) = cost {
             line.cost_usd = Some(line.cost_usd.unwrap_or_default().plus(cost));
         }
+    }
+
+    /// Notes whose request it is.
+    pub fn identify(&mut self, key: &VirtualKey) {
+        self.line.key_id = Some(key.id_text.as_ref().to_owned());
+        self.line.user_id.clone_from(&key.user_id);
+        self.line.team_id.clone_from(&key.team_id);
     }
 
     /// Notes the request's end: the status the client saw, and the code of the error if it was one.

@@ -142,17 +142,26 @@ pub async fn pump(
             Ok(None) => decoder.finish(&mut events),
             Err(limit) => {
                 let end = ended_by(limit, provider, &mut *decoder, &mut events);
-                let told = frames(&mut events, &mut *decoder, credential.as_ref(), meter).await;
-                if let (Some(bytes), last) = told {
-                    if matches!(last, Some(End::Done | End::Cut)) {
-                        meter.ended(&bytes, &mut *decoder);
-                    }
-                    last_words.send(Frames { bytes, is_end: true });
-                }
+                let last = frames(&mut events, &mut *decoder, credential.as_ref(), meter).await;
+                send_last(last, last_words, &mut *decoder, meter);
                 return end;
             }
         }
     }
+}
+
+/// Sends the frames that end a stream at a limit.
+fn send_last(
+    (bytes, last): (Option<Bytes>, Option<End>),
+    last_words: mpsc::Permit<'_, Frames>,
+    decoder: &mut dyn StreamDecoder,
+    meter: &mut impl Meter,
+) {
+    let Some(bytes) = bytes else { return };
+    if matches!(last, Some(End::Done | End::Cut)) {
+        meter.ended(&bytes, decoder);
+    }
+    last_words.send(Frames { bytes, is_end: true });
 }
 
 /// Waits for an instant, for ever where there is none.

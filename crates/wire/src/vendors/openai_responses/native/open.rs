@@ -70,24 +70,9 @@ impl Open {
             "custom_tool_call" => Some("input"),
             _ => None,
         };
-        if let Some((mut part, is_summary)) = self.part.take() {
-            let (kind, field) = match (is_summary, part.get("type").and_then(Value::as_str)) {
-                (true, _) => ("response.reasoning_summary_text.done", "text"),
-                (_, Some("refusal")) => ("response.refusal.done", "refusal"),
-                (_, Some("reasoning_text")) => ("response.reasoning_text.done", "text"),
-                _ => ("response.output_text.done", "text"),
-            };
-            let place_name = if is_summary { "summary_index" } else { "content_index" };
-            let mut done = json!({place_name: index, field: text});
-            if let (true, Some(fields)) = (kind == "response.output_text.done", done.as_object_mut()) {
-                fields.insert("logprobs".to_owned(), json!([]));
-            }
-            events.push((kind, place(done)));
-            if let Some(fields) = part.as_object_mut() {
-                fields.insert(field.to_owned(), json!(text));
-            }
-            let kind = if is_summary { "response.reasoning_summary_part.done" } else { "response.content_part.done" };
-            events.push((kind, place(json!({place_name: index, "part": part}))));
+        if let Some((part, is_summary)) = self.part.take() {
+            let (ends, part) = closed_part(part, is_summary, index, &text);
+            events.extend(ends.map(|(kind, fields)| (kind, place(fields))));
             self.parts.push(part);
         } else if let Some(field) = call_field {
             let kind = match field {
@@ -108,4 +93,24 @@ impl Open {
         events.push(("response.output_item.done", json!({"output_index": self.output_index, "item": item})));
         (events, item)
     }
+}
+
+/// The two events that end a part, with their own fields, and the part as far as it came.
+fn closed_part(mut part: Value, is_summary: bool, index: usize, text: &str) -> ([(&'static str, Value); 2], Value) {
+    let (text_done, field) = match (is_summary, part.get("type").and_then(Value::as_str)) {
+        (true, _) => ("response.reasoning_summary_text.done", "text"),
+        (_, Some("refusal")) => ("response.refusal.done", "refusal"),
+        (_, Some("reasoning_text")) => ("response.reasoning_text.done", "text"),
+        _ => ("response.output_text.done", "text"),
+    };
+    let place_name = if is_summary { "summary_index" } else { "content_index" };
+    let mut done = json!({place_name: index, field: text});
+    if let (true, Some(fields)) = (text_done == "response.output_text.done", done.as_object_mut()) {
+        fields.insert("logprobs".to_owned(), json!([]));
+    }
+    if let Some(fields) = part.as_object_mut() {
+        fields.insert(field.to_owned(), json!(text));
+    }
+    let part_done = if is_summary { "response.reasoning_summary_part.done" } else { "response.content_part.done" };
+    ([(text_done, done), (part_done, json!({place_name: index, "part": part}))], part)
 }
