@@ -68,7 +68,8 @@ fn is_grouped(run: &Run) -> bool {
         return true;
     }
     let is_decimal = run.groups.len() == 2 && run.separators.contains(&Separator::Dot);
-    run.groups.len() <= 6 && run.groups.iter().all(|group| *group >= 2) && !is_decimal
+    let is_even = run.groups.len() == 2 || run.groups.iter().all(|group| *group <= 4);
+    run.groups.len() <= 6 && is_even && run.groups.iter().all(|group| *group >= 2) && !is_decimal
 }
 
 /// 415-555-2671, 1-415-555-2671, with dashes or dots.
