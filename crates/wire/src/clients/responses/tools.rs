@@ -35,6 +35,8 @@ struct Defined<'a> {
     format: Option<&'a RawValue>,
     #[serde(borrow)]
     tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_schema: Option<&'a RawValue>,
     strict: Option<bool>,
     execution: Option<String>,
     environment: Option<Environment>,
@@ -120,6 +122,8 @@ impl Tools {
         names.push(flat.clone());
         let own = (namespace.map(str::to_owned), name.clone());
         let raw = if kind == ToolKind::Custom { defined.format } else { defined.parameters };
+        let output = defined.output_schema.filter(|raw| raw.get() != "null");
+        let rest = output.map(|raw| ("output_schema".to_owned(), JsonText::from(raw)));
         let definition = ToolDefinition::Client {
             schema: raw.map(JsonText::from).or_else(|| schema_of(kind, &name)),
             kind,
@@ -129,7 +133,7 @@ impl Tools {
             strict: defined.strict,
             // Tools that wait for a search of the vendor's are simply offered.
             is_deferred: false,
-            rest: Vec::new(),
+            rest: rest.into_iter().collect(),
         };
         let tool = Tool { definition, cache: None };
         match self.places.get(&flat) {

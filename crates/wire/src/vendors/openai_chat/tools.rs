@@ -102,7 +102,10 @@ fn tool(
             told.set("type", "custom");
             told.raw("custom", &custom.end());
         }
-        definition @ ToolDefinition::Client { .. } => {
+        definition @ ToolDefinition::Client { rest, .. } => {
+            if !shape.has_extensions() {
+                rest.iter().for_each(|(name, _)| note(dropped, &format!("tools[].{name}")));
+            }
             told.set("type", "function");
             told.raw("function", &function(definition, shape));
         }

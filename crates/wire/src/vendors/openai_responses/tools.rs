@@ -19,6 +19,8 @@ struct Function<'a> {
     parameters: JsonText,
     /// A required field here, and true where it is left out; other formats mean false.
     strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_schema: Option<&'a JsonText>,
 }
 
 #[derive(Serialize)]
@@ -93,16 +95,18 @@ fn namespace<'a>(conversation: &'a Conversation, name: &'a str, first: JsonText)
 }
 
 fn client(definition: &ToolDefinition, functions_only: bool) -> JsonText {
-    let ToolDefinition::Client { kind, name, namespace, description, schema, strict, .. } = definition else {
+    let ToolDefinition::Client { kind, name, namespace, description, schema, strict, rest, .. } = definition else {
         return Value::Null.into();
     };
+    let given = rest.iter().find(|(name, _)| name == "output_schema" && !functions_only);
+    let output_schema = given.map(|(_, schema)| schema);
     let description = description.as_deref();
     let space = namespace.as_deref().filter(|_| functions_only);
     let told = TOOL_NAME.name(space, name);
     let function = |description: Option<&str>, parameters: Option<JsonText>| {
         let parameters = parameters.unwrap_or_else(|| json!({"type": "object", "properties": {}}).into());
         let strict = strict.unwrap_or(false);
-        JsonText::of(&Function { r#type: "function", name: &told, description, parameters, strict })
+        JsonText::of(&Function { r#type: "function", name: &told, description, parameters, strict, output_schema })
     };
     let other = Other { r#type: name, execution: None, name: None, description: None, format: None, parameters: None };
     match (kind, functions_only) {

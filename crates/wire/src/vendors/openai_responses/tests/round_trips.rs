@@ -132,3 +132,19 @@ fn log_probabilities_pass_both_ways() {
         .collect();
     assert_eq!(passed, logprobs);
 }
+
+/// What a tool gives back is told to a vendor of the same format when the request goes over the common form, and named as
+/// lost elsewhere.
+#[test]
+fn a_tools_output_schema_stays() {
+    let tool = json!({"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": false,
+        "output_schema": {"type": "string"}});
+    let conversation = read(&json!({"model": "m", "input": "x", "tools": [tool]}).to_string());
+    assert_eq!(sent(&conversation, &Quirks::default()).0["tools"], json!([tool]));
+    let functions_only = Quirks { functions_only: true, ..Quirks::default() };
+    assert!(sent(&conversation, &functions_only).0["tools"][0].get("output_schema").is_none());
+    let quirks = Quirks::default();
+    let target = TargetModel { model: "v", quirks: &quirks, max_output_tokens: None };
+    let chat = crate::vendors::openai_chat::OPENAI_CHAT.request(&conversation, &target).unwrap();
+    assert_eq!(chat.dropped_params, ["tools[].output_schema"]);
+}
