@@ -1,18 +1,23 @@
 //! Documents whose number begins with letters: passports and driving licences.
 
 use crate::pii::detect::Match;
-use crate::pii::lexicon::Cue;
+use crate::pii::lexicon::{Cue, flags};
 use crate::pii::run::Run;
+use crate::pii::token::Case;
 use crate::pii::view::View;
 use crate::pii::{PiiKind, cue};
 
 /// The number that begins at one or two letters.
 pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
-    let letters = view.word(place).filter(|word| word.chars <= 2)?.chars;
+    let word = view.word(place).filter(|word| word.chars <= 2)?;
+    let letters = word.chars;
     if view.is_glued(place) {
         return None;
     }
     let is_apart = view.is_space(place + 1);
+    if is_apart && letters > 1 && (word.case != Case::Upper || word.word.has_exact(flags::STOP)) {
+        return None;
+    }
     let from = if is_apart { place + 2 } else { place + 1 };
     view.number(from)?;
     let run = Run::collect(view, from);

@@ -142,7 +142,10 @@ impl Place<'_, '_> {
             if cue.cue == Cue::Negative || (index > 0 && cue.numbers > 0) {
                 return None;
             }
-            if let Some(kind) = by(cue.cue, run, cue.words, cue.numbers) {
+            let is_either = cue.cue == Cue::Passport
+                && self.cues.get(index + 1).is_some_and(|next| next.cue == Cue::Id && next.words <= cue.words + 2);
+            let cue_here = if is_either { Cue::Id } else { cue.cue };
+            if let Some(kind) = by(cue_here, run, cue.words, cue.numbers) {
                 return Some(kind);
             }
         }

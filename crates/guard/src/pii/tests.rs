@@ -166,3 +166,12 @@ fn kinds_that_are_not_asked_for_stay() {
     guard.finish(&mut Named, &mut out);
     assert_eq!(out, "[CMND_REDACTED], key sk-proj-Ab1defghijklmnop_qrs-tuv xong");
 }
+
+/// "dân số" is the population, but not in "chứng minh nhân dân số".
+#[test]
+fn the_longest_phrase_decides() {
+    assert_eq!(redact("chứng minh nhân dân số 123456789"), "chứng minh nhân dân số [CMND_REDACTED]");
+    assert_eq!(redact("căn cước công dân số: 123456789012"), "căn cước công dân số: [CCCD_REDACTED]");
+    assert_eq!(redact("dân số 123456789"), "dân số 123456789");
+    assert_eq!(redact("id card number 123456789"), "id card number [CMND_REDACTED]");
+}
