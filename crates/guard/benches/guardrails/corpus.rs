@@ -30,10 +30,11 @@ pub struct Score {
     pub spurious: usize,
 }
 
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("vi tuned", include_str!("../../corpora/vi_tuned.txt")),
     ("vi held out", include_str!("../../corpora/vi_held.txt")),
     ("vi generated", include_str!("../../corpora/vi_generated.txt")),
+    ("vi generated held out", include_str!("../../corpora/vi_generated_held.txt")),
     ("en generated", include_str!("../../corpora/en_generated.txt")),
     ("en tuned", include_str!("../../corpora/en_tuned.txt")),
     ("en held out", include_str!("../../corpora/en_held.txt")),
