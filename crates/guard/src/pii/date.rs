@@ -46,6 +46,7 @@ fn birth(view: &View<'_>, place: usize, end: usize) -> Option<Match> {
     (is_born && !is_part).then(|| Match::new(PiiKind::Dob, end))
 }
 
+/// Whether the number goes on another one.
 fn is_part(view: &View<'_>, place: usize) -> bool {
     matches!(view.before(place, 1).map(|token| token.kind), Some(Kind::Symbol('/' | '-' | '.')))
         && view.before(place, 2).is_some_and(|token| token.kind == Kind::Number)
@@ -53,22 +54,19 @@ fn is_part(view: &View<'_>, place: usize) -> bool {
 
 /// 12/05/1990, 12-5-90, 12.05.1990, 1990-05-12; spaces may stand around the signs.
 fn signs(view: &View<'_>, place: usize, first: u32) -> Option<usize> {
-    let (sign, middle) = sign(view, place + 1)?;
+    let (first_sign, middle) = sign(view, place + 1)?;
     let month = view.value(middle)?;
-    let (second_sign, last) = sign_at(view, middle + 1)?;
+    let (second_sign, last) = sign(view, middle + 1)?;
     let year = view.number(last)?;
-    let is_same = sign == second_sign;
+    let is_same = first_sign == second_sign;
     let is_day_first = is_day(first) && is_day(month) && (is_month(first) || is_month(month));
     let is_day_year = is_day_first && (is_year(view, last) || year.chars == 2);
     let is_iso = is_year(view, place) && is_month(month) && view.value(last).is_some_and(is_day);
     (is_same && (is_day_year || is_iso)).then_some(last + 1)
 }
 
+/// The sign between two numbers of a date, and the place after it.
 fn sign(view: &View<'_>, index: usize) -> Option<(char, usize)> {
-    sign_at(view, index)
-}
-
-fn sign_at(view: &View<'_>, index: usize) -> Option<(char, usize)> {
     let index = view.skip_space(index);
     match view.kind(index)? {
         Kind::Symbol(sign @ ('/' | '-' | '.')) => Some((sign, view.skip_space(index + 1))),

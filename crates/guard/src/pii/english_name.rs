@@ -100,37 +100,12 @@ fn may_follow(word: &Token) -> bool {
 /// A first name, perhaps an initial or a middle name, and a surname.
 fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let first = view.word(place)?;
-    let mut next = after_hyphen(view, place);
-    if !is_gap(view, next) {
-        return None;
-    }
-    next += 1;
-    let mut has_middle = false;
-    let initial =
-        view.word(next).filter(|word| word.chars == 1 && is_same(first, word) && !view.is_symbol(next + 1, '\''));
-    if initial.is_some() {
-        next += if view.is_symbol(next + 1, '.') { 2 } else { 1 };
-        if !is_gap(view, next) {
-            return None;
-        }
-        next += 1;
-        has_middle = true;
-    } else if let Some(middle) =
-        view.word(next).filter(|word| is_same(first, word) && word.word.has(flags::ENGLISH_FIRST))
-        && is_gap(view, next + 1)
-        && view.word(next + 2).is_some_and(|last| {
-            is_same(first, last)
-                && (last.word.has(flags::ENGLISH_LAST) || view.is_symbol(next + 3, '\''))
-                && last.case == middle.case
-        })
-        && !is_tail(view, next + 3)
-    {
-        next += 2;
-        has_middle = true;
-    }
-    let last = view.word(next).filter(|word| is_same(first, word))?;
-    let end = surname_end(view, next)?;
-    let is_known = last.word.has(flags::ENGLISH_LAST) || end > next + 1;
+    let gap = after_hyphen(view, place);
+    let surname = is_gap(view, gap).then(|| after_middle(view, first, gap + 1)).flatten()?;
+    let has_middle = surname > gap + 1;
+    let last = view.word(surname).filter(|word| is_same(first, word))?;
+    let end = surname_end(view, surname)?;
+    let is_known = last.word.has(flags::ENGLISH_LAST) || end > surname + 1;
     let commons = [first, last].iter().filter(|token| token.word.has(flags::ENGLISH_COMMON)).count();
     let is_lower = first.case == Case::Lower;
     let is_announced = matches!(announced, Cue::Name | Cue::Title);
@@ -152,6 +127,24 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
         || is_tail(view, end)
         || announced == Cue::Place;
     (is_name && !is_brand).then(|| Match::new(PiiKind::Name, end))
+}
+
+/// The place of the surname, after an initial or a middle name if there is one.
+fn after_middle(view: &View<'_>, first: &Token, next: usize) -> Option<usize> {
+    let is_initial =
+        view.word(next).is_some_and(|word| word.chars == 1 && is_same(first, word)) && !view.is_symbol(next + 1, '\'');
+    if is_initial {
+        let gap = if view.is_symbol(next + 1, '.') { next + 2 } else { next + 1 };
+        return is_gap(view, gap).then_some(gap + 1);
+    }
+    let is_first = |word: &Token| is_same(first, word) && word.word.has(flags::ENGLISH_FIRST);
+    let is_last =
+        |word: &Token| is_same(first, word) && (word.word.has(flags::ENGLISH_LAST) || view.is_symbol(next + 3, '\''));
+    let is_middle = view.word(next).is_some_and(is_first)
+        && is_gap(view, next + 1)
+        && view.word(next + 2).is_some_and(is_last)
+        && !is_tail(view, next + 3);
+    Some(if is_middle { next + 2 } else { next })
 }
 
 /// "Smith, John" after words that announce a name.

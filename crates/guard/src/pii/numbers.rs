@@ -47,6 +47,7 @@ pub(crate) fn at(view: &View<'_>, start: usize) -> Option<Match> {
     })
 }
 
+/// Whether a number may begin at a group: no letters stand before it, but those of a cue.
 fn may_begin(view: &View<'_>, start: usize) -> bool {
     match view.before(start, 1).map(|token| (token.kind, token.cue)) {
         Some((Kind::Word, cue)) => {
@@ -75,9 +76,9 @@ fn is_list(view: &View<'_>, start: usize) -> bool {
         && view.get(start).is_some_and(|token| token.chars >= 9)
 }
 
+/// Whether the sign of a currency stands before a number.
 fn is_priced(view: &View<'_>, start: usize) -> bool {
-    matches!(view.before(start, 1).map(|token| token.kind), Some(Kind::Symbol('$' | '€' | '£' | '₫' | '¥' | '=')))
-        && !view.is_symbol(start.wrapping_sub(1), '=')
+    matches!(view.before(start, 1).map(|token| token.kind), Some(Kind::Symbol('$' | '€' | '£' | '₫' | '¥')))
 }
 
 /// Whether a number may end where a run ends: no letters, no further digits.
@@ -96,6 +97,7 @@ fn may_end_at(view: &View<'_>, run: &Run) -> bool {
     }
 }
 
+/// Whether the sign of a document follows: 123456789/QĐ-…
 fn is_glued_word(view: &View<'_>, end: usize) -> bool {
     view.word(end + 1).is_some_and(|word| word.chars <= 4 && view.is_symbol(end + 2, '-'))
 }

@@ -33,15 +33,14 @@ impl Run {
         let mut run = Self::default();
         let mut index = place;
         while let Some(token) = view.number(index) {
-            if run.digits.len() + usize::from(token.chars) > MAX_DIGITS + 3 || run.groups.len() == MAX_GROUPS {
-                run.groups.push(usize::from(token.chars));
-                run.ends.push(index + 1);
-                run.digits.extend(view.text(token).bytes().map(|byte| byte - b'0'));
-                break;
-            }
+            let is_full =
+                run.digits.len() + usize::from(token.chars) > MAX_DIGITS + 3 || run.groups.len() == MAX_GROUPS;
             run.digits.extend(view.text(token).bytes().map(|byte| byte.wrapping_sub(b'0')));
             run.groups.push(usize::from(token.chars));
             run.ends.push(index + 1);
+            if is_full {
+                break;
+            }
             let Some((separator, next)) = separator(view, index + 1) else { break };
             run.separators.push(separator);
             index = next;

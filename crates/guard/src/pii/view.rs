@@ -75,7 +75,7 @@ impl<'a> View<'a> {
         self.text(token).parse().ok()
     }
 
-    /// The index after a space of one or two characters, or the index itself.
+    /// The index after a run of spaces, or the index itself.
     pub(crate) fn skip_space(&self, index: usize) -> usize {
         if self.is_space(index) { index + 1 } else { index }
     }
