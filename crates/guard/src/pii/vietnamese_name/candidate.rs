@@ -39,7 +39,8 @@ impl<'a> Candidate<'a> {
                 break;
             }
             let is_last = !view.is_space(index + 3) || view.word(index + 4).is_none();
-            let is_given = is_last && word.word.has_exact(flags::GIVEN);
+            let is_whole = word.case == Case::Title && words.len() >= 2 && !view.is_symbol(index + 3, ':');
+            let is_given = is_last && (is_whole || word.word.has_exact(flags::GIVEN));
             if is_stop(word) && !is_given || begins_phrase(view, index + 2) {
                 is_open = true;
                 break;
