@@ -17,7 +17,9 @@ pub(crate) enum Tail {
 }
 
 /// Prefixes, the characters that must follow, and how the secret goes on.
-const PREFIXES: [(&str, usize, Tail); 38] = [
+const PREFIXES: [(&str, usize, Tail); 41] = [
+    // The gateway's own keys.
+    ("vk-", 24, Tail::Key),
     ("sk-proj-", 16, Tail::Key),
     ("sk-ant-", 16, Tail::Key),
     ("sk-or-", 16, Tail::Key),
@@ -52,6 +54,8 @@ const PREFIXES: [(&str, usize, Tail); 38] = [
     ("dop_v1_", 30, Tail::Key),
     ("gsk_", 30, Tail::Key),
     ("xai-", 30, Tail::Key),
+    ("pplx-", 30, Tail::Key),
+    ("nvapi-", 30, Tail::Key),
     ("SG.", 20, Tail::WebToken),
     ("eyJhbGci", 8, Tail::WebToken),
     ("eyJ0eXAi", 8, Tail::WebToken),

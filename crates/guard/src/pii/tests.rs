@@ -119,6 +119,7 @@ fn every_kind_is_found_by_its_rule() {
         ("Mr. Smith met Emily Carter", "Mr. [NAME_REDACTED] met [NAME_REDACTED]"),
         ("chị Lan, anh Tuấn Anh", "chị [NAME_REDACTED], anh [NAME_REDACTED]"),
         ("key=sk-proj-Ab1defghijklmnop_qrs-tuv!", "key=[SECRET_REDACTED]!"),
+        ("vk-Ab1defghijklmnopqrstuvwxyz012345", "[SECRET_REDACTED]"),
         ("-----BEGIN PRIVATE KEY-----\nMIIEvQ+/=\n-----END PRIVATE KEY-----\nxong", "[SECRET_REDACTED]\nxong"),
     ];
     cases.iter().for_each(|(text, redacted)| assert_eq!(redact(text), *redacted));
