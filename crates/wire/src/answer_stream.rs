@@ -1,6 +1,7 @@
 //! A streamed answer on its way from the vendor to the client, in the client's format.
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 
 use crate::common::JsonText;
 use crate::{ErrorBody, Usage, openai, sse};
@@ -23,7 +24,7 @@ pub enum StreamEvent {
         /// As in `Chunk`.
         content: bool,
         /// The text of answer, reasoning and calls in it, for counting its tokens.
-        text: String,
+        text: ByteString,
     },
     /// What the vendor counted: at most once, after the last chunk.
     Usage {

@@ -19,6 +19,11 @@ pub struct SurrogateRepair {
 }
 
 impl SurrogateRepair {
+    /// Whether no half of a pair waits for the other.
+    pub fn is_idle(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The event's text with every surrogate paired: a high one that ends a string waits for the next string under the
     /// same key; one that stays alone becomes U+FFFD.
     pub fn repair<'a>(&mut self, json: &'a [u8]) -> Cow<'a, [u8]> {

@@ -1,12 +1,14 @@
 //! The rest of a stream: from the provider, through the decoder, to the client.
 
 use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use gateway_wire::{CutOff, ErrorBody, StreamDecoder, StreamEvent, Usage, sse};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::failure::FailureKind;
@@ -84,24 +86,20 @@ pub async fn pump(
     // Kept free, so that a client that is slow to read is told of an error all the same.
     let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
     let mut timer = StreamTimer::new(idle, deadline);
+    // One for all events, as each new one would be put into the channel's list and taken out again.
+    let mut has_left = pin!(client.closed());
     let mut grace = None;
     loop {
         let (bytes, end) = tokio::select! {
             biased;
             framed = frames(&mut events, &mut *decoder, credential.as_ref(), meter) => framed,
-            () = client.closed() => return StreamEnd::ClientLeft,
+            () = &mut has_left => return StreamEnd::ClientLeft,
         };
         if let Some(bytes) = bytes {
             if matches!(end, Some(End::Done | End::Cut)) {
                 meter.ended(&bytes, &mut *decoder);
             }
-            timer.reset();
-            let sent = tokio::select! {
-                biased;
-                sent = client.send(Frames { bytes, is_end: end.is_some() }) => sent.map_err(|_| None),
-                limit = timer.ended() => Err(Some(limit)),
-            };
-            match sent {
+            match hand_over(client, Frames { bytes, is_end: end.is_some() }, &mut timer).await {
                 Ok(()) => timer.reset(),
                 Err(None) => return StreamEnd::ClientLeft,
                 Err(Some(StreamTimeout::Idle)) => {
@@ -132,7 +130,7 @@ pub async fn pump(
         let next = tokio::select! {
             biased;
             next = body.next() => Ok(next),
-            () = client.closed() => return StreamEnd::ClientLeft,
+            () = &mut has_left => return StreamEnd::ClientLeft,
             limit = timer.ended() => Err(limit),
             () = reached(grace) => Err(StreamTimeout::Idle),
         };
@@ -162,6 +160,28 @@ fn send_last(
         meter.ended(&bytes, decoder);
     }
     last_words.send(Frames { bytes, is_end: true });
+}
+
+/// Hands frames to the client's side, which may be slow.
+///
+/// # Errors
+/// The limit that was reached; none where the client left.
+async fn hand_over(
+    client: &mpsc::Sender<Frames>,
+    frames: Frames,
+    timer: &mut StreamTimer,
+) -> Result<(), Option<StreamTimeout>> {
+    let frames = match client.try_send(frames) {
+        Ok(()) => return Ok(()),
+        Err(TrySendError::Closed(_)) => return Err(None),
+        Err(TrySendError::Full(frames)) => frames,
+    };
+    timer.reset();
+    tokio::select! {
+        biased;
+        sent = client.send(frames) => sent.map_err(|_| None),
+        limit = timer.ended() => Err(Some(limit)),
+    }
 }
 
 /// Waits for an instant, for ever where there is none.

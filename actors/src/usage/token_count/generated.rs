@@ -47,6 +47,11 @@ impl GeneratedText {
 
     /// Takes in text that was generated, and tells how many bytes it has, escaped.
     pub fn push_text(&mut self, text: &str) -> usize {
+        // Most texts are the same escaped.
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.text.push_str(text);
+            return text.len();
+        }
         let before = self.text.len();
         let escaped = json_string(text);
         self.text.push_str(escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default());

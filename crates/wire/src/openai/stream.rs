@@ -2,16 +2,19 @@
 
 mod calls;
 mod head;
+mod template;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use self::calls::Calls;
 use self::head::{ChoiceHead, ChunkHead, UsageHead};
+use self::template::TextTemplate;
 use super::answer::{chat_answer, listed_error, read_usage, service_tier};
 use super::error::{error_text, is_bare_error};
 use super::finish::{corrected, is_reason};
@@ -20,6 +23,9 @@ use crate::splice::Splices;
 use crate::sse::{self, SseDecoder, SseEvent};
 use crate::surrogates::SurrogateRepair;
 use crate::{ErrorBody, ServiceTier, StreamDecoder, StreamEvent, Usage, cut_short, framing, stream_error, too_long};
+
+/// How many kinds of text chunks one stream may have that are known without parsing them.
+const MAX_TEMPLATES: u32 = 8;
 
 /// A chat stream in OpenAI's format.
 #[derive(Debug, Default)]
@@ -37,6 +43,9 @@ pub struct ChatStream {
     strict: bool,
     /// Whether the client wants the usage that each chunk has (`continuous_usage_stats`).
     shows_usage: bool,
+    /// The last text chunk that was parsed, and how many were taken for a template.
+    template: Option<TextTemplate>,
+    templates: u32,
 }
 
 /// A choice so far.
@@ -70,6 +79,10 @@ impl ChatStream {
             self.end(StreamEvent::Done, out);
             return;
         }
+        if let Some(text) = self.repeated(&event) {
+            let frame = event.frame.unwrap_or_default();
+            return out.push(StreamEvent::Framed { frame, content: true, text });
+        }
         let repaired = self.surrogates.repair(&event.data);
         let head = match read(event.name.as_deref(), &repaired) {
             Ok(head) => head,
@@ -79,7 +92,7 @@ impl ChatStream {
         if let Some(raw) = head.service_tier {
             self.service_tier = service_tier(raw);
         }
-        let choices = head.choices.unwrap_or_default();
+        let choices = head.choices.as_deref().unwrap_or_default();
         // Some send the whole message beside each delta.
         let is_whole = |choice: &ChoiceHead<'_>| choice.message.is_some() && choice.delta.is_none();
         if self.choices.is_empty() && choices.iter().any(is_whole) {
@@ -87,11 +100,11 @@ impl ChatStream {
             return;
         }
         let has_usage = head.usage.is_some();
-        let elsewhere = if has_usage { None } else { inner_usage(&choices, head.x_groq.as_ref()) };
+        let elsewhere = if has_usage { None } else { inner_usage(choices, head.x_groq.as_ref()) };
         let usage = head.usage.or(elsewhere).and_then(read_usage);
         let mut splices = Splices::default();
         let mut content = false;
-        for choice in &choices {
+        for choice in choices {
             content |= self.grow(&repaired, choice, &mut splices);
         }
         if let Some(usage) = usage {
@@ -104,6 +117,15 @@ impl ChatStream {
         if has_usage && choices.is_empty() {
             return;
         }
+        let is_untouched = event.frame.is_some() && matches!(repaired, Cow::Borrowed(_)) && splices.is_empty();
+        // What a strict client may not see could stand in any text.
+        if is_untouched
+            && !self.strict
+            && self.templates < MAX_TEMPLATES
+            && let Some(template) = TextTemplate::of(&event.data, &head, choices)
+        {
+            (self.template, self.templates) = (Some(template), self.templates + 1);
+        }
         let strip = self.strict && may_reason(&repaired);
         let text = if splices.is_empty() { repaired } else { Cow::Owned(splices.apply(&repaired)) };
         let frame = match (&text, event.frame) {
@@ -112,6 +134,14 @@ impl ChatStream {
             _ => sse::frame(&text),
         };
         out.push(StreamEvent::Chunk { frame, content });
+    }
+
+    /// The text of a chunk that is known to differ from another in its text alone.
+    fn repeated(&mut self, event: &SseEvent) -> Option<ByteString> {
+        let template = self.template.as_ref().filter(|_| event.frame.is_some() && self.surrogates.is_idle())?;
+        let text = template.text_of(&event.data)?;
+        self.service_tier = template.service_tier.unwrap_or(self.service_tier);
+        Some(text)
     }
 
     /// Takes in what a chunk adds to a choice; gives whether it is any part of the answer.

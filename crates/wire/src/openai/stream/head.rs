@@ -22,6 +22,9 @@ pub(super) struct ChunkHead<'a> {
     /// Where Groq counts.
     #[serde(borrow, default)]
     pub x_groq: Option<UsageHead<'a>>,
+    /// What OpenAI pads a chunk with, so that its length does not tell the text.
+    #[serde(borrow, default)]
+    pub obfuscation: Option<&'a RawValue>,
 }
 
 /// Something with counts in it.
@@ -48,11 +51,12 @@ pub(super) struct ChoiceHead<'a> {
     pub message: Option<IgnoredAny>,
 }
 
-/// Whether a delta carries any part of the answer, and its tool calls.
+/// Whether a delta carries any part of the answer, its tool calls, and its text where it carries nothing else.
 #[derive(Debug, Default)]
 pub(super) struct DeltaHead<'a> {
     pub content: bool,
     pub tool_calls: Option<&'a RawValue>,
+    pub text: Option<&'a RawValue>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
@@ -71,7 +75,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
                     if matches!(name, FieldName::Role) || matches!(value.get(), "null" | "\"\"" | "[]" | "{}") {
                         continue;
                     }
-                    delta.content = true;
+                    let is_first = !std::mem::replace(&mut delta.content, true);
+                    delta.text = Some(value).filter(|_| is_first && matches!(name, FieldName::Content));
                     if matches!(name, FieldName::ToolCalls) {
                         delta.tool_calls = Some(value);
                     }
@@ -86,6 +91,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for DeltaHead<'a> {
 /// A delta's field name, of which few matter; read without allocating.
 enum FieldName {
     Role,
+    Content,
     ToolCalls,
     Other,
 }
@@ -103,6 +109,7 @@ impl<'de> Deserialize<'de> for FieldName {
             fn visit_str<E>(self, name: &str) -> Result<FieldName, E> {
                 Ok(match name {
                     "role" => FieldName::Role,
+                    "content" => FieldName::Content,
                     "tool_calls" => FieldName::ToolCalls,
                     _ => FieldName::Other,
                 })

@@ -1,13 +1,21 @@
 use super::*;
 
 fn decode(text: &str, step: usize, strict: bool) -> Vec<StreamEvent> {
-    let mut stream = ChatStream::new(strict);
+    decode_with(ChatStream::new(strict), text, step)
+}
+
+/// The events of a stream; whether a chunk was parsed makes no difference.
+fn decode_with(mut stream: ChatStream, text: &str, step: usize) -> Vec<StreamEvent> {
     let mut out = Vec::new();
     for chunk in text.as_bytes().chunks(step) {
         stream.push(Bytes::copy_from_slice(chunk), &mut out);
     }
     stream.finish(&mut out);
-    out
+    let parsed = |event| match event {
+        StreamEvent::Framed { frame, content, .. } => StreamEvent::Chunk { frame, content },
+        other => other,
+    };
+    out.into_iter().map(parsed).collect()
 }
 
 const ROLE: &str =
