@@ -1,7 +1,7 @@
 //! The gateway's actors, and the pure parts that they are thin shells around.
 //!
 //! Nothing here knows an HTTP server: the root package translates between HTTP and the messages of this crate.
-//! Only `providers::upstream` talks hyper, only `db` talks diesel, only `embed::embedder` and `embed::built_in` talk
+//! Only `providers::upstream` reads HTTP, only `db` talks diesel, only `embed::embedder` and `embed::built_in` talk
 //! fastembed, and only the owners of something in Redis talk redis: clippy and a test hold this.
 //!
 //! # Actors

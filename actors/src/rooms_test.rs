@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 8] = [
 const LIBRARIES: [(&[&str], &[&str]); 4] = [
     (&["diesel", "diesel_async", "diesel_migrations", "libsqlite3_sys", "tokio_postgres"], &["db"]),
     (&["fastembed", "ort"], &["embed/embedder", "embed/built_in"]),
-    (&["hyper", "hyper_util"], &["providers/upstream"]),
+    (&["httparse"], &["providers/upstream"]),
     (&["redis"], &["cache/actor", "fleet", "limits/redis_limiter", "system/listen"]),
 ];
 

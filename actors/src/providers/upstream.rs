@@ -1,19 +1,21 @@
 //! One provider as one worker thread reaches it: connections of its own, so that no provider waits for another's. The
-//! only room that knows hyper.
+//! only room that reads HTTP.
 
 #![expect(clippy::disallowed_types, reason = "the room that talks to providers")]
 
 mod address;
+mod answer_head;
 mod body;
 mod connection;
 mod decoding;
 mod dial;
+mod framing;
 mod outbound;
 mod pool;
 mod proxies;
 mod proxy;
+mod request_head;
 mod simulated;
-mod socket;
 mod stream;
 
 use std::cell::Cell;
@@ -24,10 +26,8 @@ use bytes::Bytes;
 use futures_util::stream::empty;
 use gateway_wire::VendorRequest;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, AsHeaderName, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::response::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use zeroize::Zeroizing;
 
 use super::retry_after;
@@ -35,14 +35,16 @@ use super::settings::ProviderSettings;
 use crate::failure::{ConnectCause, FailureKind};
 use crate::secret::Secret;
 use address::{Address, Origin};
+use answer_head::AnswerHead;
 use body::{AnswerBody, Live};
 pub use body::{BrokenBody, UpstreamBody};
-use connection::{Connection, ExchangeError, RequestBody};
+use connection::{Connection, ExchangeError, Message};
 use dial::Dialler;
 pub use outbound::Outbound;
 use pool::Pool;
 pub use proxies::{NoProxy, ProxyRules};
 pub use proxy::Proxy;
+use request_head::RequestHead;
 pub use simulated::simulate;
 
 /// How long an idle connection is kept where nobody says otherwise.
@@ -105,6 +107,8 @@ pub struct Upstream {
     auth_header: HeaderName,
     auth_prefix: String,
     headers: HeaderMap,
+    /// The same as they are sent.
+    lines: Bytes,
 }
 
 impl Upstream {
@@ -123,6 +127,7 @@ impl Upstream {
         }
         upstream.headers.insert(CONTENT_TYPE, JSON);
         set_all(&mut upstream.headers, given);
+        upstream.lines = request_head::lines(&upstream.headers);
         upstream
     }
 
@@ -134,6 +139,7 @@ impl Upstream {
     /// The same, with a limit for the time that a connection takes.
     pub fn connecting_within(timeout: Duration, outbound: &Outbound) -> Self {
         let headers = [(USER_AGENT, AGENT), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
+        let headers: HeaderMap = headers.into_iter().collect();
         Self {
             dialler: Dialler::new(outbound.clone(), timeout),
             pool: Rc::new(Pool::new(KEEP_ALIVE)),
@@ -142,7 +148,8 @@ impl Upstream {
             base: None,
             auth_header: AUTHORIZATION,
             auth_prefix: "Bearer ".to_owned(),
-            headers: headers.into_iter().collect(),
+            lines: request_head::lines(&headers),
+            headers,
         }
     }
 
@@ -158,11 +165,11 @@ impl Upstream {
     /// Where no head came; the text says why.
     pub async fn get(&self, address: &str) -> Result<FetchResponse, String> {
         let (origin, path) = whole_address(address).ok_or("no http or https address")?;
-        let message = || {
-            let mut headers = self.headers.clone();
-            headers.insert(HOST, origin.header.clone());
-            message(Method::GET, &path, headers, Bytes::new())
-        };
+        let mut headers = self.headers.clone();
+        headers.insert(HOST, origin.header.clone());
+        let mut head = RequestHead::new(&Method::GET, &path);
+        head.lines(&request_head::lines(&headers));
+        let message = Message { head: head.finish(None), ..Message::default() };
         let (head, body) =
             self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.as_str()))?;
         Ok(FetchResponse { status: head.status.as_u16(), headers: head.headers, body })
@@ -204,17 +211,8 @@ impl Upstream {
             }
             None => None,
         };
-        let message = || {
-            let mut headers = self.headers.clone();
-            headers.insert(HOST, origin.header.clone());
-            headers.entry(CONTENT_TYPE).or_insert(JSON);
-            set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
-            set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-            if let Some(credential) = &credential {
-                headers.insert(self.auth_header.clone(), credential.clone());
-            }
-            message(method.clone(), &path, headers, request.body.clone())
-        };
+        let head = self.head(method, request, (&origin, &path), credential, extra);
+        let message = Message { head, body: request.body.clone(), is_head: method == Method::HEAD };
         let (head, body) = self.exchange(&origin, message).await?;
         let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
             Ok(body) => (body, None),
@@ -230,13 +228,40 @@ impl Upstream {
         })
     }
 
-    /// Sends a request on a connection that is idle, or on a new one. Where an idle one ends at once, the request is built
-    /// and sent once more on a new one: its server may have closed it at the same moment (J 7).
-    async fn exchange(
+    /// The head of a request.
+    fn head(
         &self,
-        origin: &Rc<Origin>,
-        message: impl Fn() -> Request<RequestBody>,
-    ) -> Result<(Parts, UpstreamBody), FailureKind> {
+        method: &Method,
+        request: &VendorRequest,
+        (origin, path): (&Origin, &PathAndQuery),
+        credential: Option<HeaderValue>,
+        extra: &[(String, String)],
+    ) -> Bytes {
+        let mut head = RequestHead::new(method, path);
+        let has_own = !request.headers.is_empty() || !extra.is_empty() || self.base.is_none();
+        if !has_own && !self.headers.contains_key(&self.auth_header) {
+            head.lines(&self.lines);
+            if let Some(credential) = &credential {
+                head.line(&self.auth_header, credential);
+            }
+        } else {
+            let mut headers = self.headers.clone();
+            headers.insert(HOST, origin.header.clone());
+            headers.entry(CONTENT_TYPE).or_insert(JSON);
+            set_all(&mut headers, request.headers.iter().map(|(name, value)| (*name, value.as_str())));
+            set_all(&mut headers, extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            if let Some(credential) = credential {
+                headers.insert(self.auth_header.clone(), credential);
+            }
+            head.lines(&request_head::lines(&headers));
+        }
+        let tells_length = !request.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(method);
+        head.finish(tells_length.then_some(request.body.len()))
+    }
+
+    /// Sends a request on a connection that is idle, or on a new one. Where an idle one ends at once, the request is sent
+    /// once more on a new one: its server may have closed it at the same moment (J 7).
+    async fn exchange(&self, origin: &Rc<Origin>, message: Message) -> Result<(AnswerHead, UpstreamBody), FailureKind> {
         let mut may_reuse = true;
         loop {
             let begun = Instant::now();
@@ -246,11 +271,11 @@ impl Upstream {
                 Some(connection) => connection,
                 None => self.connect(origin).await?,
             };
-            let exchanged = connection.exchange(message()).await;
+            let exchanged = connection.exchange(message.clone()).await;
             let was_given_up = || is_reused && begun.elapsed() < RESEND_WITHIN;
             match exchanged {
-                Ok(response) if is_farewell(&response) && was_given_up() => may_reuse = false,
-                Ok(response) => return Ok(self.answer(response, connection, origin.clone())),
+                Ok(head) if is_farewell(&head) && was_given_up() => may_reuse = false,
+                Ok(head) => return Ok(self.answer(head, connection, origin.clone())),
                 Err(ExchangeError::NotSent) if is_reused => {}
                 Err(ExchangeError::Closed) if was_given_up() => may_reuse = false,
                 Err(ExchangeError::Broken) => return Err(FailureKind::Broken),
@@ -274,32 +299,24 @@ impl Upstream {
         Err(failed.kind)
     }
 
-    fn answer(
-        &self,
-        response: Response<Incoming>,
-        connection: Box<Connection>,
-        origin: Rc<Origin>,
-    ) -> (Parts, UpstreamBody) {
-        let (head, incoming) = response.into_parts();
-        let keep_alive = keep_alive_told(&head.headers);
-        let live = Live { incoming, connection, pool: self.pool.clone(), origin, keep_alive };
+    fn answer(&self, head: AnswerHead, connection: Box<Connection>, origin: Rc<Origin>) -> (AnswerHead, UpstreamBody) {
+        let live = Live {
+            framing: head.framing.clone(),
+            connection,
+            pool: self.pool.clone(),
+            origin,
+            keeps_alive: head.keeps_alive,
+            keep_alive: keep_alive_told(&head.headers),
+        };
         (head, Box::pin(AnswerBody::new(live)))
     }
 }
 
-fn message(method: Method, path: &PathAndQuery, headers: HeaderMap, body: Bytes) -> Request<RequestBody> {
-    let mut message = Request::new(RequestBody(body));
-    *message.method_mut() = method;
-    *message.uri_mut() = Uri::from(path.clone());
-    *message.headers_mut() = headers;
-    message
-}
-
 /// Whether an answer says that a server gave the connection up before it had a request (408, which Node, HAProxy and
 /// others send unasked): what was sent since was not read.
-fn is_farewell(response: &Response<Incoming>) -> bool {
+fn is_farewell(head: &AnswerHead) -> bool {
     let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
-    response.status() == 408 && response.headers().get(CONNECTION).is_some_and(closes)
+    head.status == 408 && head.headers.get(CONNECTION).is_some_and(closes)
 }
 
 /// How long a server says that it keeps an idle connection (`Keep-Alive: timeout=5`), less what a request may take to

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hyper::body::{Body, Incoming};
 
 use super::address::Origin;
 use super::connection::Connection;
+use super::framing::{Framing, Piece};
 use super::pool::Pool;
 
 /// The bytes of an answer; an error means that the connection broke. Its end, once told, is told for ever.
@@ -27,11 +27,13 @@ pub(super) struct AnswerBody {
 
 /// A body that has not ended.
 pub(super) struct Live {
-    pub(super) incoming: Incoming,
+    pub(super) framing: Framing,
     pub(super) connection: Box<Connection>,
     pub(super) pool: Rc<Pool>,
     pub(super) origin: Rc<Origin>,
-    /// How long the other side says that it keeps the connection.
+    /// Whether the other side keeps the connection.
+    pub(super) keeps_alive: bool,
+    /// How long it says that it does.
     pub(super) keep_alive: Option<Duration>,
 }
 
@@ -42,23 +44,29 @@ impl AnswerBody {
 }
 
 impl Live {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
+    /// The next bytes; none at the end.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BrokenBody>> {
+        if self.connection.has_unsent() {
+            // What the other side takes no more of is no reason to lose its answer; the connection is not used again.
+            let _sent = self.connection.poll_send(cx);
+        }
         loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => return Poll::Ready(None),
+            match self.framing.next(&mut self.connection.incoming).map_err(|_| BrokenBody)? {
+                Piece::Data(bytes) => return Poll::Ready(Ok(Some(bytes))),
+                Piece::End => return Poll::Ready(Ok(None)),
+                Piece::More => {}
+            }
+            match self.connection.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) if self.framing == Framing::UntilClose => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(BrokenBody)),
+                Poll::Ready(Ok(_)) => {}
             }
         }
     }
 
-    fn end(mut self, cx: &mut Context<'_>) {
-        if self.connection.is_reusable(cx) {
+    fn end(mut self) {
+        if self.keeps_alive && self.connection.is_reusable() {
             self.connection.rest();
             self.pool.put(self.connection, self.origin, self.keep_alive, Instant::now());
         }
@@ -70,29 +78,18 @@ impl Stream for AnswerBody {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(live) = &mut self.live else { return Poll::Ready(None) };
-        let mut polled = live.poll_data(cx);
-        if polled.is_pending() {
-            let is_over = live.connection.drive(cx);
-            polled = live.poll_data(cx);
-            if polled.is_pending() {
-                if !is_over {
-                    return Poll::Pending;
-                }
-                self.live = None;
-                return Poll::Ready(Some(Err(BrokenBody)));
-            }
-        }
-        match polled {
-            Poll::Ready(Some(Ok(bytes))) => Poll::Ready(Some(Ok(bytes))),
-            Poll::Ready(Some(Err(_))) => {
-                self.live = None;
-                Poll::Ready(Some(Err(BrokenBody)))
-            }
-            _ => {
+        match live.poll_data(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(Some(bytes))) => Poll::Ready(Some(Ok(bytes))),
+            Poll::Ready(Ok(None)) => {
                 if let Some(live) = self.live.take() {
-                    live.end(cx);
+                    live.end();
                 }
                 Poll::Ready(None)
+            }
+            Poll::Ready(Err(broken)) => {
+                self.live = None;
+                Poll::Ready(Some(Err(broken)))
             }
         }
     }

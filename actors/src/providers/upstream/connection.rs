@@ -1,57 +1,36 @@
-//! One HTTP/1.1 connection, which its request polls itself: no task and no thread stands between them.
+//! One HTTP/1.1 connection, which its request drives itself: no task and no thread stands between them.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use super::socket::Progress;
-use super::stream::{WatchedStream, Way};
+use super::answer_head::{AnswerHead, HeadReader};
+use super::framing::Framing;
+use super::stream::Way;
 
 /// How long a connection is used at all, so that a name's other addresses get their share.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-/// The most header lines of an answer.
-const MAX_HEADERS: usize = 1024;
+/// The room for a read at first, and the most that it grows to where reads fill it.
+const READ_ROOM: (usize, usize) = (8 << 10, 128 << 10);
 
-/// The most bytes of an answer's head; also of one read of its body.
-const MAX_HEAD_BYTES: usize = 128 << 10;
+/// The room below which more is made before a read.
+const LEAST_ROOM: usize = 1 << 10;
 
-/// A piece of a request's body: hyper copies it behind what is not sent yet, so that head and body of a small request go
-/// out in one write, and a large body is never there twice.
-const PIECE: usize = 64 << 10;
-
-/// A request's body.
-pub(super) struct RequestBody(pub(super) Bytes);
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.0.is_empty() {
-            return Poll::Ready(None);
-        }
-        let length = PIECE.min(self.0.len());
-        Poll::Ready(Some(Ok(Frame::data(self.0.split_to(length)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
-    }
+/// A request as it is sent.
+#[derive(Clone, Default)]
+pub(super) struct Message {
+    /// All up to the body.
+    pub(super) head: Bytes,
+    /// The body.
+    pub(super) body: Bytes,
+    /// Whether the answer has no body, whatever its head says.
+    pub(super) is_head: bool,
 }
 
 /// Why a request has no answer.
@@ -67,61 +46,130 @@ pub(super) enum ExchangeError {
 
 /// A connection that stands; dropping it closes it at once.
 pub(super) struct Connection {
-    driver: http1::Connection<TokioIo<WatchedStream>, RequestBody>,
-    sender: http1::SendRequest<RequestBody>,
-    progress: Rc<Progress>,
+    way: Way,
+    /// What has come and is not taken yet.
+    pub(super) incoming: BytesMut,
+    room: usize,
+    outgoing: Message,
+    is_flushed: bool,
+    /// Whether a request could not be sent, or was answered before all of it was.
+    is_spoiled: bool,
+    was_used: bool,
     opened: Instant,
-    is_over: bool,
 }
 
 impl Connection {
     /// Speaks HTTP over a way that stands.
-    pub(super) async fn open(way: Way, progress: Rc<Progress>) -> io::Result<Self> {
-        let io = TokioIo::new(WatchedStream::new(way, progress.clone()));
-        let mut settings = http1::Builder::new();
-        settings.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD_BYTES);
-        let (sender, driver) = settings.handshake(io).await.map_err(io::Error::other)?;
-        Ok(Self { driver, sender, progress, opened: Instant::now(), is_over: false })
+    pub(super) fn new(way: Way) -> Self {
+        Self {
+            way,
+            incoming: BytesMut::new(),
+            room: READ_ROOM.0,
+            outgoing: Message::default(),
+            is_flushed: true,
+            is_spoiled: false,
+            was_used: false,
+            opened: Instant::now(),
+        }
     }
 
     /// Sends a request, and waits for the head of its final answer. What drops the future must drop the connection.
-    pub(super) async fn exchange(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, ExchangeError> {
-        self.progress.received.set(false);
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let (driver, is_over) = (&mut self.driver, &mut self.is_over);
-        let answered = poll_fn(|cx| {
-            *is_over = *is_over || Pin::new(&mut *driver).poll(cx).is_ready();
-            answer.as_mut().poll(cx)
-        });
-        match answered.await {
-            Ok(response) if response.status().is_informational() => Err(ExchangeError::Broken),
-            Ok(response) => Ok(response),
-            Err(error) if error.message().is_some() => Err(ExchangeError::NotSent),
-            Err(_) if self.progress.received.get() => Err(ExchangeError::Broken),
-            Err(_) => Err(ExchangeError::Closed),
+    pub(super) async fn exchange(&mut self, message: Message) -> Result<AnswerHead, ExchangeError> {
+        // What nobody asked for, or the end, may have come meanwhile.
+        if std::mem::replace(&mut self.was_used, true) && !self.way.is_silent() {
+            return Err(ExchangeError::NotSent);
+        }
+        let is_head = message.is_head;
+        (self.outgoing, self.is_flushed) = (message, false);
+        let mut reader = HeadReader::default();
+        let mut head = poll_fn(|cx| self.poll_head(cx, &mut reader)).await?;
+        if is_head {
+            head.framing = Framing::Length(0);
+        }
+        Ok(head)
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, reader: &mut HeadReader) -> Poll<Result<AnswerHead, ExchangeError>> {
+        let is_lost = matches!(self.poll_send(cx), Poll::Ready(Err(_)));
+        loop {
+            let is_over = match self.poll_fill(cx) {
+                Poll::Ready(Ok(count)) => count == 0,
+                Poll::Ready(Err(_)) => true,
+                // What could not be sent is not answered any more.
+                Poll::Pending if is_lost => true,
+                Poll::Pending => return Poll::Pending,
+            };
+            if is_over {
+                let nothing_came = self.incoming.is_empty() && !reader.has_read();
+                return Poll::Ready(Err(if nothing_came { ExchangeError::Closed } else { ExchangeError::Broken }));
+            }
+            if let Some(head) = reader.read(&mut self.incoming).map_err(|_| ExchangeError::Broken)? {
+                self.is_spoiled |= self.has_unsent();
+                return Poll::Ready(Ok(head));
+            }
         }
     }
 
-    /// Lets the connection read and write what it can; whether it is over.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
-        self.is_over = self.is_over || Pin::new(&mut self.driver).poll(cx).is_ready();
-        self.is_over
-    }
-
-    /// Whether another request may follow: the answer was complete and came after the whole request, and nothing more
-    /// has been read.
-    pub(super) fn is_reusable(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.sender.is_ready() {
-            self.drive(cx);
+    /// Sends what can be sent of the request, also beside its answer.
+    ///
+    /// # Errors
+    /// Where the other side takes nothing more; nothing more is then sent.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = self.poll_write_all(cx);
+        if let Poll::Ready(Err(_)) = sent {
+            (self.outgoing, self.is_flushed, self.is_spoiled) = (Message::default(), true, true);
         }
-        !self.is_over && self.sender.is_ready() && !self.progress.early.get() && self.opened.elapsed() < MAX_AGE
+        sent
     }
 
-    /// Lets the next request look first whether something has come meanwhile.
-    pub(super) fn rest(&self) {
-        self.progress.look.set(true);
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Message { head, body, .. } = &mut self.outgoing;
+        while head.has_remaining() || body.has_remaining() {
+            // Head and body of a small request go out in one write, and a large body is never there twice.
+            let parts = [IoSlice::new(head), IoSlice::new(body)];
+            let parts = if head.is_empty() { &parts[1..] } else { &parts[..] };
+            let written = ready!(Pin::new(&mut self.way).poll_write_vectored(cx, parts))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_head = written.min(head.len());
+            head.advance(of_head);
+            body.advance((written - of_head).min(body.len()));
+        }
+        if !self.is_flushed {
+            ready!(Pin::new(&mut self.way).poll_flush(cx))?;
+            self.is_flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads what has come; 0 at the end.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.incoming.capacity() - self.incoming.len() < LEAST_ROOM {
+            self.incoming.reserve(self.room);
+        }
+        let room = self.incoming.capacity() - self.incoming.len();
+        let count = ready!(pin!(self.way.read_buf(&mut self.incoming)).poll(cx))?;
+        if count == room {
+            self.room = (2 * self.room).min(READ_ROOM.1);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Whether a part of the request still waits to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.is_flushed
+    }
+
+    /// Whether another request may follow: the whole answer came after the whole request, and nothing behind it.
+    pub(super) fn is_reusable(&self) -> bool {
+        !self.is_spoiled && !self.has_unsent() && self.incoming.is_empty() && self.opened.elapsed() < MAX_AGE
+    }
+
+    /// Gives up the room that a large answer needed.
+    pub(super) fn rest(&mut self) {
+        if self.room > READ_ROOM.0 {
+            (self.incoming, self.room) = (BytesMut::new(), READ_ROOM.0);
+        }
     }
 }

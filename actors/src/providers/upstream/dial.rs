@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -19,7 +18,6 @@ use super::address::Origin;
 use super::connection::Connection;
 use super::outbound::Outbound;
 use super::proxy::Proxy;
-use super::socket::{Progress, Socket};
 use super::stream::Way;
 use crate::failure::{ConnectCause, FailureKind};
 
@@ -85,12 +83,11 @@ impl Dialler {
     }
 
     async fn dial(&self, origin: &Origin, is_at_proxy: &Cell<bool>) -> Result<Connection, DialError> {
-        let progress = Rc::<Progress>::default();
         let mut way = match self.outbound.proxies.to(origin) {
-            None => plain(origin, &progress).await?,
+            None => plain(origin).await?,
             Some(proxy) => {
                 is_at_proxy.set(true);
-                let way = self.through(proxy, origin, &progress).await?;
+                let way = self.through(proxy, origin).await?;
                 is_at_proxy.set(false);
                 way
             }
@@ -98,12 +95,12 @@ impl Dialler {
         if origin.tls {
             way = self.encrypted(way, &origin.host).await?;
         }
-        Connection::open(way, progress).await.map_err(|error| DialError::tcp(&error))
+        Ok(Connection::new(way))
     }
 
     /// A way to an origin through a proxy.
-    async fn through(&self, proxy: &Proxy, origin: &Origin, progress: &Rc<Progress>) -> Result<Way, DialError> {
-        let mut way = plain(&proxy.origin, progress).await.map_err(DialError::of_proxy)?;
+    async fn through(&self, proxy: &Proxy, origin: &Origin) -> Result<Way, DialError> {
+        let mut way = plain(&proxy.origin).await.map_err(DialError::of_proxy)?;
         if proxy.origin.tls {
             way = self.encrypted(way, &proxy.origin.host).await.map_err(DialError::of_proxy)?;
         }
@@ -122,8 +119,8 @@ impl Dialler {
     }
 }
 
-async fn plain(origin: &Origin, progress: &Rc<Progress>) -> Result<Way, DialError> {
-    Ok(Way::Plain(Socket::new(tcp(&origin.host, origin.port).await?, progress.clone())))
+async fn plain(origin: &Origin) -> Result<Way, DialError> {
+    Ok(Way::Plain(tcp(&origin.host, origin.port).await?))
 }
 
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, DialError> {

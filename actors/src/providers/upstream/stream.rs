@@ -1,28 +1,41 @@
-//! The way to an origin, encrypted or not, with a watch over what passes.
+//! The way to an origin, encrypted or not.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
-
-use super::socket::{Progress, Socket};
 
 /// The way to an origin or a proxy.
 pub(super) enum Way {
     /// As it is.
-    Plain(Socket),
+    Plain(TcpStream),
     /// Encrypted; within it there may be another way.
     Tls(Box<TlsStream<Way>>),
+}
+
+impl Way {
+    /// Whether neither a byte nor the end waits. Asks the system, since the runtime knows only what it has polled.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => {
+                let peeked = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+                peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            Self::Tls(tls) => tls.get_ref().0.is_silent(),
+        }
+    }
 }
 
 /// Calls a method of whichever way it is.
 macro_rules! either {
     ($way:expr, $method:ident($($argument:expr),*)) => {
         match $way.get_mut() {
-            Way::Plain(socket) => Pin::new(socket).$method($($argument),*),
+            Way::Plain(tcp) => Pin::new(tcp).$method($($argument),*),
             Way::Tls(tls) => Pin::new(&mut **tls).$method($($argument),*),
         }
     };
@@ -53,7 +66,7 @@ impl AsyncWrite for Way {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Plain(socket) => socket.is_write_vectored(),
+            Self::Plain(tcp) => tcp.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
@@ -64,56 +77,5 @@ impl AsyncWrite for Way {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, poll_shutdown(cx))
-    }
-}
-
-/// A way whose progress is kept.
-pub(super) struct WatchedStream {
-    way: Way,
-    progress: Rc<Progress>,
-}
-
-impl WatchedStream {
-    pub(super) fn new(way: Way, progress: Rc<Progress>) -> Self {
-        Self { way, progress }
-    }
-
-    fn noted<T>(&self, written: Poll<T>) -> Poll<T> {
-        if written.is_pending() {
-            self.progress.unsent.set(true);
-        }
-        written
-    }
-}
-
-impl AsyncRead for WatchedStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        ready!(Pin::new(&mut self.way).poll_read(cx, into))?;
-        if into.filled().len() > before {
-            self.progress.received.set(true);
-            if self.progress.unsent.get() {
-                self.progress.early.set(true);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for WatchedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.way).poll_write(cx, bytes);
-        self.noted(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.way).poll_flush(cx);
-        // A flush follows once nothing is left to write.
-        self.progress.unsent.set(flushed.is_pending());
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.way).poll_shutdown(cx)
     }
 }
