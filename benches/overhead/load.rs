@@ -2,17 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::upstream::EVENTS;
 use crate::usage;
 
-/// What is asked for.
+/// In which format streams are asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Whole,
-    Stream,
+pub enum Format {
+    Chat,
+    Messages,
+    Responses,
 }
 
 /// What one cell measured.
@@ -23,16 +25,14 @@ pub struct Measured {
     pub p99_us: f64,
 }
 
-/// Loads a port with a question for a while.
+/// Loads a port with a request for a while, as wrk does: each connection asks again once it is answered.
 pub async fn run(
     port: u16,
-    (key, question): (&str, &str),
-    kind: Kind,
+    (request, events): (&[u8], Events),
     connections: usize,
     time: Duration,
     processes: &[u32],
 ) -> Measured {
-    let request = request(key, kind == Kind::Stream, question);
     let mut sockets = Vec::new();
     for _ in 0..connections {
         let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -43,7 +43,7 @@ pub async fn run(
     let before = usage::cpu_ns(processes);
     let begun = Instant::now();
     let end = begun + time;
-    let loops = sockets.into_iter().map(|socket| local.spawn_local(closed_loop(socket, request.clone(), kind, end)));
+    let loops = sockets.into_iter().map(|socket| local.spawn_local(closed_loop(socket, request.to_vec(), events, end)));
     let loops: Vec<_> = loops.collect();
     let mut latencies = Vec::new();
     local
@@ -67,7 +67,15 @@ pub async fn run(
     }
 }
 
-async fn closed_loop(mut socket: TcpStream, request: Vec<u8>, kind: Kind, end: Instant) -> Vec<u64> {
+/// How many events an answer has: none where it comes whole.
+#[derive(Clone, Copy)]
+pub enum Events {
+    None,
+    Exactly(usize),
+    AtLeast(usize),
+}
+
+async fn closed_loop(mut socket: TcpStream, request: Vec<u8>, expected: Events, end: Instant) -> Vec<u64> {
     let mut latencies = Vec::new();
     let mut buffer = Vec::with_capacity(64 << 10);
     while Instant::now() < end {
@@ -77,10 +85,16 @@ async fn closed_loop(mut socket: TcpStream, request: Vec<u8>, kind: Kind, end: I
         read_answer(&mut socket, &mut buffer).await;
         latencies.push(sent.elapsed().as_nanos() as u64);
         assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer));
-        if kind == Kind::Stream {
-            let events = buffer.windows(6).filter(|window| *window == b"data: ").count();
-            assert_eq!(events, EVENTS + 1, "{}", String::from_utf8_lossy(&buffer));
-        }
+        let events = match expected {
+            Events::None => continue,
+            Events::Exactly(_) | Events::AtLeast(_) => memmem::find_iter(&buffer, b"data: ").count(),
+        };
+        let is_whole = match expected {
+            Events::Exactly(count) => events == count,
+            Events::AtLeast(count) => events >= count,
+            Events::None => true,
+        };
+        assert!(is_whole, "{}", String::from_utf8_lossy(&buffer));
     }
     latencies
 }
@@ -93,15 +107,33 @@ pub async fn read_answer(socket: &mut TcpStream, buffer: &mut Vec<u8>) {
         assert!(socket.read_buf(buffer).await.unwrap() > 0, "closed: {}", String::from_utf8_lossy(buffer));
         if needed.is_none()
             && !chunked
-            && let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n")
+            && let Some(at) = memmem::find(buffer, b"\r\n\r\n")
         {
-            let head = String::from_utf8_lossy(&buffer[..at]).to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
-            needed = length.map(|length| at + 4 + length.trim().parse::<usize>().unwrap());
+            // Cheap, as wrk is: what the load takes of the machine, the proxies lack.
+            needed = buffer[..at].split(|byte| *byte == b'\n').find_map(|line| {
+                let (name, value) = line.split_at_checked(15)?;
+                let value = std::str::from_utf8(value).unwrap().trim();
+                name.eq_ignore_ascii_case(b"content-length:").then(|| at + 4 + value.parse::<usize>().unwrap())
+            });
             chunked = needed.is_none();
         }
         if needed.is_some_and(|needed| buffer.len() >= needed) || (chunked && buffer.ends_with(b"0\r\n\r\n")) {
             return;
+        }
+    }
+}
+
+/// A request for a stream as it goes over the wire, and the events that come.
+pub fn streamed(key: &str, format: Format) -> (Vec<u8>, Events) {
+    match format {
+        Format::Chat => (request(key, true, "Hello!"), Events::Exactly(EVENTS + 1)),
+        Format::Messages => {
+            let body = r#"{"model":"gpt-4o-mini","stream":true,"max_tokens":500,"messages":[{"role":"user","content":"Hello!"}]}"#;
+            (head("POST", "/v1/messages", key, body), Events::AtLeast(EVENTS))
+        }
+        Format::Responses => {
+            let body = r#"{"model":"gpt-4o-mini","stream":true,"store":false,"input":"Hello!"}"#;
+            (head("POST", "/v1/responses", key, body), Events::AtLeast(EVENTS))
         }
     }
 }

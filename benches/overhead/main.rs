@@ -1,4 +1,4 @@
-//! What the gateway costs, next to nginx as a plain reverse proxy in the same run.
+//! What the gateway costs, next to nginx as a plain reverse proxy, and a bare handler of its framework, in the same run.
 //!
 //! `cargo bench --bench overhead [-- --quick] [-- --only whole32] [-- --streams 1000] [-- --aborts 1000]
 //! [-- --distinct 1000000] [-- --soak MINUTES] [-- --former BINARY]`
@@ -13,10 +13,12 @@
     reason = "a benchmark fails by panicking"
 )]
 
+mod floor;
 mod load;
 mod mixed;
 mod proxies;
 mod soak;
+mod subjects;
 mod upstream;
 mod usage;
 
@@ -27,68 +29,28 @@ use std::time::Duration;
 use gateway_testkit::postgres::TestPostgres;
 use gateway_testkit::redis::TestRedis;
 
-use load::{Kind, Measured};
-use proxies::{Gateway, Nginx, Upstream};
+use load::Measured;
+use proxies::{Floor, Gateway, Nginx, Upstream};
+use subjects::{Kind, Set, Subject};
 
-/// What most are asked.
-const HELLO: &str = "Hello!";
+/// The gateway's own, so that the bare handler has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One column of the comparison.
-struct Subject {
-    name: String,
-    whole_port: u16,
-    stream_port: u16,
-    /// The processes whose CPU counts; none for the way without a proxy.
-    processes: Vec<u32>,
-    key: String,
-    question: &'static str,
-    /// Whether streams are of interest.
-    streams: bool,
+fn main() -> ExitCode {
+    actix_rt::System::new().block_on(run())
 }
 
-/// One binary as it is used: without a usage log, with one, and as a replica of a fleet.
-struct Set {
-    plain: Gateway,
-    accounting: Gateway,
-    fleet: Gateway,
-}
-
-impl Set {
-    /// Starts this binary, or the one that was just built.
-    async fn start(binary: Option<&str>, folder: &Path, upstream: u16, stores: &[(&str, String)]) -> Self {
-        Self {
-            plain: Gateway::start(binary, &folder.join("plain"), upstream, false, &[]).await,
-            accounting: Gateway::start(binary, &folder.join("accounting"), upstream, true, &[]).await,
-            fleet: Gateway::start(binary, &folder.join("fleet"), upstream, true, stores).await,
-        }
-    }
-
-    fn subjects(&self, which: &str) -> Vec<Subject> {
-        let subject = |name: &str, gateway: &Gateway, key: &String, streams| Subject {
-            name: format!("{which}{name}"),
-            whole_port: gateway.port,
-            stream_port: gateway.port,
-            processes: vec![gateway.process()],
-            key: key.clone(),
-            question: HELLO,
-            streams,
-        };
-        let Self { plain, accounting, fleet } = self;
-        vec![
-            subject("gateway", plain, &plain.key, true),
-            subject("gateway, exact cache hit", plain, &plain.cached_key, false),
-            subject("gateway, usage log", accounting, &accounting.key, true),
-            subject("gateway, usage log and budget", accounting, &accounting.budgeted_key, true),
-            subject("gateway, the same on PostgreSQL and Redis", fleet, &fleet.budgeted_key, true),
-        ]
-    }
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some(at) = args.iter().position(|arg| arg == "--upstream") {
         upstream::serve(args[at + 1].parse().unwrap()).await;
+        return ExitCode::SUCCESS;
+    }
+    if let Some(at) = args.iter().position(|arg| arg == "--floor") {
+        // A runtime of its own, as the gateway has: the server's threads take their tasks from it.
+        let [port, upstream] = [1, 2].map(|n| args[at + n].parse().unwrap());
+        floor::serve(port, upstream).await;
         return ExitCode::SUCCESS;
     }
     let upstream = Upstream::start().await;
@@ -129,27 +91,10 @@ async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
         None => None,
     };
     let nginx = Nginx::start(folder, upstream.port).await;
+    let floor = Floor::start(upstream.port).await;
     let by_meaning = Gateway::by_meaning(&folder.join("meaning"), upstream.port).await;
-    let mut subjects = vec![
-        Subject {
-            name: "no proxy".to_owned(),
-            whole_port: upstream.port,
-            stream_port: upstream.port,
-            processes: Vec::new(),
-            key: String::new(),
-            question: HELLO,
-            streams: true,
-        },
-        Subject {
-            name: "nginx".to_owned(),
-            whole_port: nginx.buffered_port,
-            stream_port: nginx.unbuffered_port,
-            processes: nginx.processes(),
-            key: String::new(),
-            question: HELLO,
-            streams: true,
-        },
-    ];
+    let others = [subjects::direct(upstream), subjects::nginx(&nginx), subjects::floor(&floor)];
+    let mut subjects: Vec<Subject> = others.into_iter().flatten().collect();
     let [mut new, mut old] = [set.subjects(""), former.iter().flat_map(|set| set.subjects("former ")).collect()];
     // Side by side, so that what else the machine does meets both.
     while !new.is_empty() {
@@ -157,15 +102,7 @@ async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
         subjects.extend((!old.is_empty()).then(|| old.remove(0)));
     }
     // The last, as it takes the longest by far.
-    subjects.extend(by_meaning.as_ref().map(|(gateway, question)| Subject {
-        name: "gateway, semantic hit".to_owned(),
-        whole_port: gateway.port,
-        stream_port: gateway.port,
-        processes: vec![gateway.process()],
-        key: gateway.meaning_key.clone(),
-        question,
-        streams: false,
-    }));
+    subjects.extend(by_meaning.as_ref().map(|(gateway, question)| subjects::by_meaning(gateway, question)));
     let quick = args.iter().any(|arg| arg == "--quick");
     let (seconds, rounds) = if quick { (1, 1) } else { (4, 5) };
     println!(
@@ -173,57 +110,55 @@ async fn measure(args: &[String], upstream: &Upstream, folder: &Path) {
     );
     println!("streams are 50 events, 1 ms apart\n");
     println!(
-        "| answers | connections | through | CPU µs/request | requests/s | p50 µs | p99 µs | RSS MiB | CPU ratio to nginx |"
+        "| answers | connections | through | CPU µs/request | requests/s | p50 µs | p99 µs | RSS MiB | CPU to nginx | CPU to the floor |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     let only = args.iter().position(|arg| arg == "--only").map(|at| args[at + 1].as_str());
     for (kind, kind_name) in [(Kind::Whole, "whole"), (Kind::Stream, "streamed")] {
         for connections in [1, 32] {
             if only.is_some_and(|only| only != format!("{kind_name}{connections}")) {
                 continue;
             }
-            let of_kind: Vec<&Subject> =
-                subjects.iter().filter(|subject| subject.streams || kind == Kind::Whole).collect();
-            compare(&of_kind, kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
+            let of_kind: Vec<&Subject> = subjects.iter().filter(|subject| subject.kind == kind).collect();
+            compare(&of_kind, kind_name, connections, Duration::from_secs(seconds), rounds).await;
         }
     }
 }
 
-async fn compare(
-    subjects: &[&Subject],
-    kind: Kind,
-    kind_name: &str,
-    connections: usize,
-    time: Duration,
-    rounds: usize,
-) {
+async fn compare(subjects: &[&Subject], kind_name: &str, connections: usize, time: Duration, rounds: usize) {
     let mut all: Vec<Vec<Measured>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 0..=rounds {
         for (subject, results) in subjects.iter().zip(&mut all) {
-            let port = if kind == Kind::Whole { subject.whole_port } else { subject.stream_port };
             let warm_up = round == 0;
             let time = if warm_up { time.min(Duration::from_millis(500)) } else { time };
-            let measured =
-                load::run(port, (&subject.key, subject.question), kind, connections, time, &subject.processes).await;
+            let request = (&*subject.request, subject.events);
+            let measured = load::run(subject.port, request, connections, time, &subject.processes).await;
             if !warm_up {
                 results.push(measured);
             }
         }
     }
     let cpu = |results: &[Measured]| median(results.iter().map(|result| result.cpu_us).collect());
-    let nginx = cpu(&all[1]);
+    let [nginx, floor] = [subjects::NGINX, subjects::FLOOR].map(|name| {
+        let at = subjects.iter().position(|subject| subject.name == name).expect("it is measured");
+        cpu(&all[at])
+    });
     for (subject, results) in subjects.iter().zip(&all) {
         let of = |value: fn(&Measured) -> f64| median(results.iter().map(value).collect());
-        let ratio =
-            if subject.processes.is_empty() { "–".to_owned() } else { format!("{:.2}", cpu(results) / nginx) };
+        let ratio = |to: f64| match subject.processes.is_empty() {
+            true => "–".to_owned(),
+            false => format!("{:.2}", cpu(results) / to),
+        };
         let rss: f64 = subject.processes.iter().map(|process| usage::rss_mib(*process)).sum();
         println!(
-            "| {kind_name} | {connections} | {} | {:.1} | {:.0} | {:.0} | {:.0} | {rss:.0} | {ratio} |",
+            "| {kind_name} | {connections} | {} | {:.1} | {:.0} | {:.0} | {:.0} | {rss:.0} | {} | {} |",
             subject.name,
             cpu(results),
             of(|result| result.per_second),
             of(|result| result.p50_us),
             of(|result| result.p99_us),
+            ratio(nginx),
+            ratio(floor),
         );
     }
 }

@@ -134,12 +134,34 @@ impl Drop for Nginx {
     }
 }
 
+/// The bare handler.
+pub struct Floor {
+    process: Process,
+    pub port: u16,
+}
+
+impl Floor {
+    pub async fn start(upstream: u16) -> Self {
+        let port = free_port();
+        let program = std::env::current_exe().unwrap();
+        let ports = [port.to_string(), upstream.to_string()];
+        let process = Process(Command::new(program).arg("--floor").args(ports).spawn().unwrap());
+        listening(port).await;
+        Self { process, port }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
 /// The gateway with everything on.
 pub struct Gateway {
     process: Process,
     pub port: u16,
     pub key: String,
-    pub budgeted_key: String,
+    /// One with a budget and a credential of its own.
+    pub full_key: String,
     pub cached_key: String,
     pub meaning_key: String,
 }
@@ -205,13 +227,13 @@ impl Gateway {
         listening(port).await;
         ready(port).await;
         let key = new_key(port, r#"{"name":"bench","rate_limit":1000000000}"#).await;
-        let budget = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000}"#;
-        let budgeted_key = new_key(port, budget).await;
+        let full = r#"{"name":"bench","rate_limit":1000000000,"budget_limit_usd":1000000,"provider":"openai","real_api_key":"sk-own"}"#;
+        let full_key = new_key(port, full).await;
         let cached = r#"{"name":"bench","rate_limit":1000000000,"config":"cached"}"#;
         let cached_key = new_key(port, cached).await;
         let meaning = r#"{"name":"bench","rate_limit":1000000000,"config":"meaning"}"#;
         let meaning_key = new_key(port, meaning).await;
-        Self { process, port, key, budgeted_key, cached_key, meaning_key }
+        Self { process, port, key, full_key, cached_key, meaning_key }
     }
 
     /// One that answers the question that it gives from the answer to another one; none without a model.
