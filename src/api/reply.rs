@@ -117,10 +117,12 @@ impl ResponseMeta {
         if !self.warnings.is_empty() {
             add(CONFIG_WARNING, &header_text(&self.warnings.join("; ")));
         }
+        // What was routed tells all of these; each look costs.
+        if headers.contains_key(&OPTION_INDEX) {
+            return;
+        }
         for (name, value) in [(PROVIDER, ""), (OPTION_INDEX, ""), (RETRY_COUNT, "0"), (CACHE_STATUS, "DISABLED")] {
-            if !headers.contains_key(&name) {
-                headers.insert(name, HeaderValue::from_static(value));
-            }
+            headers.insert(name, HeaderValue::from_static(value));
         }
     }
 }
@@ -255,9 +257,7 @@ pub(super) fn tell(response: &mut HttpResponseBuilder, head: &ReplyHead) {
             response.insert_header((name, value));
         }
     };
-    if let Some(provider) = &head.provider {
-        add(PROVIDER, provider);
-    }
+    add(PROVIDER, head.provider.as_deref().unwrap_or_default());
     add(OPTION_INDEX, &head.option_index);
     add(RETRY_COUNT, itoa::Buffer::new().format(head.retry_count));
     if let Some(key) = head.cache_key {

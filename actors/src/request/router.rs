@@ -424,7 +424,8 @@ impl Handler<Box<RouteRequest>> for RouterActor {
         match call.at_hand() {
             Some(answer) => call.deliver(reply, Ok(answer)),
             None => {
-                actix::spawn(call.run(reply));
+                // Boxed, as a task is moved where it is spawned, and again at its end.
+                actix::spawn(Box::pin(call.run(reply)));
             }
         }
         Ok(outcome)

@@ -62,7 +62,8 @@ pub struct ModelFacts {
 /// Every model that something is known of.
 #[derive(Debug, Default)]
 pub struct ModelTable {
-    exact: HashMap<(String, String), ModelFacts>,
+    /// By provider and model, so that a look makes no key.
+    exact: HashMap<String, HashMap<String, ModelFacts>>,
     /// Provider, pattern and facts; the longest pattern first.
     patterns: Vec<(String, String, ModelFacts)>,
     adds_input: Vec<String>,
@@ -75,7 +76,7 @@ impl ModelTable {
         for (provider, model, facts) in models {
             match model.contains('*') {
                 true => table.patterns.push((provider, model, facts)),
-                false => drop(table.exact.insert((provider, model), facts)),
+                false => drop(table.exact.entry(provider).or_default().insert(model, facts)),
             }
         }
         table.patterns.sort_by_key(|(_, pattern, _)| Reverse(pattern.len()));
@@ -84,7 +85,7 @@ impl ModelTable {
 
     /// What is known of a model; nothing of one that no row names.
     pub fn find(&self, provider: &str, model: &str) -> ModelFacts {
-        if let Some(facts) = self.exact.get(&(provider.to_owned(), model.to_owned())) {
+        if let Some(facts) = self.exact.get(provider).and_then(|models| models.get(model)) {
             return *facts;
         }
         let fits = |row: &&(String, String, ModelFacts)| row.0 == provider && matches_pattern(&row.1, model);
