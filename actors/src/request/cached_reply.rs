@@ -182,7 +182,9 @@ fn guarded_frames(entry: &CacheEntry, guard: Option<Box<dyn AnswerGuard>>) -> Op
     let (frames, usage) = entry.stream()?;
     let Some(guard) = guard else { return Some(Ok((frames, usage))) };
     let (mut chunks, mut events) = (ChunkGuard::new(guard), Vec::new());
-    frames.into_iter().for_each(|frame| chunks.take(StreamEvent::Chunk { frame, content: true }, &mut events));
+    frames
+        .into_iter()
+        .for_each(|frame| chunks.take(StreamEvent::Chunk { frame, content: true, text: None }, &mut events));
     chunks.take(StreamEvent::Done, &mut events);
     let mut told = Vec::new();
     for event in events {

@@ -16,6 +16,8 @@ pub enum StreamEvent {
         /// Whether it carries a part of the answer (text, reasoning, refusal, tool call, audio) or its finish reason, so
         /// that no other target can take over after it (D1). A role-only opening is not content.
         content: bool,
+        /// The generated text in it, where that is known without parsing it.
+        text: Option<ByteString>,
     },
     /// Framed events whose generated text is known already.
     Framed {
@@ -24,7 +26,7 @@ pub enum StreamEvent {
         /// As in `Chunk`.
         content: bool,
         /// The text of answer, reasoning and calls in it, for counting its tokens.
-        text: ByteString,
+        text: String,
     },
     /// What the vendor counted: at most once, after the last chunk.
     Usage {

@@ -17,7 +17,11 @@ pub fn streamed(answer: &WholeAnswer, out: &mut Vec<StreamEvent>) -> Result<(), 
     if chunks.is_empty() {
         return Err(not_chat());
     }
-    out.extend(chunks.iter().map(|chunk| StreamEvent::Chunk { frame: replay::frame(chunk), content: true }));
+    out.extend(chunks.iter().map(|chunk| StreamEvent::Chunk {
+        frame: replay::frame(chunk),
+        content: true,
+        text: None,
+    }));
     if let (Some(usage), Some(chunk)) = (answer.usage, replay::usage_chunk(&whole)) {
         out.push(StreamEvent::Usage { usage, chunk: Bytes::from(chunk) });
     }

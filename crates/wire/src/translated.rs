@@ -139,7 +139,7 @@ fn told_usage(encoder: &mut dyn StreamEncoder, usage: Usage, is_chunk: bool, fra
 fn flush(frames: &mut BytesMut, content: &mut bool, text: &mut String, out: &mut Vec<StreamEvent>) {
     let (content, text) = (std::mem::take(content), std::mem::take(text));
     if !frames.is_empty() {
-        out.push(StreamEvent::Framed { frame: frames.split().freeze(), content, text: text.into() });
+        out.push(StreamEvent::Framed { frame: frames.split().freeze(), content, text });
     }
 }
 
@@ -220,7 +220,7 @@ impl Native {
     fn tell(&mut self, out: &mut Vec<StreamEvent>) {
         out.extend(self.events.drain(..).map(|event| match event {
             NativeEvent::Frame { bytes, content, text } => {
-                StreamEvent::Framed { frame: bytes, content, text: text.unwrap_or_default().into() }
+                StreamEvent::Framed { frame: bytes, content, text: text.unwrap_or_default() }
             }
             NativeEvent::Usage(usage) => StreamEvent::Usage { usage, chunk: Bytes::new() },
             NativeEvent::Done => StreamEvent::Done,

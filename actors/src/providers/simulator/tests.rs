@@ -52,12 +52,7 @@ fn whole_answers_are_openais() {
 #[test]
 fn streams_end_as_their_names_say() {
     let events = events_of(ask("sim-slow-20x1", HELLO, true));
-    let content = events
-        .iter()
-        .filter(|event| {
-            matches!(event, StreamEvent::Chunk { content: true, .. } | StreamEvent::Framed { content: true, .. })
-        })
-        .count();
+    let content = events.iter().filter(|event| matches!(event, StreamEvent::Chunk { content: true, .. })).count();
     assert_eq!(content, 21, "20 chunks and the finish reason");
     assert!(matches!(events[events.len() - 2], StreamEvent::Usage { .. }));
     assert_eq!(events.last(), Some(&StreamEvent::Done));

@@ -259,7 +259,7 @@ async fn frames(
     let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
     for event in events.drain(..) {
         match event {
-            StreamEvent::Chunk { frame, .. } => match meter.frame(&frame, None).await {
+            StreamEvent::Chunk { frame, text, .. } => match meter.frame(&frame, text.as_deref()).await {
                 None => out.push(frame),
                 Some(ending) => {
                     out.push(cut(decoder, &frame, &ending));

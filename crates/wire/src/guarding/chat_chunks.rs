@@ -55,7 +55,7 @@ impl ChunkGuard {
             return;
         }
         let done = match event {
-            StreamEvent::Chunk { frame, content } => self.chunk(frame, content, out),
+            StreamEvent::Chunk { frame, content, .. } => self.chunk(frame, content, out),
             StreamEvent::Framed { .. } => {
                 out.push(event);
                 Ok(())

@@ -81,7 +81,7 @@ impl ChatStream {
         }
         if let Some(text) = self.repeated(&event) {
             let frame = event.frame.unwrap_or_default();
-            return out.push(StreamEvent::Framed { frame, content: true, text });
+            return out.push(StreamEvent::Chunk { frame, content: true, text: Some(text) });
         }
         let repaired = self.surrogates.repair(&event.data);
         let head = match read(event.name.as_deref(), &repaired) {
@@ -133,7 +133,7 @@ impl ChatStream {
             (Cow::Borrowed(_), Some(frame)) => frame,
             _ => sse::frame(&text),
         };
-        out.push(StreamEvent::Chunk { frame, content });
+        out.push(StreamEvent::Chunk { frame, content, text: None });
     }
 
     /// The text of a chunk that is known to differ from another in its text alone.

@@ -147,7 +147,7 @@ mod tests {
         let texts: Vec<Option<&str>> = out
             .iter()
             .map(|event| match event {
-                StreamEvent::Framed { text, content: true, .. } => Some(&**text),
+                StreamEvent::Chunk { text, content: true, .. } => text.as_deref(),
                 _ => None,
             })
             .collect();
@@ -155,7 +155,7 @@ mod tests {
         let (mut sse, mut events) = (SseDecoder::default(), Vec::<SseEvent>::new());
         sse.push(Bytes::from(sent), &mut events).unwrap();
         let frame = |event: &StreamEvent| match event {
-            StreamEvent::Framed { frame, .. } | StreamEvent::Chunk { frame, .. } => Some(frame.clone()),
+            StreamEvent::Chunk { frame, .. } => Some(frame.clone()),
             _ => None,
         };
         for at in [0, 1, 4] {

@@ -12,7 +12,7 @@ fn decode_with(mut stream: ChatStream, text: &str, step: usize) -> Vec<StreamEve
     }
     stream.finish(&mut out);
     let parsed = |event| match event {
-        StreamEvent::Framed { frame, content, .. } => StreamEvent::Chunk { frame, content },
+        StreamEvent::Chunk { frame, content, .. } => StreamEvent::Chunk { frame, content, text: None },
         other => other,
     };
     out.into_iter().map(parsed).collect()
@@ -29,7 +29,7 @@ fn stream_of(parts: &[&str]) -> String {
 }
 
 fn chunk(json: &str, content: bool) -> StreamEvent {
-    StreamEvent::Chunk { frame: sse::frame(json.as_bytes()), content }
+    StreamEvent::Chunk { frame: sse::frame(json.as_bytes()), content, text: None }
 }
 
 /// C4, D5: usage is told once and apart from the chunks, whatever the chunking.
@@ -277,7 +277,7 @@ fn a_whole_answer_is_told_as_a_stream() {
             events.iter().filter(|event| matches!(event, StreamEvent::Usage { usage, .. } if usage.prompt_tokens == 9));
         assert_eq!((usage.count(), events.last()), (1, Some(&StreamEvent::Done)), "{text}: {events:?}");
         assert!(
-            matches!(&events[0], StreamEvent::Chunk { frame, content: true } if memchr::memmem::find(frame, b"good").is_some())
+            matches!(&events[0], StreamEvent::Chunk { frame, content: true, .. } if memchr::memmem::find(frame, b"good").is_some())
         );
     }
     for error in
