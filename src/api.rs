@@ -12,6 +12,7 @@ mod completions;
 mod config_cache;
 mod count_tokens;
 mod embeddings;
+mod guardrail_check;
 pub(crate) mod inference;
 mod key_header;
 pub(crate) mod manners;

@@ -6,24 +6,56 @@ mod body;
 mod denial;
 mod pii_rule;
 mod policy;
+mod pool;
 mod prefix;
 mod replacer;
 mod report;
+mod request_guard;
 mod rule;
 mod safety_rule;
 mod tally;
+mod text_check;
 mod text_guard;
 
 use serde_json::{Map, Value, json};
 
 pub use action::Action;
 pub use answer::OutputGuards;
-pub use body::{RequestFacts, guard_body};
-pub use denial::{DENIED, denial};
+pub use body::RequestFacts;
+pub use denial::DENIED;
 pub use policy::{GuardrailFloor, Policy, Side};
-pub use report::{hook_results, metadata, outcomes};
+pub use pool::{GuardPool, GuardPoolSettings};
+pub use report::outcomes;
+pub use request_guard::{GuardedRequest, RequestGuard};
 pub use rule::{Rule, RuleError};
 pub use tally::Tally;
+pub use text_check::check_text;
+
+/// What holds for the guardrails of all requests.
+#[derive(Clone, Default)]
+pub struct GuardrailRules {
+    /// The guardrails that are added to those of every request.
+    pub floor: GuardrailFloor,
+    /// How much is looked at.
+    pub limit: ScanLimit,
+    /// What looks at long texts.
+    pub pool: GuardPool,
+}
+
+/// How much of a request or an answer is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScanLimit {
+    /// Bytes of a request's body, or of an answer's texts.
+    pub max_bytes: usize,
+    /// Whether more is denied; else it passes without being looked at.
+    pub denies: bool,
+}
+
+impl Default for ScanLimit {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 20, denies: true }
+    }
+}
 
 /// What a config wants done with a request or an answer.
 #[derive(Clone, Debug, PartialEq)]

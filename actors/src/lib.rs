@@ -35,6 +35,7 @@
 //! | Admin API | `ReportProvider` | `ProviderActor` | State of its breakers | Control |
 //! | `GET /metrics` | `Scrape` | `MetricsActor` | Text | Control |
 //! | Semantic lookup | `Embed` | `EmbedWorker` | Vector | Embed pool |
+//! | Guardrails of a long request | `GuardText` | `GuardWorker` | What came of the work | Guard pool |
 //! | Settlement | `Count` | `TokenCounter` | Count, or a call back | Token pools |
 //!
 //! # Rooms

@@ -3,8 +3,8 @@
 use actix_web::{Resource, web};
 
 use super::{
-    chat_completions, completions, count_tokens, embeddings, messages, models, moderations, openapi, pass_through,
-    rerank, responses, stored_responses,
+    chat_completions, completions, count_tokens, embeddings, guardrail_check, messages, models, moderations, openapi,
+    pass_through, rerank, responses, stored_responses,
 };
 use crate::{admin, error, health};
 
@@ -18,7 +18,7 @@ pub struct Route {
 }
 
 /// Every route of the API that clients use. No other one is registered below `/v1`.
-pub const ROUTES: [Route; 16] = [
+pub const ROUTES: [Route; 17] = [
     Route {
         path: "/v1/chat/completions",
         is_billable: true,
@@ -53,6 +53,11 @@ pub const ROUTES: [Route; 16] = [
         path: "/v1/rerank",
         is_billable: true,
         handlers: |resource| resource.route(web::post().to(rerank::rerank)),
+    },
+    Route {
+        path: guardrail_check::PATH,
+        is_billable: false,
+        handlers: |resource| resource.route(web::post().to(guardrail_check::check)),
     },
     Route {
         path: pass_through::PATH,

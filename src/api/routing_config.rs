@@ -82,7 +82,7 @@ pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
 /// # Errors
 /// 400.
 pub fn refuse_unguarded(shared: &AppState, key: &VirtualKey) -> Result<(), ApiError> {
-    let floor = &shared.routing.guardrail_floor;
+    let floor = &shared.routing.guardrails.floor;
     let of_key = of_key(shared, key).is_some_and(|plan| plan.has_guardrails());
     if floor.is_empty() && !of_key {
         return Ok(());

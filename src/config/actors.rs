@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway_actors::guardrails::GuardPoolSettings;
 use gateway_actors::runtime::mailbox::MailboxSettings;
 use gateway_actors::system::ControlMailboxes;
 use gateway_actors::usage::token_count::CounterSettings;
@@ -39,6 +40,8 @@ pub struct ActorsSettings {
     pub metrics: ActorSettings,
     /// The token counter, for responses without usage.
     pub token_counter: TokenCounterSettings,
+    /// The threads that look at long texts for guardrails.
+    pub guardrails: GuardrailActorSettings,
 }
 
 impl ActorsSettings {
@@ -107,6 +110,38 @@ impl Default for CacheActorSettings {
     }
 }
 
+/// `[actors.guardrails]`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuardrailActorSettings {
+    /// Long texts that may wait; one more is refused.
+    pub mailbox: usize,
+    /// How long a request waits for its texts, in milliseconds.
+    pub ask_timeout_ms: u64,
+    /// Threads.
+    pub workers: usize,
+}
+
+impl GuardrailActorSettings {
+    /// Those that every actor has.
+    pub fn actor(self) -> ActorSettings {
+        let Self { mailbox, ask_timeout_ms, .. } = self;
+        ActorSettings { mailbox, ask_timeout_ms }
+    }
+
+    /// What the pool is started with.
+    pub fn pool(self) -> GuardPoolSettings {
+        let Self { mailbox, ask_timeout_ms, workers } = self;
+        GuardPoolSettings { workers, queue: mailbox, timeout: Duration::from_millis(ask_timeout_ms) }
+    }
+}
+
+impl Default for GuardrailActorSettings {
+    fn default() -> Self {
+        Self { mailbox: 64, ask_timeout_ms: 5_000, workers: 1 }
+    }
+}
+
 /// `[actors.token_counter]`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -152,6 +187,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("cache", actors.cache.actor()),
         ("metrics", actors.metrics),
         ("token_counter", actors.token_counter.actor()),
+        ("guardrails", actors.guardrails.actor()),
     ] {
         if settings.ask_timeout_ms == 0 {
             wrong(
@@ -172,6 +208,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
             actors.token_counter.workers,
             "each of the two queues starts this many threads",
         ),
+        ("actors.guardrails.workers", actors.guardrails.workers, "each is a thread"),
     ] {
         if threads > MAX_THREADS {
             wrong(path, format!("must be at most {MAX_THREADS}: {why}"));
@@ -181,6 +218,7 @@ pub(super) fn check(actors: &ActorsSettings, wrong: &mut dyn FnMut(&str, String)
         ("actors.cache.embed_workers", actors.cache.embed_workers as u64),
         ("actors.cache.embed_queue", actors.cache.embed_queue as u64),
         ("actors.token_counter.workers", actors.token_counter.workers as u64),
+        ("actors.guardrails.workers", actors.guardrails.workers as u64),
     ];
     at_least_one(&settings, wrong);
 }

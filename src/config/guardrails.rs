@@ -1,16 +1,41 @@
 //! `[guardrails]`: what holds for the texts of every request and every answer.
 
-use gateway_actors::guardrails::GuardrailFloor;
+use gateway_actors::guardrails::{GuardPool, GuardrailFloor, GuardrailRules, ScanLimit};
 use gateway_actors::routing;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::actors::GuardrailActorSettings;
+use super::check::at_least_one;
+
 /// `[guardrails]`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardrailSettings {
+    /// Bytes of a request, or of the texts of an answer, that guardrails look at.
+    pub max_scan_bytes: usize,
+    /// What becomes of more: `deny` or `pass`.
+    pub over_limit: OverLimit,
     /// Guardrails that are added to those of every request, so that no client weakens them.
     pub floor: FloorSettings,
+}
+
+/// What becomes of a request or an answer with more than is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OverLimit {
+    /// It is denied.
+    #[default]
+    Deny,
+    /// It passes without being looked at.
+    Pass,
+}
+
+impl Default for GuardrailSettings {
+    fn default() -> Self {
+        let limit = ScanLimit::default();
+        Self { max_scan_bytes: limit.max_bytes, over_limit: OverLimit::Deny, floor: FloorSettings::default() }
+    }
 }
 
 /// `[guardrails.floor]`.
@@ -24,14 +49,21 @@ pub struct FloorSettings {
 }
 
 impl GuardrailSettings {
+    /// What requests pass, with the pool of its own section.
+    pub fn rules(&self, pool: GuardrailActorSettings) -> GuardrailRules {
+        let limit = ScanLimit { max_bytes: self.max_scan_bytes, denies: self.over_limit == OverLimit::Deny };
+        GuardrailRules { floor: self.floor(), limit, pool: GuardPool::start(pool.pool()) }
+    }
+
     /// The floor; nothing where `check` finds something wrong with it.
-    pub fn floor(&self) -> GuardrailFloor {
+    fn floor(&self) -> GuardrailFloor {
         routing::read_floor(&self.floor.input, &self.floor.output).unwrap_or_default()
     }
 }
 
-/// The floor must be readable, and nothing in it beyond this gateway.
+/// Something must be looked at; the floor must be readable, and nothing in it beyond this gateway.
 pub(super) fn check(settings: &GuardrailSettings, wrong: &mut dyn FnMut(&str, String)) {
+    at_least_one(&[("guardrails.max_scan_bytes", settings.max_scan_bytes as u64)], wrong);
     for error in routing::read_floor(&settings.floor.input, &settings.floor.output).err().into_iter().flatten() {
         wrong(&format!("guardrails.floor.{}", error.path), error.message);
     }

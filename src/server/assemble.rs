@@ -133,9 +133,10 @@ impl Foundation {
         let outbound = providers::ways_to(&catalogue, &self.out, &config.proxies)?;
         let providers = providers::start(&catalogue, config.actors.provider.mailbox(), &self.arbiter, &self.actors);
         let max_total_attempts = config.routing.max_total_attempts;
-        let guardrail_floor = config.guardrails.floor();
+        let guardrails = config.guardrails.rules(config.actors.guardrails);
+        guardrails.pool.register(&self.actors);
         let cache = Arc::new(cache);
-        Ok(Routing { catalogue, providers, budgets, cache, guardrail_floor, max_total_attempts, outbound })
+        Ok(Routing { catalogue, providers, budgets, cache, guardrails, max_total_attempts, outbound })
     }
 
     /// Opens the metrics of what runs by now, the log's among them.

@@ -29,6 +29,8 @@ async fn check_config_tells_every_problem_at_once() {
         "[server]\nlisten = \"nowhere\"\nmax_in_flight = 0\nworkerz = 3\n\
          [log]\nlevel = \"loud\"\n\
          [configs.pc-x]\nstrategy = \"fallbak\"\n\
+         [configs.pc-y.guardrails]\ninput = [{ type = \"content_safety\", threshold = nan }]\n\
+         [guardrails.floor]\noutput = [{ type = \"pii_detection\", action = \"hide\" }]\n\
          [providers.acme]\ndialect = \"openai\"\nbase_url = \"not a url\"\n\
          [providers.openai.breaker]\nfailure_threshold_percentage = 300\n",
     );
@@ -41,6 +43,8 @@ async fn check_config_tells_every_problem_at_once() {
         "server.workerz",
         "log.level",
         "configs.pc-x",
+        "configs.pc-y.guardrails.input[0].threshold",
+        "guardrails.floor.output[0].action",
         "providers.acme.base_url",
         "providers.openai.breaker.failure_threshold_percentage",
         "routing.max_total_attempts",

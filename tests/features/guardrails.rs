@@ -1,6 +1,8 @@
 //! Guardrails: what leaves and what comes back, in every client format, before every kind of upstream.
 
+mod checks;
 mod seed;
+mod streams;
 
 use serde_json::{Value, json};
 

@@ -13,26 +13,33 @@ use serde_json::Value;
 use super::denial::denial;
 use super::report::{hook_results, metadata};
 use super::text_guard::AnswerText;
-use super::{Policy, Side, Tally};
+use super::{Policy, ScanLimit, Side, Tally};
 
 /// Makes the guards of the answers to one request, and has what the last of them found.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct OutputGuards(Rc<Shared>);
 
+#[derive(Default)]
 struct Shared {
     input: (Policy, Tally),
     /// The values that tokens of the request stand for.
     vault: Option<Rc<Vault>>,
     policy: Policy,
+    limit: ScanLimit,
     tally: RefCell<Tally>,
     now: String,
 }
 
 impl OutputGuards {
     /// Guards for the answers to a request, of whose input this was found.
-    pub fn new(policy: Policy, input: (Policy, Tally), vault: Option<Vault>, now: String) -> Self {
+    pub fn new(
+        (policy, limit): (Policy, ScanLimit),
+        input: (Policy, Tally),
+        vault: Option<Vault>,
+        now: String,
+    ) -> Self {
         let vault = vault.filter(|vault| !vault.is_empty()).map(Rc::new);
-        Self(Rc::new(Shared { input, vault, policy, tally: RefCell::default(), now }))
+        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), now }))
     }
 
     /// Whether the answers have anything to pass.
@@ -48,9 +55,9 @@ impl OutputGuards {
     /// The same for a target whose answers pass others.
     #[must_use]
     pub fn with_policy(&self, policy: Policy) -> Self {
-        let Shared { input, vault, now, .. } = &*self.0;
-        let (input, vault, now) = (input.clone(), vault.clone(), now.clone());
-        Self(Rc::new(Shared { input, vault, policy, tally: RefCell::default(), now }))
+        let Shared { input, vault, limit, now, .. } = &*self.0;
+        let (input, vault, limit, now) = (input.clone(), vault.clone(), *limit, now.clone());
+        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), now }))
     }
 
     /// Whether a guardrail failed that neither denies nor only looks on: of the request alone where the answer streams,
@@ -73,6 +80,11 @@ impl OutputGuards {
                 tell(side, policy, tally);
             }
         }
+    }
+
+    /// What a client is told where a guardrail denies.
+    pub fn denied(&self) -> ErrorBody {
+        denial(self.hook_results())
     }
 
     /// The metadata of an answer, a JSON object, with what came of the guardrails.
@@ -107,7 +119,7 @@ impl Shared {
 impl GuardSource for OutputGuards {
     fn guard(&self) -> Box<dyn AnswerGuard> {
         *self.0.tally.borrow_mut() = Tally::default();
-        Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new() })
+        Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new(), came: 0 })
     }
 }
 
@@ -115,13 +127,19 @@ impl GuardSource for OutputGuards {
 struct PolicyGuard {
     shared: Rc<Shared>,
     texts: HashMap<TextPlace, AnswerText>,
+    /// Bytes that came so far.
+    came: usize,
 }
 
 impl PolicyGuard {
     fn take(&mut self, place: TextPlace, part: Option<&str>, out: &mut String) -> Result<(), ErrorBody> {
         let begun = Instant::now();
-        let Shared { policy, tally, vault, .. } = &*self.shared;
+        let Shared { policy, limit, tally, vault, .. } = &*self.shared;
         let vault = vault.as_deref();
+        self.came += part.map_or(0, str::len);
+        if self.came > limit.max_bytes {
+            return self.take_unseen(place, part, out);
+        }
         let mut tally = tally.borrow_mut();
         let length = out.len();
         let text = self.texts.entry(place).or_insert_with(|| AnswerText::new(policy, place.kind, vault));
@@ -138,8 +156,25 @@ impl PolicyGuard {
         Ok(())
     }
 
+    /// Takes what is beyond the limit: it is denied, or passes behind what was held back before.
+    fn take_unseen(&mut self, place: TextPlace, part: Option<&str>, out: &mut String) -> Result<(), ErrorBody> {
+        let Shared { policy, limit, tally, vault, .. } = &*self.shared;
+        if limit.denies && self.changes() {
+            tally.borrow_mut().is_over_limit = true;
+            return Err(self.denied());
+        }
+        if let Some(mut text) = self.texts.remove(&place)
+            && text.take(None, (policy, &mut tally.borrow_mut(), vault.as_deref()), out).is_err()
+        {
+            return Err(self.denied());
+        }
+        tally.borrow_mut().is_over_limit = true;
+        out.push_str(part.unwrap_or_default());
+        Ok(())
+    }
+
     fn denied(&self) -> ErrorBody {
-        denial(OutputGuards(self.shared.clone()).hook_results())
+        OutputGuards(self.shared.clone()).denied()
     }
 }
 
@@ -163,7 +198,8 @@ impl AnswerGuard for PolicyGuard {
 
     fn end(&mut self) -> Result<(), ErrorBody> {
         let Shared { policy, tally, .. } = &*self.shared;
-        let is_denied = self.changes() && tally.borrow().denies(policy);
+        // What was not looked at has passed by the operator's word.
+        let is_denied = self.changes() && !tally.borrow().is_over_limit && tally.borrow().denies(policy);
         if is_denied { Err(self.denied()) } else { Ok(()) }
     }
 }

@@ -22,11 +22,16 @@ pub struct Tally {
     pub(super) injection: f64,
     /// What Portkey's checks found, by the number of the check.
     texts: BTreeMap<usize, TextResult>,
+    /// Whether there was more than is looked at.
+    pub(super) is_over_limit: bool,
     /// The time that it took.
     pub spent: Duration,
     /// The most bytes that were held back at one time.
     pub held: usize,
 }
+
+/// Why a check could not judge.
+const TOO_LONG: &str = "There is more text than guardrails.max_scan_bytes.";
 
 /// How many kinds of personal data there are.
 const KINDS: usize = 19;
@@ -56,6 +61,11 @@ pub(super) struct Finding {
 }
 
 impl Tally {
+    /// Of what was too long to be looked at.
+    pub(super) fn over_limit() -> Self {
+        Self { is_over_limit: true, ..Self::default() }
+    }
+
     /// Takes note of personal data.
     pub(super) fn saw(&mut self, kind: PiiKind) {
         if let Some(count) = self.pii.get_mut(kind as usize) {
@@ -115,6 +125,9 @@ impl Tally {
     /// What came of the check with a number.
     pub(super) fn finding(&self, at: usize, check: &Check) -> Finding {
         let mut finding = Finding { verdict: true, is_transformed: false, counts: Vec::new(), data: None, error: None };
+        if self.is_over_limit {
+            return Finding { verdict: false, error: Some(TOO_LONG), ..finding };
+        }
         match &check.rule {
             Rule::Pii(rule) => {
                 let count = |kind: PiiKind| self.pii.get(kind as usize).copied().unwrap_or(0);

@@ -158,7 +158,7 @@ impl Call {
     /// Looks into the cache, where the request wants that; gives what answers it, or nothing where the client has left.
     async fn look_up(&mut self, reply: &mut oneshot::Sender<RouteAnswer>) -> ControlFlow<Option<RouteAnswer>> {
         let deadline = self.deadline().map(|limit| limit.at);
-        if self.guards.is_some() && self.guard_request(0).is_ok() && !self.restores() {
+        if self.guards.is_some() && Box::pin(self.guard_request(0)).await.is_ok() && !self.restores() {
             // What is stored was asked for in the words that may leave.
             self.lookup = lookup(&self.request, &self.chain);
         }

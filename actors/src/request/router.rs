@@ -27,7 +27,7 @@ use crate::cache::lookup::{AnswerCache, Lookup};
 use crate::cache::policy::{CacheHeaders, CacheStatus, cache_policy};
 use crate::cache::semantic::question::question;
 use crate::failure::Failure;
-use crate::guardrails::GuardrailFloor;
+use crate::guardrails::GuardrailRules;
 use crate::keys::virtual_key::VirtualKey;
 use crate::limits::admission::TokenHold;
 use crate::money::amount::PicoUsd;
@@ -53,8 +53,8 @@ pub struct Routing {
     pub budgets: Budgets,
     /// What was answered before.
     pub cache: Arc<AnswerCache>,
-    /// The guardrails that hold for every request.
-    pub guardrail_floor: GuardrailFloor,
+    /// What holds for the guardrails of all requests.
+    pub guardrails: GuardrailRules,
     /// Attempts at providers for one client request, at most (E8).
     pub max_total_attempts: u32,
     /// The way to each provider, by name.
@@ -244,7 +244,7 @@ impl RouterActor {
         match targets {
             Ok(targets) => {
                 let requested = self.requested(&request, &targets);
-                let guards = CallGuards::new(&request, &chain, &self.routing.guardrail_floor);
+                let guards = CallGuards::new(&request, &chain, &self.routing.guardrails);
                 let lookup = if guards.is_some() { None } else { lookup(&request, &chain) };
                 Ok(Call { request, chain, targets, requested, lookup, guards, routing: self.routing.clone() })
             }

@@ -66,6 +66,7 @@ fn requests(key: &str, stored: &str) -> Vec<(&'static str, String, Value)> {
         ("POST", "/v1/embeddings".to_owned(), json!({ "model": "sim-embedding", "input": "hello" })),
         ("POST", "/v1/completions".to_owned(), json!({ "model": "sim-text", "prompt": "hello" })),
         ("POST", "/v1/moderations".to_owned(), json!({ "model": "sim-moderation", "input": "hello" })),
+        ("POST", "/v1/guardrails/check".to_owned(), json!({ "text": "CMND 123456789" })),
         ("POST", "/v1/rerank".to_owned(), json!({ "model": "sim-rerank", "query": "a", "documents": ["a", "b"] })),
         ("POST", "/admin/virtual-keys".to_owned(), whole_key),
         ("POST", "/admin/virtual-keys".to_owned(), json!({ "name": "" })),

@@ -82,6 +82,7 @@ pages! {
     the_commands_of_budgets_work: "docs/src/guides/budgets.md",
     the_commands_of_coding_agents_work: "docs/src/guides/coding-agents.md",
     the_commands_of_exact_cache_work: "docs/src/guides/exact-cache.md",
+    the_commands_of_guardrails_work: "docs/src/guides/guardrails.md",
     the_commands_of_key_rotation_work: "docs/src/guides/key-rotation.md",
     the_commands_of_monitoring_work: "docs/src/guides/monitoring.md",
     the_commands_of_rate_limits_work: "docs/src/guides/rate-limits.md",

@@ -1,11 +1,9 @@
 //! The guardrails of one call: what its request passes before anything of it leaves, and what its answers pass.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use gateway_guard::tokens::Vault;
 use gateway_wire::clients::responses::{input_items, open_compactions};
 use gateway_wire::common::Conversation;
 use gateway_wire::formats;
@@ -15,26 +13,27 @@ use gateway_wire::{BadRequest, ErrorBody};
 
 use super::Call;
 use crate::failure::{Failure, FailureKind};
-use crate::guardrails::{
-    GuardrailFloor, OutputGuards, Policy, RequestFacts, Side, Tally, denial, guard_body, outcomes,
-};
+use crate::guardrails::{GuardrailRules, OutputGuards, Policy, RequestGuard, Side, outcomes};
 use crate::request::router::RouteRequest;
 use crate::request::translation::ClientRequest;
 use crate::routing::{Chain, Plan, Target};
 
 /// The guardrails of one call.
 pub struct CallGuards {
-    floor: GuardrailFloor,
+    rules: GuardrailRules,
     /// The request as it came, for targets with other guardrails than the first.
     original: OriginalRequest,
     /// What the request passed last, and whether it may leave.
-    passed: Option<(Policy, Result<(), ErrorBody>)>,
+    passed: Option<(Policy, Passed)>,
     /// What its answers pass.
     pub(super) output: OutputGuards,
     arrived: DateTime<Utc>,
     /// Whether what came of them has been counted.
     is_noted: bool,
 }
+
+/// Whether a request may leave.
+type Passed = Result<(), ErrorBody>;
 
 /// A request as it came.
 struct OriginalRequest {
@@ -44,23 +43,23 @@ struct OriginalRequest {
 
 impl CallGuards {
     /// The guardrails of a request; none where it has none.
-    pub fn new(request: &RouteRequest, chain: &Chain, floor: &GuardrailFloor) -> Option<Box<Self>> {
+    pub fn new(request: &RouteRequest, chain: &Chain, rules: &GuardrailRules) -> Option<Box<Self>> {
         // What the request follows itself has them in its targets.
         let key_plan = request.key_plan.as_ref().filter(|plan| !Arc::ptr_eq(plan, &request.plan)).map(|plan| &**plan);
         let has_any = |target: &Target| !target.input_guardrails.is_empty() || !target.output_guardrails.is_empty();
         let of_key = key_plan.is_some_and(Plan::has_guardrails);
-        if floor.is_empty() && !of_key && !chain.steps.iter().any(|step| has_any(&step.target)) {
+        if rules.floor.is_empty() && !of_key && !chain.steps.iter().any(|step| has_any(&step.target)) {
             return None;
         }
-        let mut floor = floor.clone();
+        let mut rules = rules.clone();
         if let Some(plan) = key_plan {
-            floor.input.extend(plan.input_guardrails.iter().cloned());
-            floor.output.extend(plan.output_guardrails.iter().cloned());
+            rules.floor.input.extend(plan.input_guardrails.iter().cloned());
+            rules.floor.output.extend(plan.output_guardrails.iter().cloned());
         }
         let client = request.client.as_ref().map(|client| (client.body.clone(), client.conversation.clone()));
         let original = OriginalRequest { body: request.body.clone(), client };
-        let output = OutputGuards::new(Policy::default(), (Policy::default(), Tally::default()), None, String::new());
-        Some(Box::new(Self { floor, original, passed: None, output, arrived: request.arrived, is_noted: false }))
+        let output = OutputGuards::default();
+        Some(Box::new(Self { rules, original, passed: None, output, arrived: request.arrived, is_noted: false }))
     }
 
     /// What makes the guards of answers, where there is anything to guard or to tell.
@@ -73,10 +72,10 @@ impl CallGuards {
         self.output.restores()
     }
 
-    /// Guards the request for a target.
-    fn pass(&mut self, request: &mut RouteRequest, target: &Target) -> Result<Result<(), ErrorBody>, BadRequest> {
-        let policy = Policy::new(self.floor.input.iter().chain(&target.input_guardrails).cloned());
-        let output = Policy::new(self.floor.output.iter().chain(&target.output_guardrails).cloned());
+    /// Guards the request for a target; none where nobody has time for it.
+    async fn pass(&mut self, request: &mut RouteRequest, target: &Target) -> Result<Option<Passed>, BadRequest> {
+        let policy = Policy::new(self.rules.floor.input.iter().chain(&target.input_guardrails).cloned());
+        let output = Policy::new(self.rules.floor.output.iter().chain(&target.output_guardrails).cloned());
         if let Some((passed, result)) = &self.passed
             && passed.is_same_as(&policy)
         {
@@ -84,29 +83,26 @@ impl CallGuards {
             if !self.output.policy().is_same_as(&output) {
                 self.output = self.output.with_policy(output);
             }
-            return Ok(result);
+            return Ok(Some(result));
         }
-        let mut tally = Tally::default();
-        let mut vault = policy.tokenizes().then(Vault::new);
         self.original.put_back(request);
-        let own = request.client.as_ref().map_or(&request.body, |client| &client.body);
-        let begun = Instant::now();
-        let facts = RequestFacts {
-            model: Some(&request.model),
+        let guard = RequestGuard {
+            body: request.client.as_ref().map_or(&request.body, |client| &client.body).clone(),
+            policy: policy.clone(),
+            model: request.model.clone(),
             request_type: request_type(request.record.line.path),
-            metadata: Some(&request.metadata),
+            metadata: request.metadata.clone(),
         };
-        let changed = guard_body(own, (&policy, &facts), &mut tally, vault.as_mut());
-        tally.spent = begun.elapsed();
-        let is_denied = tally.denies(&policy);
+        let Some(guarded) = guard.run(&self.rules).await else { return Ok(None) };
         let now = self.arrived.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.output = OutputGuards::new(output, (policy.clone(), tally), vault, now);
-        let result = if is_denied { Err(denial(self.output.hook_results())) } else { Ok(()) };
-        if let (Some(body), Ok(())) = (changed, &result) {
+        let found = (policy.clone(), guarded.tally);
+        self.output = OutputGuards::new((output, self.rules.limit), found, guarded.vault, now);
+        let result = if guarded.is_denied { Err(self.output.denied()) } else { Ok(()) };
+        if let (Some(body), Ok(())) = (guarded.changed, &result) {
             replace(request, body)?;
         }
         self.passed = Some((policy, result.clone()));
-        Ok(result)
+        Ok(Some(result))
     }
 }
 
@@ -155,14 +151,18 @@ fn replace(request: &mut RouteRequest, body: JsonObject) -> Result<(), BadReques
 
 impl Call {
     /// Has the request pass the guardrails of a target: from then on all that leaves is what they let through.
-    pub(super) fn guard_request(&mut self, at: usize) -> Result<(), Failure> {
+    pub(super) async fn guard_request(&mut self, at: usize) -> Result<(), Failure> {
         let Some(guards) = &mut self.guards else { return Ok(()) };
         let Some(resolved) = self.targets.get(at) else { return Ok(()) };
-        let passed = guards.pass(&mut self.request, &resolved.target);
+        let passed = guards.pass(&mut self.request, &resolved.target).await;
         let failure = |kind, error| Err(Failure { kind, error, retry_after: None });
         match passed {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => failure(FailureKind::Denied, error),
+            Ok(Some(Ok(()))) => Ok(()),
+            Ok(Some(Err(error))) => failure(FailureKind::Denied, error),
+            Ok(None) => {
+                let message = "The guardrails have as many texts to look at as they take: try again shortly.";
+                failure(FailureKind::Saturated, ErrorBody::new("api_error", "overloaded", message))
+            }
             Err(bad) => {
                 let error = ErrorBody::new("invalid_request_error", "invalid_request", bad.message);
                 failure(FailureKind::Status(400), ErrorBody { param: bad.param, ..error })

@@ -24,7 +24,9 @@ use crate::usage::row::UsageRow;
 impl Call {
     /// Makes one attempt at a target of the chain.
     pub(super) async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
-        self.guard_request(at)?;
+        if self.guards.is_some() {
+            Box::pin(self.guard_request(at)).await?;
+        }
         let deadline = self.deadline();
         let guards = self.guards.as_deref().and_then(CallGuards::source);
         let request = &mut *self.request;

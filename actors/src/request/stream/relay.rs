@@ -90,6 +90,10 @@ pub async fn pump(
     let mut has_left = pin!(client.closed());
     let mut grace = None;
     loop {
+        // What is held back has come all the same (D3).
+        if !events.is_empty() {
+            timer.reset();
+        }
         let (bytes, end) = tokio::select! {
             biased;
             framed = frames(&mut events, &mut *decoder, credential.as_ref(), meter) => framed,
