@@ -13,6 +13,7 @@ mod report;
 mod request_guard;
 mod rule;
 mod safety_rule;
+mod sealed_summary;
 mod tally;
 mod text_check;
 mod text_guard;
@@ -20,7 +21,7 @@ mod text_guard;
 use serde_json::{Map, Value, json};
 
 pub use action::Action;
-pub use answer::OutputGuards;
+pub use answer::{OutputGuards, Told};
 pub use body::RequestFacts;
 pub use denial::DENIED;
 pub use policy::{GuardrailFloor, Policy, Side};
@@ -28,6 +29,7 @@ pub use pool::{GuardPool, GuardPoolSettings};
 pub use report::outcomes;
 pub use request_guard::{GuardedRequest, RequestGuard};
 pub use rule::{Rule, RuleError};
+pub use sealed_summary::GuardedSealer;
 pub use tally::Tally;
 pub use text_check::check_text;
 

@@ -27,19 +27,23 @@ struct Shared {
     policy: Policy,
     limit: ScanLimit,
     tally: RefCell<Tally>,
-    now: String,
+    told: Told,
+}
+
+/// How results are told.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The time of the request, as Portkey writes it.
+    pub now: String,
+    /// Whether a chat stream tells them, which else has only OpenAI's own fields.
+    pub in_streams: bool,
 }
 
 impl OutputGuards {
     /// Guards for the answers to a request, of whose input this was found.
-    pub fn new(
-        (policy, limit): (Policy, ScanLimit),
-        input: (Policy, Tally),
-        vault: Option<Vault>,
-        now: String,
-    ) -> Self {
+    pub fn new((policy, limit): (Policy, ScanLimit), input: (Policy, Tally), vault: Option<Vault>, told: Told) -> Self {
         let vault = vault.filter(|vault| !vault.is_empty()).map(Rc::new);
-        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), now }))
+        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), told }))
     }
 
     /// Whether the answers have anything to pass.
@@ -55,9 +59,9 @@ impl OutputGuards {
     /// The same for a target whose answers pass others.
     #[must_use]
     pub fn with_policy(&self, policy: Policy) -> Self {
-        let Shared { input, vault, limit, now, .. } = &*self.0;
-        let (input, vault, limit, now) = (input.clone(), vault.clone(), *limit, now.clone());
-        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), now }))
+        let Shared { input, vault, limit, told, .. } = &*self.0;
+        let (input, vault, limit, told) = (input.clone(), vault.clone(), *limit, told.clone());
+        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), told }))
     }
 
     /// Whether a guardrail failed that neither denies nor only looks on: of the request alone where the answer streams,
@@ -100,8 +104,8 @@ impl OutputGuards {
 
     /// What came of the guardrails, as Portkey tells it.
     pub fn hook_results(&self) -> Value {
-        let Shared { input, policy, tally, now, .. } = &*self.0;
-        hook_results((&input.0, &input.1), (policy, &tally.borrow()), now)
+        let Shared { input, policy, tally, told, .. } = &*self.0;
+        hook_results((&input.0, &input.1), (policy, &tally.borrow()), &told.now)
     }
 
     /// What was found so far in the newest answer.
@@ -194,6 +198,11 @@ impl AnswerGuard for PolicyGuard {
         let finished = self.take(place, None, out);
         self.texts.remove(&place);
         finished
+    }
+
+    fn results(&self) -> Option<String> {
+        let is_told = self.shared.told.in_streams;
+        is_told.then(|| OutputGuards(self.shared.clone()).hook_results().to_string())
     }
 
     fn end(&mut self) -> Result<(), ErrorBody> {

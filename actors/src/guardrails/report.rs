@@ -90,6 +90,7 @@ pub(super) fn action(guardrail: &Guardrail, check: &Check) -> Action {
 /// What came of a check, in one word of metrics.
 pub(super) fn verdict(guardrail: &Guardrail, check: &Check, finding: &Finding) -> &'static str {
     match (finding.verdict, action(guardrail, check)) {
+        _ if finding.error.is_some() => "unchecked",
         (true, Action::Redact) if finding.is_transformed => "redacted",
         (true, Action::Tokenize) if finding.is_transformed => "tokenized",
         (true, _) => "passed",

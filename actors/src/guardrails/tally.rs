@@ -170,8 +170,8 @@ impl Tally {
 
     /// Whether a guardrail failed that neither denies nor only looks on (Portkey's 246).
     pub fn is_failed(&self, policy: &Policy) -> bool {
-        policy
-            .numbered()
-            .any(|(first, guardrail)| !guardrail.deny && !guardrail.in_background && !self.holds(first, guardrail))
+        policy.numbered().any(|(first, guardrail)| {
+            !self.is_over_limit && !guardrail.deny && !guardrail.in_background && !self.holds(first, guardrail)
+        })
     }
 }

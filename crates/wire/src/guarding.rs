@@ -6,6 +6,7 @@ mod events;
 mod json_texts;
 mod observed;
 
+pub(crate) use chat_chunks::with_results;
 pub use chat_chunks::{ChunkGuard, GuardedChat};
 pub use chat_whole::guarded_chat;
 pub(crate) use events::EventGuard;
@@ -56,6 +57,11 @@ pub trait AnswerGuard {
     /// # Errors
     /// Where the answer is denied.
     fn finish(&mut self, place: TextPlace, out: &mut String) -> Result<(), ErrorBody>;
+
+    /// What came of the guardrails so far, a JSON text, where the client of a stream is to be told.
+    fn results(&self) -> Option<String> {
+        None
+    }
 
     /// Takes the end of the answer, before the client is told of it.
     ///

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::clients::{ReplyContext, StreamEncoder};
 use crate::common::{BlockHead, CallIds, Delta, Event, Finish, FinishReason, JsonText};
 use crate::exchange::Formats;
-use crate::guarding::{AnswerGuard, EventGuard};
+use crate::guarding::{AnswerGuard, EventGuard, with_results};
 use crate::vendors::{EventDecoder, NativeDecoder, NativeEvent};
 use crate::{CutOff, ErrorBody, StreamDecoder, StreamEvent, Usage};
 
@@ -103,6 +103,11 @@ impl Translated {
                 Event::Finish(finish) => {
                     self.has_finished = true;
                     self.encoder.push(Event::Finish(finish), &mut frames);
+                    // Only chat has a place for it.
+                    let guard = self.guard.as_ref().filter(|_| self.has_usage_chunk);
+                    if let Some(results) = guard.and_then(EventGuard::results) {
+                        frames = BytesMut::from(&*with_results(&frames, &results));
+                    }
                     if let Some(usage) = self.usage.take() {
                         flush(&mut frames, &mut content, &mut text, out);
                         out.push(told_usage(&mut *self.encoder, usage, true, &mut frames));

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{PII, REDACTED, assert_clean, pii};
 use crate::harness::bodies::openai;
-use crate::harness::{Event, FakeProvider, Reply, Request, Setup};
+use crate::harness::client::Event;
+use crate::harness::{FakeProvider, Reply, Request, Setup};
 
 fn streamed(model: &str) -> Value {
     json!({ "model": model, "stream": true, "stream_options": { "include_usage": true },
@@ -83,8 +84,6 @@ async fn d8_a_denied_stream_cancels_its_provider() {
     assert!(matches!(events.0.last(), Some(Event::Data(chunk)) if chunk["error"]["type"] == "hooks_failed"), "{told}");
     openai.request(1).await.abandoned().await;
     gateway.wait_until_idle().await;
-    let usage = gateway.admin("GET", "/admin/usage", None).await.expect(200).text();
-    assert!(!usage.contains(r#""cost_usd":0,"#) && usage.contains("cost"), "{usage}");
     let scrape = gateway.scrape().await;
     assert!(scrape.sum("llm_cost_total_usd", &[]) > 0.0, "what was generated is billed");
     assert_eq!(scrape.sum("llm_circuit_breaker_state", &[("provider", "openai")]), 0.0);

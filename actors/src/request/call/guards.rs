@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
+use gateway_wire::clients::Sealer;
 use gateway_wire::clients::responses::{input_items, open_compactions};
 use gateway_wire::common::Conversation;
 use gateway_wire::formats;
@@ -13,7 +14,7 @@ use gateway_wire::{BadRequest, ErrorBody};
 
 use super::Call;
 use crate::failure::{Failure, FailureKind};
-use crate::guardrails::{GuardrailRules, OutputGuards, Policy, RequestGuard, Side, outcomes};
+use crate::guardrails::{GuardedSealer, GuardrailRules, OutputGuards, Policy, RequestGuard, Side, Told, outcomes};
 use crate::request::router::RouteRequest;
 use crate::request::translation::ClientRequest;
 use crate::routing::{Chain, Plan, Target};
@@ -39,6 +40,7 @@ type Passed = Result<(), ErrorBody>;
 struct OriginalRequest {
     body: JsonObject,
     client: Option<(JsonObject, Arc<Conversation>)>,
+    sealer: Option<Arc<dyn Sealer>>,
 }
 
 impl CallGuards {
@@ -57,7 +59,8 @@ impl CallGuards {
             rules.floor.output.extend(plan.output_guardrails.iter().cloned());
         }
         let client = request.client.as_ref().map(|client| (client.body.clone(), client.conversation.clone()));
-        let original = OriginalRequest { body: request.body.clone(), client };
+        let sealer = request.client.as_ref().and_then(|client| client.sealer.clone());
+        let original = OriginalRequest { body: request.body.clone(), client, sealer };
         let output = OutputGuards::default();
         Some(Box::new(Self { rules, original, passed: None, output, arrived: request.arrived, is_noted: false }))
     }
@@ -95,10 +98,16 @@ impl CallGuards {
         };
         let Some(guarded) = guard.run(&self.rules).await else { return Ok(None) };
         let now = self.arrived.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let strict = request.strict.or(target.strict).unwrap_or(false);
+        let told = Told { now, in_streams: !strict };
         let found = (policy.clone(), guarded.tally);
-        self.output = OutputGuards::new((output, self.rules.limit), found, guarded.vault, now);
+        self.output = OutputGuards::new((output, self.rules.limit), found, guarded.vault, told);
         let result = if guarded.is_denied { Err(self.output.denied()) } else { Ok(()) };
-        if let (Some(body), Ok(())) = (guarded.changed, &result) {
+        let changed = guarded.changed.or_else(|| self.original.with_summaries());
+        if let (Some(body), Ok(())) = (changed, &result) {
+            if let (Some(client), Some(sealer)) = (&mut request.client, &self.original.sealer) {
+                client.sealer = Some(Arc::new(GuardedSealer::new(sealer.clone(), policy.clone())));
+            }
             replace(request, body)?;
         }
         self.passed = Some((policy, result.clone()));
@@ -111,7 +120,15 @@ impl OriginalRequest {
         request.body = self.body.clone();
         if let (Some(client), Some((body, conversation))) = (&mut request.client, &self.client) {
             (client.body, client.conversation) = (body.clone(), conversation.clone());
+            client.sealer.clone_from(&self.sealer);
         }
+    }
+
+    /// The client's own body, where it may have sealed summaries that were opened as they are.
+    fn with_summaries(&self) -> Option<JsonObject> {
+        let (body, _) = self.client.as_ref().filter(|_| self.sealer.is_some())?;
+        let is_sealed = body.get("input").is_some_and(|input| input.contains("encrypted_content"));
+        is_sealed.then(|| body.clone())
     }
 }
 

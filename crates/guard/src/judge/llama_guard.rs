@@ -24,7 +24,7 @@ pub enum Author {
 pub struct LlamaGuardVerdict {
     /// The scores of the hazards that have a category.
     pub scores: Scores,
-    /// The codes as they came (2 for `S2`), with those that have no category.
+    /// The codes as they came (2 for the second), with those that have no category.
     pub codes: Vec<u8>,
 }
 

@@ -93,8 +93,14 @@ impl ChunkGuard {
                 break;
             }
         }
+        let finishes = choices.as_array().is_some_and(|choices| choices.iter().any(is_finish));
+        let results = self.guard.results().filter(|_| finishes);
         if result.is_err() || !self.guard.changes() {
-            let frame = if result.is_ok() { frame } else { Bytes::new() };
+            let frame = match (&result, results) {
+                (Err(_), _) => Bytes::new(),
+                (Ok(()), Some(results)) => with_results(&frame, &results),
+                (Ok(()), None) => frame,
+            };
             out.push(StreamEvent::Framed { frame, content, text: said });
             return result;
         }
@@ -108,7 +114,8 @@ impl ChunkGuard {
             chunk.insert("choices".to_owned(), Value::Array(choices));
             // It is as long as what it hides.
             chunk.shift_remove("obfuscation");
-            sse::frame(Value::Object(chunk).to_string().as_bytes())
+            let frame = sse::frame(Value::Object(chunk).to_string().as_bytes());
+            results.map_or(frame.clone(), |results| with_results(&frame, &results))
         };
         out.push(StreamEvent::Framed { frame, content, text: said });
         Ok(())
@@ -139,7 +146,7 @@ impl ChunkGuard {
                 delta.insert("tool_calls".to_owned(), calls);
             }
         }
-        if choice.get("finish_reason").is_some_and(|reason| reason.as_str().is_some_and(|reason| !reason.is_empty())) {
+        if is_finish(choice) {
             self.flush(Some(number), out)?;
             self.finished.insert(number);
         }
@@ -249,6 +256,17 @@ impl ChunkGuard {
     fn model_frame(&self) -> Bytes {
         sse::frame(Value::Object(self.head.clone()).to_string().as_bytes())
     }
+}
+
+/// Whether a choice of a chunk tells its end.
+fn is_finish(choice: &Value) -> bool {
+    choice.get("finish_reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty())
+}
+
+/// Frames whose last chunk tells what came of the guardrails, as Portkey's clients look for it.
+pub(crate) fn with_results(frames: &[u8], results: &str) -> Bytes {
+    let Some(open) = frames.trim_ascii_end().strip_suffix(b"}") else { return Bytes::copy_from_slice(frames) };
+    Bytes::from([open, b",\"hook_results\":", results.as_bytes(), b"}\n\n"].concat())
 }
 
 /// Whether a text field, or what is left of a list of parts, has nothing in it.

@@ -26,6 +26,11 @@ impl EventGuard {
         Self { guard, open: None }
     }
 
+    /// What came of the guardrails so far, where the client is to be told.
+    pub fn results(&self) -> Option<String> {
+        self.guard.results()
+    }
+
     /// Takes an event, and gives what becomes of it.
     ///
     /// # Errors
