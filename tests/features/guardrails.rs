@@ -16,8 +16,8 @@ use crate::harness::{Answer, FakeProvider, Gateway, Reply, Request, Setup};
 const PII: &str = "Nhân viên Nguyễn Văn A, CMND 123456789.";
 const REDACTED: &str = "Nhân viên [NAME_REDACTED], CMND [CMND_REDACTED].";
 
-/// What must not be seen: the values, and parts of them.
-const VALUES: [&str; 4] = ["Nguyễn", "Văn A", "1234", "6789"];
+/// What must not be seen: the values, and parts of them that no id has by chance.
+const VALUES: [&str; 4] = ["Nguyễn", "Văn A", "123456", "456789"];
 
 const TARGETS: [&str; 4] = ["chat", "responses", "claude", "llama"];
 

@@ -76,16 +76,20 @@ async fn d8_a_denied_stream_cancels_its_provider() {
         Reply::events([openai::role(), openai::text("Đây là: "), openai::text(PII), openai::text(" Và ")]).stall();
     let openai = FakeProvider::answering(reply).await;
     let (gateway, key) = Setup::new().openai(&openai).start().await.with_key().await;
-    let asked = Request::chat(&key, &streamed("gpt-4o-mini")).config(&pii("output", "deny"));
+    let asked = Request::chat(&key, &streamed("gpt-4o-mini"))
+        .config(&pii("output", "deny"))
+        .header("x-portkey-trace-id", "denied");
     let events = gateway.stream(asked).await.rest().await;
     let told = format!("{events:?}");
     assert_clean("the stream", &told);
     assert_eq!(events.errors().len(), 1, "{told}");
     assert!(matches!(events.0.last(), Some(Event::Data(chunk)) if chunk["error"]["type"] == "hooks_failed"), "{told}");
     openai.request(1).await.abandoned().await;
-    gateway.wait_until_idle().await;
+    let line = gateway.request_log("denied").await;
+    assert!(line["cost_usd"].as_f64().unwrap() > 0.0, "what was generated is billed: {line}");
+    assert_eq!((&line["error"], &line["cause"]), (&json!("hooks_failed"), &json!("denied")), "{line}");
+    assert_eq!(line["guardrails"], "output pii_detection denied", "{line}");
     let scrape = gateway.scrape().await;
-    assert!(scrape.sum("llm_cost_total_usd", &[]) > 0.0, "what was generated is billed");
     assert_eq!(scrape.sum("llm_circuit_breaker_state", &[("provider", "openai")]), 0.0);
     assert_eq!(scrape.sum("guardrail_checks_total", &[("verdict", "denied"), ("action", "deny")]), 1.0);
 }
