@@ -79,7 +79,7 @@ fn degraded(shared: &AppState) -> Vec<String> {
         degraded.push(format!("{} more bad rows: see GET /admin/bad-rows", bad.len() - MAX_BAD_ROWS));
     }
     if let Some(PoolState::Missing { why }) =
-        shared.routing.cache.semantic.as_ref().map(|semantic| semantic.pool.state())
+        shared.routing.cache.local.semantic.as_ref().map(|semantic| semantic.pool.state())
     {
         degraded.push(format!("semantic cache: equal questions alone are found: {why}"));
     }

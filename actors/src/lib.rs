@@ -25,8 +25,8 @@
 //! | Fleet listener | `Refresh` | `KeyRegistry`, `BudgetLedger` | None | Control |
 //! | Rate limiter | `Fetch` | `RedisLimiter` | Whether Redis answered | Control |
 //! | Cache lookup | `GetAnswer` | `CacheActor` | Stored response | Control |
-//! | Cache lookup | `PutAnswer`, `PutQuestion`, `RemoveAnswer` | `CacheActor` | None | Control |
-//! | Admin API | `InvalidateFleet` | `CacheActor` | Number, or Redis is away | Control |
+//! | Cache lookup | `PutAnswer`, `RemoveAnswer` | `CacheActor` | None | Control |
+//! | Admin API | `Invalidate` | `CacheActor` | Numbers, or Redis is away | Control |
 //! | Fleet listener | `InvalidateLocal`, `DropLocalCopies` | `CacheActor` | None | Control |
 //! | Stored responses | `PutResponse`, `NoteBadResponse` | `ResponseStore` | None | Control |
 //! | Stored responses | `GetResponse`, `DeleteResponse` | `ResponseStore` | Sealed response, or whether it was there | Control |

@@ -14,8 +14,9 @@ use serde_json::json;
 use crate::budgets::ledger::SharedLedger;
 use crate::budgets::ledger_actor::{BudgetLedger, LedgerSettings};
 use crate::budgets::ledger_figures::ledger_figures;
-use crate::cache::actor::CacheActor;
-use crate::cache::local::LocalCache;
+use crate::cache::actor::shared_answers::SharedAnswers;
+use crate::cache::local::{CacheRules, LocalCache};
+use crate::cache::lookup::AnswerCache;
 use crate::db::Store;
 use crate::db::actor::StoreActor;
 use crate::fleet::announce::Announcer;
@@ -56,6 +57,8 @@ pub struct ControlSetup {
     pub redis: Option<RedisLinks>,
     /// This process' part of the cache.
     pub cache: LocalCache,
+    /// What the cache is configured with.
+    pub cache_rules: CacheRules,
     /// The mailboxes of the actors.
     pub mailboxes: ControlMailboxes,
     /// Where the actors register.
@@ -75,8 +78,6 @@ pub struct ControlMailboxes {
     pub store: MailboxSettings,
     /// That of the limiter.
     pub redis_limiter: MailboxSettings,
-    /// That of the cache.
-    pub cache: MailboxSettings,
 }
 
 /// Two links to one Redis, so that limits and announcements do not wait behind large answers.
@@ -105,16 +106,22 @@ impl RedisLinks {
 
 /// The started actors.
 pub struct Control {
+    /// Those that share the store.
+    pub stored: StoreActors,
+    /// Who asks Redis for parts of limits, where there is a Redis.
+    pub redis_limiter: Option<Mailbox<RedisLimiter>>,
+    /// The cache, with its owner.
+    pub cache: AnswerCache,
+}
+
+/// The actors that share the store, and what they publish.
+pub struct StoreActors {
     /// The owner of the virtual keys.
     pub key_registry: Mailbox<KeyRegistry>,
     /// The virtual keys.
     pub keys: SharedKeyTable,
     /// The limits of users and teams.
     pub limits: SharedLimitTable,
-    /// Who asks Redis for parts of limits, where there is a Redis.
-    pub redis_limiter: Option<Mailbox<RedisLimiter>>,
-    /// Who keeps the answers that the fleet shares, where there is a Redis.
-    pub cache: Option<Mailbox<CacheActor>>,
     /// The owner of prices, budgets and the usage log.
     pub budget_ledger: Mailbox<BudgetLedger>,
     /// The owner of the stored responses.
@@ -142,16 +149,23 @@ pub async fn start(arbiter: &ArbiterHandle, setup: ControlSetup) -> Result<Contr
 async fn start_here(mut setup: ControlSetup) -> Result<Control, KeyError> {
     let links = setup.redis.take().map(|links| (Rc::new(links.limits), Rc::new(links.answers)));
     let announcer = Announcer { link: links.as_ref().map(|(limits, _)| limits.clone()) };
-    let mut control = wait_for_store(&setup, &announcer).await?;
-    if let Some((link, answers)) = links {
-        link.mend().await;
+    let stored = wait_for_store(&setup, &announcer).await?;
+    if let Some((limits, answers)) = &links {
+        limits.mend().await;
         answers.mend().await;
-        start_fleet(setup, &mut control, link, answers);
     }
-    Ok(control)
+    let ControlSetup { cache: local, cache_rules, metrics, mailboxes, actors, .. } = setup;
+    let shared = links.as_ref().map(|(_, answers)| SharedAnswers { link: answers.clone(), announcer });
+    let cache = AnswerCache::open(&cache_rules, local, shared, metrics, &actors);
+    let redis_limiter = links.map(|(link, _)| {
+        let (registry, ledger) = (stored.key_registry.addr(), stored.budget_ledger.addr());
+        let listeners = ChangeListeners { registry, ledger, cache: cache.actor.addr() };
+        start_fleet(link, listeners, mailboxes.redis_limiter, &actors)
+    });
+    Ok(Control { stored, redis_limiter, cache })
 }
 
-async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Control, KeyError> {
+async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
     let mut pause = FIRST_PAUSE;
     loop {
         match open_store(setup, announcer).await {
@@ -168,7 +182,7 @@ async fn wait_for_store(setup: &ControlSetup, announcer: &Announcer) -> Result<C
 }
 
 /// Starts the actors that share the store, and registers them once it has let all of them start.
-async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Control, KeyError> {
+async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<StoreActors, KeyError> {
     let ControlSetup { url, master_key, ledger, settings, mailboxes, actors, .. } = setup;
     let store = Rc::new(Store::open(url).await?.noting(ledger.store.clone()));
     if master_key.is_unwritten() {
@@ -196,24 +210,22 @@ async fn open_store(setup: &ControlSetup, announcer: &Announcer) -> Result<Contr
     actors.add_with_state(Role::Required, budget_ledger.clone(), move || ledger_figures(&ledger));
     actors.add(Role::Required, response_store.clone());
     actors.add(Role::Required, store.clone());
-    Ok(Control { key_registry, keys, limits, redis_limiter: None, cache: None, budget_ledger, response_store, store })
+    Ok(StoreActors { key_registry, keys, limits, budget_ledger, response_store, store })
 }
 
-/// Starts and registers the actors that share Redis, and hears from then on what other processes announce.
-fn start_fleet(setup: ControlSetup, control: &mut Control, link: Rc<RedisLink>, answers: Rc<RedisLink>) {
-    let ControlSetup { cache: local, mailboxes, actors, .. } = setup;
-    let limit_stats = stats("redis_limiter", mailboxes.redis_limiter);
-    let address = RedisLimiter::new(link.clone(), limit_stats.clone()).start();
-    let redis_limiter = Mailbox::new(address, limit_stats, mailboxes.redis_limiter.ask_timeout);
-    let cache_stats = stats("cache", mailboxes.cache);
-    let announcer = Announcer { link: Some(link.clone()) };
-    let address = CacheActor { link: answers, announcer, local, stats: cache_stats.clone() }.start();
-    let cache = Mailbox::new(address, cache_stats, mailboxes.cache.ask_timeout);
+/// Starts and registers the actor that shares limits, and hears from then on what other processes announce.
+fn start_fleet(
+    link: Rc<RedisLink>,
+    listeners: ChangeListeners,
+    settings: MailboxSettings,
+    actors: &ActorRegistry,
+) -> Mailbox<RedisLimiter> {
+    let stats = stats("redis_limiter", settings);
+    let address = RedisLimiter::new(link.clone(), stats.clone()).start();
+    let redis_limiter = Mailbox::new(address, stats, settings.ask_timeout);
     actors.add(Role::Required, redis_limiter.clone());
-    actors.add(Role::Required, cache.clone());
-    let (registry, ledger) = (control.key_registry.addr(), control.budget_ledger.addr());
-    actix_rt::spawn(listen(link, ChangeListeners { registry, ledger, cache: cache.addr() }));
-    (control.redis_limiter, control.cache) = (Some(redis_limiter), Some(cache));
+    actix_rt::spawn(listen(link, listeners));
+    redis_limiter
 }
 
 fn stats(name: &str, settings: MailboxSettings) -> Arc<ActorStats> {

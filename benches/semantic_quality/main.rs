@@ -74,7 +74,8 @@ async fn ready(model: &'static Model) -> Option<EmbedPool> {
     let (threshold, english_only) = (model.threshold()?, model.english_only?);
     let settings =
         EmbedSettings { model, places, threshold, english_only, workers: 1, queue: 64, embed_timeout, at_start: true };
-    let pool = EmbedPool::start(settings);
+    let pool = EmbedPool::new(settings);
+    pool.load_at_start();
     loop {
         match pool.state() {
             PoolState::Ready { .. } => return Some(pool),

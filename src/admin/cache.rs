@@ -2,7 +2,7 @@
 
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse};
-use gateway_actors::cache::actor::InvalidateFleet;
+use gateway_actors::cache::actor::{Invalidate, Invalidated};
 use gateway_actors::cache::invalidation::Invalidation;
 use gateway_actors::cache::key::CacheKey;
 use gateway_actors::db::actor::NoteAudit;
@@ -56,17 +56,18 @@ async fn forget(worker: web::Data<Worker>, query: web::Query<Query>) -> Answer {
             ));
         }
     };
-    Ok(HttpResponse::Ok().json(invalidate_fleet(&worker, invalidation).await?))
+    Ok(HttpResponse::Ok().json(invalidate(&worker, invalidation).await?))
 }
 
-async fn invalidate_fleet(worker: &Worker, invalidation: Invalidation) -> Result<Value, AdminError> {
-    let cache = &worker.shared.routing.cache;
+async fn invalidate(worker: &Worker, invalidation: Invalidation) -> Result<Value, AdminError> {
     let note = NoteAudit { action: "cache.forget", subject: invalidation.to_string() };
     worker.shared.store.ask(note).await??;
-    let here = cache.local.forget(&invalidation);
-    let Some(actor) = &cache.actor else { return Ok(json!({ "forgotten": here })) };
-    let in_redis = actor.ask(InvalidateFleet(invalidation)).await?.map_err(|_away| AdminError::redis_away())?;
-    Ok(json!({ "forgotten": here, "forgotten_in_redis": in_redis }))
+    let forgotten = worker.shared.routing.cache.actor.ask(Invalidate(invalidation)).await?;
+    let Invalidated { here, in_redis } = forgotten.map_err(|_away| AdminError::redis_away())?;
+    Ok(match in_redis {
+        None => json!({ "forgotten": here }),
+        Some(in_redis) => json!({ "forgotten": here, "forgotten_in_redis": in_redis }),
+    })
 }
 
 /// Takes a verdict on an answer that came from the cache; a wrong one is forgotten.
@@ -80,11 +81,11 @@ async fn feedback(worker: web::Data<Worker>, body: Result<Bytes, Error>) -> Answ
         "right" => json!({ "forgotten": 0 }),
         "wrong" => {
             // Else the question would find the one that it was taken for.
-            let semantic = &worker.shared.routing.cache.semantic;
+            let semantic = &worker.shared.routing.cache.local.semantic;
             if let (Some(semantic), Some(key)) = (semantic, CacheKey::from_hex(&id)) {
                 semantic.index.set_apart(key);
             }
-            invalidate_fleet(&worker, Invalidation::Key(id)).await?
+            invalidate(&worker, Invalidation::Key(id)).await?
         }
         _ => return Err(AdminError::bad_field("verdict", "must be right or wrong")),
     };
@@ -105,8 +106,8 @@ async fn stats(worker: web::Data<Worker>) -> HttpResponse {
         "bytes": bytes,
         "max_bytes": worker.shared.config.cache.max_bytes,
         "evicted": cache.local.memory.evicted(),
-        "questions": cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len()),
-        "shared": cache.actor.is_some(),
-        "shadow": cache.semantic.as_ref().map(|semantic| semantic.shadow.report(semantic.pool.threshold())),
+        "questions": cache.local.questions(),
+        "shared": cache.is_shared,
+        "shadow": cache.local.semantic.as_ref().map(|semantic| semantic.shadow.report(semantic.pool.threshold())),
     }))
 }

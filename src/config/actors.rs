@@ -53,7 +53,6 @@ impl ActorsSettings {
             response_store: self.response_store.mailbox(),
             store: self.store.mailbox(),
             redis_limiter: self.redis_limiter.mailbox(),
-            cache: self.cache.actor().mailbox(),
         }
     }
 }

@@ -30,14 +30,15 @@ impl Default for CacheSettings {
 
 impl CacheSettings {
     /// What the cache is opened with.
-    pub fn rules(&self, pool: CacheActorSettings) -> CacheRules {
+    pub fn rules(&self, actor: CacheActorSettings) -> CacheRules {
         CacheRules {
             max_bytes: self.max_bytes,
             max_entry_bytes: self.max_entry_bytes,
             coalesces: self.coalesce,
             max_questions: self.semantic.max_questions,
             shadow: self.semantic.shadow_rules(),
-            embed: self.semantic.embed_settings(pool),
+            embed: self.semantic.embed_settings(actor),
+            mailbox: actor.actor().mailbox(),
         }
     }
 }

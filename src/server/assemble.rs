@@ -6,11 +6,9 @@ use std::sync::Arc;
 use actix_rt::ArbiterHandle;
 use gateway_actors::budgets::ledger::Ledger;
 use gateway_actors::budgets::ledger_actor::BudgetLedger;
-use gateway_actors::cache::actor::CacheActor;
 use gateway_actors::cache::local::LocalCache;
 use gateway_actors::cache::lookup::AnswerCache;
 use gateway_actors::keys::encryption::MasterKey;
-use gateway_actors::keys::registry::KeyError;
 use gateway_actors::limits::admission::RateLimiter;
 use gateway_actors::limits::in_flight::InFlight;
 use gateway_actors::limits::local_rate::AddressRateLimiter;
@@ -44,30 +42,26 @@ pub(super) async fn assemble(
     let out = Outbound::new(config.proxies.clone())?;
     let foundation = Foundation { arbiter: arbiter.clone(), out, ledger, metrics, actors: Arc::default() };
     let master_key = config.open_master_key()?;
-    let local = LocalCache::open(&config.cache.rules(config.actors.cache))?;
     let redis = config.redis.links()?;
     let redis_states = redis.as_ref().map(RedisLinks::states);
-    let control = foundation.start_control(&config, &master_key, &local, redis).await?;
-    let routing = Arc::new(foundation.open_routing(&config, local, control.budget_ledger, control.cache)?);
+    let Control { stored, redis_limiter, cache } = foundation.start_control(&config, &master_key, redis).await?;
+    let routing = Arc::new(foundation.open_routing(&config, stored.budget_ledger, cache)?);
     let in_flight = InFlight::new(config.server.max_in_flight);
     let metrics_actor = foundation.open_metrics(&config, &routing, &in_flight)?;
     Ok(AppState {
-        keys: control.keys,
+        keys: stored.keys,
         bodies: config.server.bodies(),
-        limits: control.limits,
-        rate_limiter: RateLimiter {
-            redis_limiter: control.redis_limiter,
-            refuse_when_away: config.limits.refuse_without_redis,
-        },
+        limits: stored.limits,
+        rate_limiter: RateLimiter { redis_limiter, refuse_when_away: config.limits.refuse_without_redis },
         redis: redis_states,
         ip_limiter: address_limit(config.server.ip_rate_limit_per_minute),
         admin_attempts: address_limit(config.server.admin_attempts_per_minute),
         proxies: config.server.proxies(),
         configs: NamedConfigs::open(&config)?,
-        key_registry: control.key_registry,
-        store: control.store,
+        key_registry: stored.key_registry,
+        store: stored.store,
         responses: StoredResponses::new(
-            control.response_store,
+            stored.response_store,
             master_key,
             config.responses.rules(),
             foundation.metrics.clone(),
@@ -98,9 +92,9 @@ impl Foundation {
         &self,
         config: &Config,
         master_key: &MasterKey,
-        local: &LocalCache,
         redis: Option<RedisLinks>,
-    ) -> Result<Control, KeyError> {
+    ) -> Result<Control, Box<dyn Error>> {
+        let cache_rules = config.cache.rules(config.actors.cache);
         let setup = ControlSetup {
             url: config.store.url.clone(),
             wait: config.store.wait_for_store,
@@ -109,7 +103,8 @@ impl Foundation {
             settings: config.ledger_settings(&self.out),
             metrics: self.metrics.clone(),
             redis,
-            cache: local.clone(),
+            cache: LocalCache::new(&cache_rules, &self.metrics)?,
+            cache_rules,
             mailboxes: config.actors.control(),
             actors: self.actors.clone(),
         };
@@ -118,17 +113,14 @@ impl Foundation {
         Ok(control)
     }
 
-    /// Opens what requests go through: budgets, the cache and the providers.
+    /// Opens what requests go through: budgets and the providers, beside the cache.
     fn open_routing(
         &self,
         config: &Config,
-        local: LocalCache,
         budget_ledger: Mailbox<BudgetLedger>,
-        cache: Option<Mailbox<CacheActor>>,
+        cache: AnswerCache,
     ) -> Result<Routing, Box<dyn Error>> {
         let budgets = Budgets { ledger: self.ledger.clone(), mailbox: budget_ledger, rules: config.budget_rules() };
-        let rules = config.cache.rules(config.actors.cache);
-        let cache = AnswerCache::open(rules, local, cache, self.metrics.clone(), &self.actors);
         let catalogue = config.catalogue();
         let outbound = providers::ways_to(&catalogue, &self.out, &config.proxies)?;
         let providers = providers::start(&catalogue, config.actors.provider.mailbox(), &self.arbiter, &self.actors);

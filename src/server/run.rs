@@ -13,7 +13,6 @@ use actix_rt::Arbiter;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use gateway_actors::budgets::ledger::Ledger;
-use gateway_actors::cache::lookup::seconds;
 use gateway_actors::metrics::Metrics;
 use gateway_actors::money::prices::{ModelTable, Price, PriceTable};
 use gateway_actors::request::router::RouterActor;
@@ -94,7 +93,7 @@ async fn serve(
                 .wrap(from_fn(manners))
         }
     };
-    actix_rt::spawn(forget_what_is_over(shared.clone()));
+    actix_rt::spawn(forget_idle_addresses(shared.clone()));
     actix_rt::spawn(give_memory_back());
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let server = http_server::build(listeners, &shared.config.server, &shared.metrics, factory)?;
@@ -167,16 +166,13 @@ async fn give_memory_back() {
     }
 }
 
-/// Drops the limits of addresses that have not been seen for a while, and questions whose answers have expired.
-async fn forget_what_is_over(shared: Arc<AppState>) {
+/// Drops the limits of addresses that have not been seen for a while.
+async fn forget_idle_addresses(shared: Arc<AppState>) {
     let mut minute = tokio::time::interval(Duration::from_secs(60));
     loop {
         minute.tick().await;
         for limiter in [&shared.ip_limiter, &shared.admin_attempts].into_iter().flatten() {
             limiter.forget_idle();
-        }
-        if let Some(semantic) = &shared.routing.cache.semantic {
-            semantic.index.expire(seconds());
         }
     }
 }

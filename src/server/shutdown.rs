@@ -94,7 +94,7 @@ pub async fn on_signal(
         last = drain(&server, &phase, &shared) => {
             shared.routing.budgets.ledger.counter.finish(LAST_COUNTS_TIMEOUT).await;
             tokio::join!(close_ledger(&shared, last), flush_responses(&shared, last));
-            if let Some(semantic) = &shared.routing.cache.semantic {
+            if let Some(semantic) = &shared.routing.cache.local.semantic {
                 semantic.pool.close().await;
             }
             match ended {

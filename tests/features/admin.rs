@@ -98,6 +98,7 @@ async fn every_actor_can_be_looked_into() {
     assert!(registry["handled"].as_u64().unwrap() >= 1);
     assert_eq!(gateway.actor("provider:openai").await["state"]["breaker"], "closed");
     gateway.actor("metrics").await;
+    assert_eq!(gateway.actor("cache").await["state"], json!({ "entries": 0, "bytes": 0, "questions": 0 }));
     let all = gateway.admin("GET", "/admin/actors", None).await.expect(200).json();
     let routers = all["actors"].as_array().unwrap().iter().filter(|actor| actor["name"] == "router").count();
     assert_eq!(routers, 2, "one for each worker thread");

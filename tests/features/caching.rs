@@ -78,6 +78,9 @@ async fn f2_f7_an_answer_is_given_again() {
     assert_eq!(budgets["data"][0]["spent_usd"], "0.0000105", "one answer was paid for");
     gateway.wait_for_metric("cache_requests_total", &[("result", "hit")], 101.0).await;
     gateway.wait_for_metric("cache_entries", &[], 1.0).await;
+    gateway.wait_for_metric("gateway_actor_up", &[("actor", "cache")], 1.0).await;
+    let owner = gateway.actor("cache").await;
+    assert_eq!((&owner["state"]["entries"], &owner["handled"]), (&json!(1), &json!(0)), "no hit asked the actor");
 }
 
 /// F4: a stream is given again event by event, and as a whole answer; a whole answer is given again as a stream.

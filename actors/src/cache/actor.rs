@@ -1,36 +1,38 @@
-//! `CacheActor`: the answers that a fleet shares, in Redis.
+//! `CacheActor`: owns this process' answers, their questions and the pool that embeds these; with Redis, also the answers that
+//! a fleet shares.
 
-#![expect(clippy::disallowed_methods, reason = "the owner of the cache in Redis")]
-
+pub(crate) mod shared_answers;
 mod shared_questions;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::fut::wrap_future;
 use actix::{Actor, AsyncContext, Context, Handler, Message, ResponseFuture};
-use redis::AsyncCommands;
-use sha2::{Digest, Sha256};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::invalidation::Invalidation;
 use super::local::LocalCache;
 use super::lookup::seconds;
+use super::semantic::backfill::BackfillQueue;
 use super::semantic::index::AnsweredQuestion;
 use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
-use crate::fleet::announce::Announcer;
 use crate::fleet::redis_link::{Away, RedisLink};
-use crate::runtime::mailbox::takes_parcels;
+use crate::runtime::mailbox::{Mailbox, MailboxSettings, takes_parcels};
+use crate::runtime::registry::{ActorRegistry, Role};
 use crate::runtime::stats::ActorStats;
-use shared_questions::{follow, tell};
+use shared_answers::SharedAnswers;
+use shared_questions::follow;
 
 /// How often a lost connection is mended.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Keys that are looked at in one step when some are forgotten.
-const BATCH_SIZE: usize = 500;
+/// How often questions are forgotten whose answers have expired.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Reads an answer.
+/// Reads an answer that the fleet shares.
 pub struct GetAnswer {
     /// Its key.
     pub key: CacheKey,
@@ -42,7 +44,7 @@ impl Message for GetAnswer {
     type Result = Option<CacheEntry>;
 }
 
-/// Writes an answer.
+/// Writes an answer for the fleet.
 pub struct PutAnswer {
     /// Its key.
     pub key: CacheKey,
@@ -56,23 +58,20 @@ impl Message for PutAnswer {
     type Result = ();
 }
 
-/// Writes down the question of an answer that is there already.
-pub struct PutQuestion {
-    /// The question.
-    pub question: AnsweredQuestion,
-    /// The namespace that its answer is in.
-    pub namespace: String,
+/// Forgets answers in this process, and in the whole fleet where answers are shared.
+pub struct Invalidate(pub Invalidation);
+
+impl Message for Invalidate {
+    type Result = Result<Invalidated, Away>;
 }
 
-impl Message for PutQuestion {
-    type Result = ();
-}
-
-/// Forgets answers in Redis and in all processes; gives how many were in Redis.
-pub struct InvalidateFleet(pub Invalidation);
-
-impl Message for InvalidateFleet {
-    type Result = Result<usize, Away>;
+/// How many answers were forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalidated {
+    /// In this process.
+    pub here: usize,
+    /// In Redis, where there is one.
+    pub in_redis: Option<usize>,
 }
 
 /// Forgets one answer in Redis and in all other processes.
@@ -101,33 +100,65 @@ impl Message for DropLocalCopies {
     type Result = ();
 }
 
-/// The actor. Its messages run beside each other.
+/// The actor. Its messages run beside each other; those that concern Redis alone do nothing without it.
 pub struct CacheActor {
-    /// A link to Redis of its own: an answer may be large, and what is asked for limits must not wait behind it.
-    pub link: Rc<RedisLink>,
-    /// Tells the other processes what to forget.
-    pub announcer: Announcer,
-    /// This process' answers.
-    pub local: LocalCache,
-    /// Its counters.
-    pub stats: Arc<ActorStats>,
+    /// This process' answers, their questions, and the pool that embeds these.
+    local: LocalCache,
+    /// The answers that the fleet shares; none without Redis.
+    shared: Option<SharedAnswers>,
+    /// Questions to embed afterwards, until the actor starts.
+    backfill: Option<BackfillQueue>,
+    stats: Arc<ActorStats>,
+}
+
+impl CacheActor {
+    /// Starts the actor on this thread, and registers it with its pool.
+    pub(super) fn open(
+        local: LocalCache,
+        shared: Option<SharedAnswers>,
+        backfill: Option<BackfillQueue>,
+        settings: MailboxSettings,
+        actors: &ActorRegistry,
+    ) -> Mailbox<Self> {
+        let stats = ActorStats::new("cache", "control", settings.limit);
+        let actor = Self { local: local.clone(), shared, backfill, stats: stats.clone() };
+        let mailbox = Mailbox::new(actor.start(), stats, settings.ask_timeout);
+        let pool = local.semantic.as_ref().map(|semantic| semantic.pool.clone());
+        actors.add_with_state(Role::Required, mailbox.clone(), move || local.figures());
+        if let Some(pool) = pool {
+            actors.add(Role::Optional, pool);
+        }
+        mailbox
+    }
 }
 
 impl Actor for CacheActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        actix::spawn(follow(self.link.clone(), self.local.index.clone()));
-        let link = self.link.clone();
-        let mending = async move {
-            let mut ticks = tokio::time::interval(RECONNECT_INTERVAL);
-            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                link.mend().await;
+        ctx.run_interval(EXPIRY_INTERVAL, |actor, _| actor.local.expire(seconds()));
+        if let Some(semantic) = &self.local.semantic {
+            semantic.pool.load_at_start();
+        }
+        if let Some(backfill) = self.backfill.take() {
+            ctx.spawn(wrap_future(backfill.embed(self.shared.clone(), self.stats.clone())));
+        }
+        if let Some(SharedAnswers { link, .. }) = self.shared.clone() {
+            if let Some(semantic) = &self.local.semantic {
+                ctx.spawn(wrap_future(follow(link.clone(), semantic.index.clone())));
             }
-        };
-        ctx.spawn(actix::fut::wrap_future(mending));
+            ctx.spawn(wrap_future(mend(link)));
+        }
+    }
+}
+
+/// Mends a lost connection, for as long as the process runs.
+async fn mend(link: Rc<RedisLink>) {
+    let mut ticks = interval(RECONNECT_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        link.mend().await;
     }
 }
 
@@ -137,13 +168,11 @@ impl Handler<GetAnswer> for CacheActor {
     type Result = ResponseFuture<Option<CacheEntry>>;
 
     fn handle(&mut self, get: GetAnswer, _: &mut Context<Self>) -> Self::Result {
-        let (link, stats) = (self.link.clone(), self.stats.clone());
+        let (shared, stats) = (self.shared.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let name = name(get.key, &get.namespace);
-            let read = link.ask(|mut redis| async move { redis.get::<_, Option<String>>(name).await }).await;
-            let text = read.inspect_err(|away| handling.fail(&away.to_string())).ok()??;
-            serde_json::from_str(&text).inspect_err(|_| handling.fail("an answer in Redis cannot be read")).ok()
+            let read = shared?.get(get.key, &get.namespace).await;
+            read.inspect_err(|why| handling.fail(why)).ok().flatten()
         })
     }
 }
@@ -152,49 +181,35 @@ impl Handler<PutAnswer> for CacheActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, PutAnswer { key, entry, question }: PutAnswer, _: &mut Context<Self>) -> Self::Result {
-        let (link, stats) = (self.link.clone(), self.stats.clone());
+        let (shared, stats) = (self.shared.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let (name, ttl) = (name(key, &entry.namespace), seconds_until(entry.expires_at));
-            let Ok(text) = serde_json::to_string(&*entry) else { return handling.fail("an answer cannot be written") };
-            let kept = link.ask(|mut redis| async move { redis.set_ex::<_, _, ()>(name, text, ttl).await }).await;
-            let told = match (kept, question) {
-                (Ok(()), Some(question)) => tell(&link, &question, &entry.namespace).await,
+            let Some(shared) = shared else { return };
+            let told = match (shared.put(key, &entry).await, question) {
+                (Ok(()), Some(question)) => {
+                    shared.put_question(&question, &entry.namespace).await.map_err(|away| away.to_string())
+                }
                 (kept, _) => kept,
             };
-            if let Err(away) = told {
-                handling.fail(&away.to_string());
+            if let Err(why) = told {
+                handling.fail(&why);
             }
         })
     }
 }
 
-impl Handler<PutQuestion> for CacheActor {
-    type Result = ResponseFuture<()>;
+impl Handler<Invalidate> for CacheActor {
+    type Result = ResponseFuture<Result<Invalidated, Away>>;
 
-    fn handle(&mut self, PutQuestion { question, namespace }: PutQuestion, _: &mut Context<Self>) -> Self::Result {
-        let (link, stats) = (self.link.clone(), self.stats.clone());
+    fn handle(&mut self, Invalidate(invalidation): Invalidate, _: &mut Context<Self>) -> Self::Result {
+        let (local, shared, stats) = (self.local.clone(), self.shared.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            if let Err(away) = tell(&link, &question, &namespace).await {
-                handling.fail(&away.to_string());
-            }
-        })
-    }
-}
-
-impl Handler<InvalidateFleet> for CacheActor {
-    type Result = ResponseFuture<Result<usize, Away>>;
-
-    fn handle(&mut self, InvalidateFleet(invalidation): InvalidateFleet, _: &mut Context<Self>) -> Self::Result {
-        let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
-        Box::pin(async move {
-            let handling = stats.handling();
-            // First here, so that no process takes it from Redis again after it has forgotten it.
-            let questions = forget_in_redis(&link, &pattern("embeddings", &invalidation)).await;
-            let forgotten = forget_in_redis(&link, &pattern("simple", &invalidation)).await;
-            announcer.forget(&invalidation.to_string());
-            questions.and(forgotten).inspect_err(|away| handling.fail(&away.to_string()))
+            let here = local.forget(&invalidation);
+            let Some(shared) = shared else { return Ok(Invalidated { here, in_redis: None }) };
+            let forgotten = shared.forget(&invalidation).await;
+            let in_redis = forgotten.inspect_err(|away| handling.fail(&away.to_string()))?;
+            Ok(Invalidated { here, in_redis: Some(in_redis) })
         })
     }
 }
@@ -203,14 +218,13 @@ impl Handler<RemoveAnswer> for CacheActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, RemoveAnswer { key, namespace }: RemoveAnswer, _: &mut Context<Self>) -> Self::Result {
-        let (link, announcer, stats) = (self.link.clone(), self.announcer.clone(), self.stats.clone());
+        let (shared, stats) = (self.shared.clone(), self.stats.clone());
         Box::pin(async move {
             let handling = stats.handling();
-            let names = [question_name(key, &namespace), name(key, &namespace)];
-            if let Err(away) = link.ask(|mut redis| async move { redis.unlink::<_, ()>(&names).await }).await {
+            let Some(shared) = shared else { return };
+            if let Err(away) = shared.remove(key, &namespace).await {
                 handling.fail(&away.to_string());
             }
-            announcer.forget(&Invalidation::Key(key.to_hex()).to_string());
         })
     }
 }
@@ -230,58 +244,5 @@ impl Handler<DropLocalCopies> for CacheActor {
     fn handle(&mut self, DropLocalCopies: DropLocalCopies, _: &mut Context<Self>) {
         let _handling = self.stats.handling();
         self.local.memory.forget(|_, _| true);
-    }
-}
-
-/// The names below which a namespace's answers, or questions, are.
-fn of_namespace(kind: &str, namespace: &str) -> String {
-    format!("cache:{kind}:{}", short(namespace))
-}
-
-/// An answer's name in Redis; that of its namespace is in it, so that all of one can be found.
-fn name(key: CacheKey, namespace: &str) -> String {
-    format!("{}:{}", of_namespace("simple", namespace), key.to_hex())
-}
-
-/// How long something may stay in Redis, which takes no less than a second.
-pub(super) fn seconds_until(expires_at: u64) -> u64 {
-    expires_at.saturating_sub(seconds()).max(1)
-}
-
-/// The name of an answer's question.
-pub(super) fn question_name(key: CacheKey, namespace: &str) -> String {
-    format!("{}:{}", of_namespace("embeddings", namespace), key.to_hex())
-}
-
-fn short(namespace: &str) -> String {
-    const_hex::encode(Sha256::digest(namespace)).chars().take(16).collect()
-}
-
-/// The names of what is to be forgotten, answers or questions; a key is hexadecimal digits, so that nothing in it is a
-/// pattern.
-fn pattern(kind: &str, invalidation: &Invalidation) -> String {
-    match invalidation {
-        Invalidation::All => format!("cache:{kind}:*"),
-        Invalidation::Namespace(namespace) => format!("{}:*", of_namespace(kind, namespace)),
-        Invalidation::Key(hex) => format!("cache:{kind}:*:{}", hex.to_ascii_lowercase()),
-    }
-}
-
-async fn forget_in_redis(link: &RedisLink, pattern: &str) -> Result<usize, Away> {
-    let (mut cursor, mut count) = (0_u64, 0);
-    loop {
-        let step = link.ask(|mut redis| async move {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(BATCH_SIZE);
-            let (next, names): (u64, Vec<String>) = scan.query_async(&mut redis).await?;
-            let gone = if names.is_empty() { 0 } else { redis.unlink::<_, usize>(names).await? };
-            Ok((next, gone))
-        });
-        let (next, gone) = step.await?;
-        count += gone;
-        cursor = next;
-        if cursor == 0 {
-            return Ok(count);
-        }
     }
 }

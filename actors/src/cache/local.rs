@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::invalidation::Invalidation;
 use super::key::CacheKey;
 use super::memory::MemoryCache;
-use super::semantic::index::Index;
-use super::shadow::{Shadow, ShadowRules};
+use super::semantic::search::SemanticSearch;
+use super::shadow::ShadowRules;
 use crate::embed::pool::EmbedSettings;
+use crate::metrics::Metrics;
+use crate::runtime::mailbox::MailboxSettings;
 
 /// What the cache is configured with.
 #[derive(Clone, Debug)]
@@ -24,47 +28,58 @@ pub struct CacheRules {
     pub shadow: ShadowRules,
     /// What makes vectors of texts; none where nothing does.
     pub embed: Option<EmbedSettings>,
+    /// The mailbox of the actor.
+    pub mailbox: MailboxSettings,
 }
 
-/// This process' answers, and the questions that lead to them; clones share them.
+/// This process' answers, and the questions that lead to them. `CacheActor` owns them; requests share them through clones,
+/// so that no message stands between a request and an answer in memory.
 #[derive(Clone)]
 pub struct LocalCache {
     /// The answers.
     pub memory: Arc<MemoryCache>,
-    /// The questions that they can be found by.
-    pub index: Arc<Index>,
-    /// What was found of the answers.
-    pub shadow: Arc<Shadow>,
+    /// The questions that they can be found by, with what makes vectors of them.
+    pub semantic: Option<SemanticSearch>,
 }
 
 impl LocalCache {
-    /// An empty cache.
+    /// An empty cache; no model is loaded yet.
     ///
     /// # Errors
     /// Where there is no cache of this size.
-    pub fn open(rules: &CacheRules) -> Result<Self, String> {
-        Ok(Self {
-            memory: Arc::new(MemoryCache::new(rules.max_bytes, rules.max_entry_bytes)?),
-            index: Arc::new(Index::new(rules.max_questions)),
-            shadow: Arc::new(Shadow::new(rules.shadow)),
-        })
+    pub fn new(rules: &CacheRules, metrics: &Arc<Metrics>) -> Result<Self, String> {
+        let semantic = rules.embed.clone().map(|settings| SemanticSearch::new(settings, rules, metrics.clone()));
+        Ok(Self { memory: Arc::new(MemoryCache::new(rules.max_bytes, rules.max_entry_bytes)?), semantic })
     }
 
     /// Forgets answers, the questions that lead to them, and what was found of those of a namespace. Gives how many
     /// answers there were.
     pub fn forget(&self, invalidation: &Invalidation) -> usize {
-        self.shadow.reset(invalidation);
-        match invalidation {
-            Invalidation::All => {
-                self.index.clear();
-                self.memory.forget(|_, _| true)
-            }
-            // A question of a namespace goes when its answer is not found any more.
-            Invalidation::Namespace(name) => self.memory.forget(|_, entry| entry.namespace == *name),
-            Invalidation::Key(hex) => CacheKey::from_hex(hex).map_or(0, |key| {
-                self.index.remove(&key);
-                usize::from(self.memory.remove(&key))
-            }),
+        if let Some(semantic) = &self.semantic {
+            semantic.forget(invalidation);
         }
+        match invalidation {
+            Invalidation::All => self.memory.forget(|_, _| true),
+            Invalidation::Namespace(name) => self.memory.forget(|_, entry| entry.namespace == *name),
+            Invalidation::Key(hex) => CacheKey::from_hex(hex).map_or(0, |key| usize::from(self.memory.remove(&key))),
+        }
+    }
+
+    /// Forgets the questions whose answers have expired; `now` is in seconds since 1970.
+    pub fn expire(&self, now: u64) {
+        if let Some(semantic) = &self.semantic {
+            semantic.index.expire(now);
+        }
+    }
+
+    /// How many questions can be found by their meaning.
+    pub fn questions(&self) -> usize {
+        self.semantic.as_ref().map_or(0, |semantic| semantic.index.len())
+    }
+
+    /// What there is, for `GET /admin/actors`.
+    pub fn figures(&self) -> Value {
+        let (entries, bytes) = self.memory.size();
+        json!({ "entries": entries, "bytes": bytes, "questions": self.questions() })
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gateway_wire::clients::ClientKind;
 
+use super::actor::shared_answers::SharedAnswers;
 use super::actor::{CacheActor, GetAnswer, PutAnswer};
 use super::entry::{CacheEntry, CachedBody};
 use super::key::CacheKey;
@@ -16,11 +17,10 @@ use super::semantic::question::SemanticQuestion;
 use super::semantic::search::{EmbeddedQuestion, SemanticSearch};
 use super::shadow::ShadowCandidate;
 use super::single_flight::{Flight, SingleFlight, Turn, landed};
-use crate::embed::pool::EmbedPool;
 use crate::metrics::Metrics;
 use crate::money::amount::PicoUsd;
 use crate::runtime::mailbox::Mailbox;
-use crate::runtime::registry::{ActorRegistry, Role};
+use crate::runtime::registry::ActorRegistry;
 
 /// How long a request waits for another one that asks the same.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -31,16 +31,16 @@ pub struct AnswerCache {
     pub local: LocalCache,
     /// Whether requests for the same answer at once wait for the first of them.
     pub coalesces: bool,
-    /// Who keeps the answers that the fleet shares; none without Redis.
-    pub actor: Option<Mailbox<CacheActor>>,
+    /// The owner of the answers.
+    pub actor: Mailbox<CacheActor>,
+    /// Whether the fleet shares answers, through the actor.
+    pub is_shared: bool,
     /// The most bytes of one answer.
     pub max_entry_bytes: usize,
     /// Counts what is found.
     pub metrics: Arc<Metrics>,
     /// The answers that are being made.
     pub single_flight: SingleFlight,
-    /// Finds questions of the same meaning.
-    pub semantic: Option<SemanticSearch>,
     /// Embeds questions afterwards.
     pub backfill: Option<EmbeddingBackfill>,
 }
@@ -105,33 +105,24 @@ impl Lookup {
 }
 
 impl AnswerCache {
-    /// The cache of this process, and of its fleet where there is an actor for that. Starts the threads that embed, and
-    /// registers them.
+    /// The cache of this process, and of its fleet where answers are shared. Starts their owner on this thread.
     pub fn open(
-        rules: CacheRules,
+        rules: &CacheRules,
         local: LocalCache,
-        actor: Option<Mailbox<CacheActor>>,
+        shared: Option<SharedAnswers>,
         metrics: Arc<Metrics>,
         actors: &ActorRegistry,
     ) -> Self {
-        let semantic = rules.embed.map(|settings| SemanticSearch {
-            index: local.index.clone(),
-            pool: EmbedPool::start(settings),
-            metrics: metrics.clone(),
-            shadow: local.shadow.clone(),
-        });
-        if let Some(semantic) = &semantic {
-            actors.add(Role::Optional, semantic.pool.clone());
-        }
+        let (backfill, queue) = local.semantic.clone().map(EmbeddingBackfill::new).unzip();
         Self {
+            is_shared: shared.is_some(),
+            actor: CacheActor::open(local.clone(), shared, queue, rules.mailbox, actors),
             local,
             coalesces: rules.coalesces,
             max_entry_bytes: rules.max_entry_bytes,
             metrics,
             single_flight: SingleFlight::default(),
-            backfill: semantic.clone().map(|semantic| EmbeddingBackfill::start(semantic, actor.clone())),
-            semantic,
-            actor,
+            backfill,
         }
     }
 
@@ -158,7 +149,7 @@ impl AnswerCache {
         if reads && let Some(entry) = self.elsewhere(lookup.key, lookup).await {
             return Some(self.exactly(lookup, entry));
         }
-        let (semantic, question) = (self.semantic.as_ref()?, lookup.question.take()?);
+        let (semantic, question) = (self.local.semantic.as_ref()?, lookup.question.take()?);
         let threshold = semantic.threshold(&lookup.tenant, &lookup.policy);
         if threshold.is_none() || semantic.index.is_apart(&lookup.key) {
             return None;
@@ -208,7 +199,8 @@ impl AnswerCache {
 
     /// Whether what an equal question was answered with by its meaning will do for this one.
     fn is_near(&self, found: &CacheHit, lookup: &Lookup) -> bool {
-        let threshold = self.semantic.as_ref().and_then(|semantic| semantic.threshold(&lookup.tenant, &lookup.policy));
+        let threshold =
+            self.local.semantic.as_ref().and_then(|semantic| semantic.threshold(&lookup.tenant, &lookup.policy));
         let is_near = found.similarity.zip(threshold).is_some_and(|(similarity, threshold)| similarity >= threshold);
         lookup.question.is_some() && is_near && is_fresh(&found.entry, lookup, seconds())
     }
@@ -248,6 +240,11 @@ impl AnswerCache {
         self.metrics.cache_request(status.metric_label());
     }
 
+    /// Whom to ask for answers of other processes, and to tell of new ones.
+    pub(super) fn fleet(&self) -> Option<&Mailbox<CacheActor>> {
+        self.is_shared.then_some(&self.actor)
+    }
+
     fn here(&self, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
         let now = seconds();
         self.local.memory.get(&lookup.key, now).filter(|entry| is_fresh(entry, lookup, now))
@@ -255,7 +252,7 @@ impl AnswerCache {
 
     async fn elsewhere(&self, key: CacheKey, lookup: &Lookup) -> Option<Arc<CacheEntry>> {
         let get = GetAnswer { key, namespace: lookup.policy.namespace.clone() };
-        let entry = Arc::new(self.actor.as_ref()?.ask(get).await.ok()??);
+        let entry = Arc::new(self.fleet()?.ask(get).await.ok()??);
         let now = seconds();
         let usable = entry.expires_at > now && is_fresh(&entry, lookup, now);
         usable.then(|| {
@@ -285,13 +282,13 @@ impl AnswerCache {
             backfill.answered(question, lookup.key, &entry);
         }
         let question = lookup.embedded.map(|embedded| embedded.answered(lookup.key, entry.expires_at));
-        if let (Some(semantic), Some(question)) = (&self.semantic, &question) {
+        if let (Some(semantic), Some(question)) = (&self.local.semantic, &question) {
             semantic.index.add(question.clone());
         }
         if let Some(shadowed) = lookup.shadowed {
             actix::spawn(self.clone().judge(shadowed, lookup.key, entry.clone()));
         }
-        if let Some(actor) = &self.actor {
+        if let Some(actor) = self.fleet() {
             // A full mailbox means that the fleet does without this answer.
             let _sent = actor.tell(PutAnswer { key: lookup.key, entry, question });
         }

@@ -103,17 +103,19 @@ pub(super) struct Loader {
 }
 
 impl EmbedPool {
-    /// A pool of this actix system, which the calling thread must belong to.
-    pub fn start(settings: EmbedSettings) -> Self {
+    /// A pool of this actix system, which the calling thread must belong to; nothing is loaded yet.
+    pub fn new(settings: EmbedSettings) -> Self {
         let progress = Progress { state: PoolState::Idle, workers: None, ended: None, missing_since: None };
         let stats = ActorStats::new("embed", "embed", settings.queue);
-        let at_start = settings.at_start;
         let inner = Inner { settings, system: System::current(), stats, progress: Arc::new(Mutex::new(progress)) };
-        let pool = Self { inner: Arc::new(inner) };
-        if at_start {
-            pool.workers();
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Loads the model where it is to be there from the start; otherwise the first text does.
+    pub fn load_at_start(&self) {
+        if self.inner.settings.at_start {
+            self.workers();
         }
-        pool
     }
 
     /// The vector of a text, of length 1: compare those of one model hash alone. Waits for the configured time at most.

@@ -87,9 +87,8 @@ pub fn sample(metrics: &Metrics, routing: &Routing, in_flight: &InFlight, actors
         metrics.show_bad_rows(table, count);
     }
     let cache = &routing.cache;
-    let questions = cache.semantic.as_ref().map_or(0, |semantic| semantic.index.len());
-    metrics.show_cache(cache.local.memory.size(), cache.local.memory.evicted(), questions);
-    if let Some(semantic) = &cache.semantic {
+    metrics.show_cache(cache.local.memory.size(), cache.local.memory.evicted(), cache.local.questions());
+    if let Some(semantic) = &cache.local.semantic {
         let precision = semantic.shadow.precision();
         metrics.show_precision(precision.estimate(), precision.lower_bound());
         metrics.show_embed_queue(semantic.pool.stats().mailbox_depth());

@@ -1,5 +1,7 @@
 //! The questions that a fleet has answered: each process writes its own down in Redis and reads those of the others.
 
+#![expect(clippy::disallowed_methods, reason = "the owner of the cache in Redis")]
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use redis::streams::StreamRangeReply;
 use serde::{Deserialize, Serialize};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{question_name, seconds_until};
+use super::shared_answers::{question_name, seconds_until};
 use crate::cache::key::CacheKey;
 use crate::cache::semantic::index::{AnsweredQuestion, Index, PackedVector};
 use crate::fleet::redis_link::{Away, RedisLink};

@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 
 use super::question::SemanticQuestion;
 use super::search::SemanticSearch;
-use crate::cache::actor::{CacheActor, PutQuestion};
+use crate::cache::actor::shared_answers::SharedAnswers;
 use crate::cache::entry::CacheEntry;
 use crate::cache::key::CacheKey;
 use crate::cache::lookup::seconds;
 use crate::embed::pool::PoolState;
 use crate::embed::refusal::NotEmbedded;
-use crate::runtime::mailbox::Mailbox;
+use crate::runtime::stats::ActorStats;
 
 /// Questions that may wait; one more has to be asked again.
 const MAX_WAITING: usize = 256;
@@ -40,13 +40,20 @@ struct BackfillItem {
     expires_at: u64,
 }
 
+/// What waits, for the one that embeds it.
+pub struct BackfillQueue {
+    semantic: SemanticSearch,
+    questions: mpsc::Receiver<BackfillItem>,
+    refused: Arc<Cache<CacheKey, ()>>,
+}
+
 impl EmbeddingBackfill {
-    /// Takes questions from now on; the fleet hears of them where it has an actor for that.
-    pub fn start(semantic: SemanticSearch, actor: Option<Mailbox<CacheActor>>) -> Self {
+    /// The two ends of a queue.
+    pub fn new(semantic: SemanticSearch) -> (Self, BackfillQueue) {
         let (waiting, questions) = mpsc::channel(MAX_WAITING);
         let refused = Arc::new(Cache::new(MAX_REFUSED));
-        actix::spawn(embed(semantic.clone(), actor, questions, refused.clone()));
-        Self { semantic, waiting, refused }
+        let queue = BackfillQueue { semantic: semantic.clone(), questions, refused: refused.clone() };
+        (Self { semantic, waiting, refused }, queue)
     }
 
     /// A question was answered by an equal one's answer: costs next to nothing where it can be found already.
@@ -68,32 +75,32 @@ impl EmbeddingBackfill {
     }
 }
 
-async fn embed(
-    semantic: SemanticSearch,
-    actor: Option<Mailbox<CacheActor>>,
-    mut questions: mpsc::Receiver<BackfillItem>,
-    refused: Arc<Cache<CacheKey, ()>>,
-) {
-    while let Some(BackfillItem { question, key, namespace, expires_at }) = questions.recv().await {
-        while semantic.pool.state() == PoolState::Loading {
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-        // Several hits may have brought it.
-        let context = semantic.context(&question);
-        if context.is_some_and(|context| semantic.index.holds(&context, &key)) || expires_at <= seconds() {
-            continue;
-        }
-        match semantic.vector(&question).await {
-            Ok(embedded) => {
-                let question = embedded.answered(key, expires_at);
-                semantic.index.add(question.clone());
-                if let Some(actor) = &actor {
-                    // A full mailbox means that the fleet does without this question.
-                    let _sent = actor.tell(PutQuestion { question, namespace });
-                }
+impl BackfillQueue {
+    /// Embeds what comes, for as long as the process runs; the fleet hears of it where it shares answers.
+    pub(in crate::cache) async fn embed(mut self, shared: Option<SharedAnswers>, stats: Arc<ActorStats>) {
+        while let Some(item) = self.questions.recv().await {
+            let BackfillItem { question, key, namespace, expires_at } = item;
+            while self.semantic.pool.state() == PoolState::Loading {
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
-            Err(NotEmbedded::NotReady | NotEmbedded::Busy | NotEmbedded::Slow | NotEmbedded::Failed) => {}
-            Err(_) => refused.insert(key, ()),
+            // Several hits may have brought it.
+            let context = self.semantic.context(&question);
+            if context.is_some_and(|context| self.semantic.index.holds(&context, &key)) || expires_at <= seconds() {
+                continue;
+            }
+            match self.semantic.vector(&question).await {
+                Ok(embedded) => {
+                    let question = embedded.answered(key, expires_at);
+                    self.semantic.index.add(question.clone());
+                    if let Some(shared) = &shared
+                        && let Err(away) = shared.put_question(&question, &namespace).await
+                    {
+                        stats.fail(&away.to_string());
+                    }
+                }
+                Err(NotEmbedded::NotReady | NotEmbedded::Busy | NotEmbedded::Slow | NotEmbedded::Failed) => {}
+                Err(_) => self.refused.insert(key, ()),
+            }
         }
     }
 }

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use super::index::{AnsweredQuestion, Candidate, Index, PackedVector};
 use super::question::SemanticQuestion;
+use crate::cache::invalidation::Invalidation;
 use crate::cache::key::CacheKey;
+use crate::cache::local::CacheRules;
 use crate::cache::policy::CachePolicy;
 use crate::cache::shadow::{Place, Shadow};
-use crate::embed::pool::{EmbedPool, PoolState};
+use crate::embed::pool::{EmbedPool, EmbedSettings, PoolState};
 use crate::embed::refusal::NotEmbedded;
 use crate::metrics::Metrics;
 
@@ -35,6 +37,31 @@ pub struct EmbeddedQuestion {
 }
 
 impl SemanticSearch {
+    /// A search that knows no question yet.
+    pub fn new(settings: EmbedSettings, rules: &CacheRules, metrics: Arc<Metrics>) -> Self {
+        Self {
+            index: Arc::new(Index::new(rules.max_questions)),
+            pool: EmbedPool::new(settings),
+            metrics,
+            shadow: Arc::new(Shadow::new(rules.shadow)),
+        }
+    }
+
+    /// Forgets questions, and what was found of the answers of a namespace. A question of a namespace goes when its answer
+    /// is not found any more.
+    pub fn forget(&self, invalidation: &Invalidation) {
+        self.shadow.reset(invalidation);
+        match invalidation {
+            Invalidation::All => self.index.clear(),
+            Invalidation::Namespace(_) => {}
+            Invalidation::Key(hex) => {
+                if let Some(key) = CacheKey::from_hex(hex) {
+                    self.index.remove(&key);
+                }
+            }
+        }
+    }
+
     /// The question's vector; none where it cannot be had at once, or the model does not know such texts.
     pub async fn embed(&self, question: &SemanticQuestion) -> Option<EmbeddedQuestion> {
         self.vector(question).await.inspect_err(|why| self.metrics.semantic_skipped(why.as_str())).ok()

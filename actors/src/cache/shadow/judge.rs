@@ -20,7 +20,7 @@ impl AnswerCache {
         asked: CacheKey,
         fresh: Arc<CacheEntry>,
     ) {
-        let Some(SemanticSearch { pool, shadow, index, .. }) = &self.semantic else { return };
+        let Some(SemanticSearch { pool, shadow, index, .. }) = &self.local.semantic else { return };
         let ShadowCandidate { found, threshold } = *shadowed;
         let verdict = match (AnswerText::from_entry(&found.entry), AnswerText::from_entry(&fresh)) {
             (Some(stored), Some(fresh)) => compare(pool, shadow.rules.agreement, &stored, &fresh).await,
@@ -36,7 +36,7 @@ impl AnswerCache {
             for key in [key, asked] {
                 index.set_apart(key);
                 self.local.memory.remove(&key);
-                if let Some(actor) = &self.actor {
+                if let Some(actor) = self.fleet() {
                     // A full mailbox means that the fleet keeps it until it expires.
                     let _sent = actor.tell(RemoveAnswer { key, namespace: place.namespace.clone() });
                 }

@@ -59,7 +59,8 @@ pub(crate) fn e5_small() -> Option<Places> {
 
 /// The pool once its model is ready or missing.
 pub(crate) async fn settled(settings: EmbedSettings) -> EmbedPool {
-    let (pool, started) = (EmbedPool::start(settings), Instant::now());
+    let (pool, started) = (EmbedPool::new(settings), Instant::now());
+    pool.load_at_start();
     while pool.state() == PoolState::Loading {
         assert!(started.elapsed() < Duration::from_secs(120), "the model is not loaded in time");
         actix_rt::time::sleep(Duration::from_millis(5)).await;
@@ -153,7 +154,8 @@ async fn a_missing_model_is_told() {
 #[actix_rt::test]
 async fn nothing_is_loaded_before_it_is_needed() {
     let places = Places { runtime_path: Some(PathBuf::from("/absent.so")), ..places() };
-    let pool = EmbedPool::start(EmbedSettings { at_start: false, ..settings(&MODELS[0], places) });
+    let pool = EmbedPool::new(EmbedSettings { at_start: false, ..settings(&MODELS[0], places) });
+    pool.load_at_start();
     assert_eq!(pool.embed(QUESTION).await, Err(NotEmbedded::OtherLanguage));
     assert_eq!(pool.state(), PoolState::Idle);
     assert_eq!(pool.embed(PASSWORD).await, Err(NotEmbedded::NotReady));
