@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, Handler, Message, SyncArbiter, SyncContext};
+use gateway_guard::{injection, pii, safety};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -96,6 +97,13 @@ struct GuardWorker {
 
 impl Actor for GuardWorker {
     type Context = SyncContext<Self>;
+
+    /// Reads the lists, so that no request waits for them.
+    fn started(&mut self, _context: &mut SyncContext<Self>) {
+        pii::warm_up();
+        let phrases = (safety::warm_up(), injection::warm_up());
+        log::debug!(content_safety = phrases.0, prompt_injection = phrases.1; "the lists of the guardrails are read");
+    }
 }
 
 impl Handler<GuardText> for GuardWorker {
