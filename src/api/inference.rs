@@ -102,17 +102,15 @@ async fn routed(
     meta: &mut ResponseMeta,
 ) -> Result<HttpResponse, ApiError> {
     let shared = &worker.shared;
-    let headers = request.headers();
     let AdmittedRequest { key, pending } = admit(shared, request, arrived, meta).await?;
     if let Some(record) = record {
         record.identify(&key);
     }
     let mut config = routing_config::read(shared, request, &key)?;
-    let key_plan = routing_config::of_key(shared, &key);
     meta.warnings = std::mem::take(&mut config.warnings);
-    let asked = ClientHeaders::read(headers)?;
-    let read = read_question(shared, request, payload, api, &key, meta).await?;
-    let ReadQuestion { question, model, body, client, share } = read;
+    let asked = ClientHeaders::read(request.headers())?;
+    let ReadQuestion { question, model, body, client, share } =
+        read_question(shared, request, payload, api, &key, meta).await?;
     let alias = config.alias(shared, &model);
     let place = take_place(shared)?;
     let admission = count(shared, request, pending, (&body, question.endpoint), meta).await?;
@@ -124,12 +122,11 @@ async fn routed(
         model,
         stream: question.stream,
         include_usage: question.include_usage,
-        // The operator chose where an alias's config leads.
-        provider_hint: asked.provider.filter(|_| !matches!(alias.as_deref(), Some(Alias::Config(_)))),
+        provider_hint: asked.provider.filter(|_| takes_hint(alias.as_deref())),
         alias,
-        headers: if config.own { all_headers(headers) } else { Vec::new() },
+        headers: if config.own { all_headers(request.headers()) } else { Vec::new() },
         plan: config.plan,
-        key_plan,
+        key_plan: routing_config::of_key(shared, &key),
         key,
         metadata: asked.metadata,
         strict: asked.strict,
@@ -143,6 +140,11 @@ async fn routed(
     let (outcome, admission) = ask_router(worker, message, admission).await?;
     let permit = Permit::new(place, share, admission);
     await_outcome(outcome, question.stream, permit, shared, meta).await
+}
+
+/// Whether the client may name a provider: the operator chose where an alias's config leads.
+fn takes_hint(alias: Option<&Alias>) -> bool {
+    !matches!(alias, Some(Alias::Config(_)))
 }
 
 /// What a body asks, in chat's form, and in its own where that is another.

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use chrono::Utc;
 use gateway_actors::keys::virtual_key::VirtualKey;
+use gateway_actors::limits::admission::Admission;
 use gateway_actors::providers::catalogue::ProviderEntry;
 use gateway_actors::providers::pass_through::plain_path;
 use gateway_actors::providers::resolve::unknown_provider;
@@ -135,14 +136,23 @@ async fn passed(
         record,
         tokens: admission.tokens.clone(),
     });
-    let outcome = match worker.router.ask(message).await {
-        Ok(outcome) => outcome,
+    let (outcome, admission) = ask_router(worker, message, admission).await?;
+    relayed(outcome, Permit::new(place, share, admission), shared, meta).await
+}
+
+/// Hands a request to the thread's router. One that it does not take costs no limit anything (E5).
+async fn ask_router(
+    worker: &Worker,
+    message: Box<PassThroughRequest>,
+    admission: Admission,
+) -> Result<(PassThroughOutcome, Admission), ApiError> {
+    match worker.router.ask(message).await {
+        Ok(outcome) => Ok((outcome, admission)),
         Err(error) => {
             admission.undo();
-            return Err(not_taken(error.kind));
+            Err(not_taken(error.kind))
         }
-    };
-    relayed(outcome, Permit::new(place, share, admission), shared, meta).await
+    }
 }
 
 /// Waits for the outcome, and answers with it.

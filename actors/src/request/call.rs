@@ -138,21 +138,24 @@ impl Call {
                     Box::pin(self.stream(open, permit, metering, at, client)).await;
                 }
             }
-            Err(failure) => {
-                if let Some(stored) = self.answer_from_shadow() {
-                    return self.deliver(reply, stored);
-                }
-                let code = failure.error.code.as_deref().unwrap_or(match failure.kind {
-                    FailureKind::Denied => DENIED,
-                    _ => "error",
-                });
-                // Without an attempt there was no answer to look at.
-                self.note_guards(self.request.record.line.attempts > 0);
-                self.request.record.finish(failure.kind.status(), Some(code));
-                let attempts = self.request.record.line.attempts;
-                self.deliver(reply, Err(RouteFailure { head, failure, attempts }));
-            }
+            Err(failure) => self.fail(reply, head, failure),
         }
+    }
+
+    /// Answers that nothing came of the chain, unless there is a stored answer that was only to be checked.
+    fn fail(mut self, reply: oneshot::Sender<RouteAnswer>, head: ReplyHead, failure: Failure) {
+        if let Some(stored) = self.answer_from_shadow() {
+            return self.deliver(reply, stored);
+        }
+        let code = failure.error.code.as_deref().unwrap_or(match failure.kind {
+            FailureKind::Denied => DENIED,
+            _ => "error",
+        });
+        // Without an attempt there was no answer to look at.
+        self.note_guards(self.request.record.line.attempts > 0);
+        self.request.record.finish(failure.kind.status(), Some(code));
+        let attempts = self.request.record.line.attempts;
+        self.deliver(reply, Err(RouteFailure { head, failure, attempts }));
     }
 
     /// Looks into the cache, where the request wants that; gives what answers it, or nothing where the client has left.
