@@ -14,15 +14,17 @@ mod request_guard;
 mod rule;
 mod safety_rule;
 mod sealed_summary;
+mod split_values;
 mod tally;
 mod text_check;
 mod text_guard;
+mod walk;
 
 use serde_json::{Map, Value, json};
 
 pub use action::Action;
 pub use answer::{OutputGuards, Told};
-pub use body::RequestFacts;
+pub use body::{RequestFacts, RequestTexts};
 pub use denial::DENIED;
 pub use policy::{GuardrailFloor, Policy, Side};
 pub use pool::{GuardPool, GuardPoolSettings};

@@ -37,7 +37,7 @@ pub use guardrails::read_floor;
 pub use header::{ConfigHeader, parse, parse_value};
 pub use retry::RetryPolicy;
 
-use crate::guardrails::Guardrail;
+use crate::guardrails::{Guardrail, GuardrailFloor};
 use crate::secret::Secret;
 use strategy::Mode;
 
@@ -69,9 +69,26 @@ impl Plan {
         })
     }
 
-    /// Whether the whole config has guardrails.
+    /// Whether the config or a target of it has guardrails.
     pub fn has_guardrails(&self) -> bool {
-        !self.input_guardrails.is_empty() || !self.output_guardrails.is_empty()
+        !self.all_guardrails().is_empty()
+    }
+
+    /// The guardrails of the whole config and of all its targets, each once.
+    pub fn all_guardrails(&self) -> GuardrailFloor {
+        let mut all = GuardrailFloor { input: self.input_guardrails.clone(), output: self.output_guardrails.clone() };
+        let add = |all: &mut Vec<Arc<Guardrail>>, more: &[Arc<Guardrail>]| {
+            for guardrail in more {
+                if !all.contains(guardrail) {
+                    all.push(guardrail.clone());
+                }
+            }
+        };
+        for target in self.targets() {
+            add(&mut all.input, &target.input_guardrails);
+            add(&mut all.output, &target.output_guardrails);
+        }
+        all
     }
 
     /// Whether conditions choose where a request goes.

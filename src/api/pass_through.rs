@@ -106,7 +106,7 @@ async fn passed(
     if let Some(record) = record {
         record.identify(&key);
     }
-    routing_config::refuse_unguarded(shared, &key)?;
+    routing_config::refuse_unguarded(shared, request, &key)?;
     let to = destination(shared, request, &key)?;
     let asked = ClientHeaders::read(request.headers())?;
     let share = shared.bodies.share(key.id);

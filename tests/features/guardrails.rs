@@ -1,6 +1,7 @@
 //! Guardrails: what leaves and what comes back, in every client format, before every kind of upstream.
 
 mod checks;
+mod requests;
 mod seed;
 mod streams;
 

@@ -1,76 +1,29 @@
 //! The texts of a request: all that a provider would get to read.
 
 use gateway_guard::checks::Subject;
-use gateway_guard::json_strings::ArgumentsGuard;
 use gateway_guard::tokens::Vault;
+use gateway_wire::BadRequest;
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::surrogates::replace_lone;
 use serde_json::{Map, Value};
 
-use super::replacer::PolicyReplacer;
+use super::walk::Walk;
 use super::{Policy, Tally, prefix};
 
-/// Fields of a request in which nobody writes: what the model is to do, and how.
-const SETTINGS: [&str; 24] = [
-    "audio",
-    "betas",
-    "container",
-    "context_management",
-    "encoding_format",
+/// Fields of a request that are not looked at: what tools there are, and what answers.
+const SETTINGS: [&str; 8] = [
     "function_call",
     "functions",
-    "include",
     "logit_bias",
     "mcp_servers",
-    "modalities",
     "model",
-    "output_config",
-    "output_format",
     "previous_response_id",
-    "reasoning",
-    "response_format",
-    "service_tier",
-    "stream_options",
-    "text",
-    "thinking",
     "tool_choice",
     "tools",
-    "truncation",
 ];
 
-/// Fields anywhere in a request that hold names of the API, ids, addresses and bytes.
-const WORDLESS: [&str; 24] = [
-    "cache_control",
-    "call_id",
-    "container_id",
-    "detail",
-    "encrypted_content",
-    "file_data",
-    "file_id",
-    "file_url",
-    "format",
-    "id",
-    "image_url",
-    "media_type",
-    "mime_type",
-    "namespace",
-    "phase",
-    "role",
-    "server_label",
-    "signature",
-    "status",
-    "summary_id",
-    "tool_call_id",
-    "tool_use_id",
-    "type",
-    "url",
-];
-
-/// Fields in which the operator speaks.
-const OPERATORS: [&str; 2] = ["instructions", "system"];
-
-/// Fields in which somebody says something to the model, unlike names and arguments.
-const SPOKEN: [&str; 6] = ["content", "input", "output", "prompt", "query", "text"];
+/// Fields in which a judged text may stand.
+const JUDGED: [&str; 4] = ["messages", "input", "prompt", "query"];
 
 /// What is known of a request beside its texts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,160 +36,83 @@ pub struct RequestFacts<'a> {
     pub metadata: Option<&'a Map<String, Value>>,
 }
 
-/// Who says a text of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    /// The operator: system and developer messages, instructions.
-    Operator,
-    /// The user, tools, and whoever else.
-    User,
-    /// The model, in former turns.
-    Model,
+/// All that a provider would get to read of a request.
+#[derive(Clone, Debug)]
+pub struct RequestTexts {
+    /// The body in the client's own format.
+    pub body: JsonObject,
+    /// What the config sets in the body, as a chat body has it.
+    pub params: Map<String, Value>,
+    /// What is sealed in the body, with what it is.
+    pub summaries: Vec<(String, String)>,
 }
 
-/// A body as it may leave, where it may; none where nothing of it is to be changed.
-pub fn guard_body(
-    body: &JsonObject,
+impl RequestTexts {
+    /// How much it is, in bytes; what the config sets has bounds of its own.
+    pub fn bytes(&self) -> usize {
+        self.summaries.iter().map(|(_, summary)| summary.len()).sum::<usize>() + self.body.text().len()
+    }
+}
+
+/// Makes of the texts what may leave, where they may; gives whether the body changed.
+///
+/// # Errors
+/// Where a field cannot be read: nobody knows what is in it.
+pub fn guard_texts(
+    texts: &mut RequestTexts,
     (policy, facts): (&Policy, &RequestFacts<'_>),
     tally: &mut Tally,
     vault: Option<&mut Vault>,
-) -> Option<JsonObject> {
-    let prefixed = prefix::add(body, policy, facts, tally);
-    let body = prefixed.as_ref().unwrap_or(body);
-    let mut walk = Walk {
-        policy,
-        tally: &mut *tally,
-        vault,
-        is_changed: false,
-        part: Part::User,
-        message: 0,
-        last: (0, String::new()),
-    };
+) -> Result<bool, BadRequest> {
+    let prefixed = prefix::add(&texts.body, policy, facts, tally);
+    let mut is_changed = prefixed.is_some();
+    if let Some(prefixed) = prefixed {
+        texts.body = prefixed;
+    }
+    let mut walk = Walk::new(policy, &mut *tally, vault);
+    for (_, summary) in &mut texts.summaries {
+        walk.summary(summary);
+    }
     let mut changed: Vec<(String, String)> = Vec::new();
-    for (name, text) in body.fields().filter(|(name, _)| !SETTINGS.contains(name)) {
+    for (name, text) in texts.body.fields().filter(|(name, _)| !SETTINGS.contains(name)) {
         if !text.contains('"') {
             continue;
         }
-        let Ok(mut value) = serde_json::from_slice::<Value>(&replace_lone(text.as_bytes())) else { continue };
-        walk.is_changed = false;
-        walk.part = if OPERATORS.contains(&name) { Part::Operator } else { Part::User };
-        walk.value(&mut value, name, false);
-        if walk.is_changed {
+        let mut value = serde_json::from_slice::<Value>(&replace_lone(text.as_bytes())).map_err(|error| {
+            let message = format!("'{name}' cannot be read, so that guardrails cannot look at it: {error}.");
+            BadRequest::new(name, message)
+        })?;
+        if walk.field(name, &mut value, is_judged(name, facts.request_type)) {
             changed.push((name.to_owned(), value.to_string()));
         }
     }
+    let of_chat = facts.request_type.filter(|kind| matches!(*kind, "embed" | "moderate" | "rerank"));
+    for (name, value) in texts.params.iter_mut().filter(|(name, _)| !SETTINGS.contains(&name.as_str())) {
+        walk.field(name, value, is_judged(name, of_chat.or(Some("chatComplete"))));
+    }
     if policy.judges {
+        let text = walk.into_last();
         let RequestFacts { model, request_type, metadata } = *facts;
-        let subject = Subject { text: &walk.last.1, model, request_type, metadata };
-        tally.judge(policy, &subject);
+        tally.judge(policy, &Subject { text: &text, model, request_type, metadata });
     }
-    if changed.is_empty() {
-        return prefixed;
+    if !changed.is_empty() {
+        let set: Vec<(&str, &str)> = changed.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        texts.body = texts.body.with(&set, &[]);
+        is_changed = true;
     }
-    let set: Vec<(&str, &str)> = changed.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Some(body.with(&set, &[]))
+    Ok(is_changed)
 }
 
-struct Walk<'a> {
-    policy: &'a Policy,
-    tally: &'a mut Tally,
-    vault: Option<&'a mut Vault>,
-    is_changed: bool,
-    /// Who says the texts that come next.
-    part: Part,
-    /// The number of the message that they are in.
-    message: usize,
-    /// The text of the last message, and its number.
-    last: (usize, String),
-}
-
-impl Walk<'_> {
-    /// `in_data` tells that names of fields are a client's own, as in the arguments of a call.
-    fn value(&mut self, value: &mut Value, name: &str, in_data: bool) {
-        match value {
-            Value::String(text) => self.text(text, name, in_data),
-            Value::Number(number) if in_data => {
-                // A number can be personal data by the name of its field; as text it is replaced.
-                let own = number.to_string();
-                let mut text = own.clone();
-                self.text(&mut text, name, true);
-                if text != own {
-                    *value = Value::String(text);
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item, name, in_data)),
-            Value::Object(fields) => {
-                let around = self.part;
-                if let Some(role) = fields.get("role").and_then(Value::as_str).filter(|_| !in_data) {
-                    self.part = part_of(role);
-                    self.message += 1;
-                }
-                let is_text_source = fields.get("type").is_some_and(|kind| kind == "text");
-                let is_call = fields.contains_key("arguments") || fields.contains_key("input");
-                for (field, value) in fields.iter_mut() {
-                    let is_wordless = WORDLESS.contains(&field.as_str())
-                        || field == "data" && !is_text_source
-                        || field == "name" && (is_call || name == "function" || name == "custom");
-                    if in_data || !is_wordless {
-                        let is_data = in_data || matches!(field.as_str(), "arguments" | "input");
-                        self.value(value, field, is_data);
-                    }
-                }
-                self.part = around;
-            }
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, text: &mut String, name: &str, in_data: bool) {
-        let mut replacer = PolicyReplacer::new(&self.policy.pii, self.tally, self.vault.as_deref_mut());
-        let told = if name == "arguments" && text.trim_start().starts_with(['{', '[']) {
-            arguments(text, &mut replacer)
-        } else {
-            replacer.replace_all(text, if in_data { name } else { "" })
-        };
-        if let Some(told) = told {
-            self.is_changed |= told != *text;
-            *text = told;
-        }
-        if self.policy.judges {
-            self.is_changed |= self.tally.replace(self.policy, text);
-            self.note_last(text, name);
-        }
-        // What the operator says is not an attack.
-        if self.policy.scores && self.part != Part::Operator {
-            self.tally.read(self.policy, text);
-        }
-    }
-
-    /// Takes down the text of the last message, which Portkey's checks judge.
-    fn note_last(&mut self, text: &str, name: &str) {
-        if self.part == Part::Operator || !SPOKEN.contains(&name) {
-            return;
-        }
-        if self.last.0 != self.message {
-            self.last = (self.message, String::new());
-        }
-        if !self.last.1.is_empty() {
-            self.last.1.push('\n');
-        }
-        self.last.1.push_str(text);
+/// Whether the last message of a kind of request stands in a field; others are no conversation to its provider.
+fn is_judged(name: &str, request_type: Option<&str>) -> bool {
+    match request_type {
+        Some("chatComplete" | "messages") => name == "messages",
+        Some("complete") => name == "prompt",
+        Some("createModelResponse" | "embed" | "moderate") => name == "input",
+        Some("rerank") => name == "query",
+        _ => JUDGED.contains(&name),
     }
 }
 
-fn part_of(role: &str) -> Part {
-    match role {
-        "system" | "developer" => Part::Operator,
-        "assistant" | "model" => Part::Model,
-        _ => Part::User,
-    }
-}
-
-/// The arguments of a call, in which the name of a field tells what it holds; none where they pass as they are.
-fn arguments(text: &str, replacer: &mut PolicyReplacer<'_>) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut guard = ArgumentsGuard::new(replacer.actions.all);
-    guard.push(text, replacer, &mut out);
-    guard.finish(replacer, &mut out);
-    Some(out)
-}
+#[cfg(test)]
+mod tests;

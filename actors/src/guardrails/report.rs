@@ -67,7 +67,7 @@ fn check_result(guardrail: &Guardrail, (at, check): (usize, &Check), tally: &Tal
     json!({
         "id": check.id,
         "verdict": finding.verdict,
-        "data": finding.data.clone().unwrap_or_else(own),
+        "data": finding.data.clone().map_or_else(own, without_pattern),
         "error": finding.error.map(|why| json!({"name": "Error", "message": why})),
         "execution_time": millis(tally),
         "transformed": finding.is_transformed,
@@ -75,6 +75,14 @@ fn check_result(guardrail: &Guardrail, (at, check): (usize, &Check), tally: &Tal
         "log": null,
         "fail_on_error": check.fail_on_error,
     })
+}
+
+/// What a check tells without the pattern that it looks for, which may be the operator's own.
+fn without_pattern(mut data: Value) -> Value {
+    if let Some(data) = data.as_object_mut() {
+        data.remove("regexPattern");
+    }
+    data
 }
 
 /// What is done with a text that a check finds something in.

@@ -3,16 +3,16 @@
 use std::time::Instant;
 
 use gateway_guard::tokens::Vault;
-use gateway_wire::json_object::JsonObject;
+use gateway_wire::BadRequest;
 use serde_json::{Map, Value};
 
-use super::body::{RequestFacts, guard_body};
+use super::body::{RequestFacts, RequestTexts, guard_texts};
 use super::{GuardrailRules, Policy, Tally};
 
 /// What is to be looked at; it owns all of it, so that any thread may do it.
 pub struct RequestGuard {
-    /// The body in the client's own format.
-    pub body: JsonObject,
+    /// All that would leave.
+    pub texts: RequestTexts,
     /// What it is to pass.
     pub policy: Policy,
     /// The model that was asked for.
@@ -25,8 +25,10 @@ pub struct RequestGuard {
 
 /// What came of it.
 pub struct GuardedRequest {
-    /// The body as it may leave, where it differs.
-    pub changed: Option<JsonObject>,
+    /// The texts as they may leave.
+    pub texts: RequestTexts,
+    /// Whether the body is another.
+    pub is_changed: bool,
     /// What was found.
     pub tally: Tally,
     /// The values that tokens stand for.
@@ -37,23 +39,27 @@ pub struct GuardedRequest {
 
 impl RequestGuard {
     /// Looks at the request, on another thread where it is long. None where nobody has time for it.
-    pub async fn run(self, rules: &GuardrailRules) -> Option<GuardedRequest> {
-        let bytes = self.body.text().len();
+    ///
+    /// # Errors
+    /// Where a part of it cannot be read.
+    pub async fn run(self, rules: &GuardrailRules) -> Result<Option<GuardedRequest>, BadRequest> {
+        let bytes = self.texts.bytes();
         if bytes > rules.limit.max_bytes {
-            let tally = Tally::over_limit();
-            return Some(GuardedRequest { changed: None, tally, vault: None, is_denied: rules.limit.denies });
+            let (tally, texts) = (Tally::over_limit(), self.texts);
+            let is_denied = rules.limit.denies && self.policy.changes();
+            return Ok(Some(GuardedRequest { texts, is_changed: false, tally, vault: None, is_denied }));
         }
-        rules.pool.run(bytes, move || self.look()).await
+        rules.pool.run(bytes, move || self.look()).await.transpose()
     }
 
-    fn look(self) -> GuardedRequest {
+    fn look(self) -> Result<GuardedRequest, BadRequest> {
         let begun = Instant::now();
-        let Self { body, policy, model, request_type, metadata } = self;
+        let Self { mut texts, policy, model, request_type, metadata } = self;
         let facts = RequestFacts { model: Some(&model), request_type, metadata: Some(&metadata) };
         let (mut tally, mut vault) = (Tally::default(), policy.tokenizes().then(Vault::new));
-        let changed = guard_body(&body, (&policy, &facts), &mut tally, vault.as_mut());
+        let is_changed = guard_texts(&mut texts, (&policy, &facts), &mut tally, vault.as_mut())?;
         tally.spent = begun.elapsed();
         let is_denied = tally.denies(&policy);
-        GuardedRequest { changed, tally, vault, is_denied }
+        Ok(GuardedRequest { texts, is_changed, tally, vault, is_denied })
     }
 }

@@ -48,6 +48,11 @@ impl RuleError {
     pub(super) fn new(parameter: impl Into<String>, message: impl Into<String>) -> Self {
         Self { parameter: Some(parameter.into()), message: message.into() }
     }
+
+    /// Of a parameter that the check does not have.
+    pub fn unknown(parameter: &str) -> Self {
+        Self::new(parameter, "is unknown")
+    }
 }
 
 impl Rule {

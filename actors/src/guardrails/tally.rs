@@ -75,11 +75,16 @@ impl Tally {
 
     /// Looks at a whole text, from which personal data has been taken.
     pub(super) fn read(&mut self, policy: &Policy, text: &str) {
+        self.read_request(policy, text, false);
+    }
+
+    /// The same for a text of a request: what the operator says is no attack.
+    pub(super) fn read_request(&mut self, policy: &Policy, text: &str, is_operators: bool) {
         let has = |is_it: fn(&Rule) -> bool| policy.checks().any(|(_, check)| is_it(&check.rule));
         if has(|rule| matches!(rule, Rule::Safety(_))) {
             self.scores.merge(&safety::scores(text));
         }
-        if has(|rule| matches!(rule, Rule::Injection(_))) {
+        if !is_operators && has(|rule| matches!(rule, Rule::Injection(_))) {
             self.injection = self.injection.max(injection::score(text));
         }
     }

@@ -88,6 +88,16 @@ impl<'a> Fields<'a> {
         join(&self.path, name)
     }
 
+    /// The names of all fields, in snake case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_ref())
+    }
+
+    /// Whether a field has a meaning here.
+    pub fn knows(&self, name: &str) -> bool {
+        self.known.iter().any(|list| list.contains(&name))
+    }
+
     /// A field's value; null counts as absent.
     pub fn get(&self, name: &str) -> Option<&'a Value> {
         debug_assert!(self.known.iter().any(|list| list.contains(&name)), "{name} is read but not known");

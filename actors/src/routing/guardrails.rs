@@ -20,6 +20,16 @@ const TYPES: &[(&str, &str, &[Action])] = &[
     ("prompt_injection", "gateway.promptInjection", &[Action::Deny, Action::Flag]),
 ];
 
+/// Checks that one guardrail may hold.
+const MAX_CHECKS: usize = 64;
+
+/// The parameters of the checks that are this gateway's own.
+const PARAMETERS: &[(&str, &[&str])] = &[
+    ("portkey.pii", &["categories", "redact", "tokenize", "not", "timeout"]),
+    ("portkey.moderateContent", &["categories", "threshold", "thresholds", "engine", "timeout"]),
+    ("gateway.promptInjection", &["threshold", "engine", "timeout"]),
+];
+
 const HOOK: &[&str] =
     &["type", "id", "name", "async", "sequential", "deny", "checks", "on_fail", "on_success", "guardrail_version_id"];
 const CHECK: &[&str] = &["id", "parameters", "is_enabled", "fail_on_error", "name"];
@@ -33,8 +43,12 @@ pub(super) struct Lists {
 /// Reads a node's guardrails; what this gateway does not have is noted under `place`.
 pub(super) fn read(fields: &Fields<'_>, place: &str, found: &mut Findings) -> Lists {
     let mut lists = Lists { input: None, output: None };
+    refuse_misspelt(fields, found);
     if let Some(object) = fields.object("guardrails", found) {
         let sides = Fields::new(&fields.at("guardrails"), object, &[&["input", "output"]], found);
+        for name in sides.names().filter(|name| !matches!(*name, "input" | "output")) {
+            found.error(sides.at(name), "is unknown: 'guardrails' has 'input' and 'output'");
+        }
         lists.input = list(&sides, "input", found, |item, path, found| short(item, path, Side::Input, found));
         lists.output = list(&sides, "output", found, |item, path, found| short(item, path, Side::Output, found));
         for (name, side) in [("input", &lists.input), ("output", &lists.output)] {
@@ -68,6 +82,24 @@ pub(super) fn read(fields: &Fields<'_>, place: &str, found: &mut Findings) -> Li
     lists
 }
 
+/// Refuses fields that were to be guardrails: a client would take its texts for guarded.
+fn refuse_misspelt(fields: &Fields<'_>, found: &mut Findings) {
+    for name in ["default_input_guardrails", "default_output_guardrails"].into_iter().filter(|name| fields.knows(name))
+    {
+        if fields.get(name).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty())) {
+            found.error(fields.at(name), "is not supported: use 'guardrails', which has 'input' and 'output'");
+        }
+    }
+    for name in fields.names().filter(|name| !fields.knows(name)) {
+        let letters: String = name.chars().filter(char::is_ascii_alphabetic).collect();
+        let letters = letters.to_ascii_lowercase();
+        if ["guardrail", "requesthook", "putmutator"].iter().any(|word| letters.contains(word)) {
+            found
+                .error(fields.at(name), "is unknown: guardrails stand in 'guardrails', which has 'input' and 'output'");
+        }
+    }
+}
+
 /// Reads the guardrails that hold for every request.
 ///
 /// # Errors
@@ -87,6 +119,11 @@ pub fn read_floor(input: &[Value], output: &[Value]) -> Result<GuardrailFloor, V
         items
     };
     let floor = GuardrailFloor { input: side("input"), output: side("output") };
+    // Whoever misspells what holds for every request would believe that it holds.
+    for warning in found.take_warnings() {
+        let path = warning.split('\'').nth(1).unwrap_or_default().to_owned();
+        found.error(path, format!("is wrong: {warning}"));
+    }
     if found.errors.is_empty() { Ok(floor) } else { Err(found.errors) }
 }
 
@@ -139,6 +176,12 @@ fn short(item: &Value, path: &str, side: Side, found: &mut Findings) -> Option<G
         value.as_str()?.parse::<Action>().ok().filter(|action| actions.contains(action))
     });
     let action = action.unwrap_or(Action::Deny);
+    // The action has the last word.
+    for name in ["redact", "tokenize"] {
+        if parameters.get(name).is_some_and(Value::is_boolean) {
+            parameters.remove(name);
+        }
+    }
     match action {
         Action::Redact => drop(parameters.insert("redact".to_owned(), Value::Bool(true))),
         Action::Tokenize => drop(parameters.insert("tokenize".to_owned(), Value::Bool(true))),
@@ -177,6 +220,12 @@ fn rule(
     place: impl Fn(&RuleError) -> String,
     found: &mut Findings,
 ) -> Option<Rule> {
+    let known = PARAMETERS.iter().find(|(known, _)| *known == id).map(|(_, known)| *known);
+    if let Some(known) = known {
+        for name in parameters.keys().filter(|name| !known.contains(&name.as_str())) {
+            found.warn(format!("unknown key '{}'", place(&RuleError::unknown(name))));
+        }
+    }
     match Rule::read(id, parameters, of) {
         Ok(rule) => Some(rule),
         Err(errors) => {
@@ -242,7 +291,9 @@ fn hook(item: &Value, path: &str, may_be_short: bool, side: Side, found: &mut Fi
 }
 
 fn long_checks(fields: &Fields<'_>, of: (Side, bool), found: &mut Findings) -> Vec<Check> {
-    let items = fields.read("checks", "an array of objects with an 'id'", found, Value::as_array);
+    let expected = format!("an array of at most {MAX_CHECKS} objects with an 'id'");
+    let items =
+        fields.read("checks", &expected, found, |value| value.as_array().filter(|list| list.len() <= MAX_CHECKS));
     let mut checks = Vec::new();
     for (at, item) in items.into_iter().flatten().enumerate() {
         let path = fields.at(&format!("checks[{at}]"));
@@ -271,6 +322,10 @@ fn long_checks(fields: &Fields<'_>, of: (Side, bool), found: &mut Findings) -> V
 }
 
 fn short_checks(object: &Map<String, Value>, path: &str, of: (Side, bool), found: &mut Findings) -> Vec<Check> {
+    if object.len() > MAX_CHECKS {
+        found.error(path, format!("must have at most {MAX_CHECKS} checks"));
+        return Vec::new();
+    }
     let check = |(key, value): (&String, &Value)| {
         let parameters = match value {
             Value::Object(parameters) => parameters.clone(),

@@ -1,20 +1,25 @@
 //! The guardrails of one call: what its request passes before anything of it leaves, and what its answers pass.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
-use gateway_wire::clients::Sealer;
 use gateway_wire::clients::responses::{input_items, open_compactions};
+use gateway_wire::clients::{ClientKind, Sealer};
 use gateway_wire::common::Conversation;
 use gateway_wire::formats;
 use gateway_wire::guarding::GuardSource;
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::{BadRequest, ErrorBody};
+use serde_json::{Map, Value};
 
 use super::Call;
 use crate::failure::{Failure, FailureKind};
-use crate::guardrails::{GuardedSealer, GuardrailRules, OutputGuards, Policy, RequestGuard, Side, Told, outcomes};
+use crate::guardrails::{
+    GuardedSealer, GuardrailRules, OutputGuards, Policy, RequestGuard, RequestTexts, Side, Told, outcomes,
+};
 use crate::request::router::RouteRequest;
 use crate::request::translation::ClientRequest;
 use crate::routing::{Chain, Plan, Target};
@@ -25,7 +30,9 @@ pub struct CallGuards {
     /// The request as it came, for targets with other guardrails than the first.
     original: OriginalRequest,
     /// What the request passed last, and whether it may leave.
-    passed: Option<(Policy, Passed)>,
+    passed: Option<(Asked, Passed)>,
+    /// What the target sets in the body, as it may leave.
+    params: Map<String, Value>,
     /// What its answers pass.
     pub(super) output: OutputGuards,
     arrived: DateTime<Utc>,
@@ -33,13 +40,16 @@ pub struct CallGuards {
     is_noted: bool,
 }
 
+/// What a request passed, and what the target sets in its body.
+type Asked = (Policy, Map<String, Value>);
+
 /// Whether a request may leave.
 type Passed = Result<(), ErrorBody>;
 
 /// A request as it came.
 struct OriginalRequest {
     body: JsonObject,
-    client: Option<(JsonObject, Arc<Conversation>)>,
+    client: Option<(ClientKind, JsonObject, Arc<Conversation>)>,
     sealer: Option<Arc<dyn Sealer>>,
 }
 
@@ -55,14 +65,26 @@ impl CallGuards {
         }
         let mut rules = rules.clone();
         if let Some(plan) = key_plan {
-            rules.floor.input.extend(plan.input_guardrails.iter().cloned());
-            rules.floor.output.extend(plan.output_guardrails.iter().cloned());
+            let all = plan.all_guardrails();
+            rules.floor.input.extend(all.input);
+            rules.floor.output.extend(all.output);
         }
-        let client = request.client.as_ref().map(|client| (client.body.clone(), client.conversation.clone()));
+        let client = request.client.as_ref();
+        let client = client.map(|client| (client.kind, client.body.clone(), client.conversation.clone()));
         let sealer = request.client.as_ref().and_then(|client| client.sealer.clone());
         let original = OriginalRequest { body: request.body.clone(), client, sealer };
         let output = OutputGuards::default();
-        Some(Box::new(Self { rules, original, passed: None, output, arrived: request.arrived, is_noted: false }))
+        let (params, arrived) = (Map::new(), request.arrived);
+        Some(Box::new(Self { rules, original, passed: None, params, output, arrived, is_noted: false }))
+    }
+
+    /// A target that sets in the body what has passed the guardrails.
+    pub(super) fn guarded<'a>(&self, target: &'a Target) -> Cow<'a, Target> {
+        if self.params.is_empty() {
+            return Cow::Borrowed(target);
+        }
+        let (override_params, default_params) = (self.params.clone(), Map::new());
+        Cow::Owned(Target { override_params, default_params, ..target.clone() })
     }
 
     /// What makes the guards of answers, where there is anything to guard or to tell.
@@ -79,8 +101,10 @@ impl CallGuards {
     async fn pass(&mut self, request: &mut RouteRequest, target: &Target) -> Result<Option<Passed>, BadRequest> {
         let policy = Policy::new(self.rules.floor.input.iter().chain(&target.input_guardrails).cloned());
         let output = Policy::new(self.rules.floor.output.iter().chain(&target.output_guardrails).cloned());
-        if let Some((passed, result)) = &self.passed
-            && passed.is_same_as(&policy)
+        let asked = (policy, params(&self.original.body, target));
+        if let Some(((passed, params), result)) = &self.passed
+            && passed.is_same_as(&asked.0)
+            && *params == asked.1
         {
             let result = result.clone();
             if !self.output.policy().is_same_as(&output) {
@@ -88,47 +112,66 @@ impl CallGuards {
             }
             return Ok(Some(result));
         }
+        // Until it has passed, nothing counts as passed.
+        self.passed = None;
         self.original.put_back(request);
+        let body = request.client.as_ref().map_or(&request.body, |client| &client.body).clone();
         let guard = RequestGuard {
-            body: request.client.as_ref().map_or(&request.body, |client| &client.body).clone(),
-            policy: policy.clone(),
+            texts: RequestTexts { body, params: asked.1.clone(), summaries: self.original.summaries()? },
+            policy: asked.0.clone(),
             model: request.model.clone(),
             request_type: request_type(request.record.line.path),
             metadata: request.metadata.clone(),
         };
-        let Some(guarded) = guard.run(&self.rules).await else { return Ok(None) };
+        let Some(guarded) = guard.run(&self.rules).await? else { return Ok(None) };
         let now = self.arrived.to_rfc3339_opts(SecondsFormat::Millis, true);
         let strict = request.strict.or(target.strict).unwrap_or(false);
         let told = Told { now, in_streams: !strict };
-        let found = (policy.clone(), guarded.tally);
+        let found = (asked.0.clone(), guarded.tally);
         self.output = OutputGuards::new((output, self.rules.limit), found, guarded.vault, told);
         let result = if guarded.is_denied { Err(self.output.denied()) } else { Ok(()) };
-        let changed = guarded.changed.or_else(|| self.original.with_summaries());
-        if let (Some(body), Ok(())) = (changed, &result) {
+        let RequestTexts { body, params, summaries } = guarded.texts;
+        self.params = params;
+        if result.is_ok() && (guarded.is_changed || !summaries.is_empty()) {
             if let (Some(client), Some(sealer)) = (&mut request.client, &self.original.sealer) {
-                client.sealer = Some(Arc::new(GuardedSealer::new(sealer.clone(), policy.clone())));
+                client.sealer = Some(Arc::new(GuardedSealer::new(sealer.clone(), summaries)));
             }
-            replace(request, body)?;
+            replace(request, body, asked.0.tokenizes())?;
         }
-        self.passed = Some((policy, result.clone()));
+        self.passed = Some((asked, result.clone()));
         Ok(Some(result))
     }
+}
+
+/// What a target sets in a body, all but the model.
+fn params(body: &JsonObject, target: &Target) -> Map<String, Value> {
+    let defaults = target.default_params.iter().filter(|(name, _)| body.get(name).is_none());
+    let all = defaults.chain(&target.override_params).filter(|(name, _)| *name != "model");
+    all.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 impl OriginalRequest {
     fn put_back(&self, request: &mut RouteRequest) {
         request.body = self.body.clone();
-        if let (Some(client), Some((body, conversation))) = (&mut request.client, &self.client) {
+        if let (Some(client), Some((_, body, conversation))) = (&mut request.client, &self.client) {
             (client.body, client.conversation) = (body.clone(), conversation.clone());
             client.sealer.clone_from(&self.sealer);
         }
     }
 
-    /// The client's own body, where it may have sealed summaries that were opened as they are.
-    fn with_summaries(&self) -> Option<JsonObject> {
-        let (body, _) = self.client.as_ref().filter(|_| self.sealer.is_some())?;
-        let is_sealed = body.get("input").is_some_and(|input| input.contains("encrypted_content"));
-        is_sealed.then(|| body.clone())
+    /// What is sealed in the client's body, with what it is.
+    fn summaries(&self) -> Result<Vec<(String, String)>, BadRequest> {
+        let (Some((kind, body, _)), Some(sealer)) = (&self.client, &self.sealer) else { return Ok(Vec::new()) };
+        if !body.get("input").is_some_and(|input| input.contains("encrypted_content")) {
+            return Ok(Vec::new());
+        }
+        let found = RefCell::new(Vec::new());
+        open_compactions(&mut formats::client(*kind).read(body)?, |sealed| {
+            let summary = sealer.open(sealed)?;
+            found.borrow_mut().push((sealed.to_owned(), summary.clone()));
+            Some(summary)
+        })?;
+        Ok(found.into_inner())
     }
 }
 
@@ -146,8 +189,9 @@ fn request_type(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Puts another body in the place of the client's, in all forms that it has.
-fn replace(request: &mut RouteRequest, body: JsonObject) -> Result<(), BadRequest> {
+/// Puts another body in the place of the client's, in all forms that it has. What `has_tokens` is stored as it came: nobody
+/// knows later what they stand for.
+fn replace(request: &mut RouteRequest, body: JsonObject, has_tokens: bool) -> Result<(), BadRequest> {
     let Some(client) = &mut request.client else {
         request.body = body;
         return Ok(());
@@ -159,7 +203,7 @@ fn replace(request: &mut RouteRequest, body: JsonObject) -> Result<(), BadReques
     }
     request.body = JsonObject::parse(formats::chat_body(&conversation)?)
         .map_err(|error| BadRequest { param: None, message: format!("The guarded body is not JSON: {error}.") })?;
-    if let Some(keeper) = keeper.as_mut().filter(|_| !conversation.is_compaction) {
+    if let Some(keeper) = keeper.as_mut().filter(|_| !has_tokens && !conversation.is_compaction) {
         keeper.input = input_items(&body, &request.record.line.request_id)?;
     }
     (client.body, client.conversation) = (body, Arc::new(conversation));

@@ -28,7 +28,8 @@ impl Call {
             Box::pin(self.guard_request(at)).await?;
         }
         let deadline = self.deadline();
-        let guards = self.guards.as_deref().and_then(CallGuards::source);
+        let call_guards = self.guards.as_deref();
+        let guards = call_guards.and_then(CallGuards::source);
         let request = &mut *self.request;
         let Some(resolved) = self.targets.get(at) else {
             let error = explain(FailureKind::Broken, "none", None);
@@ -38,7 +39,9 @@ impl Call {
         if let Some(why) = &resolved.not_ready {
             return Err(not_ready(why));
         }
-        let (body, dropped) = applied(&request.body, &resolved.target).map_err(invalid)?;
+        let guarded = |guards: &CallGuards| applied(&request.body, &guards.guarded(&resolved.target));
+        let applied = call_guards.map_or_else(|| applied(&request.body, &resolved.target), guarded);
+        let (body, dropped) = applied.map_err(invalid)?;
         let mut budget = reserve(request, resolved, &self.routing, &body).await?;
         head.shortened_to = budget.shortened_to;
         let mut prepared = prepare_within(request, resolved, body, &mut budget).map_err(invalid)?;

@@ -144,3 +144,24 @@ fn guardrails_that_are_wrong_are_refused_with_their_path() {
     let shorthand = json!({"input_guardrails": [{"portkey.moderateContent": {"threshold": 3}}]});
     assert_eq!(path(shorthand), "input_guardrails[0].portkey.moderateContent.threshold");
 }
+
+/// A name that is misspelt in the floor is an error: whoever wrote it would believe that it holds.
+#[test]
+fn d8_a_misspelt_floor_is_refused() {
+    for (floor, wrong) in [
+        (json!({"type": "content_safety", "limit": 0.3}), "input[0].limit"),
+        (json!({"type": "pii_detection", "does": "redact"}), "input[0].does"),
+        (json!({"type": "pii_detection", "enabled": false}), "input[0].enabled"),
+        (json!({"portkey.pii": {"hide": true}, "deny": false}), "input[0].portkey.pii.hide"),
+        (
+            json!({"checks": [{"id": "portkey.pii", "parameters": {"kinds": []}}], "deny": true}),
+            "input[0].checks[0].parameters.kinds",
+        ),
+    ] {
+        let errors = crate::routing::read_floor(&[floor], &[]).unwrap_err();
+        assert_eq!(errors[0].path, wrong, "{}", errors[0].message);
+    }
+    let warned =
+        parse_value(&json!({"guardrails": {"input": [{"portkey.pii": {"hide": true}, "deny": true}]}})).unwrap();
+    assert!(warned.warnings.iter().any(|warning| warning.contains("hide")), "{:?}", warned.warnings);
+}
