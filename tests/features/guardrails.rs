@@ -1,5 +1,6 @@
 //! Guardrails: what leaves and what comes back, in every client format, before every kind of upstream.
 
+mod answers;
 mod checks;
 mod requests;
 mod seed;

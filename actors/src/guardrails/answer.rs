@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
+use gateway_guard::checks::Subject;
 use gateway_guard::tokens::Vault;
 use gateway_wire::ErrorBody;
-use gateway_wire::guarding::{AnswerGuard, GuardSource, TextPlace};
+use gateway_wire::guarding::{AnswerGuard, GuardSource, TextKind, TextPlace};
 use serde_json::Value;
 
 use super::denial::denial;
@@ -123,7 +124,7 @@ impl Shared {
 impl GuardSource for OutputGuards {
     fn guard(&self) -> Box<dyn AnswerGuard> {
         *self.0.tally.borrow_mut() = Tally::default();
-        Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new(), came: 0 })
+        Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new(), came: 0, has_answer: false })
     }
 }
 
@@ -133,6 +134,8 @@ struct PolicyGuard {
     texts: HashMap<TextPlace, AnswerText>,
     /// Bytes that came so far.
     came: usize,
+    /// Whether the answer has a text of its own, or calls a tool, so that it need not have one.
+    has_answer: bool,
 }
 
 impl PolicyGuard {
@@ -141,6 +144,7 @@ impl PolicyGuard {
         let Shared { policy, limit, tally, vault, .. } = &*self.shared;
         let vault = vault.as_deref();
         self.came += part.map_or(0, str::len);
+        self.has_answer |= matches!(place.kind, TextKind::Content | TextKind::Arguments | TextKind::Input);
         if self.came > limit.max_bytes {
             return self.take_unseen(place, part, out);
         }
@@ -207,6 +211,9 @@ impl AnswerGuard for PolicyGuard {
 
     fn end(&mut self) -> Result<(), ErrorBody> {
         let Shared { policy, tally, .. } = &*self.shared;
+        if policy.reads_all && !std::mem::replace(&mut self.has_answer, true) {
+            tally.borrow_mut().judge(policy, &Subject::default());
+        }
         // What was not looked at has passed by the operator's word.
         let is_denied = self.changes() && !tally.borrow().is_over_limit && tally.borrow().denies(policy);
         if is_denied { Err(self.denied()) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use gateway_guard::checks::{RegexReplaceGuard, Subject};
 use gateway_guard::json_strings::ArgumentsGuard;
+use gateway_guard::pii::PiiKinds;
 use gateway_guard::safety::{SafetyGuard, SafetyVerdict};
 use gateway_guard::stream::TextGuard;
 use gateway_guard::tokens::{Restorer, ValueForm, Vault};
@@ -32,6 +33,8 @@ pub(super) struct AnswerText {
 
 /// Looks for personal data in a text, or in the strings of a call's arguments.
 enum PiiGuard {
+    /// Nothing is looked for.
+    Nothing,
     Text(Box<TextGuard>),
     Arguments(Box<ArgumentsGuard>),
 }
@@ -39,6 +42,7 @@ enum PiiGuard {
 impl PiiGuard {
     fn new(policy: &Policy, kind: TextKind) -> Self {
         match kind {
+            _ if policy.pii.all == PiiKinds::NONE => Self::Nothing,
             TextKind::Arguments => Self::Arguments(Box::new(ArgumentsGuard::new(policy.pii.all))),
             _ => Self::Text(Box::new(TextGuard::new(policy.pii.all, ""))),
         }
@@ -47,6 +51,7 @@ impl PiiGuard {
     /// Takes the next part, or the end where there is none.
     fn take(&mut self, part: Option<&str>, replacer: &mut PolicyReplacer<'_>, out: &mut String) {
         match (self, part) {
+            (Self::Nothing, part) => out.push_str(part.unwrap_or_default()),
             (Self::Text(guard), Some(part)) => guard.push(part, replacer, out),
             (Self::Text(guard), None) => guard.finish(replacer, out),
             (Self::Arguments(guard), Some(part)) => guard.push(part, replacer, out),
@@ -56,6 +61,7 @@ impl PiiGuard {
 
     fn held(&self) -> usize {
         match self {
+            Self::Nothing => 0,
             Self::Text(guard) => guard.held(),
             Self::Arguments(guard) => guard.held(),
         }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use gateway_wire::clients::ReplyContext;
 use gateway_wire::guarding::{AnswerGuard, ChunkGuard, guarded_chat};
 use gateway_wire::json_object::json_string;
-use gateway_wire::{ErrorBody, StreamEvent, openai, sse};
+use gateway_wire::{ErrorBody, StreamEvent, Usage, openai, sse};
 use tokio::sync::mpsc;
 
 use super::call::{Call, CallGuards};
@@ -185,13 +185,17 @@ fn guarded_frames(entry: &CacheEntry, guard: Option<Box<dyn AnswerGuard>>) -> Op
     frames
         .into_iter()
         .for_each(|frame| chunks.take(StreamEvent::Chunk { frame, content: true, text: None }, &mut events));
+    if let Some(chunk) = usage {
+        chunks.take(StreamEvent::Usage { usage: Usage::default(), chunk }, &mut events);
+    }
     chunks.take(StreamEvent::Done, &mut events);
-    let mut told = Vec::new();
+    let (mut told, mut usage) = (Vec::new(), None);
     for event in events {
         match event {
             StreamEvent::Chunk { frame, .. } | StreamEvent::Framed { frame, .. } => told.push(frame),
             StreamEvent::Denied(error) | StreamEvent::Error(error) => return Some(Err(error)),
-            StreamEvent::Usage { .. } | StreamEvent::Done => {}
+            StreamEvent::Usage { chunk, .. } => usage = Some(chunk),
+            StreamEvent::Done => {}
         }
     }
     Some(Ok((told, usage)))

@@ -11,7 +11,8 @@ use lexer::{Lexer, Piece};
 /// Numbers with fewer digits are nobody's.
 const MIN_DIGITS: usize = 6;
 
-/// A JSON text on its way, with the names of its fields as cues. What is no JSON is taken as plain text.
+/// A JSON text on its way, with the names of its fields as cues. What is no object and no list is taken
+/// as plain text.
 pub struct ArgumentsGuard {
     kinds: PiiKinds,
     lexer: Lexer,
@@ -66,6 +67,10 @@ impl ArgumentsGuard {
             }
             Piece::Number(char) => self.number.push(char),
             Piece::NumberEnd => self.end_number(key, replacer, out),
+            Piece::NumberIsText => {
+                let begun = std::mem::take(&mut self.number);
+                self.guard.get_or_insert_with(|| TextGuard::new(self.kinds, key)).push(&begun, replacer, out);
+            }
             Piece::Text(text) => {
                 self.guard.get_or_insert_with(|| TextGuard::new(self.kinds, key)).push(text, replacer, out);
             }
@@ -84,15 +89,17 @@ impl ArgumentsGuard {
     /// A number that is personal data becomes a string.
     fn end_number(&mut self, key: &str, replacer: &mut dyn Replacer, out: &mut String) {
         let number = std::mem::take(&mut self.number);
-        match kind_of_number(&number, self.kinds, key) {
+        let (value, spaces) = number.split_at_checked(number.trim_end().len()).unwrap_or((&number, ""));
+        match kind_of_number(value, self.kinds, key) {
             Some(kind) => {
                 out.push('"');
-                replacer.replace(kind, &number, &mut self.clear);
+                replacer.replace(kind, value, &mut self.clear);
                 self.write_escaped(out);
                 out.push('"');
             }
-            None => out.push_str(&number),
+            None => out.push_str(value),
         }
+        out.push_str(spaces);
     }
 
     fn write_escaped(&mut self, out: &mut String) {
@@ -121,6 +128,12 @@ pub fn redact_json(text: &str, kinds: PiiKinds, replacer: &mut dyn Replacer) -> 
 
 /// What a bare number is. JSON drops zeros on the left; a phone without its zero needs the name of its field.
 fn kind_of_number(number: &str, kinds: PiiKinds, key: &str) -> Option<PiiKind> {
+    // A sign or an empty fraction makes it no other number.
+    let number = number.strip_prefix('-').unwrap_or(number);
+    let number = number
+        .split_once('.')
+        .filter(|(_, rest)| rest.bytes().all(|byte| byte == b'0'))
+        .map_or(number, |(whole, _)| whole);
     if number.len() < MIN_DIGITS || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

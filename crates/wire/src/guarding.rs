@@ -1,13 +1,15 @@
 //! Guards of answers: every text of an answer passes them, whole or as a stream, in every format.
 
 mod chat_chunks;
+mod chat_stream;
 mod chat_whole;
 mod events;
 mod json_texts;
 mod observed;
 
+pub use chat_chunks::ChunkGuard;
 pub(crate) use chat_chunks::with_results;
-pub use chat_chunks::{ChunkGuard, GuardedChat};
+pub use chat_stream::GuardedChat;
 pub use chat_whole::guarded_chat;
 pub(crate) use events::EventGuard;
 pub use events::guard_answer;
@@ -35,9 +37,14 @@ pub enum TextKind {
     Reasoning,
     /// A refusal.
     Refusal,
-    /// The arguments of a call.
+    /// The arguments of a call, a JSON text.
     Arguments,
+    /// What a custom tool is given, any text.
+    Input,
 }
+
+/// Where texts stand that are guarded one by one.
+const ASIDE: TextPlace = TextPlace { choice: 0, index: usize::MAX, kind: TextKind::Reasoning };
 
 /// Looks at the texts of one answer on their way to the client, and may change them or end the answer.
 ///

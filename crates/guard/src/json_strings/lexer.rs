@@ -4,20 +4,23 @@
 const MAX_DEPTH: usize = 128;
 /// The rest of a longer key is no cue.
 const MAX_KEY_BYTES: usize = 64;
-/// Longer numbers are passed in pieces.
+/// Longer numbers are plain text.
 const MAX_NUMBER_CHARS: usize = 64;
 
 /// A piece of a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// A bracket, a sign, a space, or a letter of `true`, `false` and `null`.
+    /// A bracket, a sign or a space.
     Structure(char),
     StringStart,
     /// A part of a string, without escapes.
     StringPart(&'a str),
     StringEnd,
+    /// A character of a number, of `true`, `false` or `null`, or a space behind one.
     Number(char),
     NumberEnd,
+    /// What began as a number goes on as no JSON.
+    NumberIsText,
     /// What is no JSON.
     Text(&'a str),
 }
@@ -26,7 +29,10 @@ pub(super) enum Piece<'a> {
 enum State {
     #[default]
     Between,
-    Number,
+    /// In a number, or behind it, where only a comma or a bracket may follow.
+    Number {
+        is_over: bool,
+    },
     /// In a string; a key, if it is one.
     String {
         is_key: bool,
@@ -58,6 +64,8 @@ pub(super) struct Lexer {
     high: Option<u32>,
     decoded: String,
     number_chars: usize,
+    /// Whether the value is complete: what follows is plain text.
+    is_complete: bool,
 }
 
 impl Lexer {
@@ -84,7 +92,7 @@ impl Lexer {
 
     /// Ends a number or a half character; the text has ended.
     pub(super) fn finish(&mut self, mut emit: impl FnMut(Piece<'_>, &str)) {
-        if self.state == State::Number {
+        if matches!(self.state, State::Number { .. } | State::Literal(_)) {
             emit(Piece::NumberEnd, &self.key);
         }
         self.end_half();
@@ -94,7 +102,7 @@ impl Lexer {
     fn take(&mut self, char: char, emit: &mut impl FnMut(Piece<'_>, &str)) {
         match self.state {
             State::Between => self.between(char, emit),
-            State::Number => self.number(char, emit),
+            State::Number { is_over } => self.number(char, is_over, emit),
             State::Literal(rest) => self.literal(char, rest, emit),
             State::String { is_key } => self.string(char, is_key, emit),
             State::Escape { is_key } => self.escape(char, is_key),
@@ -105,6 +113,10 @@ impl Lexer {
 
     fn between(&mut self, char: char, emit: &mut impl FnMut(Piece<'_>, &str)) {
         let is_object = self.containers.last().is_some_and(|(is_object, _)| *is_object);
+        // Only objects and lists are JSON here: what else a text begins with may be anybody's words.
+        if self.containers.is_empty() && (self.is_complete || !matches!(char, ' ' | '\n' | '\r' | '\t' | '{' | '[')) {
+            return self.text(char, emit);
+        }
         match char {
             ' ' | '\n' | '\r' | '\t' => {}
             '"' => {
@@ -122,32 +134,39 @@ impl Lexer {
             '}' | ']' if is_object == (char == '}') && !self.containers.is_empty() => {
                 self.key = self.containers.pop().map(|(_, key)| key).unwrap_or_default();
                 self.expects_key = false;
+                self.is_complete = self.containers.is_empty();
             }
             ':' if is_object => self.expects_key = false,
             ',' if !self.containers.is_empty() => self.expects_key = is_object,
-            '-' | '0'..='9' => {
-                self.state = State::Number;
-                self.number_chars = 1;
-                return emit(Piece::Number(char), &self.key);
-            }
-            't' => self.state = State::Literal("rue"),
-            'f' => self.state = State::Literal("alse"),
-            'n' => self.state = State::Literal("ull"),
+            '-' | '0'..='9' => return self.begin_number(char, State::Number { is_over: false }, emit),
+            't' => return self.begin_number(char, State::Literal("rue"), emit),
+            'f' => return self.begin_number(char, State::Literal("alse"), emit),
+            'n' => return self.begin_number(char, State::Literal("ull"), emit),
             _ => return self.text(char, emit),
         }
         emit(Piece::Structure(char), &self.key);
     }
 
-    fn number(&mut self, char: char, emit: &mut impl FnMut(Piece<'_>, &str)) {
-        let goes_on = matches!(char, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
-        if goes_on && self.number_chars < MAX_NUMBER_CHARS {
+    fn begin_number(&mut self, char: char, state: State, emit: &mut impl FnMut(Piece<'_>, &str)) {
+        self.state = state;
+        self.number_chars = 1;
+        emit(Piece::Number(char), &self.key);
+    }
+
+    fn number(&mut self, char: char, is_over: bool, emit: &mut impl FnMut(Piece<'_>, &str)) {
+        let is_space = matches!(char, ' ' | '\n' | '\r' | '\t');
+        let goes_on = !is_over && matches!(char, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
+        let has_room = self.number_chars < MAX_NUMBER_CHARS;
+        if (goes_on || is_space) && has_room {
             self.number_chars += 1;
+            self.state = State::Number { is_over: is_over || is_space };
             return emit(Piece::Number(char), &self.key);
         }
-        emit(Piece::NumberEnd, &self.key);
-        if goes_on {
+        if !is_space && !matches!(char, ',' | '}' | ']') {
+            emit(Piece::NumberIsText, &self.key);
             return self.text(char, emit);
         }
+        emit(Piece::NumberEnd, &self.key);
         self.state = State::Between;
         self.between(char, emit);
     }
@@ -155,10 +174,13 @@ impl Lexer {
     fn literal(&mut self, char: char, rest: &'static str, emit: &mut impl FnMut(Piece<'_>, &str)) {
         match rest.strip_prefix(char) {
             Some(after) => {
-                self.state = if after.is_empty() { State::Between } else { State::Literal(after) };
-                emit(Piece::Structure(char), &self.key);
+                self.state = if after.is_empty() { State::Number { is_over: true } } else { State::Literal(after) };
+                emit(Piece::Number(char), &self.key);
             }
-            None => self.text(char, emit),
+            None => {
+                emit(Piece::NumberIsText, &self.key);
+                self.text(char, emit);
+            }
         }
     }
 

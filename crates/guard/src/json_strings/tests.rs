@@ -58,6 +58,32 @@ fn what_is_no_json_is_plain_text() {
     assert_eq!(redact("]"), "]");
 }
 
+/// D8: what only begins like JSON is plain text from its first character.
+#[test]
+fn d8_what_begins_like_json_is_plain_text() {
+    let cases = [
+        ("0912 345 678 là số", "[PHONE_REDACTED] là số"),
+        ("4111 1111 1111 1111", "[CARD_REDACTED]"),
+        ("123456789 là số CMND của tôi", "[CMND_REDACTED] là số CMND của tôi"),
+        ("192.168.10.20", "[IP_REDACTED]"),
+        (r#"{"a":1}0912 345 678"#, r#"{"a":1}[PHONE_REDACTED]"#),
+        (r#"{"a":0912 345 678}"#, r#"{"a":[PHONE_REDACTED]}"#),
+        (r#"{"a":[true, null ,false]} gọi 0912345678"#, r#"{"a":[true, null ,false]} gọi [PHONE_REDACTED]"#),
+        (r#"{"cmnd":-123456789,"so_cmnd":123456789.0 }"#, r#"{"cmnd":"[CMND_REDACTED]","so_cmnd":"[CMND_REDACTED]" }"#),
+    ];
+    cases.iter().for_each(|(text, redacted)| assert_eq!(redact(text), *redacted));
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----";
+    assert!(redact(key).contains("[SECRET_REDACTED]"), "{}", redact(key));
+    for name in ["trần văn bình ở đây", "[trần văn bình ở đây"] {
+        assert_eq!(redact(name), redact(&format!(" {name}")).trim_start());
+        let mut guard = TextGuard::new(PiiKinds::ALL, "");
+        let mut whole = String::new();
+        guard.push(name, &mut Named, &mut whole);
+        guard.finish(&mut Named, &mut whole);
+        assert_eq!(redact(name), whole);
+    }
+}
+
 #[test]
 fn a_text_of_any_depth_is_read_with_little_memory() {
     let deep = "[".repeat(100_000);

@@ -1,18 +1,19 @@
 //! Streams of chat chunks that pass as the vendor tells them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::chat_whole::kind_of;
-use super::json_texts::visit;
-use super::{AnswerGuard, TextKind, TextPlace};
+use super::json_texts::{Step, guard_all, is_same, is_whole, kind_of, visit};
+use super::{ASIDE, AnswerGuard, TextPlace, whole};
 use crate::surrogates::replace_lone;
-use crate::{CutOff, ErrorBody, StreamDecoder, StreamEvent, sse};
+use crate::{ErrorBody, StreamEvent, Usage, sse};
 
 /// The fields that all chunks of a stream have in common.
-const COMMON: [&str; 5] = ["id", "object", "created", "model", "system_fingerprint"];
+const COMMON: [&str; 7] = ["id", "object", "created", "model", "provider", "service_tier", "system_fingerprint"];
+/// What of a choice is told with its end.
+const NOT_IN_ENDINGS: [&str; 2] = ["index", "delta"];
 
 /// Guards the chunks of one stream.
 pub struct ChunkGuard {
@@ -21,32 +22,26 @@ pub struct ChunkGuard {
     texts: Vec<Text>,
     /// What all chunks have in common.
     head: Map<String, Value>,
-    /// The choices that have finished.
-    finished: BTreeSet<u64>,
+    /// The chunks that end choices, which go out behind all that the choices say.
+    endings: BTreeMap<u64, Map<String, Value>>,
+    /// What was counted, which comes behind them.
+    usage: Option<(Usage, Bytes)>,
     is_over: bool,
 }
 
 /// One text of a choice.
 struct Text {
     place: TextPlace,
-    /// Where it stands in a delta: the field, or the number of the call and the field of its function.
-    at: TextAt,
+    /// Where it stands in the choice.
+    path: Vec<Step>,
     is_open: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum TextAt {
-    /// Under this path of fields.
-    Field(String),
-    /// The arguments of the call with this number, in `function` or `custom`.
-    Call(u64, &'static str),
 }
 
 impl ChunkGuard {
     /// A guard for one stream.
     pub fn new(guard: Box<dyn AnswerGuard>) -> Self {
-        let (texts, head, finished) = (Vec::new(), Map::new(), BTreeSet::new());
-        Self { guard, texts, head, finished, is_over: false }
+        let (texts, head, endings) = (Vec::new(), Map::new(), BTreeMap::new());
+        Self { guard, texts, head, endings, usage: None, is_over: false }
     }
 
     /// Takes an event, and gives what becomes of it.
@@ -60,9 +55,11 @@ impl ChunkGuard {
                 out.push(event);
                 Ok(())
             }
-            StreamEvent::Usage { .. } | StreamEvent::Done | StreamEvent::Error(_) => {
-                self.flush(None, out).and_then(|()| self.ended()).map(|()| out.push(event))
+            StreamEvent::Usage { usage, chunk } => {
+                self.usage = Some((usage, chunk));
+                Ok(())
             }
+            StreamEvent::Done | StreamEvent::Error(_) => self.end(event, out),
             StreamEvent::Denied(error) => Err(error),
         };
         if let Err(error) = done {
@@ -71,31 +68,24 @@ impl ChunkGuard {
         }
     }
 
-    fn ended(&mut self) -> Result<(), ErrorBody> {
-        self.guard.end()
-    }
-
     fn chunk(&mut self, frame: Bytes, content: bool, out: &mut Vec<StreamEvent>) -> Result<(), ErrorBody> {
-        let json = frame.strip_prefix(b"data: ").unwrap_or(&frame);
-        let Ok(mut chunk) = serde_json::from_slice::<Map<String, Value>>(&replace_lone(json)) else {
-            return Err(crate::malformed("The provider's stream is not JSON."));
-        };
+        let mut chunk = fields(&frame)?;
         if self.head.is_empty() {
             self.head =
                 COMMON.iter().filter_map(|name| Some(((*name).to_owned(), chunk.get(*name)?.clone()))).collect();
         }
+        let mut choices = match chunk.shift_remove("choices") {
+            Some(Value::Array(choices)) => choices,
+            _ => Vec::new(),
+        };
+        let finishes = choices.iter().any(is_finish);
         let mut said = String::new();
-        let mut choices = chunk.get_mut("choices").map(Value::take).unwrap_or_default();
-        let mut result = Ok(());
-        for choice in choices.as_array_mut().into_iter().flatten() {
-            result = self.choice(choice, &mut said, out);
-            if result.is_err() {
-                break;
-            }
-        }
-        let finishes = choices.as_array().is_some_and(|choices| choices.iter().any(is_finish));
-        let results = self.guard.results().filter(|_| finishes);
+        let result = choices.iter_mut().try_for_each(|choice| self.choice(choice, &mut said));
         if result.is_err() || !self.guard.changes() {
+            for choice in choices.iter().filter(|choice| result.is_ok() && is_finish(choice)).map(number_of) {
+                self.look_at_end(choice)?;
+            }
+            let results = self.guard.results().filter(|_| finishes);
             let frame = match (&result, results) {
                 (Err(_), _) => Bytes::new(),
                 (Ok(()), Some(results)) => with_results(&frame, &results),
@@ -104,108 +94,69 @@ impl ChunkGuard {
             out.push(StreamEvent::Framed { frame, content, text: said });
             return result;
         }
-        let had_any = choices.as_array().is_some_and(|choices| !choices.is_empty());
-        let choices: Vec<Value> = choices.as_array_mut().map(std::mem::take).unwrap_or_default();
-        let choices: Vec<Value> = choices.into_iter().filter(tells_anything).collect();
-        let frame = if had_any && choices.is_empty() {
-            // All of it is held back.
-            Bytes::new()
-        } else {
-            chunk.insert("choices".to_owned(), Value::Array(choices));
-            // It is as long as what it hides.
-            chunk.shift_remove("obfuscation");
-            let frame = sse::frame(Value::Object(chunk).to_string().as_bytes());
-            results.map_or(frame.clone(), |results| with_results(&frame, &results))
-        };
+        let frame = self.changed(chunk, choices)?;
         out.push(StreamEvent::Framed { frame, content, text: said });
         Ok(())
     }
 
+    /// The frame of a chunk whose texts have been guarded; empty where all of it is held back.
+    fn changed(&mut self, mut chunk: Map<String, Value>, mut choices: Vec<Value>) -> Result<Bytes, ErrorBody> {
+        // It is as long as what it hides.
+        chunk.shift_remove("obfuscation");
+        chunk = guarded(chunk, &mut *self.guard)?;
+        let had_any = !choices.is_empty();
+        let is_end = choices.iter().any(is_finish);
+        for choice in choices.iter_mut().filter(|choice| is_finish(choice)) {
+            let mut ending = chunk.clone();
+            ending.insert("choices".to_owned(), json!([split_ending(choice)]));
+            self.endings.insert(number_of(choice), ending);
+        }
+        let tells_more = |(name, value): (&String, &Value)| !COMMON.contains(&name.as_str()) && !value.is_null();
+        if choices.iter().any(tells_anything) {
+            choices.retain(tells_anything);
+        } else if had_any && (is_end || !chunk.iter().any(tells_more)) {
+            return Ok(Bytes::new());
+        }
+        if is_end {
+            // The rest goes out with the end.
+            chunk = self.head.clone();
+        }
+        chunk.insert("choices".to_owned(), Value::Array(choices));
+        Ok(framed(chunk))
+    }
+
     /// Guards what a chunk adds to a choice.
-    fn choice(&mut self, choice: &mut Value, said: &mut String, out: &mut Vec<StreamEvent>) -> Result<(), ErrorBody> {
-        let number = choice.get("index").and_then(Value::as_u64).unwrap_or(0);
-        if self.guard.changes()
-            && let Some(fields) = choice.as_object_mut()
-        {
-            fields.shift_remove("logprobs");
-        }
-        if let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut) {
-            let calls = delta.shift_remove("tool_calls");
-            let mut others = Value::Object(std::mem::take(delta));
-            visit(&mut others, &mut String::new(), &mut |path, text| {
-                self.part(number, TextAt::Field(path.trim_start_matches('.').to_owned()), text, said, out)
-            })?;
-            *delta = others.as_object_mut().map(std::mem::take).unwrap_or_default();
-            if self.guard.changes() {
-                delta.retain(|_, value| !is_hollow(value));
-            }
-            if let Some(mut calls) = calls {
-                for call in calls.as_array_mut().into_iter().flatten() {
-                    self.call(number, call, said, out)?;
-                }
-                delta.insert("tool_calls".to_owned(), calls);
+    fn choice(&mut self, choice: &mut Value, said: &mut String) -> Result<(), ErrorBody> {
+        let number = number_of(choice);
+        if let Some(fields) = choice.as_object_mut().filter(|_| self.guard.changes()) {
+            // They repeat what the deltas say.
+            for name in ["logprobs", "message", "text"] {
+                fields.shift_remove(name);
             }
         }
-        if is_finish(choice) {
-            self.flush(Some(number), out)?;
-            self.finished.insert(number);
+        visit(choice, &mut Vec::new(), &mut |path, text| self.part(number, path, text, said))?;
+        if let Some(delta) = choice.get_mut("delta").and_then(Value::as_object_mut).filter(|_| self.guard.changes()) {
+            delta.retain(|_, value| value.as_str() != Some(""));
         }
         Ok(())
     }
 
-    /// Guards a part of a call.
-    fn call(
-        &mut self,
-        choice: u64,
-        call: &mut Value,
-        said: &mut String,
-        out: &mut Vec<StreamEvent>,
-    ) -> Result<(), ErrorBody> {
-        let number = call.get("index").and_then(Value::as_u64).unwrap_or(0);
-        for (inner, field) in [("function", "arguments"), ("custom", "input")] {
-            if let Some(Value::String(text)) = call.get_mut(inner).and_then(|inner| inner.get_mut(field)) {
-                self.part(choice, TextAt::Call(number, inner), text, said, out)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Guards a part of one text, which becomes what may go out. What other texts of the choice hold goes out before it.
-    fn part(
-        &mut self,
-        choice: u64,
-        at: TextAt,
-        text: &mut String,
-        said: &mut String,
-        out: &mut Vec<StreamEvent>,
-    ) -> Result<(), ErrorBody> {
+    /// Guards a part of one text, which becomes what may go out.
+    fn part(&mut self, choice: u64, path: &[Step], text: &mut String, said: &mut String) -> Result<(), ErrorBody> {
         if text.is_empty() {
             return Ok(());
         }
         said.push_str(text);
-        let known = self.texts.iter().position(|known| known.place.choice == choice && known.at == at);
+        if is_whole(path) {
+            *text = whole(&mut *self.guard, ASIDE, text)?;
+            return Ok(());
+        }
+        let known = self.texts.iter().position(|known| known.place.choice == choice && is_same(&known.path, path));
         let known = known.unwrap_or_else(|| {
-            let kind = match &at {
-                TextAt::Call(..) => TextKind::Arguments,
-                TextAt::Field(path) => kind_of(path),
-            };
-            let place = TextPlace { choice, index: self.texts.len(), kind };
-            self.texts.push(Text { place, at: at.clone(), is_open: false });
+            let place = TextPlace { choice, index: self.texts.len(), kind: kind_of(path) };
+            self.texts.push(Text { place, path: path.to_vec(), is_open: false });
             self.texts.len() - 1
         });
-        // The same words may stand in several fields of a chunk: only another kind of text ends one.
-        let kind = self.texts.get(known).map(|text| text.place.kind);
-        let others: Vec<usize> = (0..self.texts.len())
-            .filter(|at| {
-                self.texts.get(*at).is_some_and(|text| {
-                    let is_other = Some(text.place.kind) != kind || matches!(text.at, TextAt::Call(..)) && *at != known;
-                    text.is_open && text.place.choice == choice && is_other
-                })
-            })
-            .collect();
-        for other in others {
-            self.close(other, out)?;
-        }
         let mut told = String::with_capacity(text.len());
         if let Some(known) = self.texts.get_mut(known) {
             known.is_open = true;
@@ -217,50 +168,130 @@ impl ChunkGuard {
         Ok(())
     }
 
-    /// Lets go of what is held, of one choice or of all.
-    fn flush(&mut self, choice: Option<u64>, out: &mut Vec<StreamEvent>) -> Result<(), ErrorBody> {
+    /// Takes the last event, before which all goes out that was held back.
+    fn end(&mut self, last: StreamEvent, out: &mut Vec<StreamEvent>) -> Result<(), ErrorBody> {
+        let is_broken = matches!(last, StreamEvent::Error(_));
         for at in 0..self.texts.len() {
-            let is_open = |text: &Text| text.is_open && choice.is_none_or(|choice| choice == text.place.choice);
-            if self.texts.get(at).is_some_and(is_open) {
-                self.close(at, out)?;
+            let rest = self.close(at)?;
+            // What is held of a text that broke off may be a part of what nobody could find in it.
+            let is_told = !is_broken || rest.as_ref().is_some_and(|(choice, _)| self.endings.contains_key(choice));
+            if let Some((_, frame)) = rest.filter(|_| is_told) {
+                out.push(StreamEvent::Framed { frame, content: true, text: String::new() });
             }
         }
+        self.guard.end()?;
+        let results = self.guard.results();
+        for (_, ending) in std::mem::take(&mut self.endings) {
+            let frame = framed(ending);
+            let frame = results.as_ref().map_or_else(|| frame.clone(), |results| with_results(&frame, results));
+            out.push(StreamEvent::Framed { frame, content: true, text: String::new() });
+        }
+        if let Some((usage, chunk)) = self.usage.take() {
+            out.push(StreamEvent::Usage { usage, chunk: self.usage_chunk(chunk)? });
+        }
+        out.push(last);
         Ok(())
     }
 
+    /// The chunk that tells the usage, with whatever else it tells.
+    fn usage_chunk(&mut self, chunk: Bytes) -> Result<Bytes, ErrorBody> {
+        if chunk.is_empty() || !self.guard.changes() {
+            return Ok(chunk);
+        }
+        let known = fields(&chunk)?;
+        let told = guarded(known.clone(), &mut *self.guard)?;
+        Ok(if told == known { chunk } else { Bytes::from(Value::Object(told).to_string()) })
+    }
+
+    /// Ends the texts of a choice for a guard that changes nothing.
+    fn look_at_end(&mut self, choice: u64) -> Result<(), ErrorBody> {
+        let is_its = |text: &Text| text.place.choice == choice;
+        let texts: Vec<usize> = (0..self.texts.len()).filter(|at| self.texts.get(*at).is_some_and(is_its)).collect();
+        texts.into_iter().try_for_each(|at| self.close(at).map(drop))
+    }
+
     /// Ends a text: what it holds goes out in a chunk of its own.
-    fn close(&mut self, at: usize, out: &mut Vec<StreamEvent>) -> Result<(), ErrorBody> {
-        let Some(text) = self.texts.get_mut(at) else { return Ok(()) };
+    fn close(&mut self, at: usize) -> Result<Option<(u64, Bytes)>, ErrorBody> {
+        let Some(text) = self.texts.get_mut(at).filter(|text| text.is_open) else { return Ok(None) };
         text.is_open = false;
         let mut rest = String::new();
         self.guard.finish(text.place, &mut rest)?;
         if rest.is_empty() || !self.guard.changes() {
-            return Ok(());
+            return Ok(None);
         }
-        let delta = match &text.at {
-            TextAt::Call(number, inner) => {
-                let field = if *inner == "function" { "arguments" } else { "input" };
-                json!({"tool_calls": [{"index": number, *inner: {field: rest}}]})
-            }
-            TextAt::Field(path) => path.rsplit('.').fold(Value::String(rest), |inner, name| json!({name: inner})),
-        };
+        let mut choice = json!({"index": text.place.choice, "delta": {}, "finish_reason": null});
+        if let (Some(choice), Value::Object(told)) = (choice.as_object_mut(), value_at(&text.path, rest)) {
+            choice.extend(told);
+        }
         let mut chunk = self.head.clone();
-        let choice = json!({"index": text.place.choice, "delta": delta, "finish_reason": null});
         chunk.insert("choices".to_owned(), json!([choice]));
-        let frame = sse::frame(Value::Object(chunk).to_string().as_bytes());
-        out.push(StreamEvent::Framed { frame, content: true, text: String::new() });
-        Ok(())
+        Ok(Some((text.place.choice, framed(chunk))))
     }
 
     /// A frame in the manner of the stream's, for one that was held back.
-    fn model_frame(&self) -> Bytes {
-        sse::frame(Value::Object(self.head.clone()).to_string().as_bytes())
+    pub(super) fn model_frame(&self) -> Bytes {
+        framed(self.head.clone())
     }
+}
+
+/// The fields of a chunk, framed or not.
+fn fields(chunk: &[u8]) -> Result<Map<String, Value>, ErrorBody> {
+    let json = chunk.strip_prefix(b"data: ").unwrap_or(chunk);
+    serde_json::from_slice(&replace_lone(json)).map_err(|_| crate::malformed("The provider's stream is not JSON."))
+}
+
+fn framed(chunk: Map<String, Value>) -> Bytes {
+    sse::frame(Value::Object(chunk).to_string().as_bytes())
+}
+
+/// The same fields with their texts guarded, each as a whole.
+fn guarded(fields: Map<String, Value>, guard: &mut dyn AnswerGuard) -> Result<Map<String, Value>, ErrorBody> {
+    let mut value = Value::Object(fields);
+    guard_all(&mut value, guard, ASIDE)?;
+    Ok(value.as_object_mut().map(std::mem::take).unwrap_or_default())
+}
+
+/// A value in which a text stands at a path.
+fn value_at(path: &[Step], text: String) -> Value {
+    let is_call = path.iter().any(|step| matches!(step, Step::Field(name) if name == "tool_calls"));
+    path.iter().rev().fold(Value::String(text), |mut inner, step| match step {
+        Step::Field(name) => json!({name: inner}),
+        Step::Item { index, kind } => {
+            if let Some(fields) = inner.as_object_mut() {
+                if let Some(index) = index {
+                    fields.insert("index".to_owned(), json!(index));
+                }
+                // Clients join the types of calls.
+                if let Some(kind) = kind.as_ref().filter(|_| !is_call) {
+                    fields.insert("type".to_owned(), json!(kind));
+                }
+            }
+            json!([inner])
+        }
+    })
+}
+
+fn number_of(choice: &Value) -> u64 {
+    choice.get("index").and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Whether a choice of a chunk tells its end.
 fn is_finish(choice: &Value) -> bool {
     choice.get("finish_reason").and_then(Value::as_str).is_some_and(|reason| !reason.is_empty())
+}
+
+/// Takes its end out of a choice, as a choice of its own.
+fn split_ending(choice: &mut Value) -> Value {
+    let mut ending = Map::from_iter([("index".to_owned(), json!(number_of(choice))), ("delta".to_owned(), json!({}))]);
+    if let Some(fields) = choice.as_object_mut() {
+        let (kept, moved) = std::mem::take(fields)
+            .into_iter()
+            .partition::<Map<String, Value>, _>(|(name, _)| NOT_IN_ENDINGS.contains(&name.as_str()));
+        *fields = kept;
+        fields.insert("finish_reason".to_owned(), Value::Null);
+        ending.extend(moved);
+    }
+    Value::Object(ending)
 }
 
 /// Frames whose last chunk tells what came of the guardrails, as Portkey's clients look for it.
@@ -269,23 +300,16 @@ pub(crate) fn with_results(frames: &[u8], results: &str) -> Bytes {
     Bytes::from([open, b",\"hook_results\":", results.as_bytes(), b"}\n\n"].concat())
 }
 
-/// Whether a text field, or what is left of a list of parts, has nothing in it.
-fn is_hollow(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
 /// Whether a choice of a chunk still tells the client anything.
 fn tells_anything(choice: &Value) -> bool {
-    let has_delta = choice.get("delta").and_then(Value::as_object).is_some_and(|delta| {
-        delta.iter().any(|(name, value)| match name.as_str() {
+    choice.as_object().into_iter().flatten().any(|(name, value)| match (name.as_str(), value) {
+        ("index", _) => false,
+        ("delta", Value::Object(delta)) => delta.iter().any(|(name, value)| match name.as_str() {
             "tool_calls" => value.as_array().is_some_and(|calls| calls.iter().any(tells_call)),
             _ => !value.is_null(),
-        })
-    });
-    has_delta || choice.get("finish_reason").is_some_and(|reason| !reason.is_null())
+        }),
+        _ => !value.is_null() && value.as_str() != Some(""),
+    })
 }
 
 /// Whether a part of a call has more than its number.
@@ -296,61 +320,4 @@ fn tells_call(call: &Value) -> bool {
         })
     };
     call.get("id").is_some() || has_more("function", "arguments") || has_more("custom", "input")
-}
-
-/// A chat stream behind a guard.
-pub struct GuardedChat {
-    inner: Box<dyn StreamDecoder>,
-    guard: ChunkGuard,
-    events: Vec<StreamEvent>,
-}
-
-impl GuardedChat {
-    /// A guarded stream.
-    pub fn new(inner: Box<dyn StreamDecoder>, guard: Box<dyn AnswerGuard>) -> Self {
-        Self { inner, guard: ChunkGuard::new(guard), events: Vec::new() }
-    }
-
-    fn tell(&mut self, out: &mut Vec<StreamEvent>) {
-        for event in self.events.drain(..) {
-            self.guard.take(event, out);
-        }
-    }
-}
-
-impl StreamDecoder for GuardedChat {
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<StreamEvent>) {
-        self.inner.push(bytes, &mut self.events);
-        self.tell(out);
-    }
-
-    fn finish(&mut self, out: &mut Vec<StreamEvent>) {
-        self.inner.finish(&mut self.events);
-        self.tell(out);
-    }
-
-    fn broken(&mut self, out: &mut Vec<StreamEvent>) {
-        self.inner.broken(&mut self.events);
-        self.tell(out);
-    }
-
-    fn is_complete(&self) -> bool {
-        self.inner.is_complete()
-    }
-
-    fn cut(&mut self, cut: CutOff<'_>) -> Bytes {
-        if cut.frame.is_empty() {
-            let frame = self.guard.model_frame();
-            return self.inner.cut(CutOff { frame: &frame, ..cut });
-        }
-        self.inner.cut(cut)
-    }
-
-    fn end(&mut self) -> Bytes {
-        self.inner.end()
-    }
-
-    fn fail(&mut self, error: &ErrorBody) -> Bytes {
-        self.inner.fail(error)
-    }
 }

@@ -3,7 +3,7 @@
 use super::json_texts::guard_all;
 use super::{AnswerGuard, TextKind, TextPlace, whole};
 use crate::ErrorBody;
-use crate::common::{Answer, BlockHead, BlockKind, Delta, Event, JsonText};
+use crate::common::{Answer, BlockHead, BlockKind, Delta, Event, JsonText, ToolKind, ToolUse};
 
 /// Guards the events of one stream.
 pub(crate) struct EventGuard {
@@ -168,7 +168,7 @@ impl Open {
 
     fn event(&self, text: String) -> Option<Event> {
         let delta = |text| match self.place.kind {
-            TextKind::Arguments => Delta::Arguments(text),
+            TextKind::Arguments | TextKind::Input => Delta::Arguments(text),
             _ => Delta::Text(text),
         };
         (!text.is_empty()).then(|| Event::Delta(self.place.index, delta(text)))
@@ -180,9 +180,13 @@ fn kind_of(head: &BlockHead) -> Option<TextKind> {
         BlockHead::Text => Some(TextKind::Content),
         BlockHead::Refusal => Some(TextKind::Refusal),
         BlockHead::Thinking { .. } => Some(TextKind::Reasoning),
-        BlockHead::ToolUse(_) => Some(TextKind::Arguments),
+        BlockHead::ToolUse(call) => Some(kind_of_call(call)),
         BlockHead::Redacted(_) | BlockHead::Hosted(..) => None,
     }
+}
+
+fn kind_of_call(call: &ToolUse) -> TextKind {
+    if call.kind == ToolKind::Custom { TextKind::Input } else { TextKind::Arguments }
 }
 
 fn guard_json(json: &mut JsonText, guard: &mut dyn AnswerGuard, place: TextPlace) -> Result<bool, ErrorBody> {
@@ -239,7 +243,8 @@ fn guard_block(block: &mut BlockKind, guard: &mut dyn AnswerGuard, index: usize)
             Ok(is_altered)
         }
         BlockKind::ToolUse(call) => {
-            let is_altered = replace(&mut call.arguments, TextKind::Arguments)?;
+            let kind = kind_of_call(call);
+            let is_altered = replace(&mut call.arguments, kind)?;
             if is_altered {
                 call.token = None;
             }

@@ -143,19 +143,155 @@ fn d8_a_chat_stream_says_what_is_left_of_the_whole() {
 fn d8_what_is_held_comes_before_the_end() {
     let held = chunk(0, json!({"content": "a secr"}), None);
     let usage = r#"data: {"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
-    for end in [
-        chunk(0, json!({}), Some("stop")) + usage + "\n\ndata: [DONE]\n\n",
-        "data: [DONE]\n\n".to_owned(),
-        "data: {\"error\":{\"message\":\"boom\"}}\n\n".to_owned(),
-        String::new(),
+    // What broke off may be a part of what would have been found.
+    for (end, told) in [
+        (chunk(0, json!({}), Some("stop")) + usage + "\n\ndata: [DONE]\n\n", "a secr"),
+        (chunk(0, json!({}), Some("stop")), "a secr"),
+        (chunk(0, json!({}), Some("stop")) + "data: {\"error\":{\"message\":\"boom\"}}\n\n", "a secr"),
+        ("data: [DONE]\n\n".to_owned(), "a secr"),
+        ("data: {\"error\":{\"message\":\"boom\"}}\n\n".to_owned(), "a "),
+        (String::new(), "a "),
     ] {
         let (said, events, _) = streamed(&(held.clone() + &end));
-        assert_eq!(said[&(0, "content".to_owned())], "a secr", "{end}");
+        assert_eq!(said[&(0, "content".to_owned())], told, "{end}");
         let last =
             events.iter().rposition(|event| matches!(event, StreamEvent::Framed { frame, .. } if !frame.is_empty()));
         let usage = events.iter().position(|event| matches!(event, StreamEvent::Usage { .. }));
         assert!(usage.is_none_or(|usage| Some(usage) > last), "{events:?}");
     }
+}
+
+/// D8: what stands between its halves, the end included, lets no half of a value go.
+#[test]
+fn d8_texts_that_take_turns_are_guarded_as_they_are_joined() {
+    let call = |index: u64, part: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": part}}]});
+    let turns = [
+        chunk(0, json!({"content": "a sec"}), None),
+        chunk(0, json!({"reasoning_content": "hm"}), None),
+        chunk(0, json!({"content": "ret"}), None),
+        chunk(0, call(0, "sec"), None),
+        chunk(0, call(1, "hm"), None),
+        chunk(0, call(0, "ret"), None),
+        chunk(0, json!({"content": " se"}), Some("stop")),
+        chunk(0, json!({"content": "cret."}), None),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let (said, _, bytes) = streamed(&turns.concat());
+    assert_eq!(said[&(0, "content".to_owned())], "a [HIDDEN] [HIDDEN].");
+    let calls = &said[&(0, "tool_calls".to_owned())];
+    assert!(calls.contains("[HIDDEN]") && calls.contains("hm") && !bytes.contains("sec"), "{bytes}");
+    let end = r#""delta":{},"finish_reason":"tool_calls"}]}"#;
+    assert!(bytes.trim_end().ends_with(end) && bytes.matches(end).count() == 1, "the end comes last: {bytes}");
+}
+
+/// D8: no place in a chunk is unguarded, and a chunk that is held back loses nothing else.
+#[test]
+fn d8_every_place_in_a_chunk_is_guarded() {
+    let chunk = |choice: Value, more: Value| {
+        let mut chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"});
+        chunk["choices"] = choice;
+        chunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        format!("data: {chunk}\n\n")
+    };
+    let item = json!([{"title": "a secret", "url": "https://a.example/secret", "id": "x1"}]);
+    let frames = [
+        chunk(
+            json!([{"index": 0, "delta": {"content": "sec"}}]),
+            json!({"citations": ["https://b.example", "a secret"]}),
+        ),
+        chunk(json!([{"index": 0, "delta": {"content": "ret"}, "message": {"content": "a secret"}}]), json!({})),
+        chunk(
+            json!([{"index": 0, "message": {"content": "secret"}, "text": "secret"}]),
+            json!({"search_results": item}),
+        ),
+        chunk(json!([{"index": 0, "delta": {}, "reasoning": "sec"}]), json!({})),
+        chunk(json!([{"index": 0, "delta": {"annotations": item}, "reasoning": "ret"}]), json!({})),
+        chunk(
+            json!([{"index": 0, "delta": {"role": "a secret", "name": "secret"}, "message": {"content": "secret"}, "finish_reason": "stop"}]),
+            json!({"note": "secret"}),
+        ),
+        chunk(json!([]), json!({"usage": {"prompt_tokens": 1, "completion_tokens": 1}, "citations": ["a secret"]})),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    let mut stream = GuardedChat::new(Box::new(ChatStream::new(false)), hider());
+    let mut events = Vec::new();
+    stream.push(Bytes::from(frames.concat()), &mut events);
+    let mut told = String::new();
+    for event in &events {
+        match event {
+            StreamEvent::Framed { frame, .. } => told.push_str(std::str::from_utf8(frame).unwrap()),
+            StreamEvent::Usage { chunk, .. } => {
+                assert!(chunk.windows(12).any(|part| part == b"[\"a [HIDDEN]\""[..12].as_ref()), "{chunk:?}");
+                told.push_str(std::str::from_utf8(chunk).unwrap());
+            }
+            _ => {}
+        }
+    }
+    let told = told.replace(r#""name":"secret""#, "");
+    assert!(!told.contains("secret"), "{told}");
+    assert!(told.contains(r#""citations":["https://b.example","a [HIDDEN]"]"#), "{told}");
+    assert!(told.contains(r#""title":"a [HIDDEN]","url":"https://a.example/[HIDDEN]","id":"x1""#), "{told}");
+    assert!(told.contains(r#""reasoning":"[HIDDEN]""#) && told.contains(r#""note":"[HIDDEN]""#), "{told}");
+}
+
+/// D8: what was held of a list comes out as a list.
+#[test]
+fn d8_held_parts_of_lists_keep_their_form() {
+    let delta = json!({"content": [{"type": "text", "text": "a sec"}],
+        "reasoning_details": [{"type": "reasoning.text", "index": 3, "text": "a sec", "signature": "secret"}]});
+    let frames = chunk(0, delta, None) + &chunk(0, json!({}), Some("stop")) + "data: [DONE]\n\n";
+    let bytes = streamed(&frames).2;
+    assert!(bytes.contains(r#""delta":{"content":[{"text":"sec","type":"text"}]}"#), "{bytes}");
+    let details = r#""delta":{"reasoning_details":[{"text":"sec","index":3,"type":"reasoning.text"}]}"#;
+    assert!(bytes.contains(details), "{bytes}");
+}
+
+/// D8: the input of a custom tool is any text, the arguments of a function are JSON.
+#[test]
+fn d8_the_input_of_a_custom_tool_is_text() {
+    struct Kinds(Vec<TextKind>);
+    impl AnswerGuard for Kinds {
+        fn changes(&self) -> bool {
+            true
+        }
+        fn push(&mut self, place: TextPlace, part: &str, out: &mut String) -> Result<(), ErrorBody> {
+            self.0.push(place.kind);
+            out.push_str(part);
+            Ok(())
+        }
+        fn finish(&mut self, _: TextPlace, _: &mut String) -> Result<(), ErrorBody> {
+            Ok(())
+        }
+        fn end(&mut self) -> Result<(), ErrorBody> {
+            Ok(())
+        }
+    }
+    let calls = json!([{"id": "a", "type": "custom", "custom": {"name": "f", "input": "x"}},
+        {"id": "b", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "tool_calls": calls}}]});
+    let mut kinds = Kinds(Vec::new());
+    guarded_chat(&Bytes::from(body.to_string()), &mut kinds).1.unwrap();
+    assert_eq!(kinds.0, [TextKind::Input, TextKind::Arguments]);
+    let custom = ToolUse { arguments: "x".into(), kind: crate::common::ToolKind::Custom, ..ToolUse::default() };
+    let mut answer = Answer { blocks: vec![Block::from(BlockKind::ToolUse(custom))], ..answer() };
+    let mut kinds = Kinds(Vec::new());
+    guard_answer(&mut answer, &mut kinds).unwrap();
+    assert_eq!(kinds.0, [TextKind::Input]);
+}
+
+/// D8: the same places of a whole answer; texts that clients join are guarded as one.
+#[test]
+fn d8_every_place_in_a_whole_chat_answer_is_guarded() {
+    let message =
+        json!({"role": "assistant", "content": [{"type": "text", "text": "a sec"}, {"type": "text", "text": "ret"}]});
+    let body = json!({"id": "secret", "model": "secret-1", "choices": [{"index": 0, "message": message, "reasoning": "a secret"}],
+        "search_results": [{"title": "a secret"}], "usage": {"prompt_tokens": 1}});
+    let told = guarded_chat(&Bytes::from(body.to_string()), &mut *hider()).1.unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let content = &told["choices"][0]["message"]["content"];
+    assert_eq!((&content[0]["text"], &content[1]["text"]), (&json!("a "), &json!("[HIDDEN]")));
+    assert_eq!((&told["choices"][0]["reasoning"], &told["id"]), (&json!("a [HIDDEN]"), &json!("secret")));
+    assert_eq!(told["search_results"][0]["title"], "a [HIDDEN]");
 }
 
 /// D8: a denied stream ends at once, with nothing of what was denied.
