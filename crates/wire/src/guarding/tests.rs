@@ -380,6 +380,87 @@ fn d8_events_and_answers_come_out_the_same() {
     assert_eq!(collector.whole().unwrap(), whole);
 }
 
+/// D8: texts that follow one another are guarded as one, as clients join them; each keeps its own words.
+#[test]
+fn d8_a_value_in_two_blocks_is_found() {
+    let thinking = || BlockKind::Thinking { text: "hm".into(), is_summary: false, token: None };
+    let call = || BlockKind::ToolUse(ToolUse { call_id: "c".into(), arguments: "{}".into(), ..ToolUse::default() });
+    let citation = || JsonText::parse(r#"{"type":"url_citation","url":"https://a.example/secret"}"#).unwrap();
+    let cited = |text: &str| BlockKind::Text { text: text.into(), annotations: vec![citation()] };
+    let cases = [
+        (vec![cited("a sec"), thinking(), cited("ret here")], vec!["a ", "[HIDDEN] here"]),
+        (vec![cited("s"), cited("ec"), cited("r"), cited("et.")], vec!["", "", "", "[HIDDEN]."]),
+        (vec![cited("a sec"), thinking(), cited("ond")], vec!["a sec", "ond"]),
+        (vec![cited("a s"), cited("e"), cited("x")], vec!["a ", "", "sex"]),
+        (vec![cited("a sec"), call(), cited("ret")], vec!["a sec", "ret"]),
+        (vec![cited("a secret"), thinking(), cited("b")], vec!["a [HIDDEN]", "b"]),
+        (vec![cited("a sec"), thinking()], vec!["a sec"]),
+    ];
+    for (kinds, told) in cases {
+        let answer = Answer { blocks: kinds.into_iter().map(Block::from).collect(), logprobs: Vec::new(), ..answer() };
+        let (mut guard, mut events, mut collector) = (EventGuard::new(hider()), Vec::new(), Collector::default());
+        for event in answer.clone().into_events() {
+            guard.push(event, &mut events).unwrap();
+        }
+        events.into_iter().for_each(|event| assert!(collector.push(event).is_ok()));
+        let streamed = collector.whole().unwrap();
+        let mut whole = answer;
+        guard_answer(&mut whole, &mut *hider()).unwrap();
+        for answer in [&streamed, &whole] {
+            let texts: Vec<&str> = answer
+                .blocks
+                .iter()
+                .filter_map(
+                    |block| if let BlockKind::Text { text, .. } = &block.kind { Some(text.as_str()) } else { None },
+                )
+                .collect();
+            assert_eq!(texts.concat(), told.concat());
+            assert_eq!(texts.len(), told.len());
+            assert!(!format!("{answer:?}").contains("secret"), "{answer:?}");
+        }
+        let of = |answer: &Answer| answer.blocks.iter().map(|block| block.kind.clone()).collect::<Vec<_>>();
+        let is_altered = told.concat().contains("HIDDEN");
+        assert!(is_altered || told == ["a ", "", "sex"] || of(&streamed) == of(&whole), "{streamed:?} {whole:?}");
+    }
+}
+
+/// D8: a citation of a text that came out another goes, wherever it came.
+#[test]
+fn d8_a_citation_of_other_words_is_left_out() {
+    let citation = JsonText::parse(r#"{"type":"url_citation","url":"https://a.example"}"#).unwrap();
+    let delta = |text: &str| Event::Delta(0, crate::common::Delta::Text(text.into()));
+    for (text, count) in [("a sec", 0), ("second", 1)] {
+        let (mut guard, mut events) = (EventGuard::new(hider()), Vec::new());
+        for event in [
+            Event::BlockStart(0, crate::common::BlockHead::Text),
+            delta(text),
+            Event::Delta(0, crate::common::Delta::Annotation(citation.clone())),
+            delta("ret"),
+            Event::BlockStop(0),
+            Event::Finish(Finish::default()),
+        ] {
+            guard.push(event, &mut events).unwrap();
+        }
+        let cited = events.iter().filter(|event| matches!(event, Event::Delta(_, crate::common::Delta::Annotation(_))));
+        assert_eq!(cited.count(), count, "{events:?}");
+    }
+}
+
+/// D8: a stream that breaks shows no part of what it held.
+#[test]
+fn d8_a_broken_stream_of_events_drops_what_it_held() {
+    let (mut guard, mut events) = (EventGuard::new(hider()), Vec::new());
+    for event in [
+        Event::BlockStart(0, crate::common::BlockHead::Text),
+        Event::Delta(0, crate::common::Delta::Text("a secr".into())),
+        Event::Error(ErrorBody::new("server_error", "", "boom")),
+    ] {
+        guard.push(event, &mut events).unwrap();
+    }
+    assert!(!format!("{events:?}").contains("secr\"") && matches!(events.last(), Some(Event::Error(_))), "{events:?}");
+    assert!(format!("{events:?}").contains("\"a \""), "{events:?}");
+}
+
 /// D8: where a guard only looks on, the bytes pass as they came.
 #[test]
 fn d8_a_guard_that_looks_on_changes_no_byte() {
