@@ -23,7 +23,7 @@ fn whole(message: Value, more: Value) -> Reply {
     let mut body = openai::completion("");
     body["choices"][0]["message"] = message;
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Reply::json(body)
+    Reply::json(200, &body)
 }
 
 /// D8: the input of a custom tool is text, whatever it begins with; denied, it is a 446.
@@ -50,8 +50,9 @@ async fn d8_the_input_of_a_custom_tool_is_guarded_as_text() {
         openai.once(Reply::events(events));
         let asked = Request::chat(&key, &question(true)).config(&pii("output", "redact"));
         let events = gateway.stream(asked).await.rest().await;
-        let part =
-            |chunk: &Value| Some(chunk["choices"][0]["delta"]["tool_calls"][0]["custom"]["input"].as_str()?.to_owned());
+        let part = |chunk: &&Value| {
+            Some(chunk["choices"][0]["delta"]["tool_calls"][0]["custom"]["input"].as_str()?.to_owned())
+        };
         assert_eq!(events.chunks().iter().filter_map(part).collect::<String>(), redacted, "{input}");
     }
 }

@@ -25,9 +25,9 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         next => next,
     };
     view.number(from)?;
-    let run = Run::collect(view, from);
+    let mut run = Run::collect(view, from);
     let count = (1..=run.groups.len()).find(|count| run.groups.iter().take(*count).sum::<usize>() == DIGITS)?;
-    let run = run.first(count);
+    run.truncate(count);
     let is_glued = from == place + 1 && count == 1;
     let is_known =
         GROUPS.contains(&view.text(letters).to_uppercase().as_str()) && matches!(run.digits.first(), Some(1..=5));

@@ -20,9 +20,10 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
     }
     let from = if is_apart { place + 2 } else { place + 1 };
     view.number(from)?;
-    let run = Run::collect(view, from);
-    let whole =
-        if run.groups.len() > 1 && run.groups.first().is_some_and(|group| *group >= 6) { run.first(1) } else { run };
+    let mut whole = Run::collect(view, from);
+    if whole.groups.first().is_some_and(|group| *group >= 6) {
+        whole.truncate(1);
+    }
     let digits = whole.digits.len();
     let is_end = view.word(whole.end()).is_none();
     let kind = is_end.then(|| kind(view, place, letters, digits, is_apart, whole.end())).flatten()?;

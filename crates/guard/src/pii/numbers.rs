@@ -25,7 +25,7 @@ pub(crate) fn at(view: &View<'_>, start: usize) -> Option<Match> {
     if !may_begin(view, start) {
         return None;
     }
-    let run = Run::collect(view, start);
+    let mut run = Run::collect(view, start);
     let place = Place {
         view,
         cues: cue::left(view, start).collect(),
@@ -37,13 +37,13 @@ pub(crate) fn at(view: &View<'_>, start: usize) -> Option<Match> {
     }
     (1..=run.groups.len()).rev().find_map(|count| {
         let is_whole = run.separators.get(count - 1).is_none_or(|separator| *separator == Separator::Space);
-        let length: usize = run.groups.iter().take(count).sum();
+        run.truncate(count);
+        let length = run.digits.len();
         if !is_whole || !(MIN_DIGITS..=MAX_DIGITS).contains(&length) {
             return None;
         }
-        let first = run.first(count);
-        let kind = may_end_at(view, &first).then(|| place.classify(&first)).flatten()?;
-        Some(Match::new(kind, first.end()))
+        let kind = may_end_at(view, &run).then(|| place.classify(&run)).flatten()?;
+        Some(Match::new(kind, run.end()))
     })
 }
 

@@ -49,15 +49,12 @@ impl Run {
         run
     }
 
-    /// The first groups of a run.
-    pub(crate) fn first(&self, count: usize) -> Self {
-        let digits = self.groups.iter().take(count).sum();
-        Self {
-            digits: self.digits.iter().take(digits).copied().collect(),
-            groups: self.groups.iter().take(count).copied().collect(),
-            separators: self.separators.iter().take(count.saturating_sub(1)).copied().collect(),
-            ends: self.ends.iter().take(count).copied().collect(),
-        }
+    /// Leaves the first groups alone.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.digits.truncate(self.groups.iter().take(count).sum());
+        self.groups.truncate(count);
+        self.separators.truncate(count.saturating_sub(1));
+        self.ends.truncate(count);
     }
 
     pub(crate) fn end(&self) -> usize {

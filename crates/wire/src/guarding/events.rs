@@ -72,7 +72,7 @@ impl EventGuard {
         let taken = match event {
             // What broke off may be a part of a value.
             Event::Error(_) => {
-                out.extend(behind.drain(..));
+                out.append(&mut behind);
                 self.stopped = None;
                 return self.take(event, out);
             }

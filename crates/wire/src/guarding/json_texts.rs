@@ -98,12 +98,11 @@ pub(super) fn kind_of(path: &[Step]) -> TextKind {
     }
 }
 
+/// Takes a text and the path that leads to it.
+type See<'a> = dyn FnMut(&[Step], &mut String) -> Result<(), ErrorBody> + 'a;
+
 /// Visits every text below a value, with the path that leads to it.
-pub(super) fn visit(
-    value: &mut Value,
-    path: &mut Vec<Step>,
-    see: &mut dyn FnMut(&[Step], &mut String) -> Result<(), ErrorBody>,
-) -> Result<(), ErrorBody> {
+pub(super) fn visit(value: &mut Value, path: &mut Vec<Step>, see: &mut See<'_>) -> Result<(), ErrorBody> {
     match value {
         Value::String(text) => see(path, text),
         Value::Array(items) => items.iter_mut().try_for_each(|item| {
@@ -118,12 +117,7 @@ pub(super) fn visit(
     }
 }
 
-fn below(
-    step: Step,
-    value: &mut Value,
-    path: &mut Vec<Step>,
-    see: &mut dyn FnMut(&[Step], &mut String) -> Result<(), ErrorBody>,
-) -> Result<(), ErrorBody> {
+fn below(step: Step, value: &mut Value, path: &mut Vec<Step>, see: &mut See<'_>) -> Result<(), ErrorBody> {
     path.push(step);
     let seen = visit(value, path, see);
     path.pop();
