@@ -150,7 +150,8 @@ impl<'a> Walk<'a> {
                 self.across(turns);
             }
             value if WORDS.contains(&name) => self.value(value, name, Place::Words),
-            value if CONVERSATION.contains(&name) => self.value(value, name, Place::Turn),
+            // The name of `user` or `stop` is the API's, and tells nothing of the text.
+            value if CONVERSATION.contains(&name) || value.is_string() => self.value(value, name, Place::Turn),
             value => self.value(value, name, Place::Data),
         }
         self.is_changed
