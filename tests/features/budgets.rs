@@ -99,7 +99,7 @@ fn questions(path: &str) -> Vec<Value> {
         "/v1/models" | "/v1/models/{model:.*}" => Vec::new(),
         "/v1/responses/compact" => vec![json!({ "model": "gpt-4o-mini", "input": "hello" })],
         // No provider is asked.
-        "/v1/messages/count_tokens" | "/v1/responses/input_tokens" => Vec::new(),
+        "/v1/guardrails/check" | "/v1/messages/count_tokens" | "/v1/responses/input_tokens" => Vec::new(),
         // What is stored was paid for.
         "/v1/responses/{id}" | "/v1/responses/{id}/input_items" | "/v1/responses/{id}/cancel" => Vec::new(),
         _ => panic!("say what {path} is asked, or that it costs nothing"),
