@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::admit::{authorize, limit_address, take_place};
 use super::body;
-use super::inference::{WorkerData, model_of};
-use super::reply::{self, ResponseMeta};
+use super::inference::{WorkerData, model_of, refused};
+use super::reply::ResponseMeta;
 use super::request_headers::ClientHeaders;
 use super::stored_history::{self, Continued};
 use crate::error::{ApiError, Code};
@@ -63,14 +63,7 @@ async fn answer(shared: &AppState, request: &HttpRequest, mut payload: web::Payl
     let meta = ResponseMeta { client: count.client, ..ResponseMeta::from_headers(request.headers()) };
     let mut response = match counted(shared, request, &mut payload, &count, &meta).await {
         Ok(told) => HttpResponse::Ok().json(told),
-        Err(error) => {
-            let code = error.code.row().code;
-            shared.metrics.refused(code);
-            if error.code != Code::RequestTimeout {
-                body::discard_small(request, &mut payload).await;
-            }
-            reply::with_unread(error.response_for(&meta), payload)
-        }
+        Err(error) => refused(shared, request, payload, None, error, &meta).await,
     };
     meta.add_to(&mut response);
     response

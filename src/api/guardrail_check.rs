@@ -13,8 +13,9 @@ use gateway_wire::json_object::JsonObject;
 use serde_json::Value;
 
 use super::admit::{authorize, limit_address, take_place};
-use super::inference::{WorkerData, field, optional};
-use super::reply::{self, ResponseMeta};
+use super::inference::{WorkerData, field, optional, refused};
+use super::reply::ResponseMeta;
+use super::request_headers::refuse_default_guardrails;
 use super::{body, routing_config};
 use crate::error::{ApiError, Code};
 use crate::server::state::AppState;
@@ -28,13 +29,7 @@ pub async fn check(worker: WorkerData, request: HttpRequest, mut payload: web::P
     let meta = ResponseMeta::from_headers(request.headers());
     let mut response = match checked(shared, &request, &mut payload).await {
         Ok(told) => HttpResponse::Ok().json(told),
-        Err(error) => {
-            shared.metrics.refused(error.code.row().code);
-            if error.code != Code::RequestTimeout {
-                body::discard_small(&request, &mut payload).await;
-            }
-            reply::with_unread(error.response_for(&meta), payload)
-        }
+        Err(error) => refused(shared, &request, payload, None, error, &meta).await,
     };
     meta.add_to(&mut response);
     response
@@ -60,6 +55,7 @@ async fn checked(shared: &AppState, request: &HttpRequest, payload: &mut web::Pa
     let guardrails = match optional::<Vec<Value>>(&body, "guardrails", "an array of guardrails")? {
         Some(items) => own(&items, side)?,
         None => {
+            refuse_default_guardrails(request.headers())?;
             let plan = routing_config::read(shared, request, &key)?.plan;
             let of_key = routing_config::of_key(shared, &key).filter(|own| !Arc::ptr_eq(own, &plan));
             let of_key = of_key.map(|plan| plan.all_guardrails()).unwrap_or_default();

@@ -61,35 +61,54 @@ pub async fn answer(worker: &Worker, request: &HttpRequest, payload: web::Payloa
     let started = Instant::now();
     let arrived = Utc::now();
     let mut meta = ResponseMeta { client: api.client, ..ResponseMeta::from_headers(request.headers()) };
-    let line = RequestLine {
-        trace_id: meta.trace_id.clone(),
-        request_id: meta.request_id.clone(),
-        path: api.path,
-        ..RequestLine::default()
-    };
     let shared = &worker.shared;
-    let mut record =
-        Some(Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line)));
+    let mut record = Some(open_record(shared, api.path, started, &meta));
     let mut payload = payload;
     let mut response = match routed(worker, request, &mut payload, arrived, api, &mut record, &mut meta).await {
         Ok(response) => match meta.kept.take() {
             Some(kept) => compaction::told(response, kept, &meta).await,
             None => response,
         },
-        Err(error) => {
-            let FailureRow { status, code, .. } = error.code.row();
-            shared.metrics.refused(code);
-            if let Some(record) = &mut record {
-                record.finish(status, Some(code));
-            }
-            if error.code != Code::RequestTimeout {
-                body::discard_small(request, &mut payload).await;
-            }
-            reply::with_unread(error.response_for(&meta), payload)
-        }
+        Err(error) => refused(shared, request, payload, record.as_deref_mut(), error, &meta).await,
     };
     meta.add_to(&mut response);
     response
+}
+
+/// Opens the record of a request.
+pub(super) fn open_record(
+    shared: &AppState,
+    path: &'static str,
+    started: Instant,
+    meta: &ResponseMeta,
+) -> Box<RequestRecord> {
+    let line = RequestLine {
+        trace_id: meta.trace_id.clone(),
+        request_id: meta.request_id.clone(),
+        path,
+        ..RequestLine::default()
+    };
+    Box::new(RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line))
+}
+
+/// Counts a refusal, takes it down where the request still has its record, and tells it.
+pub(super) async fn refused(
+    shared: &AppState,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    record: Option<&mut RequestRecord>,
+    error: ApiError,
+    meta: &ResponseMeta,
+) -> HttpResponse {
+    let FailureRow { status, code, .. } = error.code.row();
+    shared.metrics.refused(code);
+    if let Some(record) = record {
+        record.finish(status, Some(code));
+    }
+    if error.code != Code::RequestTimeout {
+        body::discard_small(request, &mut payload).await;
+    }
+    reply::with_unread(error.response_for(meta), payload)
 }
 
 async fn routed(

@@ -16,19 +16,19 @@ use gateway_actors::providers::catalogue::ProviderEntry;
 use gateway_actors::providers::pass_through::plain_path;
 use gateway_actors::providers::resolve::unknown_provider;
 use gateway_actors::request::pass_through::{PassThroughOutcome, PassThroughRequest, Question};
-use gateway_actors::request::request_log::{RequestLine, RequestRecord};
+use gateway_actors::request::request_log::RequestRecord;
 use gateway_actors::usage::expected_tokens::expected_tokens;
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::{Dialect, Endpoint, names};
 
 use super::admit::{AdmittedRequest, Permit, admit, count_tokens_of, take_place};
 use super::body;
-use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_taken, taken};
+use super::inference::{LOST_REQUEST_MESSAGE, WorkerData, field, model_of, not_taken, open_record, refused, taken};
 use super::relayed_body;
 use super::reply::{self, ResponseMeta};
 use super::request_headers::ClientHeaders;
 use super::routing_config;
-use crate::error::{ApiError, Code, FailureRow};
+use crate::error::{ApiError, Code};
 use crate::server::state::{AppState, Worker};
 
 /// The route.
@@ -67,28 +67,11 @@ struct Destination {
 pub async fn pass_through(worker: WorkerData, request: HttpRequest, mut payload: web::Payload) -> HttpResponse {
     let started = Instant::now();
     let mut meta = ResponseMeta::from_headers(request.headers());
-    let line = RequestLine {
-        trace_id: meta.trace_id.clone(),
-        request_id: meta.request_id.clone(),
-        path: NAME,
-        ..RequestLine::default()
-    };
     let shared = &worker.shared;
-    let record = RequestRecord::open(shared.metrics.clone(), shared.config.log.requests, started, line);
-    let mut record = Some(Box::new(record));
+    let mut record = Some(open_record(shared, NAME, started, &meta));
     let mut response = match passed(&worker, &request, &mut payload, &mut record, &mut meta).await {
         Ok(response) => response,
-        Err(error) => {
-            let FailureRow { status, code, .. } = error.code.row();
-            shared.metrics.refused(code);
-            if let Some(record) = &mut record {
-                record.finish(status, Some(code));
-            }
-            if error.code != Code::RequestTimeout {
-                body::discard_small(&request, &mut payload).await;
-            }
-            reply::with_unread(error.response_for(&meta), payload)
-        }
+        Err(error) => refused(shared, &request, payload, record.as_deref_mut(), error, &meta).await,
     };
     meta.add_to(&mut response);
     response

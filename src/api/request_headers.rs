@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::cache_headers;
 use super::inference::field;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ impl ClientHeaders {
         for name in headers.keys().filter(|name| is_own(name.as_str())) {
             text(headers, name.as_str())?;
         }
+        refuse_default_guardrails(headers)?;
         Ok(Self {
             metadata: metadata(headers)?,
             request_timeout: request_timeout(headers)?,
@@ -47,6 +48,20 @@ impl ClientHeaders {
             cache: cache_headers::read(headers)?,
         })
     }
+}
+
+/// Refuses Portkey's headers of guardrails, so that nobody takes a request for guarded that is not.
+///
+/// # Errors
+/// 400 where one of them asks for something.
+pub fn refuse_default_guardrails(headers: &HeaderMap) -> Result<(), ApiError> {
+    for name in ["x-portkey-default-input-guardrails", "x-portkey-default-output-guardrails"] {
+        if text(headers, name)?.is_some_and(|value| !matches!(value.trim(), "" | "[]")) {
+            let message = format!("'{name}' is not supported: put the guardrails into 'x-portkey-config'.");
+            return Err(ApiError { param: Some(name.to_owned()), ..ApiError::new(Code::NotSupported, message) });
+        }
+    }
+    Ok(())
 }
 
 /// Whether a header is addressed to the gateway itself.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::HeaderName;
 use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::routing::aliases::Alias;
 use gateway_actors::routing::{self, ConfigHeader, Plan};
@@ -50,7 +50,6 @@ impl ClientConfig {
 /// 400 naming every wrong field, in Portkey's shape beside OpenAI's.
 pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Result<ClientConfig, ApiError> {
     let headers = request.headers();
-    refuse_default_guardrails(headers)?;
     if headers.contains_key(&CONFIG) {
         let header = text(headers, CONFIG.as_str())?.unwrap_or_default();
         let strict = flag(headers, "x-gateway-config-strict")? == Some(true);
@@ -85,7 +84,6 @@ pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
 pub fn refuse_unguarded(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Result<(), ApiError> {
     let floor = &shared.routing.guardrails.floor;
     let of_key = of_key(shared, key).is_some_and(|plan| plan.has_guardrails());
-    refuse_default_guardrails(request.headers())?;
     let of_request = request.headers().contains_key(&CONFIG) && read(shared, request, key)?.plan.has_guardrails();
     if floor.is_empty() && !of_key && !of_request {
         return Ok(());
@@ -93,17 +91,6 @@ pub fn refuse_unguarded(shared: &AppState, request: &HttpRequest, key: &VirtualK
     let message = "Guardrails hold for this request, and cannot look at what passes through: use the routes that the \
                    gateway reads.";
     Err(ApiError::new(Code::NotSupported, message))
-}
-
-/// Refuses Portkey's headers of guardrails, so that nobody takes a request for guarded that is not.
-fn refuse_default_guardrails(headers: &HeaderMap) -> Result<(), ApiError> {
-    for name in ["x-portkey-default-input-guardrails", "x-portkey-default-output-guardrails"] {
-        if text(headers, name)?.is_some_and(|value| !matches!(value.trim(), "" | "[]")) {
-            let message = format!("'{name}' is not supported: put the guardrails into 'x-portkey-config'.");
-            return Err(ApiError { param: Some(name.to_owned()), ..ApiError::new(Code::NotSupported, message) });
-        }
-    }
-    Ok(())
 }
 
 fn inline(shared: &AppState, header: &str) -> Result<ReadConfig, ApiError> {
