@@ -4,10 +4,12 @@ mod action;
 mod answer;
 mod body;
 mod denial;
+mod media;
 mod pii_rule;
 mod policy;
 mod pool;
 mod prefix;
+mod reach;
 mod replacer;
 mod report;
 mod request_guard;
@@ -28,6 +30,7 @@ pub use body::{RequestFacts, RequestTexts};
 pub use denial::DENIED;
 pub use policy::{GuardrailFloor, Policy, Side};
 pub use pool::{GuardPool, GuardPoolSettings};
+pub use reach::Reach;
 pub use report::outcomes;
 pub use request_guard::{GuardedRequest, RequestGuard};
 pub use rule::{Rule, RuleError};
@@ -42,6 +45,8 @@ pub struct GuardrailRules {
     pub floor: GuardrailFloor,
     /// How much is looked at.
     pub limit: ScanLimit,
+    /// Whether a request that guardrails look at may have nothing that they cannot look at.
+    pub denies_media: bool,
     /// What looks at long texts.
     pub pool: GuardPool,
 }

@@ -84,7 +84,11 @@ pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
 pub fn refuse_unguarded(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Result<(), ApiError> {
     let floor = &shared.routing.guardrails.floor;
     let of_key = of_key(shared, key).is_some_and(|plan| plan.has_guardrails());
-    let of_request = request.headers().contains_key(&CONFIG) && read(shared, request, key)?.plan.has_guardrails();
+    let has_default = key.config.is_none() && shared.configs.default_plan.has_guardrails();
+    let of_request = match request.headers().contains_key(&CONFIG) {
+        true => read(shared, request, key)?.plan.has_guardrails(),
+        false => has_default,
+    };
     if floor.is_empty() && !of_key && !of_request {
         return Ok(());
     }

@@ -16,6 +16,8 @@ pub struct GuardrailSettings {
     pub max_scan_bytes: usize,
     /// What becomes of more: `deny` or `pass`.
     pub over_limit: OverLimit,
+    /// What becomes of a request that guardrails look at, and that has what they cannot look at: `deny` or `pass`.
+    pub media: Media,
     /// Guardrails that are added to those of every request, so that no client weakens them.
     pub floor: FloorSettings,
 }
@@ -31,10 +33,26 @@ pub enum OverLimit {
     Pass,
 }
 
+/// What becomes of pictures, sound and files, which guardrails of texts cannot look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Media {
+    /// Their request is denied.
+    Deny,
+    /// They pass.
+    #[default]
+    Pass,
+}
+
 impl Default for GuardrailSettings {
     fn default() -> Self {
         let limit = ScanLimit::default();
-        Self { max_scan_bytes: limit.max_bytes, over_limit: OverLimit::Deny, floor: FloorSettings::default() }
+        Self {
+            max_scan_bytes: limit.max_bytes,
+            over_limit: OverLimit::Deny,
+            media: Media::Pass,
+            floor: FloorSettings::default(),
+        }
     }
 }
 
@@ -52,7 +70,8 @@ impl GuardrailSettings {
     /// What requests pass, with the pool of its own section.
     pub fn rules(&self, pool: GuardrailActorSettings) -> GuardrailRules {
         let limit = ScanLimit { max_bytes: self.max_scan_bytes, denies: self.over_limit == OverLimit::Deny };
-        GuardrailRules { floor: self.floor(), limit, pool: GuardPool::start(pool.pool()) }
+        let denies_media = self.media == Media::Deny;
+        GuardrailRules { floor: self.floor(), limit, denies_media, pool: GuardPool::start(pool.pool()) }
     }
 
     /// The floor; nothing where `check` finds something wrong with it.

@@ -1,10 +1,19 @@
 //! Guardrails: what leaves and what comes back, in every client format, before every kind of upstream.
 
 mod answers;
+mod by_format;
 mod checks;
+mod cut_anywhere;
+mod fields;
+mod hits;
+mod pace;
+mod reach;
+mod refused_configs;
 mod requests;
+mod script;
 mod seed;
 mod streams;
+mod transforms;
 
 use serde_json::{Value, json};
 
@@ -34,6 +43,7 @@ fn choice(upstream: Upstream, body: &Value) -> Reply {
         }
         "unsafe" => Scene::text("Being kind helps. I will kill you and your family tonight."),
         "echo" => Scene::text(String::leak(asked(body))),
+        "script" => return script::reply(upstream, body, &asked(body)),
         _ => Scene::text("Xin chào!"),
     };
     upstream.reply(&scene, body)
@@ -41,6 +51,9 @@ fn choice(upstream: Upstream, body: &Value) -> Reply {
 
 /// The text of the last turn.
 fn asked(body: &Value) -> String {
+    if let Some(text) = body["input"].as_str() {
+        return text.to_owned();
+    }
     let turns = body["messages"].as_array().or(body["input"].as_array()).unwrap();
     match &turns.last().unwrap()["content"] {
         Value::String(text) => text.clone(),

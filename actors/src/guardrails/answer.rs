@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::denial::denial;
 use super::report::{hook_results, metadata};
-use super::text_guard::AnswerText;
+use super::text_guard::{AnswerText, Denied};
 use super::{Policy, ScanLimit, Side, Tally};
 
 /// Makes the guards of the answers to one request, and has what the last of them found.
@@ -202,6 +202,13 @@ impl AnswerGuard for PolicyGuard {
         let finished = self.take(place, None, out);
         self.texts.remove(&place);
         finished
+    }
+
+    fn cut(&mut self, place: TextPlace, out: &mut String) -> Result<(), ErrorBody> {
+        let Shared { policy, tally, vault, .. } = &*self.shared;
+        let Some(mut text) = self.texts.remove(&place) else { return Ok(()) };
+        let cut = text.cut((policy, &mut tally.borrow_mut(), vault.as_deref()), out);
+        cut.map_err(|Denied| self.denied())
     }
 
     fn results(&self) -> Option<String> {

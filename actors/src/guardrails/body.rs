@@ -11,16 +11,11 @@ use super::walk::Walk;
 use super::{Policy, Tally, prefix};
 
 /// Fields of a request that are not looked at: what tools there are, and what answers.
-const SETTINGS: [&str; 8] = [
-    "function_call",
-    "functions",
-    "logit_bias",
-    "mcp_servers",
-    "model",
-    "previous_response_id",
-    "tool_choice",
-    "tools",
-];
+const SETTINGS: [&str; 6] =
+    ["function_call", "logit_bias", "mcp_servers", "model", "previous_response_id", "tool_choice"];
+
+/// Fields that define tools, which are looked at where a check wants that.
+const TOOLS: [&str; 2] = ["functions", "tools"];
 
 /// Fields in which a judged text may stand.
 const JUDGED: [&str; 4] = ["messages", "input", "prompt", "query"];
@@ -74,7 +69,8 @@ pub fn guard_texts(
         walk.summary(summary);
     }
     let mut changed: Vec<(String, String)> = Vec::new();
-    for (name, text) in texts.body.fields().filter(|(name, _)| !SETTINGS.contains(name)) {
+    let is_read = |name: &str| !SETTINGS.contains(&name) && (policy.reach.tools || !TOOLS.contains(&name));
+    for (name, text) in texts.body.fields().filter(|(name, _)| is_read(name)) {
         if !text.contains('"') {
             continue;
         }
@@ -87,7 +83,7 @@ pub fn guard_texts(
         }
     }
     let of_chat = facts.request_type.filter(|kind| matches!(*kind, "embed" | "moderate" | "rerank"));
-    for (name, value) in texts.params.iter_mut().filter(|(name, _)| !SETTINGS.contains(&name.as_str())) {
+    for (name, value) in texts.params.iter_mut().filter(|(name, _)| is_read(name)) {
         walk.field(name, value, is_judged(name, of_chat.or(Some("chatComplete"))));
     }
     if policy.judges {

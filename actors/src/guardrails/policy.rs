@@ -7,7 +7,7 @@ use gateway_guard::safety::Thresholds;
 
 use super::pii_rule::kinds;
 use super::safety_rule::SafetyRule;
-use super::{Action, Check, Guardrail, Rule};
+use super::{Action, Check, Guardrail, Reach, Rule};
 
 /// Which way the texts go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Policy {
     pub(super) judges: bool,
     /// Whether a text may only go out once all of it has been looked at.
     pub(super) holds_all: bool,
+    /// What some check of a request reaches beside its usual texts.
+    pub(super) reach: Reach,
 }
 
 /// What is done with each kind of personal data.
@@ -128,7 +130,10 @@ impl Policy {
             };
             guardrail.denies() && is_late
         });
-        Self { guardrails, pii, unsafe_from, scores, reads_all, judges, holds_all }
+        let reaches = || checks().map(|(_, check)| Reach::of(check));
+        let denies_media = reaches().any(|reach| reach.denies_media);
+        let reach = Reach { denies_media, tools: reaches().any(|reach| reach.tools) };
+        Self { guardrails, pii, unsafe_from, scores, reads_all, judges, holds_all, reach }
     }
 
     /// Whether there is nothing to do.

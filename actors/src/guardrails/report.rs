@@ -99,6 +99,7 @@ pub(super) fn action(guardrail: &Guardrail, check: &Check) -> Action {
 pub(super) fn verdict(guardrail: &Guardrail, check: &Check, finding: &Finding) -> &'static str {
     match (finding.verdict, action(guardrail, check)) {
         _ if finding.error.is_some() => "unchecked",
+        _ if finding.has_media => "denied",
         (true, Action::Redact) if finding.is_transformed => "redacted",
         (true, Action::Tokenize) if finding.is_transformed => "tokenized",
         (true, _) => "passed",

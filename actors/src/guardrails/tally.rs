@@ -22,6 +22,8 @@ pub struct Tally {
     pub(super) injection: f64,
     /// What Portkey's checks found, by the number of the check.
     texts: BTreeMap<usize, TextResult>,
+    /// What cannot be looked at and is denied, such as pictures.
+    pub(super) media: u32,
     /// Whether there was more than is looked at.
     pub(super) is_over_limit: bool,
     /// The time that it took.
@@ -46,7 +48,7 @@ struct TextResult {
 }
 
 /// What came of one check.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Finding {
     /// Whether the text is as the check wants it, or was made so.
     pub verdict: bool,
@@ -58,6 +60,8 @@ pub(super) struct Finding {
     pub data: Option<Value>,
     /// Why the check could not judge.
     pub error: Option<&'static str>,
+    /// Whether the request is denied for what the check cannot look at.
+    pub has_media: bool,
 }
 
 impl Tally {
@@ -129,7 +133,7 @@ impl Tally {
 
     /// What came of the check with a number.
     pub(super) fn finding(&self, at: usize, check: &Check) -> Finding {
-        let mut finding = Finding { verdict: true, is_transformed: false, counts: Vec::new(), data: None, error: None };
+        let mut finding = Finding { verdict: true, ..Finding::default() };
         if self.is_over_limit {
             return Finding { verdict: false, error: Some(TOO_LONG), ..finding };
         }
@@ -159,6 +163,10 @@ impl Tally {
                 }
             }
             Rule::Unsupported => {}
+        }
+        if self.media > 0 {
+            finding.counts.push(("MEDIA", self.media));
+            (finding.verdict, finding.has_media) = (false, true);
         }
         finding
     }

@@ -124,6 +124,27 @@ impl AnswerText {
         Ok(())
     }
 
+    /// Takes the cut of the text: what is known of it is judged, and what waited for that goes out.
+    pub fn cut(
+        &mut self,
+        (policy, tally, vault): (&Policy, &mut Tally, Option<&Vault>),
+        out: &mut String,
+    ) -> Result<(), Denied> {
+        if !policy.holds_all {
+            return Ok(());
+        }
+        tally.read(policy, &self.read);
+        if self.kind == TextKind::Content {
+            tally.judge(policy, &Subject { text: &self.read, ..Subject::default() });
+        }
+        if tally.denies(policy) {
+            return Err(Denied);
+        }
+        let free = std::mem::take(&mut self.waiting);
+        self.restore(&free, true, vault, out);
+        Ok(())
+    }
+
     fn replaced(&mut self, mut text: String, is_end: bool) -> String {
         for (_, replacer) in &mut self.replacers {
             let mut told = String::with_capacity(text.len());

@@ -83,6 +83,9 @@ const IDS: [&str; 12] = [
 /// Fields of a turn, and of its parts, with bytes.
 const BYTES: [&str; 3] = ["encrypted_content", "file_data", "signature"];
 
+/// Fields of a tool by which its provider reaches a server.
+const CREDENTIALS: [&str; 3] = ["authorization", "headers", "server_url"];
+
 /// Fields in which somebody says something to the model, unlike names and arguments.
 const SPOKEN: [&str; 6] = ["content", "input", "output", "prompt", "query", "text"];
 
@@ -149,6 +152,9 @@ impl<'a> Walk<'a> {
                 turns.iter_mut().for_each(|turn| self.turn(turn, name));
                 self.across(turns);
             }
+            Value::Array(tools) if matches!(name, "functions" | "tools") => {
+                tools.iter_mut().filter_map(Value::as_object_mut).for_each(|tool| self.tool(tool));
+            }
             value if WORDS.contains(&name) => self.value(value, name, Place::Words),
             // The name of `user` or `stop` is the API's, and tells nothing of the text.
             value if CONVERSATION.contains(&name) || value.is_string() => self.value(value, name, Place::Turn),
@@ -162,6 +168,12 @@ impl<'a> Walk<'a> {
         self.message += usize::from(role.is_some());
         self.part = if matches!(role, Some("system" | "developer")) { Part::Operator } else { Part::User };
         self.value(turn, name, Place::Turn);
+    }
+
+    fn tool(&mut self, tool: &mut Map<String, Value>) {
+        for (name, value) in tool.iter_mut().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str())) {
+            self.value(value, name, Place::Data);
+        }
     }
 
     fn value(&mut self, value: &mut Value, name: &str, place: Place) {

@@ -1,5 +1,6 @@
 //! One client request on its way along its chain: attempts, retries and fallback, up to the end of its answer.
 
+mod failed_guardrail;
 mod guards;
 mod prepare;
 mod target_attempt;
@@ -222,7 +223,10 @@ impl Call {
         let mut retries = 0;
         let mut waited = Duration::ZERO;
         loop {
-            let result = self.attempt(at, &mut head).await;
+            let result = match self.attempt(at, &mut head).await {
+                Ok(answered) if self.guards.is_some() => Box::pin(self.check_answer(at, answered, &mut head)).await,
+                result => result,
+            };
             let failure = match result {
                 Ok(answered) => {
                     head.retry_count = i32::try_from(retries).unwrap_or(i32::MAX);

@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::ConfigError;
 use super::fields::{Fields, Findings, join, snake_case};
-use crate::guardrails::{Action, Check, Guardrail, GuardrailFloor, Rule, RuleError, Side};
+use crate::guardrails::{Action, Check, Guardrail, GuardrailFloor, Reach, Rule, RuleError, Side};
 
 /// Guardrails that one list may hold.
 const MAX_GUARDRAILS: usize = 64;
 
-const SHORT: &[&str] = &["type", "action", "threshold", "thresholds", "categories", "engine", "id", "parameters"];
+const SHORT: &[&str] =
+    &["type", "action", "threshold", "thresholds", "categories", "engine", "media", "tools", "id", "parameters"];
 
 /// The types of the short form: the check that each is, and what can be done with what it finds.
 const TYPES: &[(&str, &str, &[Action])] = &[
@@ -163,7 +164,7 @@ fn short(item: &Value, path: &str, side: Side, found: &mut Findings) -> Option<G
         return None;
     };
     let mut parameters = fields.object("parameters", found).cloned().unwrap_or_default();
-    for name in ["threshold", "thresholds", "categories", "engine"] {
+    for name in ["threshold", "thresholds", "categories", "engine", "media", "tools"] {
         if let Some((_, value)) = object.iter().find(|(key, _)| snake_case(key) == name) {
             parameters.insert(name.to_owned(), value.clone());
         }
@@ -222,7 +223,11 @@ fn rule(
 ) -> Option<Rule> {
     let known = PARAMETERS.iter().find(|(known, _)| *known == id).map(|(_, known)| *known);
     if let Some(known) = known {
-        for name in parameters.keys().filter(|name| !known.contains(&name.as_str())) {
+        for error in Reach::read(parameters, of.0).err().into_iter().flatten() {
+            found.error(place(&error), error.message.clone());
+        }
+        let is_known = |name: &str| known.contains(&name) || Reach::PARAMETERS.contains(&name);
+        for name in parameters.keys().filter(|name| !is_known(name)) {
             found.warn(format!("unknown key '{}'", place(&RuleError::unknown(name))));
         }
     }

@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use crate::clients::{ClientFormat, ReplyContext};
 use crate::common::{Answer, BlockKind, CallIds, Collector, Event};
-use crate::dialect::AnswerStamp;
+use crate::dialect::{AnswerStamp, passed_answer};
 use crate::formats;
 use crate::framing::StreamCollector;
 use crate::guarding::{
-    AnswerGuard, GuardSource, GuardedChat, Observed, TextKind, TextPlace, guard_answer, guarded_chat,
+    AnswerGuard, GuardSource, GuardedChat, Observed, TextKind, TextPlace, guard_answer, guarded_chat, guarded_field,
 };
 use crate::vendors::{EventDecoder, NativeDecoder, VendorFormat};
 use crate::{Dialect, ErrorBody, Native, StreamDecoder, StreamEvent, Translated, Usage, WholeAnswer, openai};
@@ -105,6 +105,19 @@ impl Exchange<'_> {
                 Ok(told(formats.vendor.answer(&body)?, *formats, context, self.guard()))
             }
         }
+    }
+
+    /// A ranking, which repeats texts of its request.
+    ///
+    /// # Errors
+    /// Where the vendor's answer is no JSON object, or is an error.
+    pub fn ranking(&self, body: Bytes) -> Result<WholeAnswer, ErrorBody> {
+        let answer = passed_answer(body)?;
+        let Some(mut guard) = self.guard() else { return Ok(answer) };
+        Ok(match guarded_field(&answer.body, "results", &mut *guard) {
+            Ok(body) => WholeAnswer { body, ..answer },
+            Err(error) => denied(answer, String::new(), error),
+        })
     }
 
     /// What gathers a streamed answer whose client wants it whole.

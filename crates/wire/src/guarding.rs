@@ -10,7 +10,7 @@ mod observed;
 pub use chat_chunks::ChunkGuard;
 pub(crate) use chat_chunks::with_results;
 pub use chat_stream::GuardedChat;
-pub use chat_whole::guarded_chat;
+pub use chat_whole::{guarded_chat, guarded_field};
 pub(crate) use events::EventGuard;
 pub use events::guard_answer;
 pub use observed::Observed;
@@ -64,6 +64,15 @@ pub trait AnswerGuard {
     /// # Errors
     /// Where the answer is denied.
     fn finish(&mut self, place: TextPlace, out: &mut String) -> Result<(), ErrorBody>;
+
+    /// Takes the cut of a text that does not go on, and writes what waited for its end alone: what may be a part of
+    /// something longer stays back.
+    ///
+    /// # Errors
+    /// Where the answer is denied.
+    fn cut(&mut self, _place: TextPlace, _out: &mut String) -> Result<(), ErrorBody> {
+        Ok(())
+    }
 
     /// What came of the guardrails so far, a JSON text, where the client of a stream is to be told.
     fn results(&self) -> Option<String> {

@@ -177,6 +177,11 @@ impl StreamDecoder for Translated {
 
     fn cut(&mut self, cut: CutOff<'_>) -> Bytes {
         let mut frames = BytesMut::new();
+        let mut released = Vec::new();
+        if let Some(Err(error)) = self.guard.as_mut().map(|guard| guard.cut(&mut released)) {
+            return self.fail(&error);
+        }
+        released.into_iter().for_each(|event| self.encoder.push(event, &mut frames));
         let finish = Finish { reason: FinishReason::Length, ..Finish::default() };
         self.encoder.push(Event::Finish(finish), &mut frames);
         if let Some(usage) = cut.usage {

@@ -43,7 +43,8 @@ impl Attempt<'_> {
             Endpoint::Embeddings { base64 } => {
                 dialect::embeddings_answer(self.exchange.dialect, body.clone(), self.exchange.stamp, base64)
             }
-            Endpoint::Moderations | Endpoint::Rerank => dialect::passed_answer(body.clone()),
+            Endpoint::Moderations => dialect::passed_answer(body.clone()),
+            Endpoint::Rerank => self.exchange.ranking(body.clone()),
         };
         parsed.map_err(|error| {
             noted.usage = formats::vendor(self.exchange.dialect).usage_in(&body);

@@ -26,6 +26,7 @@ impl Call {
     pub(super) async fn attempt(&mut self, at: usize, head: &mut ReplyHead) -> Result<Success, Failure> {
         if self.guards.is_some() {
             Box::pin(self.guard_request(at)).await?;
+            self.check_request(at)?;
         }
         let deadline = self.deadline();
         let call_guards = self.guards.as_deref();

@@ -37,6 +37,19 @@ struct Text {
     is_open: bool,
 }
 
+impl Text {
+    /// A frame that adds to it.
+    fn frame(&self, more: String, head: &Map<String, Value>) -> Bytes {
+        let mut choice = json!({"index": self.place.choice, "delta": {}, "finish_reason": null});
+        if let (Some(choice), Value::Object(told)) = (choice.as_object_mut(), value_at(&self.path, more)) {
+            choice.extend(told);
+        }
+        let mut chunk = head.clone();
+        chunk.insert("choices".to_owned(), json!([choice]));
+        framed(chunk)
+    }
+}
+
 impl ChunkGuard {
     /// A guard for one stream.
     pub fn new(guard: Box<dyn AnswerGuard>) -> Self {
@@ -219,13 +232,23 @@ impl ChunkGuard {
         if rest.is_empty() || !self.guard.changes() {
             return Ok(None);
         }
-        let mut choice = json!({"index": text.place.choice, "delta": {}, "finish_reason": null});
-        if let (Some(choice), Value::Object(told)) = (choice.as_object_mut(), value_at(&text.path, rest)) {
-            choice.extend(told);
+        Ok(Some((text.place.choice, text.frame(rest, &self.head))))
+    }
+
+    /// Takes the cut of the stream: what waited for the end of its texts alone goes out.
+    ///
+    /// # Errors
+    /// Where the answer is denied.
+    pub(super) fn cut(&mut self) -> Result<Vec<u8>, ErrorBody> {
+        let mut frames = Vec::new();
+        for text in self.texts.iter().filter(|text| text.is_open) {
+            let mut rest = String::new();
+            self.guard.cut(text.place, &mut rest)?;
+            if !rest.is_empty() && self.guard.changes() {
+                frames.extend_from_slice(&text.frame(rest, &self.head));
+            }
         }
-        let mut chunk = self.head.clone();
-        chunk.insert("choices".to_owned(), json!([choice]));
-        Ok(Some((text.place.choice, framed(chunk))))
+        Ok(frames)
     }
 
     /// A frame in the manner of the stream's, for one that was held back.

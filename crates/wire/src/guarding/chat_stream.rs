@@ -46,11 +46,14 @@ impl StreamDecoder for GuardedChat {
     }
 
     fn cut(&mut self, cut: CutOff<'_>) -> Bytes {
-        if cut.frame.is_empty() {
-            let frame = self.guard.model_frame();
-            return self.inner.cut(CutOff { frame: &frame, ..cut });
-        }
-        self.inner.cut(cut)
+        let released = match self.guard.cut() {
+            Ok(frames) => frames,
+            Err(error) => return self.inner.fail(&error),
+        };
+        let model = self.guard.model_frame();
+        let frame = if cut.frame.is_empty() { &model } else { cut.frame };
+        let end = self.inner.cut(CutOff { frame, ..cut });
+        if released.is_empty() { end } else { Bytes::from([&released, &end[..]].concat()) }
     }
 
     fn end(&mut self) -> Bytes {

@@ -57,6 +57,19 @@ fn guard_fields(body: &Bytes, guard: &mut dyn AnswerGuard, said: &mut String) ->
     Ok(if edits.is_empty() { body.clone() } else { object.edited(&edits, &[]) })
 }
 
+/// An answer that is no conversation, with the texts of one field guarded: each is a whole.
+///
+/// # Errors
+/// Where it is denied, or is no JSON object.
+pub fn guarded_field(body: &Bytes, name: &str, guard: &mut dyn AnswerGuard) -> Result<Bytes, ErrorBody> {
+    let not_json = || malformed("The provider's answer is not JSON.");
+    let object = JsonObject::parse(body.clone()).map_err(|_| not_json())?;
+    let Some(json) = object.get(name) else { return Ok(body.clone()) };
+    let mut value = serde_json::from_slice::<Value>(&replace_lone(json.as_bytes())).map_err(|_| not_json())?;
+    let is_altered = guard_all(&mut value, guard, ASIDE)?;
+    Ok(if is_altered { object.edited(&[(name, &value.to_string())], &[]) } else { body.clone() })
+}
+
 /// The texts of one choice: those of one field are guarded as one, as clients join them.
 struct Texts<'a> {
     guard: &'a mut dyn AnswerGuard,

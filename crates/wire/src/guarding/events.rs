@@ -87,6 +87,24 @@ impl EventGuard {
         Ok(())
     }
 
+    /// Takes the cut of the stream: what waited for the end of its text alone goes out.
+    ///
+    /// # Errors
+    /// Where the answer is denied.
+    pub fn cut(&mut self, out: &mut Vec<Event>) -> Result<(), ErrorBody> {
+        let (stopped, open) = (self.stopped.take(), self.open.take());
+        let (behind, last) = match stopped {
+            Some(Stopped { open, behind, .. }) => (behind, Some(open)),
+            None => (Vec::new(), open),
+        };
+        let Some(last) = last.filter(|_| self.guard.changes()) else { return Ok(()) };
+        let mut rest = String::new();
+        self.guard.cut(last.place, &mut rest)?;
+        out.extend(last.event(rest));
+        out.extend(behind);
+        Ok(())
+    }
+
     fn take(&mut self, event: Event, out: &mut Vec<Event>) -> Result<(), ErrorBody> {
         match event {
             Event::BlockStart(index, mut head) => {

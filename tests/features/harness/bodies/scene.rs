@@ -7,7 +7,7 @@ mod responses;
 
 use serde_json::{Value, json};
 
-use crate::harness::Reply;
+use crate::harness::{Gate, Reply};
 
 /// A kind of upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,15 +39,29 @@ pub enum End {
 pub struct Scene {
     pub parts: Vec<Part>,
     pub end: End,
+    /// The characters before which streams cut a text; in two halves where there are none.
+    pub cuts: Vec<usize>,
 }
 
 impl Scene {
     pub fn of(parts: impl Into<Vec<Part>>) -> Self {
-        Self { parts: parts.into(), end: End::Done }
+        Self { parts: parts.into(), end: End::Done, cuts: Vec::new() }
     }
 
     pub fn text(text: &'static str) -> Self {
         Self::of([Part::Text(text)])
+    }
+
+    /// A text in the pieces in which a stream tells it.
+    fn pieces_of<'a>(&self, text: &'a str) -> Vec<&'a str> {
+        let half = [text.chars().count() / 2];
+        let (cuts, mut pieces, mut from) = (if self.cuts.is_empty() { &half[..] } else { &self.cuts }, Vec::new(), 0);
+        for (_, (at, _)) in text.char_indices().enumerate().filter(|(number, _)| *number > 0 && cuts.contains(number)) {
+            pieces.push(&text[from..at]);
+            from = at;
+        }
+        pieces.push(&text[from..]);
+        pieces
     }
 
     fn has_calls(&self) -> bool {
@@ -57,12 +71,6 @@ impl Scene {
     fn is_refused(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Refusal(_)))
     }
-}
-
-/// Text in two pieces, as streams tell it.
-fn halves(text: &str) -> [&str; 2] {
-    let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
-    [&text[..middle], &text[middle..]]
 }
 
 impl Upstream {
@@ -95,6 +103,15 @@ impl Upstream {
     /// A stream that falls silent behind the content.
     pub fn stall(self, scene: &Scene) -> Reply {
         self.stream(self.pieces(scene).0).stall()
+    }
+
+    /// A stream that waits for the gate behind the piece that says this.
+    pub fn pause_behind(self, said: &str, scene: &Scene, gate: &Gate) -> Reply {
+        let (mut pieces, end) = self.pieces(scene);
+        pieces.extend(end);
+        let next = pieces.iter().position(|piece| piece.contains(said)).unwrap() + 1;
+        let rest = pieces.split_off(next);
+        rest.iter().fold(self.stream(pieces).wait(gate), |reply, piece| reply.then(piece))
     }
 
     /// A stream that tells of an error behind the content.

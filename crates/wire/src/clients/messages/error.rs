@@ -13,6 +13,9 @@ pub(super) struct Body<'a> {
     kind: &'static str,
     error: Inner<'a>,
     request_id: &'a str,
+    /// What came of the guardrails that denied it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook_results: Option<&'a Value>,
 }
 
 #[derive(Serialize)]
@@ -26,10 +29,11 @@ struct Inner<'a> {
 
 /// An error with what stands around it.
 pub(super) fn body<'a>(status: u16, error: &'a ErrorBody, request_id: &'a str) -> Body<'a> {
-    let told = || error.vendor_fields.as_ref()?.fields.get("details").map(Cow::Borrowed);
+    let beside = |name: &str| error.vendor_fields.as_ref()?.fields.get(name);
+    let told = || beside("details").map(Cow::Borrowed);
     let inner =
         Inner { kind: error_type(status, error), message: message(error), details: thread(error).or_else(told) };
-    Body { kind: "error", error: inner, request_id }
+    Body { kind: "error", error: inner, request_id, hook_results: beside("hook_results") }
 }
 
 /// Anthropic's word for an error; in a stream, where the status is 200, it is found by the error's own class.

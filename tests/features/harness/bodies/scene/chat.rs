@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Part, Scene, halves};
+use super::{End, Part, Scene};
 
 fn usage() -> Value {
     json!({ "prompt_tokens": 101, "completion_tokens": 37, "total_tokens": 138,
@@ -61,8 +61,8 @@ pub fn stream(scene: &Scene) -> (Vec<String>, Vec<String>) {
                 let head = json!({ "index": count, "id": id, "type": "function",
                     "function": { "name": name, "arguments": "" } });
                 out.push(delta(&json!({ "tool_calls": [head] })));
-                for (at, half) in halves(&arguments.to_string()).into_iter().enumerate() {
-                    let more = json!({ "index": count, "function": { "arguments": half } });
+                for (at, piece) in scene.pieces_of(&arguments.to_string()).into_iter().enumerate() {
+                    let more = json!({ "index": count, "function": { "arguments": piece } });
                     later.push((at, delta(&json!({ "tool_calls": [more] }))));
                 }
                 count += 1;
@@ -71,7 +71,7 @@ pub fn stream(scene: &Scene) -> (Vec<String>, Vec<String>) {
         };
         put_calls(&mut later, &mut out);
         let (Part::Text(text) | Part::Thinking(text) | Part::Refusal(text)) = part else { continue };
-        out.extend(halves(text).map(|half| delta(&json!({ (field): half }))));
+        out.extend(scene.pieces_of(text).into_iter().map(|piece| delta(&json!({ (field): piece }))));
     }
     put_calls(&mut later, &mut out);
     let end = chunk(&json!([{ "index": 0, "delta": {}, "finish_reason": finish(scene) }]), &Value::Null);

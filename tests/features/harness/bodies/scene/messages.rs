@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::anthropic::event;
-use super::{End, Part, Scene, halves};
+use super::{End, Part, Scene};
 
 fn stop_reason(scene: &Scene) -> &'static str {
     match scene.end {
@@ -33,23 +33,23 @@ pub fn whole(scene: &Scene) -> Value {
 pub fn stream(scene: &Scene) -> (Vec<String>, Vec<String>) {
     let start = message(&json!([]), None, 1);
     let mut out = vec![event("message_start", json!({ "message": start })), event("ping", json!({}))];
+    let told = |text: &str, tell: &dyn Fn(&str) -> Value| -> Vec<Value> {
+        scene.pieces_of(text).into_iter().map(tell).collect()
+    };
     for (index, part) in scene.parts.iter().enumerate() {
         let (block, deltas) = match part {
             Part::Text(text) | Part::Refusal(text) => (
                 json!({ "type": "text", "text": "" }),
-                halves(text).map(|half| json!({ "type": "text_delta", "text": half })).to_vec(),
+                told(text, &|piece| json!({ "type": "text_delta", "text": piece })),
             ),
             Part::Thinking(text) => {
-                let mut deltas =
-                    halves(text).map(|half| json!({ "type": "thinking_delta", "thinking": half })).to_vec();
+                let mut deltas = told(text, &|piece| json!({ "type": "thinking_delta", "thinking": piece }));
                 deltas.push(json!({ "type": "signature_delta", "signature": "U0lH" }));
                 (json!({ "type": "thinking", "thinking": "", "signature": "" }), deltas)
             }
             Part::Call { id, name, arguments } => (
                 json!({ "type": "tool_use", "id": id, "name": name, "input": {} }),
-                halves(&arguments.to_string())
-                    .map(|half| json!({ "type": "input_json_delta", "partial_json": half }))
-                    .to_vec(),
+                told(&arguments.to_string(), &|piece| json!({ "type": "input_json_delta", "partial_json": piece })),
             ),
         };
         out.push(event("content_block_start", json!({ "index": index, "content_block": block })));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Part, Scene, halves};
+use super::{End, Part, Scene};
 
 fn line(message: Value, end: Option<End>) -> Value {
     let mut line = json!({ "model": "fake-1", "created_at": "2025-01-15T10:00:00Z", "message": message,
@@ -44,10 +44,15 @@ pub fn stream(scene: &Scene) -> (Vec<String>, Vec<String>) {
     for part in &scene.parts {
         match part {
             Part::Text(text) | Part::Refusal(text) => {
-                out.extend(halves(text).map(|half| line(json!({ "content": half }), None)));
+                out.extend(scene.pieces_of(text).into_iter().map(|piece| line(json!({ "content": piece }), None)));
             }
             Part::Thinking(text) => {
-                out.extend(halves(text).map(|half| line(json!({ "content": "", "thinking": half }), None)));
+                out.extend(
+                    scene
+                        .pieces_of(text)
+                        .into_iter()
+                        .map(|piece| line(json!({ "content": "", "thinking": piece }), None)),
+                );
             }
             Part::Call { name, arguments, .. } => {
                 out.push(line(json!({ "content": "", "tool_calls": [call(name, arguments)] }), None));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{End, Part, Scene, halves};
+use super::{End, Part, Scene};
 
 fn item(index: usize, part: &Part) -> Value {
     let message = |content: Value| {
@@ -92,8 +92,8 @@ fn begun(scene: &Scene) -> Events {
                     }
                     at(event)
                 };
-                for half in halves(text) {
-                    events.push(&format!("{kind}.delta"), told(json!({ "content_index": 0, "delta": half })));
+                for piece in scene.pieces_of(text) {
+                    events.push(&format!("{kind}.delta"), told(json!({ "content_index": 0, "delta": piece })));
                 }
                 events.push(&format!("{kind}.done"), told(json!({ "content_index": 0, (field): text })));
                 let part = &whole["content"][0];
@@ -104,8 +104,8 @@ fn begun(scene: &Scene) -> Events {
                 events.push("response.output_item.added", json!({ "output_index": index, "item": opened }));
                 let part = |text: &str| json!({ "summary_index": 0, "part": { "type": "summary_text", "text": text } });
                 events.push("response.reasoning_summary_part.added", at(part("")));
-                for half in halves(text) {
-                    let delta = json!({ "summary_index": 0, "delta": half });
+                for piece in scene.pieces_of(text) {
+                    let delta = json!({ "summary_index": 0, "delta": piece });
                     events.push("response.reasoning_summary_text.delta", at(delta));
                 }
                 let done = json!({ "summary_index": 0, "text": text });
@@ -116,8 +116,8 @@ fn begun(scene: &Scene) -> Events {
                 opened["arguments"] = json!("");
                 events.push("response.output_item.added", json!({ "output_index": index, "item": opened }));
                 let arguments = arguments.to_string();
-                for half in halves(&arguments) {
-                    events.push("response.function_call_arguments.delta", at(json!({ "delta": half })));
+                for piece in scene.pieces_of(&arguments) {
+                    events.push("response.function_call_arguments.delta", at(json!({ "delta": piece })));
                 }
                 let done = json!({ "name": name, "arguments": arguments });
                 events.push("response.function_call_arguments.done", at(done));
