@@ -1,7 +1,6 @@
 //! Recall and false alarms of content safety and of the patterns of prompt injection, and what they cost.
 //!
-//! `cargo bench -p gateway-guard --bench safety` prints a table. With `-- --misses`, also what went wrong in the halves
-//! that the lists may be tuned on.
+//! `cargo bench -p gateway-guard --bench safety` prints a table. With `-- --misses`, also what went wrong.
 
 use std::time::Instant;
 
@@ -12,12 +11,14 @@ use unicode_normalization::char::is_combining_mark;
 
 /// The threshold of a config that names none.
 const THRESHOLD: f64 = 0.8;
-const SAFETY: [(&str, &str); 5] = [
+const SAFETY: [(&str, &str); 7] = [
     ("tuned on", include_str!("../corpora/safety_tune.txt")),
     ("held out", include_str!("../corpora/safety_heldout.txt")),
     ("tuned on later", include_str!("../corpora/safety_tune_2.txt")),
     ("tuned on last", include_str!("../corpora/safety_tune_3.txt")),
     ("fresh", include_str!("../corpora/safety_fresh.txt")),
+    ("fresh, later", include_str!("../corpora/safety_fresh_2.txt")),
+    ("last", include_str!("../corpora/safety_last.txt")),
 ];
 const INJECTION: [(&str, &str); 5] = [
     ("tuned on", include_str!("../corpora/injection_tune.txt")),
@@ -37,7 +38,7 @@ fn main() {
     println!("|---|---|---|---|---|---|");
     for (half, corpus) in SAFETY {
         for language in ["English", "Vietnamese"] {
-            safety_row(half, language, corpus, shows_misses && half.starts_with("tuned on"));
+            safety_row(half, language, corpus, shows_misses);
         }
     }
     transforms();
@@ -45,7 +46,7 @@ fn main() {
     println!("|---|---|---|---|---|");
     for (half, corpus) in INJECTION {
         for language in ["English", "Vietnamese"] {
-            injection_row(half, language, corpus, shows_misses && half.starts_with("tuned on"));
+            injection_row(half, language, corpus, shows_misses);
         }
     }
     prose(shows_misses);
@@ -59,7 +60,10 @@ fn lines<'a>(corpus: &'a str, language: &'a str) -> impl Iterator<Item = (&'a st
 
 /// Whether a line of the corpora is Vietnamese: it has its letters, or words of it without accents.
 fn is_vietnamese(text: &str) -> bool {
-    let words = ["may", "tao", "khong", "bo", "thang", "minh", "tu", "lam", "tien", "tat", "huong", "ngu"];
+    let words = [
+        "may", "tao", "khong", "bo", "thang", "minh", "tu", "lam", "tien", "tat", "huong", "ngu", "muon", "nhanh",
+        "mua", "dau", "gui", "cua", "dit",
+    ];
     let plain = |word: &str| words.contains(&word.to_lowercase().as_str());
     !text.is_ascii() || text.split(' ').filter(|word| plain(word.trim_matches([',', '.']))).count() >= 2
 }

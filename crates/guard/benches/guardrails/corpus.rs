@@ -25,12 +25,14 @@ pub struct Score {
     pub exact: usize,
     /// Covered whole, as any kind.
     pub covered: usize,
+    /// Covered in part: the rest of the value leaves.
+    pub partly: usize,
     pub found: usize,
     /// Found where nothing is.
     pub spurious: usize,
 }
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 15] = [
     ("vi tuned", include_str!("../../corpora/vi_tuned.txt")),
     ("vi held out", include_str!("../../corpora/vi_held.txt")),
     ("vi generated", include_str!("../../corpora/vi_generated.txt")),
@@ -42,6 +44,10 @@ const FILES: [(&str, &str); 11] = [
     ("vi clean held out", include_str!("../../corpora/vi_clean_held.txt")),
     ("en clean tuned", include_str!("../../corpora/en_clean_tuned.txt")),
     ("en clean held out", include_str!("../../corpora/en_clean_held.txt")),
+    ("vi fresh", include_str!("../../corpora/vi_fresh.txt")),
+    ("en fresh", include_str!("../../corpora/en_fresh.txt")),
+    ("vi clean fresh", include_str!("../../corpora/vi_clean_fresh.txt")),
+    ("en clean fresh", include_str!("../../corpora/en_clean_fresh.txt")),
 ];
 
 /// All corpora.
@@ -81,11 +87,11 @@ impl Line {
             score.gold += 1;
             score.covered += usize::from(cover.is_some());
             score.exact += usize::from(cover.is_some_and(|finding| finding.kind == *kind));
+            let overlaps = |finding: &pii::Finding| overlap(&finding.range, range);
+            score.partly += usize::from(cover.is_none() && found.iter().any(overlaps));
         }
         for finding in found.iter().filter(|finding| is_counted(finding.kind)) {
-            let is_gold = |(_, range): &(PiiKind, Range<usize>)| {
-                range.start < finding.range.end && finding.range.start < range.end
-            };
+            let is_gold = |(_, range): &(PiiKind, Range<usize>)| overlap(range, &finding.range);
             score.found += 1;
             score.spurious += usize::from(!self.gold.iter().any(is_gold));
         }
@@ -93,11 +99,17 @@ impl Line {
     }
 }
 
+/// Whether two ranges have a byte in common.
+pub fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
 impl std::ops::AddAssign for Score {
     fn add_assign(&mut self, other: Self) {
         self.gold += other.gold;
         self.exact += other.exact;
         self.covered += other.covered;
+        self.partly += other.partly;
         self.found += other.found;
         self.spurious += other.spurious;
     }

@@ -45,6 +45,10 @@ impl WordReader {
     pub(crate) fn push(&mut self, part: &str, found: &mut dyn FnMut(Token<'_>)) {
         for character in part.chars() {
             if character.is_whitespace() {
+                if self.piece.is_empty() && self.letters.len() >= MIN_SPELLED {
+                    // More than one space parts words whose letters stand apart.
+                    self.end_letters(found);
+                }
                 self.end_piece(found);
                 self.read += character.len_utf8();
                 continue;

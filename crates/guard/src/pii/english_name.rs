@@ -10,6 +10,9 @@ use crate::pii::view::View;
 const TITLES: [&str; 12] =
     ["mr", "mrs", "ms", "miss", "dr", "prof", "professor", "mx", "officer", "captain", "judge", "detective"];
 
+/// Words of a name after "my name is".
+const MAX_INTRODUCED: usize = 3;
+
 /// The name that begins at a word.
 pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
     let first = view.word(place).filter(|word| word.chars > 1 || view.is_symbol(place + 1, '\''))?;
@@ -26,7 +29,9 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return titled(view, place);
     }
     if !first.word.has(flags::ENGLISH_FIRST) {
-        return last_first(view, place, announced);
+        return last_first(view, place, announced)
+            .or_else(|| introduced(view, place))
+            .or_else(|| surname_field(view, place));
     }
     pair(view, place, announced).or_else(|| {
         let is_lone = matches!(announced, Cue::Name | Cue::Title)
@@ -156,6 +161,39 @@ fn last_first(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
         && first.word.has(flags::ENGLISH_FIRST)
         && view.get(place).is_some_and(|token| token.case != Case::Lower);
     is_name.then(|| Match::new(PiiKind::Name, place + 4))
+}
+
+/// Whether the word some tokens before a place is one of some.
+fn is_before(view: &View<'_>, place: usize, count: usize, words: &[&str]) -> bool {
+    view.before(place, count).is_some_and(|token| words.iter().any(|word| view.text(token).eq_ignore_ascii_case(word)))
+}
+
+/// Whether a word may be any name.
+fn may_be_name(word: &Token) -> bool {
+    word.case == Case::Title && word.chars > 1 && !word.word.has_exact(flags::STOP)
+}
+
+/// Any capitalised words after "my name is".
+fn introduced(view: &View<'_>, place: usize) -> Option<Match> {
+    let is_introduced = is_before(view, place, 2, &["is"])
+        && is_before(view, place, 4, &["name"])
+        && is_before(view, place, 6, &["my", "his", "her", "full"]);
+    let is_part = |count: &usize| {
+        let word = place + count * 2;
+        view.word(word).is_some_and(may_be_name) && (*count == 0 || is_gap(view, word - 1))
+    };
+    let count = (0..MAX_INTRODUCED).take_while(is_part).count();
+    (is_introduced && count > 0).then(|| Match::new(PiiKind::Name, place + count * 2 - 1))
+}
+
+/// A capitalised word in quotes, the value of a field for a surname: `"lastName": "Volkov"`.
+fn surname_field(view: &View<'_>, place: usize) -> Option<Match> {
+    let is_quoted = view.is_symbol(place.checked_sub(1)?, '"') && view.is_symbol(place + 1, '"');
+    view.word(place).filter(|word| is_quoted && may_be_name(word))?;
+    let name = (2..=6).find(|count| view.before(place, *count).is_some_and(|token| token.kind == Kind::Word))?;
+    let is_field = is_before(view, place, name, &["lastname", "surname", "familyname"])
+        || is_before(view, place, name, &["name"]) && is_before(view, place, name + 2, &["last", "family"]);
+    is_field.then(|| Match::new(PiiKind::Name, place + 1))
 }
 
 fn is_gap(view: &View<'_>, index: usize) -> bool {

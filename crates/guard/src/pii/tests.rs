@@ -120,6 +120,14 @@ fn every_kind_is_found_by_its_rule() {
         ("chị Lan, anh Tuấn Anh", "chị [NAME_REDACTED], anh [NAME_REDACTED]"),
         ("key=sk-proj-Ab1defghijklmnop_qrs-tuv!", "key=[SECRET_REDACTED]!"),
         ("vk-Ab1defghijklmnopqrstuvwxyz012345", "[SECRET_REDACTED]"),
+        (
+            r"ho_ten,sdt\nNguyễn An,0912345678\t0987654321",
+            r"ho_ten,sdt\n[NAME_REDACTED],[PHONE_REDACTED]\t[PHONE_REDACTED]",
+        ),
+        ("anh Quách Văn Tới hết hạn", "anh [NAME_REDACTED] hết hạn"),
+        ("Địa chỉ: Căn hộ 1508, tòa S2.03, Gia Lâm, Hà Nội", "Địa chỉ: [ADDRESS_REDACTED]"),
+        ("My name is Oluwaseun Adeyemi and I", "My name is [NAME_REDACTED] and I"),
+        (r#"{"lastName": "Vexler", "city": "Vexler"}"#, r#"{"lastName": "[NAME_REDACTED]", "city": "Vexler"}"#),
         ("-----BEGIN PRIVATE KEY-----\nMIIEvQ+/=\n-----END PRIVATE KEY-----\nxong", "[SECRET_REDACTED]\nxong"),
     ];
     cases.iter().for_each(|(text, redacted)| assert_eq!(redact(text), *redacted));
@@ -142,6 +150,11 @@ fn what_only_looks_like_personal_data_stays() {
         "std::vec::Vec, a::b::c, 12:30:45, 00:1A:2B:3C:4D:5E",
         "078-05-11209, 1-800-555-0199, git@github.com:a/b.git",
         "550e8400-e29b-41d4-a716-446655440000",
+        r"C:\new\temp, \nabla f, \theta",
+        "kỹ sư Mỹ, chuyên gia Nhật",
+        "duong le loi rat dong",
+        "Upgrade to 12.14.30.118, cập nhật lên 12.14.30.118",
+        "The file name is Report Draft.",
     ];
     texts.iter().for_each(|text| assert_eq!(redact(text), *text));
 }

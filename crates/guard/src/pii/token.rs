@@ -244,6 +244,20 @@ impl Tokens {
             && matches!(kind, Kind::Word | Kind::Number | Kind::Space)
             && usize::from(open.chars) < MAX_LETTERS
             && !is_hump
+            && !(char.is_uppercase() && self.escape(open).is_some())
+    }
+
+    /// What the letter after a backslash stands for, in a text with escapes: `\nNguyễn Văn A`, `\t0912345678`.
+    fn escape(&self, open: &Open) -> Option<Kind> {
+        let is_escape = open.kind == Kind::Word
+            && open.chars == 1
+            && open.capitals == 0
+            && self.list.last().is_some_and(|last| last.kind == Kind::Symbol('\\'));
+        match self.lower.as_str() {
+            "n" | "r" if is_escape => Some(Kind::Newline),
+            "t" if is_escape => Some(Kind::Space),
+            _ => None,
+        }
     }
 
     fn take_invisible(&mut self) {
@@ -264,12 +278,13 @@ impl Tokens {
 
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
+        let kind = self.escape(&open).unwrap_or(open.kind);
         let mut token = Token {
-            kind: open.kind,
+            kind,
             case: open.case(),
             chars: open.chars,
             is_ascii: open.is_ascii,
-            is_tab: open.is_tab,
+            is_tab: open.is_tab || kind == Kind::Space && open.kind == Kind::Word,
             is_lower_text: self.words_since_capital >= MEMORY_WORDS,
             is_upper_text: self.words_since_lower >= MEMORY_WORDS && self.words_since_upper < MEMORY_WORDS,
             is_accented_text: self.words_since_accent < MEMORY_WORDS,
@@ -283,7 +298,7 @@ impl Tokens {
             is_folded_cue: false,
             column: Cue::None,
         };
-        if open.kind == Kind::Word {
+        if kind == Kind::Word {
             token.word = self.lexicon.word(&self.lower, &self.folded, open.is_ascii);
             let since = |is_now: bool, words: u8| if is_now { 0 } else { (words + 1).min(MEMORY_WORDS) };
             self.words_since_capital = since(open.capitals > 0, self.words_since_capital);
@@ -297,9 +312,9 @@ impl Tokens {
             if announcement.is_folded && announcement.tokens == 1 && self.is_inside_name(&token) {
                 token.cue = Cue::None;
             }
-            self.lower.clear();
-            self.folded.clear();
         }
+        self.lower.clear();
+        self.folded.clear();
         token.column = self.table.push(&token);
         self.list.push(token);
     }

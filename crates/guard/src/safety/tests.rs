@@ -22,6 +22,8 @@ fn disguises_do_not_help() {
         "tao se giet may, giet ca nha may",
         "đ.ị.t m.ẹ mày",
         "đ ị t m ẹ",
+        "f u c k  y o u",
+        "f u c k y o u",
         "dm may",
     ] {
         let highest = scores(text).max(Categories::ALL);

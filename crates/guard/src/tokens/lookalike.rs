@@ -1,7 +1,7 @@
 //! What a model may write for a token, and what a client may write that looks like one.
 //!
 //! In brackets: any case, one or two backslashes before `[`, `_` and `]`, spaces inside, and `_`, `-`, a space or nothing
-//! before the number. Without brackets: the name in capitals, `_` and the number, as a word of its own. Never a form that
+//! before the number. Backslashes before `[` alone are the text's own: `C:\Users\[NAME_1]`. Without brackets: the name in capitals, `_` and the number, as a word of its own. Never a form that
 //! is only similar: an unknown name or number is no token.
 
 /// The name of a token that stands for a text which looked like a token.
@@ -113,12 +113,18 @@ impl Cursor<'_> {
 fn in_brackets(text: &[u8], is_end: bool, is_word_before: bool, counts: &Counts) -> Result<Match, Match> {
     let mut cursor = Cursor { text, at: 0, is_end };
     cursor.skip(b'\\', MAX_BACKSLASHES);
+    let opening = cursor.at;
     cursor.expect(b'[')?;
     cursor.skip(b' ', MAX_SPACES);
     let (name, number) = name_and_number(&mut cursor, true, counts)?;
     cursor.skip(b' ', MAX_SPACES);
+    let sign = cursor.at;
     cursor.skip(b'\\', MAX_BACKSLASHES);
+    let closing = cursor.at - sign;
     cursor.expect(b']')?;
+    if opening > 0 && opening != closing {
+        return Err(Match::None);
+    }
     // `rows[name_1]` is code.
     let is_exact = || text.get(..cursor.at) == Some(format!("[{name}_{number}]").as_bytes());
     if is_word_before && !is_exact() {

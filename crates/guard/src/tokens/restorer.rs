@@ -19,7 +19,7 @@ pub enum ValueForm {
 pub struct Restorer {
     form: ValueForm,
     pending: String,
-    /// The last three characters of the text as it came.
+    /// The last three characters of the text as it left: a token that was restored has no bracket.
     last: [char; 3],
     is_url: bool,
 }
@@ -53,17 +53,18 @@ impl Restorer {
             let bytes = match lookalike::find(rest, Some(self.last[2]), is_end, &vault.counts) {
                 Match::Open => break,
                 Match::Token { name, number, bytes } if name == TEXT || !self.is_url => {
-                    self.write(vault.value(name, number).unwrap_or_default(), out);
+                    let value = vault.value(name, number).unwrap_or_default();
+                    self.write(value, out);
+                    value.chars().for_each(|character| self.note(character));
                     bytes
                 }
                 Match::Token { .. } | Match::None => {
                     out.push(first);
+                    self.note(first);
                     first.len_utf8()
                 }
             };
-            let (taken, after) = rest.split_at_checked(bytes).unwrap_or((rest, ""));
-            taken.chars().for_each(|character| self.note(character));
-            rest = after;
+            rest = rest.get(bytes..).unwrap_or_default();
         }
         self.pending.push_str(rest);
     }

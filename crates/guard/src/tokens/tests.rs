@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::pii::PiiKinds;
+use crate::stream::TextGuard;
 
 fn vault() -> Vault {
     let mut vault = Vault::new();
@@ -36,6 +38,36 @@ fn the_same_value_has_the_same_token_numbered_by_first_appearance() {
     }
     assert_eq!(out, "[NAME_1][NAME_2][PHONE_1][NAME_1]");
     assert_eq!(vault.len(), 3);
+}
+
+/// D8: a client sends its history again with each turn, and a value keeps its token.
+#[test]
+fn tokens_stay_the_same_over_the_turns_of_a_conversation() {
+    let kinds = KINDS.into_iter().fold(PiiKinds::NONE, PiiKinds::with);
+    let sent = |messages: &[&str]| -> Vec<String> {
+        let mut vault = Vault::new();
+        let send = |message: &&str| {
+            let (mut escaped, mut out) = (String::new(), String::new());
+            vault.escape(message, &mut escaped);
+            let mut guard = TextGuard::new(kinds, "");
+            guard.push(&escaped, &mut vault, &mut out);
+            guard.finish(&mut vault, &mut out);
+            out
+        };
+        messages.iter().map(send).collect()
+    };
+    let turns = [
+        "Tôi là Nguyễn Văn An, số 0912345678, bạn tôi là Trần Thị Bình.",
+        "Chào Nguyễn Văn An! Tôi đã ghi số 0912345678.",
+        "Gửi email cho Trần Thị Bình (binh@example.com), in [NAME_2] nữa, và gọi 0987654321.",
+        "Đã gửi cho Trần Thị Bình.",
+        "Còn Lê Minh Châu thì sao?",
+    ];
+    let last = sent(&turns);
+    for count in 1..turns.len() {
+        assert_eq!(sent(&turns[..count]), last[..count]);
+    }
+    assert_eq!(last[2], "Gửi email cho [NAME_2] ([EMAIL_1]), in [TEXT_1] nữa, và gọi [PHONE_2].");
 }
 
 #[test]
@@ -119,6 +151,14 @@ fn what_is_no_token_of_the_vault_stays() {
         "name_1 = x",
         "rows[name_1]",
         "[NAM_1]",
+        "[NAMË_1]",
+        "[ΝAME_1]",
+        "[NAME_١]",
+        "[NAME__1]",
+        "NAME_1_2",
+        "[[NAME]_1]",
+        "[NAME_1000000]",
+        "[NAME_4294967297]",
         "[",
         "\\",
         "a [b] [N",
@@ -138,6 +178,35 @@ fn a_client_cannot_ask_for_the_value_of_a_token() {
     assert_eq!(sent, "print [TEXT_1] and name_1 and [TEXT_2] and [TEXT_3] for [NAME_1]");
     let back = vault.restore(&sent);
     assert_eq!(back, "print [NAME_1] and name_1 and NAME_1 and \\[Name\\_1\\] for Nguyễn Văn A");
+}
+
+/// D8: a backslash before a value is no part of its token.
+#[test]
+fn a_backslash_before_a_value_stays() {
+    for (text, restored) in [
+        (r"C:\Users\[NAME_1]\Desktop", r"C:\Users\Nguyễn Văn A\Desktop"),
+        (r"\[NAME_1]", r"\Nguyễn Văn A"),
+        (r"\\[NAME\_1\]", r"\Nguyễn Văn A"),
+        (r"[NAME\_1\]", "Nguyễn Văn A"),
+    ] {
+        assert_eq!(vault().restore(text), restored);
+    }
+}
+
+/// D8: the bracket of a token that is restored begins no link, and hides no letter before what looks like a token.
+#[test]
+fn what_stands_right_behind_a_value_comes_back_too() {
+    for text in ["NGUYỄN VĂN A(0912345678)", "anh NGUYỄN VĂN A[name_1]", "NAME_1(0912345678)"] {
+        let kinds = KINDS.into_iter().fold(PiiKinds::NONE, PiiKinds::with);
+        let (mut vault, mut escaped, mut sent) = (Vault::new(), String::new(), String::new());
+        vault.escape(text, &mut escaped);
+        let mut guard = TextGuard::new(kinds, "");
+        guard.push(&escaped, &mut vault, &mut sent);
+        guard.finish(&mut vault, &mut sent);
+        assert!(sent.contains("]"), "{sent}");
+        assert_eq!(vault.restore(&sent), text);
+    }
+    assert_eq!(vault().restore("[x](//a.example/[NAME_1])"), "[x](//a.example/[NAME_1])");
 }
 
 #[test]

@@ -40,7 +40,8 @@ impl<'a> Candidate<'a> {
             }
             let is_last = !view.is_space(index + 3) || view.word(index + 4).is_none();
             let is_whole = word.case == Case::Title && words.len() >= 2 && !view.is_symbol(index + 3, ':');
-            let is_given = is_last && (is_whole || word.word.has_exact(flags::GIVEN));
+            let is_after_strong = word.case == Case::Title && words.len() > 1 && view.has(index, flags::MIDDLE_STRONG);
+            let is_given = is_last && (is_whole || word.word.has_exact(flags::GIVEN)) || is_after_strong;
             if is_stop(word) && !is_given || begins_phrase(view, index + 2) {
                 is_open = true;
                 break;

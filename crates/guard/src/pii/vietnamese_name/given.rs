@@ -28,6 +28,7 @@ pub(super) fn at(view: &View<'_>, place: usize, announced: Cue) -> Option<Match>
     match first.case {
         Case::Title | Case::Upper if goes_on && has_sign => several(view, place),
         Case::Title if goes_on => double(view, place),
+        Case::Title if !is_title && !has_sign && is_country(view.text(first)) => None,
         Case::Title => lone(first, is_title, has_sign).then(|| Match::new(PiiKind::Name, place + 1)),
         Case::Lower if first.is_lower_text && (is_title || follows_copula(view, place)) => {
             let is_name = known(first, flags::GIVEN_LONE) && first.chars >= 2 && !first.word.has(flags::NOT_LONE);
@@ -49,6 +50,11 @@ fn follows_copula(view: &View<'_>, place: usize) -> bool {
         view.before(place, 2).is_some_and(|word| ["là", "la"].contains(&view.text(word)) && word.cue_tokens > 1);
     let next = view.is_space(place + 1).then(|| view.word(place + 2)).flatten();
     is_copula && next.is_none_or(|next| next.has(flags::STOP | flags::BREAK))
+}
+
+/// Whether a given name is a country as well: "kỹ sư Mỹ".
+fn is_country(name: &str) -> bool {
+    ["Mỹ", "Anh", "Pháp", "Đức", "Nga", "Nhật", "Hàn", "Ý", "Thái", "Lào", "Úc", "Áo", "Bỉ"].contains(&name)
 }
 
 /// Whether a given name stands for a person on its own.
