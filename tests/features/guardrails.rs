@@ -6,6 +6,7 @@ mod checks;
 mod cut_anywhere;
 mod fields;
 mod hits;
+mod outputs;
 mod pace;
 mod reach;
 mod refused_configs;

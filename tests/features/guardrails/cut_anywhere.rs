@@ -4,10 +4,11 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
 use super::script::{assert_no_part, say, say_as, told, ways};
-use super::{TARGETS, ask, choice, pii, question};
+use super::{TARGETS, ask, asked, choice, pii, question};
+use crate::harness::bodies::scene::Scene;
 use crate::harness::seeds;
 use crate::harness::told::ClientFormat;
-use crate::harness::upstreams::Upstreams;
+use crate::harness::upstreams::{UPSTREAMS, Upstreams};
 
 const LINE: &str = "Nhân viên Nguyễn Văn A, CMND 123456789.";
 const REDACTED: &str = "Nhân viên [NAME_REDACTED], CMND [CMND_REDACTED].";
@@ -83,8 +84,8 @@ async fn d8_other_texts_than_the_answer_are_the_same_cut_anywhere() {
         for target in &TARGETS[..3] {
             for kind in ["thought", "refusal", "call"] {
                 let ask = async |cuts: &[usize], stream: bool| {
-                    let asked = say_as(kind, LINE, cuts, 1_000_000);
-                    let body = question(client, &format!("{target}/script"), stream, &asked);
+                    let script = say_as(kind, LINE, cuts, 1_000_000);
+                    let body = question(client, &format!("{target}/script"), stream, &script);
                     let answer = ask(&gateway, &key, client, &body, &pii("output", "redact")).await.expect(200);
                     let told = if stream { client.streamed(&answer.text()) } else { client.whole(&answer.json()) };
                     [told.thoughts(), told.refusals(), told.texts(), told.calls().join("\n")]
@@ -100,6 +101,45 @@ async fn d8_other_texts_than_the_answer_are_the_same_cut_anywhere() {
                     assert_eq!(ask(&[cut], true).await, whole, "{way}, cut before character {cut}");
                 }
             }
+        }
+    }
+}
+
+/// Tokens that a provider cuts anywhere come back as their values, in every client format; the provider saw none of these.
+#[tokio::test]
+async fn d8_tokens_cut_before_any_character_come_back_in_every_format() {
+    const TOKENS: &str = "Nhân viên [NAME_1], CMND [CMND_1].";
+    let upstreams = Upstreams::answering(choice).await;
+    let (gateway, key) = upstreams.setup().start().await.with_key().await;
+    for (client, upstream) in ways() {
+        for cut in 1..TOKENS.chars().count() {
+            let question = client.asks(&key, &format!("{upstream}/script"), &say(LINE, &[cut]), true);
+            let (text, _) = told(&gateway, client, question.config(&pii("input", "tokenize")), true).await;
+            let way = format!("{} at {upstream}, cut before character {cut}", client.path);
+            assert_eq!(text, LINE, "{way}");
+            let sent = asked(&upstreams.named(upstream).requests().pop().unwrap().body);
+            assert!(sent.contains(TOKENS), "{way}: {sent}");
+            assert_no_part(&way, &sent, &["Nguyễn Văn A", "123456789"]);
+        }
+    }
+}
+
+/// D2, D8: a stream that breaks in the middle of a value shows no part of it, in any client format.
+#[tokio::test]
+async fn d2_d8_a_stream_that_breaks_in_a_value_shows_no_part_of_it() {
+    let upstreams = Upstreams::answering(choice).await;
+    let (gateway, key) = upstreams.setup().start().await.with_key().await;
+    for (client, upstream) in ways() {
+        let kind = UPSTREAMS.iter().find(|(name, _)| *name == upstream).unwrap().1;
+        let scene = Scene { cuts: vec![19, 24], ..Scene::text("Xin chào, số CMND: 1234567") };
+        for reply in [kind.cut(&scene, &json!({ "stream": true })), kind.fail_late(&scene)] {
+            upstreams.named(upstream).once(reply);
+            let question = client.asks(&key, &format!("{upstream}/x"), "hi", true).config(&pii("output", "redact"));
+            let events = gateway.stream(question).await.rest().await.0;
+            let way = format!("{} at {upstream}: {events:?}", client.path);
+            assert_eq!(client.failures(&events), 1, "{way}");
+            let text = client.text(&events);
+            assert!(text.starts_with("Xin chào") && !text.contains("12"), "{way}");
         }
     }
 }

@@ -94,6 +94,26 @@ async fn d4_d8_signs_of_life_come_while_a_guard_holds_back() {
     }
 }
 
+/// D6, D8: a client that leaves while all is held back ends the provider's call, in every format.
+#[tokio::test]
+async fn d6_d8_leaving_a_held_stream_ends_the_call() {
+    let upstreams = Upstreams::answering(choice).await;
+    let (gateway, key) = upstreams.setup().set("server.keepalive_ms", 50).start().await.with_key().await;
+    for (client, upstream) in ways() {
+        let kind = UPSTREAMS.iter().find(|(name, _)| *name == upstream).unwrap().1;
+        let (fake, gate) = (upstreams.named(upstream), Gate::new());
+        let next = fake.count() + 1;
+        fake.once(kind.pause_behind("Xin ", &Scene::text("Xin chào!"), &gate));
+        let question = client.asks(&key, &format!("{upstream}/x"), "hi", true).config(&at_most_100_words());
+        let mut stream = gateway.stream(question).await;
+        while !stream.next().await.is_some_and(|event| (client.is_beat)(&event)) {}
+        let seen = fake.request(next).await;
+        drop(stream);
+        seen.abandoned().await;
+        gateway.wait_until_idle().await;
+    }
+}
+
 /// D3, D8, "idle timers unaffected by holding": what is held back has come all the same, in every format.
 #[tokio::test]
 async fn d3_d8_a_held_stream_is_not_idle_in_any_format() {
