@@ -7,6 +7,7 @@ mod budgets;
 mod cache;
 mod check;
 mod compat;
+mod engines;
 mod guardrails;
 mod layers;
 mod limits;

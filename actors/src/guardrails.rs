@@ -4,6 +4,8 @@ mod action;
 mod answer;
 mod body;
 mod denial;
+mod engines;
+mod input_result;
 mod media;
 mod pii_rule;
 mod policy;
@@ -28,6 +30,11 @@ pub use action::Action;
 pub use answer::{OutputGuards, Told};
 pub use body::{RequestFacts, RequestTexts};
 pub use denial::DENIED;
+pub use engines::{
+    EngineApi, EngineRoute, EngineSettings, EngineType, Engines, MAX_TIMEOUT_MS, OnError, check_engines, is_engine_name,
+};
+pub use gateway_guard::pii::PiiKind;
+pub use input_result::InputResult;
 pub use policy::{GuardrailFloor, Policy, Side};
 pub use pool::{GuardPool, GuardPoolSettings};
 pub use reach::Reach;
@@ -49,6 +56,8 @@ pub struct GuardrailRules {
     pub denies_media: bool,
     /// What looks at long texts.
     pub pool: GuardPool,
+    /// The outside engines.
+    pub engines: Engines,
 }
 
 /// How much of a request or an answer is looked at.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
-use gateway_actors::guardrails::{Guardrail, Policy, Side, check_text};
+use gateway_actors::guardrails::{Guardrail, Policy, Side, check_engines, check_text};
 use gateway_actors::routing;
 use gateway_wire::json_object::JsonObject;
 use serde_json::Value;
@@ -53,7 +53,7 @@ async fn checked(shared: &AppState, request: &HttpRequest, payload: &mut web::Pa
         Some(_) => return Err(field("side", "'side' must be 'input' or 'output'.")),
     };
     let guardrails = match optional::<Vec<Value>>(&body, "guardrails", "an array of guardrails")? {
-        Some(items) => own(&items, side)?,
+        Some(items) => own(shared, &items, side)?,
         None => {
             refuse_default_guardrails(request.headers())?;
             let plan = routing_config::read(shared, request, &key)?.plan;
@@ -76,19 +76,24 @@ async fn checked(shared: &AppState, request: &HttpRequest, payload: &mut web::Pa
         ));
     }
     let policy = Policy::new(guardrails);
-    let told = rules.pool.run(text.len(), move || check_text(&text, side, &policy)).await;
+    let told = check_text(text, side, policy, rules).await;
     told.ok_or_else(|| {
         ApiError::new(Code::Overloaded, "The guardrails have as many texts as they take: try again shortly.")
     })
 }
 
 /// The guardrails that a request names itself.
-fn own(items: &[Value], side: Side) -> Result<Vec<Arc<Guardrail>>, ApiError> {
+fn own(shared: &AppState, items: &[Value], side: Side) -> Result<Vec<Arc<Guardrail>>, ApiError> {
     let read = match side {
-        Side::Input => routing::read_floor(items, &[]).map(|floor| floor.input),
-        Side::Output => routing::read_floor(&[], items).map(|floor| floor.output),
+        Side::Input => routing::read_floor(items, &[]),
+        Side::Output => routing::read_floor(&[], items),
     };
-    read.map_err(|errors| {
+    let checked = read.and_then(|floor| {
+        let errors = check_engines(&floor, &shared.routing.guardrails.engines.types());
+        if errors.is_empty() { Ok(floor) } else { Err(errors) }
+    });
+    let own = checked.map(|floor| if side == Side::Input { floor.input } else { floor.output });
+    own.map_err(|errors| {
         let first = errors.into_iter().next();
         let (path, message) = first.map_or((String::new(), String::new()), |error| (error.path, error.message));
         let path = path.replacen(side.as_str(), "guardrails", 1);

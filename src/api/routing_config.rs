@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
+use gateway_actors::guardrails::check_engines;
 use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::routing::aliases::Alias;
 use gateway_actors::routing::{self, ConfigHeader, Plan};
@@ -127,6 +128,10 @@ fn allowed(shared: &AppState, plan: &Plan) -> Result<(), ApiError> {
             unsupported.iter().map(|path| format!("path: {path}, message: not supported yet")).collect();
         let error = ApiError::new(Code::NotSupported, message);
         return Err(ApiError { beside: Some(portkey_shape(&errors)), param: unsupported.into_iter().next(), ..error });
+    }
+    let engines = check_engines(&plan.all_guardrails(), &shared.routing.guardrails.engines.types());
+    if !engines.is_empty() {
+        return Err(invalid(&errors_text(&engines)));
     }
     let hosts = plan.custom_hosts();
     if !hosts.is_empty() {

@@ -3,8 +3,8 @@
 use gateway_actors::routing as plans;
 
 use super::{
-    Config, Problem, actors, alerts, base_url, budgets, cache, compat, guardrails, log, models, providers, redis,
-    responses, routing, security, server, store,
+    Config, Problem, actors, alerts, base_url, budgets, cache, compat, engines, guardrails, log, models, providers,
+    redis, responses, routing, security, server, store,
 };
 
 /// Adds every problem of a configuration that could be read.
@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     responses::check(&config.responses, &mut wrong);
     budgets::check(&config.budgets, &mut wrong);
     alerts::check(&config.alerts, &mut wrong);
+    engines::check(config, &mut wrong);
     guardrails::check(&config.guardrails, &mut wrong);
     compat::check(&config.compat, &mut wrong);
     log::check(&config.log, &mut wrong);

@@ -1,12 +1,19 @@
 //! `[guardrails]`: what holds for the texts of every request and every answer.
 
-use gateway_actors::guardrails::{GuardPool, GuardrailFloor, GuardrailRules, ScanLimit};
+use std::collections::{BTreeMap, HashMap};
+
+use gateway_actors::guardrails::{
+    EngineRoute, EngineType, Engines, GuardPool, GuardrailFloor, GuardrailRules, ScanLimit, check_engines,
+};
+use gateway_actors::providers::catalogue::Catalogue;
+use gateway_actors::providers::upstream::Outbound;
 use gateway_actors::routing;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::actors::GuardrailActorSettings;
 use super::check::at_least_one;
+use super::engines::EngineSection;
 
 /// `[guardrails]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -20,6 +27,8 @@ pub struct GuardrailSettings {
     pub media: Media,
     /// Guardrails that are added to those of every request, so that no client weakens them.
     pub floor: FloorSettings,
+    /// Outside engines that guardrails ask, by name.
+    pub engines: BTreeMap<String, EngineSection>,
 }
 
 /// What becomes of a request or an answer with more than is looked at.
@@ -52,6 +61,7 @@ impl Default for GuardrailSettings {
             over_limit: OverLimit::Deny,
             media: Media::Pass,
             floor: FloorSettings::default(),
+            engines: BTreeMap::new(),
         }
     }
 }
@@ -67,11 +77,32 @@ pub struct FloorSettings {
 }
 
 impl GuardrailSettings {
-    /// What requests pass, with the pool of its own section.
-    pub fn rules(&self, pool: GuardrailActorSettings) -> GuardrailRules {
+    /// What requests pass, with the pool of its own section and the engines that were started.
+    pub fn rules(&self, pool: GuardrailActorSettings, engines: Engines) -> GuardrailRules {
         let limit = ScanLimit { max_bytes: self.max_scan_bytes, denies: self.over_limit == OverLimit::Deny };
         let denies_media = self.media == Media::Deny;
-        GuardrailRules { floor: self.floor(), limit, denies_media, pool: GuardPool::start(pool.pool()) }
+        let pool = GuardPool::start(pool.pool());
+        GuardrailRules { floor: self.floor(), limit, denies_media, pool, engines }
+    }
+
+    /// The engines, and the way to each. `ways` are those to the providers.
+    pub fn engine_routes(
+        &self,
+        catalogue: &Catalogue,
+        out: &Outbound,
+        ways: &HashMap<String, Outbound>,
+    ) -> Vec<EngineRoute> {
+        let route = |(name, section): (&String, &EngineSection)| {
+            let provider = catalogue.get(&section.provider).cloned();
+            let outbound = ways.get(&section.provider).unwrap_or(out).clone();
+            EngineRoute { name: name.clone(), settings: section.settings(), provider, outbound }
+        };
+        self.engines.iter().map(route).collect()
+    }
+
+    /// What each engine is.
+    pub(super) fn engine_types(&self) -> BTreeMap<String, EngineType> {
+        self.engines.iter().map(|(name, section)| (name.clone(), section.kind)).collect()
     }
 
     /// The floor; nothing where `check` finds something wrong with it.
@@ -83,7 +114,9 @@ impl GuardrailSettings {
 /// Something must be looked at; the floor must be readable, and nothing in it beyond this gateway.
 pub(super) fn check(settings: &GuardrailSettings, wrong: &mut dyn FnMut(&str, String)) {
     at_least_one(&[("guardrails.max_scan_bytes", settings.max_scan_bytes as u64)], wrong);
-    for error in routing::read_floor(&settings.floor.input, &settings.floor.output).err().into_iter().flatten() {
+    let read = routing::read_floor(&settings.floor.input, &settings.floor.output);
+    let errors = read.map_or_else(|errors| errors, |floor| check_engines(&floor, &settings.engine_types()));
+    for error in errors {
         wrong(&format!("guardrails.floor.{}", error.path), error.message);
     }
 }

@@ -8,6 +8,7 @@ use gateway_actors::budgets::ledger::Ledger;
 use gateway_actors::budgets::ledger_actor::BudgetLedger;
 use gateway_actors::cache::local::LocalCache;
 use gateway_actors::cache::lookup::AnswerCache;
+use gateway_actors::guardrails::Engines;
 use gateway_actors::keys::encryption::MasterKey;
 use gateway_actors::limits::admission::RateLimiter;
 use gateway_actors::limits::in_flight::InFlight;
@@ -125,7 +126,9 @@ impl Foundation {
         let outbound = providers::ways_to(&catalogue, &self.out, &config.proxies)?;
         let providers = providers::start(&catalogue, config.actors.provider.mailbox(), &self.arbiter, &self.actors);
         let max_total_attempts = config.routing.max_total_attempts;
-        let guardrails = config.guardrails.rules(config.actors.guardrails);
+        let routes = config.guardrails.engine_routes(&catalogue, &self.out, &outbound);
+        let engines = Engines::start(routes, &self.metrics, &self.arbiter, &self.actors);
+        let guardrails = config.guardrails.rules(config.actors.guardrails, engines);
         guardrails.pool.register(&self.actors);
         let cache = Arc::new(cache);
         Ok(Routing { catalogue, providers, budgets, cache, guardrails, max_total_attempts, outbound })

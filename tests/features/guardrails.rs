@@ -6,6 +6,8 @@ mod checks;
 mod cut_anywhere;
 mod fields;
 mod hits;
+mod judge_failures;
+mod judges;
 mod outputs;
 mod pace;
 mod reach;

@@ -1,6 +1,8 @@
 //! The texts of an answer.
 
-use std::cell::RefCell;
+mod waiting;
+
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
@@ -12,8 +14,10 @@ use gateway_wire::guarding::{AnswerGuard, GuardSource, TextKind, TextPlace};
 use serde_json::Value;
 
 use super::denial::denial;
+use super::engines::{Engines, Judging};
+use super::input_result::InputResult;
 use super::report::{hook_results, metadata};
-use super::text_guard::{AnswerText, Denied};
+use super::text_guard::{AnswerText, Denied, TextPass};
 use super::{Policy, ScanLimit, Side, Tally};
 
 /// Makes the guards of the answers to one request, and has what the last of them found.
@@ -22,13 +26,17 @@ pub struct OutputGuards(Rc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    input: (Policy, Tally),
+    input: Rc<InputResult>,
     /// The values that tokens of the request stand for.
     vault: Option<Rc<Vault>>,
     policy: Policy,
     limit: ScanLimit,
     tally: RefCell<Tally>,
     told: Told,
+    /// What outside engines said of the answer.
+    judging: RefCell<Judging>,
+    /// Whether a stream waits for them.
+    is_waiting: Cell<bool>,
 }
 
 /// How results are told.
@@ -42,9 +50,15 @@ pub struct Told {
 
 impl OutputGuards {
     /// Guards for the answers to a request, of whose input this was found.
-    pub fn new((policy, limit): (Policy, ScanLimit), input: (Policy, Tally), vault: Option<Vault>, told: Told) -> Self {
-        let vault = vault.filter(|vault| !vault.is_empty()).map(Rc::new);
-        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), told }))
+    pub fn new(
+        (policy, limit, engines): (Policy, ScanLimit, Engines),
+        input: InputResult,
+        vault: Option<Vault>,
+        told: Told,
+    ) -> Self {
+        let (input, vault) = (Rc::new(input), vault.filter(|vault| !vault.is_empty()).map(Rc::new));
+        let judging = RefCell::new(Judging::new(engines));
+        Self(Rc::new(Shared { input, vault, policy, limit, told, judging, ..Shared::default() }))
     }
 
     /// Whether the answers have anything to pass.
@@ -60,16 +74,17 @@ impl OutputGuards {
     /// The same for a target whose answers pass others.
     #[must_use]
     pub fn with_policy(&self, policy: Policy) -> Self {
-        let Shared { input, vault, limit, told, .. } = &*self.0;
+        let Shared { input, vault, limit, told, judging, .. } = &*self.0;
         let (input, vault, limit, told) = (input.clone(), vault.clone(), *limit, told.clone());
-        Self(Rc::new(Shared { input, vault, policy, limit, tally: RefCell::default(), told }))
+        let judging = RefCell::new(Judging::new(judging.borrow().engines.clone()));
+        Self(Rc::new(Shared { input, vault, policy, limit, told, judging, ..Shared::default() }))
     }
 
     /// Whether a guardrail failed that neither denies nor only looks on: of the request alone where the answer streams,
     /// as its status goes out before it is known.
     pub fn is_failed(&self, is_stream: bool) -> bool {
         let Shared { input, policy, tally, .. } = &*self.0;
-        input.1.is_failed(&input.0) || !is_stream && tally.borrow().is_failed(policy)
+        input.tally.borrow().is_failed(&input.policy) || !is_stream && tally.borrow().is_failed(policy)
     }
 
     /// What holds for the answers.
@@ -80,7 +95,10 @@ impl OutputGuards {
     /// Calls back with what came of each side that has guardrails.
     pub fn each_side(&self, mut tell: impl FnMut(Side, &Policy, &Tally)) {
         let Shared { input, policy, tally, .. } = &*self.0;
-        for (side, policy, tally) in [(Side::Input, &input.0, &input.1), (Side::Output, policy, &*tally.borrow())] {
+        let of_input = input.tally.borrow();
+        for (side, policy, tally) in
+            [(Side::Input, &input.policy, &*of_input), (Side::Output, policy, &*tally.borrow())]
+        {
             if !policy.is_empty() {
                 tell(side, policy, tally);
             }
@@ -95,7 +113,7 @@ impl OutputGuards {
     /// The metadata of an answer, a JSON object, with what came of the guardrails.
     pub fn metadata(&self, mut object: String) -> String {
         let Shared { input, policy, tally, .. } = &*self.0;
-        let mut told = metadata(Side::Input, &input.0, &input.1);
+        let mut told = metadata(Side::Input, &input.policy, &input.tally.borrow());
         told.extend(metadata(Side::Output, policy, &tally.borrow()));
         if object.pop() == Some('}') {
             object.push_str(&format!(r#","guardrails":{}}}"#, Value::Array(told)));
@@ -106,7 +124,7 @@ impl OutputGuards {
     /// What came of the guardrails, as Portkey tells it.
     pub fn hook_results(&self) -> Value {
         let Shared { input, policy, tally, told, .. } = &*self.0;
-        hook_results((&input.0, &input.1), (policy, &tally.borrow()), &told.now)
+        hook_results((&input.policy, &input.tally.borrow()), (policy, &tally.borrow()), &told.now)
     }
 
     /// What was found so far in the newest answer.
@@ -119,11 +137,16 @@ impl Shared {
     fn changes(&self) -> bool {
         self.vault.is_some() || self.policy.changes()
     }
+
+    /// Whether an engine is still to be asked, or to answer.
+    fn has_pending(&self) -> bool {
+        self.input.is_pending() || self.judging.borrow().has_pending()
+    }
 }
 
 impl GuardSource for OutputGuards {
     fn guard(&self) -> Box<dyn AnswerGuard> {
-        *self.0.tally.borrow_mut() = Tally::default();
+        self.forget();
         Box::new(PolicyGuard { shared: self.0.clone(), texts: HashMap::new(), came: 0, has_answer: false })
     }
 }
@@ -141,7 +164,7 @@ struct PolicyGuard {
 impl PolicyGuard {
     fn take(&mut self, place: TextPlace, part: Option<&str>, out: &mut String) -> Result<(), ErrorBody> {
         let begun = Instant::now();
-        let Shared { policy, limit, tally, vault, .. } = &*self.shared;
+        let Shared { policy, limit, tally, vault, judging, .. } = &*self.shared;
         let vault = vault.as_deref();
         self.came += part.map_or(0, str::len);
         self.has_answer |= matches!(place.kind, TextKind::Content | TextKind::Arguments | TextKind::Input);
@@ -151,10 +174,11 @@ impl PolicyGuard {
         let mut tally = tally.borrow_mut();
         let length = out.len();
         let text = self.texts.entry(place).or_insert_with(|| AnswerText::new(policy, place.kind, vault));
-        let taken = text.take(part, (policy, &mut tally, vault), out);
+        let mut judging = judging.borrow_mut();
+        let taken = text.take(part, TextPass { policy, tally: &mut tally, vault, judging: &mut judging }, out);
         tally.held = tally.held.max(text.held());
         tally.spent += begun.elapsed();
-        drop(tally);
+        drop((tally, judging));
         // What only looks on denies nothing.
         if taken.is_err() && self.changes() {
             // What stood before the match in the same step does not go out either.
@@ -166,15 +190,20 @@ impl PolicyGuard {
 
     /// Takes what is beyond the limit: it is denied, or passes behind what was held back before.
     fn take_unseen(&mut self, place: TextPlace, part: Option<&str>, out: &mut String) -> Result<(), ErrorBody> {
-        let Shared { policy, limit, tally, vault, .. } = &*self.shared;
+        let Shared { policy, limit, tally, vault, judging, .. } = &*self.shared;
         if limit.denies && self.changes() {
             tally.borrow_mut().is_over_limit = true;
             return Err(self.denied());
         }
-        if let Some(mut text) = self.texts.remove(&place)
-            && text.take(None, (policy, &mut tally.borrow_mut(), vault.as_deref()), out).is_err()
-        {
-            return Err(self.denied());
+        if let Some(mut text) = self.texts.remove(&place) {
+            let taken = {
+                let (mut tally, mut judging) = (tally.borrow_mut(), judging.borrow_mut());
+                let vault = vault.as_deref();
+                text.take(None, TextPass { policy, tally: &mut tally, vault, judging: &mut judging }, out)
+            };
+            if taken.is_err() {
+                return Err(self.denied());
+            }
         }
         tally.borrow_mut().is_over_limit = true;
         out.push_str(part.unwrap_or_default());
@@ -182,6 +211,8 @@ impl PolicyGuard {
     }
 
     fn denied(&self) -> ErrorBody {
+        // What is denied needs no further verdict.
+        self.shared.judging.borrow_mut().take_pending();
         OutputGuards(self.shared.clone()).denied()
     }
 }
@@ -212,7 +243,8 @@ impl AnswerGuard for PolicyGuard {
     }
 
     fn results(&self) -> Option<String> {
-        let is_told = self.shared.told.in_streams;
+        // What nobody knows yet is told with the usage.
+        let is_told = self.shared.told.in_streams && !self.shared.has_pending();
         is_told.then(|| OutputGuards(self.shared.clone()).hook_results().to_string())
     }
 

@@ -7,6 +7,7 @@ use gateway_wire::json_object::JsonObject;
 use gateway_wire::surrogates::replace_lone;
 use serde_json::{Map, Value};
 
+use super::engines::Judging;
 use super::walk::Walk;
 use super::{Policy, Tally, prefix};
 
@@ -65,11 +66,41 @@ pub fn guard_texts(
         texts.body = prefixed;
     }
     let mut walk = Walk::new(policy, &mut *tally, vault);
+    is_changed |= walk_all(texts, &mut walk, (facts, policy.reach.tools))?;
+    if policy.judges {
+        let text = walk.into_last();
+        let RequestFacts { model, request_type, metadata } = *facts;
+        tally.judge(policy, &Subject { text: &text, model, request_type, metadata });
+    }
+    Ok(is_changed)
+}
+
+/// Has outside engines look at texts that may leave as far as the built-in detectors know; gives whether the body changed.
+///
+/// # Errors
+/// Where a field cannot be read.
+pub fn judge_texts(
+    texts: &mut RequestTexts,
+    policy: &Policy,
+    tally: &mut Tally,
+    vault: Option<&mut Vault>,
+    judging: &mut Judging,
+) -> Result<bool, BadRequest> {
+    let mut walk = Walk::new(policy, tally, vault).by_engines(judging);
+    walk_all(texts, &mut walk, (&RequestFacts::default(), policy.reach.tools))
+}
+
+/// Goes through all texts, of definitions of tools too where these are to be looked at; gives whether the body changed.
+fn walk_all(
+    texts: &mut RequestTexts,
+    walk: &mut Walk<'_>,
+    (facts, tools): (&RequestFacts<'_>, bool),
+) -> Result<bool, BadRequest> {
     for (_, summary) in &mut texts.summaries {
         walk.summary(summary);
     }
     let mut changed: Vec<(String, String)> = Vec::new();
-    let is_read = |name: &str| !SETTINGS.contains(&name) && (policy.reach.tools || !TOOLS.contains(&name));
+    let is_read = |name: &str| !SETTINGS.contains(&name) && (tools || !TOOLS.contains(&name));
     for (name, text) in texts.body.fields().filter(|(name, _)| is_read(name)) {
         if !text.contains('"') {
             continue;
@@ -86,17 +117,12 @@ pub fn guard_texts(
     for (name, value) in texts.params.iter_mut().filter(|(name, _)| is_read(name)) {
         walk.field(name, value, is_judged(name, of_chat.or(Some("chatComplete"))));
     }
-    if policy.judges {
-        let text = walk.into_last();
-        let RequestFacts { model, request_type, metadata } = *facts;
-        tally.judge(policy, &Subject { text: &text, model, request_type, metadata });
+    if changed.is_empty() {
+        return Ok(false);
     }
-    if !changed.is_empty() {
-        let set: Vec<(&str, &str)> = changed.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        texts.body = texts.body.with(&set, &[]);
-        is_changed = true;
-    }
-    Ok(is_changed)
+    let set: Vec<(&str, &str)> = changed.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    texts.body = texts.body.with(&set, &[]);
+    Ok(true)
 }
 
 /// Whether the last message of a kind of request stands in a field; others are no conversation to its provider.

@@ -4,6 +4,7 @@ use gateway_guard::pii::{PiiKind, PiiKinds};
 use serde_json::{Map, Value};
 
 use super::Action;
+use super::engines::{EngineChoice, OnError};
 use super::rule::RuleError;
 
 /// Portkey's names of categories, and ours.
@@ -25,6 +26,8 @@ pub struct PiiRule {
     pub action: Action,
     /// Whether a text must have some of it (Portkey's `not`).
     pub is_negated: bool,
+    /// The outside engine that looks for it.
+    pub engine: Option<EngineChoice>,
 }
 
 impl PiiRule {
@@ -66,7 +69,17 @@ impl PiiRule {
         if is_negated && action < Action::Flag && action != Action::Deny {
             errors.push(RuleError::new("not", "must be left out where the text is changed"));
         }
-        if errors.is_empty() { Ok(Self { kinds, action, is_negated }) } else { Err(errors) }
+        let engine = EngineChoice::read(parameters, &mut errors);
+        if let Some(engine) = &engine {
+            if is_negated {
+                errors.push(RuleError::new("not", "must be left out where an outside 'engine' is asked"));
+            }
+            if matches!(action, Action::Redact | Action::Tokenize) && engine.on_error == Some(OnError::Allow) {
+                let message = "must be left out or 'deny' where the text is changed: what was not checked is not sent";
+                errors.push(RuleError::new("on_error", message));
+            }
+        }
+        if errors.is_empty() { Ok(Self { kinds, action, is_negated, engine }) } else { Err(errors) }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gateway_guard::pii::{PiiKind, PiiKinds};
 use gateway_guard::safety::Thresholds;
 
+use super::engines::EngineChoice;
 use super::pii_rule::kinds;
 use super::safety_rule::SafetyRule;
 use super::{Action, Check, Guardrail, Reach, Rule};
@@ -44,6 +45,8 @@ pub struct Policy {
     pub(super) holds_all: bool,
     /// What some check of a request reaches beside its usual texts.
     pub(super) reach: Reach,
+    /// Whether outside engines are asked.
+    pub(super) asks: bool,
 }
 
 /// What is done with each kind of personal data.
@@ -100,7 +103,10 @@ impl Policy {
         let guardrails: Vec<Arc<Guardrail>> = guardrails.into_iter().collect();
         let mut pii = PiiActions::default();
         for rule in guardrails.iter().flat_map(|guardrail| &guardrail.checks).map(|check| &check.rule) {
-            if let Rule::Pii(rule) = rule {
+            if let Rule::Pii(pii_rule) = rule
+                && rule.is_local()
+            {
+                let rule = pii_rule;
                 let action = if rule.is_negated { Action::Flag } else { rule.action };
                 kinds().filter(|kind| rule.kinds.has(*kind)).for_each(|kind| pii.add(kind, action));
             }
@@ -109,12 +115,15 @@ impl Policy {
             || guardrails.iter().flat_map(|guardrail| guardrail.checks.iter().map(move |check| (guardrail, check)));
         let denying = checks().filter(|(guardrail, _)| guardrail.denies());
         let unsafe_from = SafetyRule::lowest(denying.filter_map(|(_, check)| match &check.rule {
-            Rule::Safety(rule) => Some(&**rule),
+            Rule::Safety(rule) if check.rule.is_local() => Some(&**rule),
             _ => None,
         }));
-        let scores = checks().any(|(_, check)| matches!(check.rule, Rule::Safety(_) | Rule::Injection(_)));
+        let asks = checks().any(|(_, check)| check.rule.engine().is_some());
+        let scores = checks()
+            .any(|(_, check)| check.rule.is_local() && matches!(check.rule, Rule::Safety(_) | Rule::Injection(_)));
         let judges = checks().any(|(_, check)| matches!(check.rule, Rule::Text(_)));
         let reads_all = checks().any(|(guardrail, check)| match check.rule {
+            _ if check.rule.engine().is_some() => true,
             Rule::Pii(_) | Rule::Unsupported => false,
             // What it denies it sees on its way.
             Rule::Safety(_) => !guardrail.denies(),
@@ -122,6 +131,9 @@ impl Policy {
         });
         // Of these nothing is known before the end.
         let holds_all = checks().any(|(guardrail, check)| {
+            if check.rule.engine().is_some() && (guardrail.denies() || check.rule.changes()) {
+                return true;
+            }
             let is_late = match &check.rule {
                 Rule::Pii(rule) => rule.is_negated,
                 Rule::Safety(_) => false,
@@ -133,7 +145,7 @@ impl Policy {
         let reaches = || checks().map(|(_, check)| Reach::of(check));
         let denies_media = reaches().any(|reach| reach.denies_media);
         let reach = Reach { denies_media, tools: reaches().any(|reach| reach.tools) };
-        Self { guardrails, pii, unsafe_from, scores, reads_all, judges, holds_all, reach }
+        Self { guardrails, pii, unsafe_from, scores, reads_all, judges, holds_all, asks, reach }
     }
 
     /// Whether there is nothing to do.
@@ -151,7 +163,25 @@ impl Policy {
 
     /// Whether tokens stand for personal data on the way to the provider.
     pub fn tokenizes(&self) -> bool {
-        self.pii.tokenize != PiiKinds::NONE
+        let by_engine = |(_, check): (&Guardrail, &Check)| matches!(&check.rule, Rule::Pii(rule) if rule.engine.is_some() && rule.action == Action::Tokenize);
+        self.pii.tokenize != PiiKinds::NONE || self.asks && self.checks().any(by_engine)
+    }
+
+    /// How often the texts of an answer are passed, at most, where it waits for outside engines; 1 where it does not.
+    pub(crate) fn passes(&self) -> usize {
+        let waits = |is_it: fn(&Rule) -> bool| {
+            self.outside()
+                .any(|(_, guardrail, check, _)| is_it(&check.rule) && (guardrail.denies() || check.rule.changes()))
+        };
+        let changes = waits(Rule::changes);
+        let judges = waits(|rule| !rule.changes());
+        1 + usize::from(changes) + usize::from(judges)
+    }
+
+    /// The checks that ask outside engines, with their numbers and their guardrails.
+    pub(super) fn outside(&self) -> impl Iterator<Item = (usize, &Guardrail, &Check, &EngineChoice)> {
+        let all = self.checks().enumerate().filter(|_| self.asks);
+        all.filter_map(|(at, (guardrail, check))| Some((at, guardrail, check, check.rule.engine()?)))
     }
 
     /// Whether two are of the same guardrails.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::tally::Finding;
+use super::tally::{Finding, NO_VERDICT};
 use super::{Action, Check, Guardrail, Policy, Rule, Side, Tally};
 
 /// What came of the guardrails of one side, as the gateway's own metadata tell it.
@@ -98,6 +98,7 @@ pub(super) fn action(guardrail: &Guardrail, check: &Check) -> Action {
 /// What came of a check, in one word of metrics.
 pub(super) fn verdict(guardrail: &Guardrail, check: &Check, finding: &Finding) -> &'static str {
     match (finding.verdict, action(guardrail, check)) {
+        _ if finding.error == Some(NO_VERDICT) => "error",
         _ if finding.error.is_some() => "unchecked",
         _ if finding.has_media => "denied",
         (true, Action::Redact) if finding.is_transformed => "redacted",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gateway_guard::checks::{self, RegexReplace};
 use serde_json::{Map, Value};
 
+use super::engines::EngineChoice;
 use super::pii_rule::PiiRule;
 use super::safety_rule::{InjectionRule, SafetyRule};
 use super::{Action, Side};
@@ -45,7 +46,7 @@ pub struct RuleError {
 }
 
 impl RuleError {
-    pub(super) fn new(parameter: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(parameter: impl Into<String>, message: impl Into<String>) -> Self {
         Self { parameter: Some(parameter.into()), message: message.into() }
     }
 
@@ -90,6 +91,34 @@ impl Rule {
             Self::Text(rule) => rule.check.id(),
             Self::Unsupported => "unsupported",
         }
+    }
+
+    /// The outside engine that it asks.
+    pub(super) fn engine(&self) -> Option<&EngineChoice> {
+        match self {
+            Self::Pii(rule) => rule.engine.as_ref(),
+            Self::Safety(rule) => rule.engine.as_ref(),
+            Self::Injection(rule) => rule.engine.as_ref(),
+            Self::Text(_) | Self::Unsupported => None,
+        }
+    }
+
+    /// Takes note of where the config names the engine.
+    pub(crate) fn set_engine_place(&mut self, place: String) {
+        let engine = match self {
+            Self::Pii(rule) => rule.engine.as_mut(),
+            Self::Safety(rule) => rule.engine.as_mut(),
+            Self::Injection(rule) => rule.engine.as_mut(),
+            Self::Text(_) | Self::Unsupported => None,
+        };
+        if let Some(engine) = engine {
+            engine.place = place;
+        }
+    }
+
+    /// Whether the built-in detectors look as well, or alone.
+    pub(super) fn is_local(&self) -> bool {
+        self.engine().is_none_or(|engine| engine.with_local)
     }
 
     /// Whether it may change a text.

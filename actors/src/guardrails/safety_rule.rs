@@ -3,6 +3,7 @@
 use gateway_guard::safety::{Categories, Category, Thresholds};
 use serde_json::{Map, Value};
 
+use super::engines::EngineChoice;
 use super::rule::RuleError;
 
 /// The threshold where a config names none.
@@ -15,6 +16,8 @@ pub struct SafetyRule {
     limits: Vec<(Category, f64)>,
     /// The same, ready for use.
     pub(super) thresholds: Thresholds,
+    /// The outside engine that scores.
+    pub(super) engine: Option<EngineChoice>,
 }
 
 /// What a check on prompt injection does.
@@ -22,13 +25,15 @@ pub struct SafetyRule {
 pub struct InjectionRule {
     /// The score from which on a text is one.
     pub threshold: f64,
+    /// The outside engine that scores.
+    pub(super) engine: Option<EngineChoice>,
 }
 
 impl SafetyRule {
     /// Reads the parameters.
     pub(super) fn read(parameters: &Map<String, Value>) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
-        is_local(parameters, &mut errors);
+        let engine = EngineChoice::read(parameters, &mut errors);
         let threshold = threshold(parameters, &mut errors);
         let mut limits: Vec<(Category, f64)> = match parameters.get("categories") {
             None => Category::all().map(|category| (category, threshold)).collect(),
@@ -65,7 +70,7 @@ impl SafetyRule {
             Some(_) => errors.push(RuleError::new("thresholds", "must be an object of categories and numbers")),
         }
         match thresholds(&limits) {
-            Some(thresholds) if errors.is_empty() => Ok(Self { limits, thresholds }),
+            Some(thresholds) if errors.is_empty() => Ok(Self { limits, thresholds, engine }),
             _ => Err(errors),
         }
     }
@@ -87,16 +92,9 @@ impl InjectionRule {
     /// Reads the parameters.
     pub(super) fn read(parameters: &Map<String, Value>) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
-        is_local(parameters, &mut errors);
+        let engine = EngineChoice::read(parameters, &mut errors);
         let threshold = threshold(parameters, &mut errors);
-        if errors.is_empty() { Ok(Self { threshold }) } else { Err(errors) }
-    }
-}
-
-/// The engine must be the one that is built in.
-fn is_local(parameters: &Map<String, Value>, errors: &mut Vec<RuleError>) {
-    if parameters.get("engine").is_some_and(|engine| engine != "local") {
-        errors.push(RuleError::new("engine", "must be 'local': this gateway asks no other"));
+        if errors.is_empty() { Ok(Self { threshold, engine }) } else { Err(errors) }
     }
 }
 

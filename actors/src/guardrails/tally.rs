@@ -9,6 +9,7 @@ use gateway_guard::pii::PiiKind;
 use gateway_guard::safety::{self, Scores};
 use serde_json::Value;
 
+use super::engines::Outcome;
 use super::pii_rule::kinds;
 use super::policy::Policy;
 use super::rule::TextRule;
@@ -24,6 +25,8 @@ pub struct Tally {
     texts: BTreeMap<usize, TextResult>,
     /// What cannot be looked at and is denied, such as pictures.
     pub(super) media: u32,
+    /// What outside engines said, by the number of the check.
+    outside: BTreeMap<usize, Heard>,
     /// Whether there was more than is looked at.
     pub(super) is_over_limit: bool,
     /// The time that it took.
@@ -35,8 +38,23 @@ pub struct Tally {
 /// Why a check could not judge.
 const TOO_LONG: &str = "There is more text than guardrails.max_scan_bytes.";
 
+/// Why a check without a verdict could not judge.
+pub(super) const NO_VERDICT: &str = "The engine gave no verdict.";
+
 /// How many kinds of personal data there are.
 const KINDS: usize = 19;
+
+/// What an outside engine said to one check.
+#[derive(Clone, Debug, Default)]
+struct Heard {
+    pii: [u32; KINDS],
+    scores: Scores,
+    is_unsafe: f64,
+    /// Whether it said nothing of a text.
+    has_gap: bool,
+    /// Whether that fails the check.
+    gap_fails: bool,
+}
 
 /// What one of Portkey's checks found.
 #[derive(Clone, Debug)]
@@ -77,6 +95,36 @@ impl Tally {
         }
     }
 
+    /// Takes note of what an outside engine said of a text to a check; `fails` tells what a check without a verdict comes to.
+    pub(super) fn hear(&mut self, at: usize, rule: &Rule, outcome: &Outcome, fails: bool) {
+        let heard = self.outside.entry(at).or_default();
+        let verdict = match outcome {
+            Ok(verdict) => verdict,
+            Err(_) => {
+                heard.has_gap = true;
+                // What could not be looked at cannot be changed either.
+                heard.gap_fails |= fails || rule.changes();
+                return;
+            }
+        };
+        heard.scores.merge(&verdict.scores);
+        heard.is_unsafe = heard.is_unsafe.max(verdict.is_unsafe);
+        if let Rule::Pii(rule) = rule {
+            for (kind, _) in verdict.findings.iter().filter(|(kind, _)| rule.kinds.has(*kind)) {
+                if let Some(count) = heard.pii.get_mut(*kind as usize) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+
+    /// The scores of all engines together.
+    pub(super) fn all_scores(&self) -> Scores {
+        let mut all = self.scores;
+        self.outside.values().for_each(|heard| all.merge(&heard.scores));
+        all
+    }
+
     /// Looks at a whole text, from which personal data has been taken.
     pub(super) fn read(&mut self, policy: &Policy, text: &str) {
         self.read_request(policy, text, false);
@@ -84,7 +132,8 @@ impl Tally {
 
     /// The same for a text of a request: what the operator says is no attack.
     pub(super) fn read_request(&mut self, policy: &Policy, text: &str, is_operators: bool) {
-        let has = |is_it: fn(&Rule) -> bool| policy.checks().any(|(_, check)| is_it(&check.rule));
+        let has =
+            |is_it: fn(&Rule) -> bool| policy.checks().any(|(_, check)| check.rule.is_local() && is_it(&check.rule));
         if has(|rule| matches!(rule, Rule::Safety(_))) {
             self.scores.merge(&safety::scores(text));
         }
@@ -137,9 +186,13 @@ impl Tally {
         if self.is_over_limit {
             return Finding { verdict: false, error: Some(TOO_LONG), ..finding };
         }
+        let (is_local, none) = (check.rule.is_local(), Heard::default());
+        let heard = self.outside.get(&at).unwrap_or(&none);
         match &check.rule {
             Rule::Pii(rule) => {
-                let count = |kind: PiiKind| self.pii.get(kind as usize).copied().unwrap_or(0);
+                let of = |counts: &[u32; KINDS], kind: PiiKind| counts.get(kind as usize).copied().unwrap_or(0);
+                let own = |kind: PiiKind| if is_local { of(&self.pii, kind) } else { 0 };
+                let count = |kind: PiiKind| own(kind) + of(&heard.pii, kind);
                 let found = kinds().filter(|kind| rule.kinds.has(*kind) && count(*kind) > 0);
                 let counts: Vec<(&'static str, u32)> = found.map(|kind| (kind.as_str(), count(kind))).collect();
                 let changes = matches!(rule.action, Action::Redact | Action::Tokenize);
@@ -148,11 +201,16 @@ impl Tally {
                 finding.counts = counts;
             }
             Rule::Safety(rule) => {
-                let reached = rule.thresholds.reached(&self.scores);
+                let mut scores = if is_local { self.scores } else { Scores::default() };
+                scores.merge(&heard.scores);
+                let reached = rule.thresholds.reached(&scores);
                 finding.verdict = reached.is_none();
                 finding.counts = reached.map(|(category, _)| (category.as_str(), 1)).into_iter().collect();
             }
-            Rule::Injection(rule) => finding.verdict = self.injection < rule.threshold,
+            Rule::Injection(rule) => {
+                let own = if is_local { self.injection } else { 0.0 };
+                finding.verdict = own.max(heard.is_unsafe) < rule.threshold;
+            }
             Rule::Text(_) => {
                 if let Some(result) = self.texts.get(&at) {
                     let is_excused = result.error.is_some() && !check.fail_on_error;
@@ -163,6 +221,10 @@ impl Tally {
                 }
             }
             Rule::Unsupported => {}
+        }
+        if heard.has_gap && finding.verdict {
+            finding.error = Some(NO_VERDICT);
+            finding.verdict = !heard.gap_fails;
         }
         if self.media > 0 {
             finding.counts.push(("MEDIA", self.media));
@@ -178,7 +240,12 @@ impl Tally {
 
     /// Whether the request or the answer is refused.
     pub fn denies(&self, policy: &Policy) -> bool {
-        policy.numbered().any(|(first, guardrail)| guardrail.denies() && !self.holds(first, guardrail))
+        // What could not be looked at cannot be redacted: it is not sent, whatever the guardrail does otherwise.
+        let is_raw = |(at, (_, check)): (usize, (&Guardrail, &Check))| {
+            check.rule.changes() && self.outside.get(&at).is_some_and(|heard| heard.has_gap)
+        };
+        policy.checks().enumerate().any(is_raw)
+            || policy.numbered().any(|(first, guardrail)| guardrail.denies() && !self.holds(first, guardrail))
     }
 
     /// Whether a guardrail failed that neither denies nor only looks on (Portkey's 246).

@@ -8,11 +8,12 @@ use gateway_guard::stream::TextGuard;
 use gateway_guard::tokens::{Restorer, ValueForm, Vault};
 use gateway_wire::guarding::TextKind;
 
+use super::engines::{EngineText, Judging, Passed};
 use super::policy::Policy;
 use super::replacer::PolicyReplacer;
 use super::rule::TextRule;
 use super::tally::Tally;
-use super::{Check, Guardrail, Rule};
+use super::{Check, Guardrail, Rule, Side};
 
 /// The most bytes of a text that whole-text checks look at.
 const MAX_READ: usize = 1 << 20;
@@ -71,6 +72,16 @@ impl PiiGuard {
 /// The text came to something that may not pass.
 pub(super) struct Denied;
 
+/// What a text passes, and what was found in it.
+pub(super) struct TextPass<'a> {
+    pub policy: &'a Policy,
+    pub tally: &'a mut Tally,
+    /// The values that tokens of the request stand for.
+    pub vault: Option<&'a Vault>,
+    /// What outside engines said.
+    pub judging: &'a mut Judging,
+}
+
 impl AnswerText {
     pub fn new(policy: &Policy, kind: TextKind, vault: Option<&Vault>) -> Self {
         let form = if kind == TextKind::Arguments { ValueForm::Json } else { ValueForm::Text };
@@ -85,13 +96,9 @@ impl AnswerText {
         }
     }
 
-    /// Takes the next part, or the end where there is none.
-    pub fn take(
-        &mut self,
-        part: Option<&str>,
-        (policy, tally, vault): (&Policy, &mut Tally, Option<&Vault>),
-        out: &mut String,
-    ) -> Result<(), Denied> {
+    /// Takes the next part, or the end where there is none. A text that waits for an outside engine comes out empty.
+    pub fn take(&mut self, part: Option<&str>, pass: TextPass<'_>, out: &mut String) -> Result<(), Denied> {
+        let TextPass { policy, tally, vault, judging } = pass;
         let mut clean = String::with_capacity(part.map_or(0, str::len));
         let mut replacer = PolicyReplacer::new(&policy.pii, tally, None);
         self.pii.take(part, &mut replacer, &mut clean);
@@ -110,17 +117,30 @@ impl AnswerText {
             }
             self.note_replaced(policy, tally);
         }
-        if policy.holds_all {
-            self.waiting.push_str(&clean);
-            if part.is_some() {
-                return Ok(());
+        if !policy.holds_all {
+            if part.is_none() && policy.asks {
+                let looked_at = std::mem::take(&mut self.read);
+                self.pass_engines(&looked_at, (policy, tally, judging));
             }
-            if tally.denies(policy) {
-                return Err(Denied);
+            self.restore(&clean, part.is_none(), vault, out);
+            return Ok(());
+        }
+        self.waiting.push_str(&clean);
+        if part.is_some() {
+            return Ok(());
+        }
+        if tally.denies(policy) {
+            return Err(Denied);
+        }
+        let mut free = std::mem::take(&mut self.waiting);
+        if policy.asks {
+            match self.pass_engines(&free, (policy, &mut *tally, judging)) {
+                _ if tally.denies(policy) => return Err(Denied),
+                Passed::Waits => return Ok(()),
+                Passed::Free(told) => free = told.unwrap_or(free),
             }
         }
-        let free = if policy.holds_all { std::mem::take(&mut self.waiting) } else { clean };
-        self.restore(&free, part.is_none(), vault, out);
+        self.restore(&free, true, vault, out);
         Ok(())
     }
 
@@ -130,7 +150,8 @@ impl AnswerText {
         (policy, tally, vault): (&Policy, &mut Tally, Option<&Vault>),
         out: &mut String,
     ) -> Result<(), Denied> {
-        if !policy.holds_all {
+        // What an outside engine has not judged is not shown.
+        if !policy.holds_all || policy.passes() > 1 {
             return Ok(());
         }
         tally.read(policy, &self.read);
@@ -143,6 +164,12 @@ impl AnswerText {
         let free = std::mem::take(&mut self.waiting);
         self.restore(&free, true, vault, out);
         Ok(())
+    }
+
+    /// Has outside engines look at a whole text.
+    fn pass_engines(&self, text: &str, (policy, tally, judging): (&Policy, &mut Tally, &mut Judging)) -> Passed {
+        let mut engines = EngineText { policy, side: Side::Output, is_operators: false, tally, vault: None, judging };
+        engines.pass(text, self.kind == TextKind::Arguments)
     }
 
     fn replaced(&mut self, mut text: String, is_end: bool) -> String {

@@ -1,10 +1,13 @@
 //! The way through the fields of a request, to every text in them.
 
+mod by_engines;
+
 use gateway_guard::json_strings::ArgumentsGuard;
 use gateway_guard::pii::PiiKinds;
 use gateway_guard::tokens::Vault;
 use serde_json::{Map, Number, Value};
 
+use super::engines::Judging;
 use super::replacer::PolicyReplacer;
 use super::split_values::replace_across;
 use super::{Policy, Tally};
@@ -114,6 +117,8 @@ pub(super) struct Walk<'a> {
     policy: &'a Policy,
     tally: &'a mut Tally,
     vault: Option<&'a mut Vault>,
+    /// What outside engines said, where the way is theirs.
+    judging: Option<&'a mut Judging>,
     is_changed: bool,
     /// Who says the texts that come next.
     part: Part,
@@ -128,7 +133,13 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub fn new(policy: &'a Policy, tally: &'a mut Tally, vault: Option<&'a mut Vault>) -> Self {
         let last = (0, String::new());
-        Self { policy, tally, vault, is_changed: false, part: Part::User, is_judged: false, message: 0, last }
+        let (is_changed, is_judged, judging, part) = (false, false, None, Part::User);
+        Self { policy, tally, vault, judging, is_changed, part, is_judged, message: 0, last }
+    }
+
+    /// The way of outside engines, behind that of the built-in detectors.
+    pub fn by_engines(self, judging: &'a mut Judging) -> Self {
+        Self { judging: Some(judging), ..self }
     }
 
     /// The text of the last message.
@@ -242,11 +253,17 @@ impl<'a> Walk<'a> {
 
     /// What stands for a text with personal data; none where it has none. `cue` is the name of its field.
     fn personal(&mut self, text: &str, cue: &str) -> Option<String> {
+        if self.judging.is_some() {
+            return None;
+        }
         let mut replacer = PolicyReplacer::new(&self.policy.pii, self.tally, self.vault.as_deref_mut());
         replacer.replace_all(text, cue).filter(|told| told != text)
     }
 
     fn text(&mut self, text: &mut String, name: &str, place: Place) {
+        if self.judging.is_some() {
+            return self.text_by_engines(text, name, place);
+        }
         let told = if name == "arguments" && text.trim_start().starts_with(['{', '[']) {
             let mut replacer = PolicyReplacer::new(&self.policy.pii, self.tally, self.vault.as_deref_mut());
             Some(arguments(text, &mut replacer)).filter(|told| told != text)
@@ -272,7 +289,7 @@ impl<'a> Walk<'a> {
 
     /// Looks for values that are cut between the texts of a list of parts.
     fn across(&mut self, parts: &mut [Value]) {
-        if self.policy.pii.all == PiiKinds::NONE {
+        if self.policy.pii.all == PiiKinds::NONE || self.judging.is_some() {
             return;
         }
         let text = |part: &'_ mut Value| match part.get_mut("text") {

@@ -53,6 +53,17 @@ impl Families<'_> {
         self.register(HistogramVec::new(opts, &["provider", "model"])?)
     }
 
+    /// Histograms by labels.
+    pub(super) fn labelled_times(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, Error> {
+        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
+
     /// A histogram.
     pub(super) fn times(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
         self.register(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)

@@ -1,11 +1,13 @@
 //! What guardrails found, and what they cost.
 
-use prometheus::{Error, Histogram, IntCounterVec};
+use prometheus::{Error, Histogram, HistogramVec, IntCounterVec};
 
 use super::Metrics;
 use super::families::Families;
 
 const SECONDS: [f64; 10] = [20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 5e-3, 20e-3, 100e-3, 1.0];
+
+const JUDGE_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 const BYTES: [f64; 8] = [0.0, 16.0, 64.0, 128.0, 256.0, 1024.0, 16384.0, 1048576.0];
 
@@ -14,6 +16,8 @@ pub(super) struct GuardrailMetrics {
     checks: IntCounterVec,
     seconds: Histogram,
     held: Histogram,
+    judge_seconds: HistogramVec,
+    judge_errors: IntCounterVec,
 }
 
 impl GuardrailMetrics {
@@ -35,6 +39,17 @@ impl GuardrailMetrics {
                 "Most bytes of an answer that its guardrails held back at one time",
                 &BYTES,
             )?,
+            judge_seconds: families.labelled_times(
+                "guardrail_judge_seconds",
+                "Time that calls of outside engines of guardrails took",
+                &["engine"],
+                &JUDGE_SECONDS,
+            )?,
+            judge_errors: families.counters(
+                "guardrail_judge_errors_total",
+                "Calls of outside engines of guardrails that gave no verdict",
+                &["engine", "reason"],
+            )?,
         })
     }
 }
@@ -48,6 +63,16 @@ impl Metrics {
     /// Takes note of what the guardrails of one side took.
     pub fn guardrails_ran(&self, spent: std::time::Duration) {
         self.guardrails.seconds.observe(spent.as_secs_f64());
+    }
+
+    /// Takes note of a call of an outside engine; `engine` is one that is configured.
+    pub fn guardrail_judge(&self, engine: &str, spent: std::time::Duration) {
+        self.guardrails.judge_seconds.with_label_values(&[engine]).observe(spent.as_secs_f64());
+    }
+
+    /// Counts a call of an outside engine that gave no verdict.
+    pub fn guardrail_judge_failed(&self, engine: &str, reason: &str) {
+        self.guardrails.judge_errors.with_label_values(&[engine, reason]).inc();
     }
 
     /// Takes note of the most bytes that were held back of an answer.

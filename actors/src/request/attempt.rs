@@ -16,9 +16,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::failure::message::{explain, redacted};
 use crate::failure::{Failure, FailureKind};
+use crate::guardrails::OutputGuards;
 use crate::providers::settings::Timeouts;
 use crate::providers::simulator;
 use crate::providers::upstream::{self, Upstream, UpstreamAnswer, UpstreamBody};
+use crate::request::stream::judged::JudgedStream;
 use crate::secret::Secret;
 
 /// The largest error answer that is read.
@@ -72,6 +74,8 @@ pub struct Attempt<'a> {
     pub headers: &'a [(String, String)],
     /// How the answer is told to the client.
     pub exchange: Exchange<'a>,
+    /// What has outside engines judge the answer, where some do.
+    pub judges: Option<&'a OutputGuards>,
 }
 
 /// An answer that is good so far.
@@ -126,18 +130,31 @@ impl Attempt<'_> {
         let last = self.last_deadline(begun, total);
         if !self.stream {
             let read = timeout_at(last.at, self.whole(answer, noted)).await;
-            return read.map_err(|_| self.failure(last.kind))?.map(AttemptAnswer::Whole);
+            let given = read.map_err(|_| self.failure(last.kind))??;
+            return self.judged(given, noted).await.map(AttemptAnswer::Whole);
         }
         // One JSON text is an answer as a whole, whatever was asked for.
         let is_json = read::is_json(answer.header(CONTENT_TYPE));
         let (open_by, idle_ms) = if is_json { (last, self.timeouts.idle_ms) } else { (head, 0) };
-        let mut opening = Opening { decoder: self.exchange.stream(), events: Vec::new() };
+        let mut opening = Opening { decoder: self.decoder(), events: Vec::new() };
         let open = timeout_at(open_by.at, self.first_content(answer.body, idle_ms, &mut opening)).await;
         match open.map_err(|_| self.failure(open_by.kind)).flatten() {
             Ok(body) => Ok(AttemptAnswer::Stream(opening.goes_on(body, total, self.credential.cloned()))),
             Err(failure) => {
                 noted.usage = opening.give_up();
                 Err(failure)
+            }
+        }
+    }
+
+    /// What reads a streamed answer.
+    fn decoder(&self) -> Box<dyn StreamDecoder> {
+        match self.judges.filter(|judges| judges.passes() > 1) {
+            None => self.exchange.stream(),
+            Some(judges) => {
+                let first = self.exchange.stream();
+                let later = (1..judges.passes()).map(|_| self.exchange.stream()).collect();
+                Box::new(JudgedStream::new(judges.clone(), first, later))
             }
         }
     }

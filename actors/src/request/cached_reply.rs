@@ -1,6 +1,7 @@
 //! Answers a request from the cache.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use gateway_wire::clients::ReplyContext;
@@ -70,6 +71,33 @@ impl Call {
         }))
     }
 
+    /// Has outside engines judge a stored answer, where guardrails ask some, and waits for what they say of the request.
+    pub(crate) async fn judge_hit(&mut self, found: &CacheHit) {
+        let Some(guards) = self.guards.as_deref().map(|guards| &guards.output) else { return };
+        let begun = Instant::now();
+        for _ in 0..guards.passes().max(2) {
+            drop(self.retold(found));
+            if !guards.has_pending_answer() {
+                break;
+            }
+            guards.ask().await;
+        }
+        guards.settle().await;
+        self.request.record.upstream_us += begun.elapsed().as_micros() as u64;
+    }
+
+    /// The same for the stored answer that stands in for a fresh one, once nobody gave one.
+    pub(crate) async fn settle_failed(&mut self) {
+        self.settle_guards().await;
+        let shadowed = self.lookup.as_mut().and_then(|lookup| lookup.shadowed.take());
+        if let Some(shadowed) = shadowed {
+            self.judge_hit(&shadowed.found).await;
+            if let Some(lookup) = &mut self.lookup {
+                lookup.shadowed = Some(shadowed);
+            }
+        }
+    }
+
     /// A stored answer that a guardrail denies.
     fn denied_hit(&mut self, found: &CacheHit, error: ErrorBody) -> RouteFailure {
         self.note_guards(true);
@@ -84,52 +112,50 @@ impl Call {
 
     /// What the client gets, in its own format; only chat has a place for metadata.
     fn told(&self, found: &CacheHit) -> Option<Result<CachedPayload, ErrorBody>> {
-        let (request, entry) = (&*self.request, &*found.entry);
-        let guard = || self.guards.as_deref().and_then(CallGuards::source).map(|guards| guards.guard());
-        let body = match &request.client {
-            Some(client) => {
-                let context = ReplyContext {
-                    request_id: &request.record.line.request_id,
-                    conversation: &client.conversation,
-                    now: seconds(),
-                    input_estimate: None,
-                    strict: request.strict.unwrap_or(false),
-                    sealer: client.sealer.as_ref(),
-                };
+        let request = &*self.request;
+        let body = match self.retold(found)? {
+            Err(error) => return Some(Err(error)),
+            Ok(StoredAnswer::Own(Retold { body, replay })) => {
                 // What the client may go on from has a name and a record of its own.
-                let keeper = client.keeper.as_ref();
-                let Retold { body, replay } = match entry.told(client.kind, request.stream, &context, guard())? {
-                    Ok(retold) => retold,
-                    Err(error) => return Some(Err(error)),
-                };
-                match keeper {
+                match request.client.as_ref().and_then(|client| client.keeper.as_ref()) {
                     Some(keeper) if request.stream => keeper.keep_streamed(&body, replay),
                     Some(keeper) => keeper.keep_whole(&body, replay),
                     None => {}
                 }
                 body
             }
-            None if request.stream => {
-                let frames = match guarded_frames(entry, guard())? {
-                    Ok(frames) => frames,
-                    Err(error) => return Some(Err(error)),
-                };
+            Ok(StoredAnswer::Chunks(frames)) => {
                 streamed(frames, &self.guarded_metadata(metadata(found)), request.include_usage)
             }
-            None => {
-                let whole = entry.whole()?;
-                let whole = match guard() {
-                    Some(mut guard) => match guarded_chat(&whole, &mut *guard).1 {
-                        Ok(whole) => whole,
-                        Err(error) => return Some(Err(error)),
-                    },
-                    None => whole,
-                };
+            Ok(StoredAnswer::Chat(whole)) => {
                 let whole = openai::with_metadata(&whole, &self.guarded_metadata(metadata(found)));
                 self.with_hook_results(whole)
             }
         };
         Some(Ok(if request.stream { CachedPayload::Stream(body) } else { CachedPayload::Whole(body) }))
+    }
+
+    /// The stored answer as its guard lets it go.
+    fn retold(&self, found: &CacheHit) -> Option<Result<StoredAnswer, ErrorBody>> {
+        let (request, entry) = (&*self.request, &*found.entry);
+        let guard = self.guards.as_deref().and_then(CallGuards::source).map(|guards| guards.guard());
+        let Some(client) = &request.client else {
+            if request.stream {
+                return Some(guarded_frames(entry, guard)?.map(StoredAnswer::Chunks));
+            }
+            let whole = entry.whole()?;
+            let told = guard.map_or(Ok(whole.clone()), |mut guard| guarded_chat(&whole, &mut *guard).1);
+            return Some(told.map(StoredAnswer::Chat));
+        };
+        let context = ReplyContext {
+            request_id: &request.record.line.request_id,
+            conversation: &client.conversation,
+            now: seconds(),
+            input_estimate: None,
+            strict: request.strict.unwrap_or(false),
+            sealer: client.sealer.as_ref(),
+        };
+        Some(entry.told(client.kind, request.stream, &context, guard)?.map(StoredAnswer::Own))
     }
 
     /// The stored answer that a fresh one was to check, and for which nobody gave one: a check costs no client its answer.
@@ -167,6 +193,16 @@ impl Call {
         row.duration_ms = i64::try_from(self.request.record.started().elapsed().as_millis()).unwrap_or(i64::MAX);
         ledger.book(row);
     }
+}
+
+/// A stored answer without what the gateway adds to it.
+enum StoredAnswer {
+    /// In a client's own format.
+    Own(Retold),
+    /// As chat chunks.
+    Chunks(StoredFrames),
+    /// As a whole chat answer.
+    Chat(Bytes),
 }
 
 enum CachedPayload {

@@ -119,6 +119,7 @@ impl Call {
         match result {
             Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
+                Box::pin(self.settle_guards()).await;
                 head.failed_guardrail = self.has_failed_guardrail();
                 let written = WrittenTogether::new(&self.routing.budgets.ledger);
                 metering.write_together();
@@ -139,7 +140,10 @@ impl Call {
                     Box::pin(self.stream(open, permit, metering, at, client)).await;
                 }
             }
-            Err(failure) => self.fail(reply, head, failure),
+            Err(failure) => {
+                Box::pin(self.settle_failed()).await;
+                self.fail(reply, head, failure);
+            }
         }
     }
 
@@ -178,6 +182,9 @@ impl Call {
             let waited = looked.elapsed();
             let request_id = &self.request.record.line.request_id;
             log::debug!(request_id = request_id, found = found.is_some(); "looked into the cache");
+            if let Some(found) = found.as_ref().filter(|_| self.guards.is_some()) {
+                Box::pin(self.judge_hit(found)).await;
+            }
             if let Some(cached) = found.and_then(|found| self.answer_from_cache(&found)) {
                 return ControlFlow::Break(Some(cached));
             }
@@ -370,6 +377,7 @@ impl Call {
             // The permit, the record and the metering know by their own `Drop` that nobody waits any more.
             StreamEnd::ClientLeft => {}
         }
+        Box::pin(self.settle_guards()).await;
         self.note_guards(true);
     }
 }

@@ -11,8 +11,24 @@ use crate::guardrails::{Action, Check, Guardrail, GuardrailFloor, Reach, Rule, R
 /// Guardrails that one list may hold.
 const MAX_GUARDRAILS: usize = 64;
 
-const SHORT: &[&str] =
-    &["type", "action", "threshold", "thresholds", "categories", "engine", "media", "tools", "id", "parameters"];
+const SHORT: &[&str] = &[
+    "type",
+    "action",
+    "threshold",
+    "thresholds",
+    "categories",
+    "engine",
+    "timeout_ms",
+    "on_error",
+    "media",
+    "tools",
+    "id",
+    "parameters",
+];
+
+/// The parameters that the short form has beside its type.
+const LIFTED: [&str; 8] =
+    ["threshold", "thresholds", "categories", "engine", "timeout_ms", "on_error", "media", "tools"];
 
 /// The types of the short form: the check that each is, and what can be done with what it finds.
 const TYPES: &[(&str, &str, &[Action])] = &[
@@ -26,9 +42,12 @@ const MAX_CHECKS: usize = 64;
 
 /// The parameters of the checks that are this gateway's own.
 const PARAMETERS: &[(&str, &[&str])] = &[
-    ("portkey.pii", &["categories", "redact", "tokenize", "not", "timeout"]),
-    ("portkey.moderateContent", &["categories", "threshold", "thresholds", "engine", "timeout"]),
-    ("gateway.promptInjection", &["threshold", "engine", "timeout"]),
+    ("portkey.pii", &["categories", "redact", "tokenize", "not", "engine", "timeout_ms", "on_error", "timeout"]),
+    (
+        "portkey.moderateContent",
+        &["categories", "threshold", "thresholds", "engine", "timeout_ms", "on_error", "timeout"],
+    ),
+    ("gateway.promptInjection", &["threshold", "engine", "timeout_ms", "on_error", "timeout"]),
 ];
 
 const HOOK: &[&str] =
@@ -164,7 +183,7 @@ fn short(item: &Value, path: &str, side: Side, found: &mut Findings) -> Option<G
         return None;
     };
     let mut parameters = fields.object("parameters", found).cloned().unwrap_or_default();
-    for name in ["threshold", "thresholds", "categories", "engine", "media", "tools"] {
+    for name in LIFTED {
         if let Some((_, value)) = object.iter().find(|(key, _)| snake_case(key) == name) {
             parameters.insert(name.to_owned(), value.clone());
         }
@@ -232,7 +251,10 @@ fn rule(
         }
     }
     match Rule::read(id, parameters, of) {
-        Ok(rule) => Some(rule),
+        Ok(mut rule) => {
+            rule.set_engine_place(place(&RuleError::new("engine", "")));
+            Some(rule)
+        }
         Err(errors) => {
             errors.iter().for_each(|error| found.error(place(error), error.message.clone()));
             None

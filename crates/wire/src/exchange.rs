@@ -284,14 +284,34 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// The whole answer as its guard lets it go.
+    /// The whole answer.
     ///
     /// # Errors
     /// Where it has no end.
-    pub fn whole(self, guard: Option<Box<dyn AnswerGuard>>) -> Result<WholeAnswer, ErrorBody> {
+    pub fn gathered(self) -> Result<Gathered<'a>, ErrorBody> {
+        Ok(match self {
+            Self::Chat { gathered, .. } => Gathered::Chat(gathered.whole()?),
+            Self::Common { collector, formats, context, .. } => {
+                Gathered::Common(Box::new(collector.whole()?), formats, context)
+            }
+        })
+    }
+}
+
+/// A streamed answer that has been put together.
+pub enum Gathered<'a> {
+    /// As chat tells it.
+    Chat(WholeAnswer),
+    /// In the common form, with the formats and what it takes from its request.
+    Common(Box<Answer>, Formats, ReplyContext<'a>),
+}
+
+impl Gathered<'_> {
+    /// The answer as a guard lets it go.
+    pub fn whole(&self, guard: Option<Box<dyn AnswerGuard>>) -> WholeAnswer {
         match self {
-            Self::Chat { gathered, .. } => Ok(guarded(gathered.whole()?, guard)),
-            Self::Common { collector, formats, context, .. } => Ok(told(collector.whole()?, formats, &context, guard)),
+            Self::Chat(answer) => guarded(answer.clone(), guard),
+            Self::Common(answer, formats, context) => told((**answer).clone(), *formats, context, guard),
         }
     }
 }

@@ -11,13 +11,14 @@ use crate::harness::gateway::ADMIN_TOKEN;
 use crate::harness::{Request, Setup};
 
 /// A provider of one line, which needs no address, and what else has no default: tables of names that the operator chooses.
-const FILLED: &str = "[providers.acme]\ndialect = 'simulator'\n[configs.pc-x]\nprovider = 'simulator'\n[models.fast]\nconfig = 'pc-x'\n[budgets.ceiling_price]\ninput = '15'\noutput = '75'";
+const FILLED: &str = "[providers.acme]\ndialect = 'simulator'\n[configs.pc-x]\nprovider = 'simulator'\n[models.fast]\nconfig = 'pc-x'\n[guardrails.engines.e]\ntype = 'llama_guard'\nprovider = 'acme'\nmodel = 'x'\n[budgets.ceiling_price]\ninput = '15'\noutput = '75'";
 
 /// The keys of a configuration with their values. What stands below `NAME` has any name.
 fn keys(value: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
-    let is_named = ["providers", "configs", "models"].contains(&path);
+    let is_named = ["providers", "configs", "models", "guardrails.engines"].contains(&path);
+    let is_map = [".headers", ".entities"].iter().any(|end| path.ends_with(end));
     match value {
-        Value::Object(object) if !path.ends_with(".headers") && path != "configs.NAME" => {
+        Value::Object(object) if !is_map && path != "configs.NAME" => {
             for (name, value) in object {
                 let name = if is_named { "NAME" } else { name };
                 keys(value, format!("{path}.{name}").trim_start_matches('.'), found);
@@ -72,7 +73,7 @@ async fn the_page_of_the_configuration_has_every_key_and_default() {
         };
         let real = match shipped.get(key) {
             Some(default) => default,
-            None if key.starts_with("providers.") => &real[key],
+            None if key.starts_with("providers.") || key.starts_with("guardrails.engines.") => &real[key],
             // Without a default, the file shows an example of it behind a `#`.
             None => &Value::Null,
         };

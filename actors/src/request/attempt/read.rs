@@ -6,7 +6,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use gateway_wire::Dialect;
-use gateway_wire::exchange::Input;
+use gateway_wire::exchange::{Gathered, Input};
 use gateway_wire::{WholeAnswer, dialect, formats, sse};
 use http::header::CONTENT_TYPE;
 use serde::de::IgnoredAny;
@@ -23,13 +23,21 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// How an event of a stream can begin.
 const EVENT_BEGINNINGS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
 
+/// All that a provider gave.
+pub(super) enum Given<'a> {
+    /// In one piece.
+    Body(Bytes),
+    /// As a stream.
+    Gathered(Gathered<'a>),
+}
+
 impl Attempt<'_> {
     /// Reads a whole answer; one that comes as a stream is gathered.
     pub(super) async fn whole(
         &self,
         mut answer: UpstreamAnswer,
         noted: &mut ProviderNotes,
-    ) -> Result<WholeAnswer, Failure> {
+    ) -> Result<Given<'_>, Failure> {
         let is_chat = self.endpoint == Endpoint::Chat;
         if is_chat && is_event_stream(answer.header(CONTENT_TYPE)) {
             return self.gather(answer.body, noted).await;
@@ -38,6 +46,31 @@ impl Attempt<'_> {
         if is_chat && looks_like_stream(self.exchange.dialect, &body) {
             return self.gather(stream::iter([Ok(body)]), noted).await;
         }
+        Ok(Given::Body(body))
+    }
+
+    /// A whole answer in the client's format, as its guardrails and their engines let it go: it is told again where
+    /// engines had to be asked.
+    pub(super) async fn judged(&self, given: Given<'_>, noted: &mut ProviderNotes) -> Result<WholeAnswer, Failure> {
+        loop {
+            let answer = self.told(&given, noted)?;
+            let lacking = self.judges.filter(|judges| judges.lacks_verdicts() && answer.denied.is_none());
+            let Some(judges) = lacking else { return Ok(answer) };
+            match self.limit {
+                Some(limit) => {
+                    let asked = timeout_at(limit.at, judges.ask()).await;
+                    asked.map_err(|_| self.failure(FailureKind::RequestTimeout))?;
+                }
+                None => judges.ask().await,
+            }
+        }
+    }
+
+    fn told(&self, given: &Given<'_>, noted: &mut ProviderNotes) -> Result<WholeAnswer, Failure> {
+        let body = match given {
+            Given::Body(body) => body,
+            Given::Gathered(gathered) => return Ok(gathered.whole(self.exchange.guard())),
+        };
         let parsed = match self.endpoint {
             Endpoint::Chat => self.exchange.whole(body.clone()),
             Endpoint::Embeddings { base64 } => {
@@ -47,7 +80,7 @@ impl Attempt<'_> {
             Endpoint::Rerank => self.exchange.ranking(body.clone()),
         };
         parsed.map_err(|error| {
-            noted.usage = formats::vendor(self.exchange.dialect).usage_in(&body);
+            noted.usage = formats::vendor(self.exchange.dialect).usage_in(body);
             self.broken(error)
         })
     }
@@ -101,7 +134,7 @@ impl Attempt<'_> {
         &self,
         mut body: impl Stream<Item = Result<Bytes, BrokenBody>> + Unpin,
         noted: &mut ProviderNotes,
-    ) -> Result<WholeAnswer, Failure> {
+    ) -> Result<Given<'_>, Failure> {
         let mut gathering = self.exchange.gathering();
         let (mut read, mut grace) = (0, None);
         loop {
@@ -127,8 +160,8 @@ impl Attempt<'_> {
             }
             match gathering.push(input) {
                 Ok(true) => {
-                    let whole = gathering.whole(self.exchange.guard());
-                    return whole.map_err(|error| self.broken(error));
+                    let gathered = gathering.gathered().map_err(|error| self.broken(error))?;
+                    return Ok(Given::Gathered(gathered));
                 }
                 Ok(false) => {}
                 Err(error) => {

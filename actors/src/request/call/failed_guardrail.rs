@@ -33,6 +33,9 @@ impl Call {
         head: &mut ReplyHead,
     ) -> Result<Success, Failure> {
         let is_whole = matches!(success.answered, AttemptAnswer::Whole(_));
+        if is_whole && self.way_on(at).is_some() {
+            self.settle_guards().await;
+        }
         let failure = match self.way_on(at) {
             Some(failure) if is_whole && self.has_failed_guardrail() => failure,
             _ => return Ok(success),

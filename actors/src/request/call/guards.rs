@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use super::Call;
 use crate::failure::{Failure, FailureKind};
 use crate::guardrails::{
-    GuardedSealer, GuardrailRules, OutputGuards, Policy, RequestGuard, RequestTexts, Side, Told, outcomes,
+    GuardedSealer, GuardrailRules, InputResult, OutputGuards, Policy, RequestGuard, RequestTexts, Side, Told, outcomes,
 };
 use crate::request::router::RouteRequest;
 use crate::request::translation::ClientRequest;
@@ -34,8 +35,10 @@ pub struct CallGuards {
     /// What the target sets in the body, as it may leave.
     params: Map<String, Value>,
     /// What its answers pass.
-    pub(super) output: OutputGuards,
+    pub(in crate::request) output: OutputGuards,
     arrived: DateTime<Utc>,
+    /// How long outside engines were waited for before the request left.
+    waited: Duration,
     /// Whether what came of them has been counted.
     is_noted: bool,
 }
@@ -74,8 +77,8 @@ impl CallGuards {
         let sealer = request.client.as_ref().and_then(|client| client.sealer.clone());
         let original = OriginalRequest { body: request.body.clone(), client, sealer };
         let output = OutputGuards::default();
-        let (params, arrived) = (Map::new(), request.arrived);
-        Some(Box::new(Self { rules, original, passed: None, params, output, arrived, is_noted: false }))
+        let (params, arrived, waited) = (Map::new(), request.arrived, Duration::ZERO);
+        Some(Box::new(Self { rules, original, passed: None, params, output, arrived, waited, is_noted: false }))
     }
 
     /// A target that sets in the body what has passed the guardrails.
@@ -124,11 +127,13 @@ impl CallGuards {
             metadata: request.metadata.clone(),
         };
         let Some(guarded) = guard.run(&self.rules).await? else { return Ok(None) };
+        self.waited += guarded.waited;
         let now = self.arrived.to_rfc3339_opts(SecondsFormat::Millis, true);
         let strict = request.strict.or(target.strict).unwrap_or(false);
         let told = Told { now, in_streams: !strict };
-        let found = (asked.0.clone(), guarded.tally);
-        self.output = OutputGuards::new((output, self.rules.limit), found, guarded.vault, told);
+        let engines = self.rules.engines.clone();
+        let input = InputResult::new(asked.0.clone(), guarded.tally, engines.clone(), guarded.beside);
+        self.output = OutputGuards::new((output, self.rules.limit, engines), input, guarded.vault, told);
         let result = if guarded.is_denied { Err(self.output.denied()) } else { Ok(()) };
         let RequestTexts { body, params, summaries } = guarded.texts;
         self.params = params;
@@ -216,6 +221,7 @@ impl Call {
         let Some(guards) = &mut self.guards else { return Ok(()) };
         let Some(resolved) = self.targets.get(at) else { return Ok(()) };
         let passed = guards.pass(&mut self.request, &resolved.target).await;
+        self.request.record.upstream_us += std::mem::take(&mut guards.waited).as_micros() as u64;
         let failure = |kind, error| Err(Failure { kind, error, retry_after: None });
         match passed {
             Ok(Some(Ok(()))) => Ok(()),
@@ -229,6 +235,14 @@ impl Call {
                 failure(FailureKind::Status(400), ErrorBody { param: bad.param, ..error })
             }
         }
+    }
+
+    /// Waits for the verdicts of engines that nothing has waited for.
+    pub(in crate::request) async fn settle_guards(&mut self) {
+        let Some(guards) = self.guards.as_ref().filter(|guards| guards.output.has_pending()) else { return };
+        let begun = Instant::now();
+        guards.output.settle().await;
+        self.request.record.upstream_us += begun.elapsed().as_micros() as u64;
     }
 
     /// Whether its answers have values in them that only this request may see: they are not for the cache.

@@ -13,6 +13,7 @@ use super::prepare::{Edits, Prepared, applied, prepare, renamed_limit};
 use super::{Call, CallGuards, ResolvedTarget, Success};
 use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
+use crate::guardrails::OutputGuards;
 use crate::providers::handle::{AttemptPermit, ProviderRejection};
 use crate::request::attempt::{Attempt, AttemptAnswer, ClientDeadline, ProviderNotes};
 use crate::request::metering::{Draft, Metering, RequestedTarget, RowStart, unfinished};
@@ -51,7 +52,8 @@ impl Call {
         let permit = admit(request, resolved)?;
         let requested = self.requested.as_ref();
         let metering = metering(request, resolved, &self.routing, requested, &mut prepared, budget);
-        let sent = send(request, resolved, deadline, (&prepared, guards), permit, metering).await?;
+        let judges = call_guards.map(|guards| &guards.output);
+        let sent = send(request, resolved, deadline, (&prepared, guards, judges), permit, metering).await?;
         unless_denied(request, sent, head).await
     }
 }
@@ -139,7 +141,7 @@ async fn send(
     request: &mut RouteRequest,
     resolved: &ResolvedTarget,
     deadline: Option<ClientDeadline>,
-    (prepared, guards): (&Prepared, Option<&dyn GuardSource>),
+    (prepared, guards, judges): (&Prepared, Option<&dyn GuardSource>, Option<&OutputGuards>),
     permit: AttemptPermit,
     metering: Metering,
 ) -> Result<Success, Failure> {
@@ -166,6 +168,7 @@ async fn send(
         credential: resolved.credential.as_ref(),
         headers: &extra_headers(request, &resolved.target),
         exchange: Exchange { dialect: prepared.dialect, stamp, way, guards },
+        judges,
     };
     let mut noted = ProviderNotes::default();
     let result = attempt.run(&prepared.request, &mut noted).await;

@@ -25,6 +25,14 @@ pub(in crate::request) struct StreamMeter<'a> {
 }
 
 impl StreamMeter<'_> {
+    /// The metadata, once all is known that it tells.
+    async fn settled_metadata(&self, cost: Option<PicoUsd>) -> String {
+        if let Some(guards) = self.guards.as_ref().filter(|guards| guards.has_pending()) {
+            Box::pin(guards.settle()).await;
+        }
+        self.metadata(cost)
+    }
+
     fn metadata(&self, cost: Option<PicoUsd>) -> String {
         let metadata = metadata(self.provider, cost);
         match &self.guards {
@@ -48,9 +56,21 @@ impl Meter for StreamMeter<'_> {
         if let Some((usage, cost)) = self.metering.settle_counted("success").await {
             self.record.metered(&usage, cost);
             ending.usage = Some(usage);
-            ending.metadata = self.include_usage.then(|| self.metadata(cost));
+            if self.include_usage {
+                ending.metadata = Some(self.settled_metadata(cost).await);
+            }
         }
         Some(ending)
+    }
+
+    async fn judged(&mut self) -> bool {
+        match self.guards.as_ref().filter(|guards| guards.is_waiting()) {
+            Some(guards) => {
+                Box::pin(guards.ask()).await;
+                true
+            }
+            None => false,
+        }
     }
 
     fn end(&mut self, frames: &Bytes) {
@@ -75,7 +95,9 @@ impl Meter for StreamMeter<'_> {
         if let Some(recorder) = &mut self.recorder {
             recorder.usage(&chunk);
         }
-        let is_wanted = self.include_usage && !chunk.is_empty();
-        is_wanted.then(|| openai::with_metadata(&chunk, &self.metadata(cost)))
+        if !self.include_usage || chunk.is_empty() {
+            return None;
+        }
+        Some(openai::with_metadata(&chunk, &self.settled_metadata(cost).await))
     }
 }

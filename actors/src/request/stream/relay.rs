@@ -62,6 +62,10 @@ pub trait Meter {
     /// where that is known; else it stands in the frame, which is a chat chunk.
     fn frame(&mut self, frame: &Bytes, text: Option<&str>) -> impl Future<Output = Option<Ending>>;
 
+    /// Waits for what a held stream needs to go on; gives whether there was anything to wait for, so that the stream goes
+    /// on with `finish`.
+    fn judged(&mut self) -> impl Future<Output = bool>;
+
     /// The frames pass that tell the client that its stream is complete.
     fn end(&mut self, frames: &Bytes);
 
@@ -143,7 +147,9 @@ pub async fn pump(
             Ok(Some(Err(_))) => decoder.broken(&mut events),
             Ok(None) => decoder.finish(&mut events),
             Err(limit) => {
-                let end = ended_by(limit, provider, &mut *decoder, &mut events);
+                stop(&mut *decoder, &mut events);
+                release(&mut *decoder, &mut events, meter).await;
+                let end = ended_by(limit, provider, &mut events);
                 let last = frames(&mut events, &mut *decoder, credential.as_ref(), meter).await;
                 send_last(last, last_words, &mut *decoder, meter);
                 return end;
@@ -196,19 +202,18 @@ async fn reached(at: Option<Instant>) {
     }
 }
 
-/// What a stream comes to at a limit. Where every choice that was asked for has finished it is complete; else an error
-/// ends it, after what was counted (B7).
-fn ended_by(
-    limit: StreamTimeout,
-    provider: &str,
-    decoder: &mut dyn StreamDecoder,
-    events: &mut Vec<StreamEvent>,
-) -> StreamEnd {
+/// Ends a stream at a limit.
+fn stop(decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>) {
     // Unlike a close, a limit says nothing of the choices that never began.
     match decoder.is_complete() {
         true => decoder.finish(events),
         false => decoder.broken(events),
     }
+}
+
+/// What a stream comes to that was stopped at a limit. Where every choice that was asked for has finished it is complete;
+/// else an error ends it, after what was counted (B7).
+fn ended_by(limit: StreamTimeout, provider: &str, events: &mut Vec<StreamEvent>) -> StreamEnd {
     if matches!(events.last(), Some(StreamEvent::Done)) {
         return StreamEnd::Complete;
     }
@@ -251,6 +256,13 @@ enum End {
     Denied,
 }
 
+/// Lets a held stream go on.
+async fn release(decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>, meter: &mut impl Meter) {
+    while meter.judged().await {
+        decoder.finish(events);
+    }
+}
+
 /// The bytes that a client gets for some events, and the end if it was among them.
 async fn frames(
     events: &mut Vec<StreamEvent>,
@@ -258,6 +270,7 @@ async fn frames(
     credential: Option<&Secret>,
     meter: &mut impl Meter,
 ) -> (Option<Bytes>, Option<End>) {
+    release(decoder, events, meter).await;
     let mut out = FrameBatch::default();
     let mut end = None;
     let is_whole = !matches!(events.last(), Some(StreamEvent::Error(_)));
@@ -409,7 +422,8 @@ mod tests {
         let mut decoder = ChatStream::new(false).of(2);
         let mut events = Vec::new();
         decoder.push(Bytes::copy_from_slice(chunks.as_bytes()), &mut events);
-        let end = ended_by(limit, "openai", &mut decoder, &mut events);
+        stop(&mut decoder, &mut events);
+        let end = ended_by(limit, "openai", &mut events);
         (end, events.pop())
     }
 

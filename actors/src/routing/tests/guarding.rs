@@ -130,7 +130,8 @@ fn guardrails_that_are_wrong_are_refused_with_their_path() {
         (json!({"type": "content_safety", "thresholds": {"rudeness": 0.5}}), "thresholds.rudeness"),
         (json!({"type": "content_safety", "categories": ["rudeness"]}), "categories[0]"),
         (json!({"type": "content_safety", "categories": []}), "categories"),
-        (json!({"type": "content_safety", "engine": "moderations"}), "engine"),
+        (json!({"type": "content_safety", "engine": "moderations+local"}), "engine"),
+        (json!({"type": "prompt_injection", "engine": 1}), "engine"),
         (json!({"type": "content_safety", "action": "tokenize"}), "action"),
         (json!({"type": "prompt_injection", "threshold": 7}), "threshold"),
     ] {

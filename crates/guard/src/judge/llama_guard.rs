@@ -11,7 +11,7 @@ const MAX_CODE: u8 = 14;
 const MAX_ANSWER_TOKENS: u32 = 64;
 
 /// Whose text is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Author {
     /// The user.
     User,
@@ -24,6 +24,8 @@ pub enum Author {
 pub struct LlamaGuardVerdict {
     /// The scores of the hazards that have a category.
     pub scores: Scores,
+    /// How sure the judge is that the text is unsafe, whatever the hazard.
+    pub score: f64,
     /// The codes as they came (2 for the second), with those that have no category.
     pub codes: Vec<u8>,
 }
@@ -52,13 +54,14 @@ pub fn read(body: &[u8]) -> Result<LlamaGuardVerdict, JudgeError> {
     let choice = answer.pointer("/choices/0").ok_or(JudgeError("the answer has no choice"))?;
     let text = choice.pointer("/message/content").and_then(Value::as_str);
     let text = text.ok_or(JudgeError("the answer has no text"))?.trim();
-    let mut verdict = LlamaGuardVerdict { scores: Scores::default(), codes: Vec::new() };
+    let mut verdict = LlamaGuardVerdict { scores: Scores::default(), score: 0.0, codes: Vec::new() };
     if text == "safe" {
         return Ok(verdict);
     }
     let codes = text.strip_prefix("unsafe").filter(|codes| codes.starts_with(char::is_whitespace));
     let codes = codes.ok_or(JudgeError("the answer is neither `safe` nor `unsafe` with codes"))?;
     let score = probability_of_unsafe(choice).unwrap_or(1.0);
+    verdict.score = score;
     for code in codes.split([',', '\n', ' ', '\r']).filter(|code| !code.is_empty()) {
         let code = read_code(code).ok_or(JudgeError("the answer has an unknown code"))?;
         verdict.codes.push(code);
