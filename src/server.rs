@@ -4,6 +4,7 @@ mod assemble;
 mod connection;
 mod descriptors;
 mod first_start;
+mod housekeeping;
 mod http_server;
 mod memory;
 mod providers;

@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::Actor;
 use actix_rt::Arbiter;
@@ -26,8 +25,8 @@ use tokio::sync::watch;
 use super::assemble::assemble;
 use super::descriptors;
 use super::first_start;
+use super::housekeeping::HousekeepingActor;
 use super::http_server;
-use super::memory;
 use super::pulse;
 use super::shutdown::{self, Phase, Signals};
 use super::startup;
@@ -93,8 +92,7 @@ async fn serve(
                 .wrap(from_fn(manners))
         }
     };
-    actix_rt::spawn(forget_idle_addresses(shared.clone()));
-    actix_rt::spawn(give_memory_back());
+    HousekeepingActor::new(shared.clone()).start();
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let server = http_server::build(listeners, &shared.config.server, &shared.metrics, factory)?;
     let handle = server.handle();
@@ -155,24 +153,4 @@ fn start_router(shared: &Arc<AppState>) -> Mailbox<RouterActor> {
     shared.actors.add_with_state(Role::Optional, stats.clone(), state);
     let (routing, counted) = (shared.routing.clone(), stats.clone());
     Mailbox::restarting(move || RouterActor::new(routing.clone(), counted.clone()).start(), stats, ask_timeout)
-}
-
-/// Gives the memory of bursts back, now and then.
-async fn give_memory_back() {
-    let mut interval = tokio::time::interval(memory::PURGE_INTERVAL);
-    loop {
-        interval.tick().await;
-        memory::give_back();
-    }
-}
-
-/// Drops the limits of addresses that have not been seen for a while.
-async fn forget_idle_addresses(shared: Arc<AppState>) {
-    let mut minute = tokio::time::interval(Duration::from_secs(60));
-    loop {
-        minute.tick().await;
-        for limiter in [&shared.ip_limiter, &shared.admin_attempts].into_iter().flatten() {
-            limiter.forget_idle();
-        }
-    }
 }

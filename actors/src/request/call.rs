@@ -344,41 +344,51 @@ impl Call {
         let mut meter = StreamMeter { metering, record, provider, include_usage, recorder, keeper, guards, cost: None };
         let idle = Duration::from_millis(resolved.handle.settings().timeouts.idle_ms);
         let end = pump(&resolved.provider, open, idle, &client, &mut meter).await;
-        let StreamMeter { mut metering, record, recorder, cost, .. } = meter;
+        let StreamMeter { metering, record, recorder, cost, .. } = meter;
         record.upstream_us += begun.elapsed().as_micros() as u64;
-        match end {
-            StreamEnd::Complete => {
-                permit.succeeded();
-                if let Some((usage, counted)) = metering.settle_ended("success", || drop(client)).await {
-                    record.metered(&usage, counted);
-                }
-                record.finish(200, None);
-                if let (Some(lookup), Some(body)) = (self.lookup.take(), recorder.and_then(Recorder::body)) {
-                    self.routing.cache.keep(*lookup, new_answer(resolved, cost, body));
-                }
-            }
-            StreamEnd::Broken(kind, error) => {
-                permit.failed(kind);
-                if let Some((usage, counted)) = metering.settle_ended("error", || drop(client)).await {
-                    record.metered(&usage, counted);
-                }
-                record.metrics().attempt(&resolved.provider, kind.as_str());
-                record.line.cause = Some(kind.as_str());
-                record.finish(200, error.code.as_deref().or(Some("stream_broken")));
-            }
-            StreamEnd::Denied => {
-                permit.succeeded();
-                if let Some((usage, counted)) = metering.settle_ended("denied", || drop(client)).await {
-                    record.metered(&usage, counted);
-                }
-                record.line.cause = Some(FailureKind::Denied.as_str());
-                record.finish(200, Some(DENIED));
-            }
-            // The permit, the record and the metering know by their own `Drop` that nobody waits any more.
-            StreamEnd::ClientLeft => {}
+        let answer = recorder.filter(|_| matches!(end, StreamEnd::Complete)).and_then(Recorder::body);
+        if let (Some(lookup), Some(body)) = (self.lookup.take_if(|_| answer.is_some()), answer) {
+            self.routing.cache.keep(*lookup, new_answer(resolved, cost, body));
         }
+        let provider = resolved.provider.clone();
+        self.stream_ended(end, &provider, permit, metering, client).await;
         Box::pin(self.settle_guards()).await;
         self.note_guards(true);
+    }
+
+    /// Settles a stream that has ended, and then lets its client know.
+    async fn stream_ended(
+        &mut self,
+        end: StreamEnd,
+        provider: &str,
+        permit: AttemptPermit,
+        mut metering: Metering,
+        client: mpsc::Sender<Frames>,
+    ) {
+        let record = &mut self.request.record;
+        let (word, status_word) = match &end {
+            StreamEnd::Complete => ("success", None),
+            StreamEnd::Broken(_, error) => ("error", Some(error.code.as_deref().unwrap_or("stream_broken"))),
+            StreamEnd::Denied => ("denied", Some(DENIED)),
+            // The permit, the record and the metering know by their own `Drop` that nobody waits any more.
+            StreamEnd::ClientLeft => return,
+        };
+        match &end {
+            StreamEnd::Broken(kind, _) => permit.failed(*kind),
+            _ => permit.succeeded(),
+        }
+        if let Some((usage, counted)) = metering.settle_ended(word, || drop(client)).await {
+            record.metered(&usage, counted);
+        }
+        match &end {
+            StreamEnd::Broken(kind, _) => {
+                record.metrics().attempt(provider, kind.as_str());
+                record.line.cause = Some(kind.as_str());
+            }
+            StreamEnd::Denied => record.line.cause = Some(FailureKind::Denied.as_str()),
+            StreamEnd::Complete | StreamEnd::ClientLeft => {}
+        }
+        record.finish(200, status_word);
     }
 }
 

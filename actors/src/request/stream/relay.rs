@@ -87,50 +87,32 @@ pub async fn pump(
     meter: &mut impl Meter,
 ) -> StreamEnd {
     let OpenStream { mut body, mut decoder, mut events, deadline, credential } = open;
-    // Kept free, so that a client that is slow to read is told of an error all the same.
     let Ok(last_words) = client.reserve().await else { return StreamEnd::ClientLeft };
-    let mut timer = StreamTimer::new(idle, deadline);
+    let timer = StreamTimer::new(idle, deadline);
+    let mut side = ClientSide { provider, client, last_words: Some(last_words), timer };
     // One for all events, as each new one would be put into the channel's list and taken out again.
     let mut has_left = pin!(client.closed());
     let mut grace = None;
     loop {
         // What is held back has come all the same (D3).
         if !events.is_empty() {
-            timer.reset();
+            side.timer.reset();
         }
-        let (bytes, end) = tokio::select! {
+        let framed = tokio::select! {
             biased;
             framed = frames(&mut events, &mut *decoder, credential.as_ref(), meter) => framed,
             () = &mut has_left => return StreamEnd::ClientLeft,
         };
-        if let Some(bytes) = bytes {
-            if matches!(end, Some(End::Done | End::Cut)) {
-                meter.ended(&bytes, &mut *decoder);
-            }
-            match hand_over(client, Frames { bytes, is_end: end.is_some() }, &mut timer).await {
-                Ok(()) => timer.reset(),
-                Err(None) => return StreamEnd::ClientLeft,
-                Err(Some(StreamTimeout::Idle)) => {
-                    // Should it read again, it must not take what it has for the whole answer.
-                    last_words.send(Frames { bytes: decoder.fail(&not_read()), is_end: true });
-                    return StreamEnd::ClientLeft;
+        match side.pass_on(framed, &mut *decoder, meter).await {
+            Err(end) => return end,
+            Ok(None) => {}
+            Ok(Some(end)) => {
+                // Else the provider would go on: dropping the body closes its connection.
+                if matches!(end, End::Done) {
+                    drain(body).await;
                 }
-                Err(Some(StreamTimeout::Total)) => return overdue(provider, &mut *decoder, last_words),
+                return end.into();
             }
-        }
-        match end {
-            Some(End::Done) => {
-                drain(body).await;
-                return StreamEnd::Complete;
-            }
-            // The provider would go on: dropping the body closes its connection.
-            Some(End::Cut) => return StreamEnd::Complete,
-            Some(End::Failed(error)) => return StreamEnd::Broken(FailureKind::Broken, error),
-            // So does this.
-            Some(End::Denied) => return StreamEnd::Denied,
-            // Asked here too, as a provider that always has more never lets the timer have its turn.
-            None if timer.is_overdue() => return overdue(provider, &mut *decoder, last_words),
-            None => {}
         }
         if decoder.is_complete() {
             grace.get_or_insert_with(|| Instant::now() + END_TIMEOUT);
@@ -139,7 +121,7 @@ pub async fn pump(
             biased;
             next = body.next() => Ok(next),
             () = &mut has_left => return StreamEnd::ClientLeft,
-            limit = timer.ended() => Err(limit),
+            limit = side.timer.ended() => Err(limit),
             () = reached(grace) => Err(StreamTimeout::Idle),
         };
         match next {
@@ -151,25 +133,81 @@ pub async fn pump(
                 release(&mut *decoder, &mut events, meter).await;
                 let end = ended_by(limit, provider, &mut events);
                 let last = frames(&mut events, &mut *decoder, credential.as_ref(), meter).await;
-                send_last(last, last_words, &mut *decoder, meter);
+                side.send_last(last, &mut *decoder, meter);
                 return end;
             }
         }
     }
 }
 
-/// Sends the frames that end a stream at a limit.
-fn send_last(
-    (bytes, last): (Option<Bytes>, Option<End>),
-    last_words: mpsc::Permit<'_, Frames>,
-    decoder: &mut dyn StreamDecoder,
-    meter: &mut impl Meter,
-) {
-    let Some(bytes) = bytes else { return };
-    if matches!(last, Some(End::Done | End::Cut)) {
-        meter.ended(&bytes, decoder);
+/// The client's side of a stream.
+struct ClientSide<'a> {
+    provider: &'a str,
+    client: &'a mpsc::Sender<Frames>,
+    /// Kept free, so that a client that is slow to read is told of an error all the same.
+    last_words: Option<mpsc::Permit<'a, Frames>>,
+    timer: StreamTimer,
+}
+
+impl ClientSide<'_> {
+    /// Passes frames on, and gives the stream's end if it is among them.
+    ///
+    /// # Errors
+    /// How the stream ended before they were taken, or at its total limit.
+    async fn pass_on(
+        &mut self,
+        (bytes, end): (Option<Bytes>, Option<End>),
+        decoder: &mut dyn StreamDecoder,
+        meter: &mut impl Meter,
+    ) -> Result<Option<End>, StreamEnd> {
+        if let Some(bytes) = bytes {
+            if matches!(end, Some(End::Done | End::Cut)) {
+                meter.ended(&bytes, decoder);
+            }
+            match hand_over(self.client, Frames { bytes, is_end: end.is_some() }, &mut self.timer).await {
+                Ok(()) => self.timer.reset(),
+                Err(None) => return Err(StreamEnd::ClientLeft),
+                Err(Some(StreamTimeout::Idle)) => {
+                    // Should it read again, it must not take what it has for the whole answer.
+                    self.say_last(decoder.fail(&not_read()));
+                    return Err(StreamEnd::ClientLeft);
+                }
+                Err(Some(StreamTimeout::Total)) => return Err(self.overdue(decoder)),
+            }
+        }
+        match end {
+            // Asked here too, as a provider that always has more never lets the timer have its turn.
+            None if self.timer.is_overdue() => Err(self.overdue(decoder)),
+            end => Ok(end),
+        }
     }
-    last_words.send(Frames { bytes, is_end: true });
+
+    /// Ends the stream at its total limit while its client is slow.
+    fn overdue(&mut self, decoder: &mut dyn StreamDecoder) -> StreamEnd {
+        let error = overdue_error(self.provider);
+        self.say_last(decoder.fail(&error));
+        StreamEnd::Broken(FailureKind::RequestTimeout, error)
+    }
+
+    /// Sends the frames that end the stream at a limit.
+    fn send_last(
+        &mut self,
+        (bytes, last): (Option<Bytes>, Option<End>),
+        decoder: &mut dyn StreamDecoder,
+        meter: &mut impl Meter,
+    ) {
+        let Some(bytes) = bytes else { return };
+        if matches!(last, Some(End::Done | End::Cut)) {
+            meter.ended(&bytes, decoder);
+        }
+        self.say_last(bytes);
+    }
+
+    fn say_last(&mut self, bytes: Bytes) {
+        if let Some(last_words) = self.last_words.take() {
+            last_words.send(Frames { bytes, is_end: true });
+        }
+    }
 }
 
 /// Hands frames to the client's side, which may be slow.
@@ -232,13 +270,6 @@ fn not_read() -> ErrorBody {
     ErrorBody::new("timeout_error", "client_timeout", message)
 }
 
-/// Ends a stream at its total limit while its client is slow.
-fn overdue(provider: &str, decoder: &mut dyn StreamDecoder, last_words: mpsc::Permit<'_, Frames>) -> StreamEnd {
-    let error = overdue_error(provider);
-    last_words.send(Frames { bytes: decoder.fail(&error), is_end: true });
-    StreamEnd::Broken(FailureKind::RequestTimeout, error)
-}
-
 fn overdue_error(provider: &str) -> ErrorBody {
     let message = format!("The answer of the provider '{provider}' took longer than it may in all.");
     ErrorBody::new("timeout_error", "provider_timeout", message)
@@ -260,6 +291,16 @@ enum End {
 async fn release(decoder: &mut dyn StreamDecoder, events: &mut Vec<StreamEvent>, meter: &mut impl Meter) {
     while meter.judged().await {
         decoder.finish(events);
+    }
+}
+
+impl From<End> for StreamEnd {
+    fn from(end: End) -> Self {
+        match end {
+            End::Done | End::Cut => Self::Complete,
+            End::Failed(error) => Self::Broken(FailureKind::Broken, error),
+            End::Denied => Self::Denied,
+        }
     }
 }
 
