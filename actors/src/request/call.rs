@@ -119,7 +119,9 @@ impl Call {
         match result {
             Ok(Success { answered: AttemptAnswer::Whole(answer), permit, mut metering }) => {
                 permit.succeeded();
-                Box::pin(self.settle_guards()).await;
+                if self.guards.is_some() {
+                    Box::pin(self.settle_guards()).await;
+                }
                 head.failed_guardrail = self.has_failed_guardrail();
                 let written = WrittenTogether::new(&self.routing.budgets.ledger);
                 metering.write_together();
@@ -141,7 +143,9 @@ impl Call {
                 }
             }
             Err(failure) => {
-                Box::pin(self.settle_failed()).await;
+                if self.guards.is_some() {
+                    Box::pin(self.settle_failed()).await;
+                }
                 self.fail(reply, head, failure);
             }
         }
@@ -352,7 +356,9 @@ impl Call {
         }
         let provider = resolved.provider.clone();
         self.stream_ended(end, &provider, permit, metering, client).await;
-        Box::pin(self.settle_guards()).await;
+        if self.guards.is_some() {
+            Box::pin(self.settle_guards()).await;
+        }
         self.note_guards(true);
     }
 
