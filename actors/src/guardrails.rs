@@ -19,6 +19,7 @@ mod rule;
 mod safety_rule;
 mod sealed_summary;
 mod split_values;
+mod stored_answer;
 mod tally;
 mod text_check;
 mod text_guard;
@@ -42,6 +43,7 @@ pub use report::outcomes;
 pub use request_guard::{GuardedRequest, RequestGuard};
 pub use rule::{Rule, RuleError};
 pub use sealed_summary::GuardedSealer;
+pub use stored_answer::guard_stored;
 pub use tally::Tally;
 pub use text_check::check_text;
 

@@ -56,15 +56,7 @@ async fn checked(shared: &AppState, request: &HttpRequest, payload: &mut web::Pa
         Some(items) => own(shared, &items, side)?,
         None => {
             refuse_default_guardrails(request.headers())?;
-            let plan = routing_config::read(shared, request, &key)?.plan;
-            let of_key = routing_config::of_key(shared, &key).filter(|own| !Arc::ptr_eq(own, &plan));
-            let of_key = of_key.map(|plan| plan.all_guardrails()).unwrap_or_default();
-            let floor = &shared.routing.guardrails.floor;
-            let (floor, of_key, of_plan) = match side {
-                Side::Input => (&floor.input, of_key.input, &plan.input_guardrails),
-                Side::Output => (&floor.output, of_key.output, &plan.output_guardrails),
-            };
-            floor.iter().cloned().chain(of_key).chain(of_plan.iter().cloned()).collect()
+            routing_config::guardrails(shared, request, &key, side)?
         }
     };
     let rules = &shared.routing.guardrails;

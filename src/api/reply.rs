@@ -208,7 +208,7 @@ fn stream_head() -> HttpResponseBuilder {
 }
 
 /// `compat` has the statuses that clients written for Portkey expect, or for OpenAI alone.
-fn failed(route_failure: &RouteFailure, compat: &CompatSettings, meta: &ResponseMeta) -> HttpResponse {
+pub(super) fn failed(route_failure: &RouteFailure, compat: &CompatSettings, meta: &ResponseMeta) -> HttpResponse {
     let failure = &route_failure.failure;
     let status = status_for(meta.client, failure, compat);
     let mut response = HttpResponse::build(status_code(status));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
 use gateway_actors::guardrails::check_engines;
+use gateway_actors::guardrails::{Guardrail, Side};
 use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::routing::aliases::Alias;
 use gateway_actors::routing::{self, ConfigHeader, Plan};
@@ -76,6 +77,27 @@ pub fn read(shared: &AppState, request: &HttpRequest, key: &VirtualKey) -> Resul
 /// The config of a key, whose guardrails a request's own config adds to.
 pub fn of_key(shared: &AppState, key: &VirtualKey) -> Option<Arc<Plan>> {
     shared.configs.plans.get(key.config.as_deref()?).cloned()
+}
+
+/// The guardrails of one side of what a key asks: of the floor, of the key's config, and of the request's.
+///
+/// # Errors
+/// 400 where the config is wrong.
+pub fn guardrails(
+    shared: &AppState,
+    request: &HttpRequest,
+    key: &VirtualKey,
+    side: Side,
+) -> Result<Vec<Arc<Guardrail>>, ApiError> {
+    let plan = read(shared, request, key)?.plan;
+    let of_key = of_key(shared, key).filter(|own| !Arc::ptr_eq(own, &plan));
+    let of_key = of_key.map(|plan| plan.all_guardrails()).unwrap_or_default();
+    let floor = &shared.routing.guardrails.floor;
+    let (floor, of_key, of_plan) = match side {
+        Side::Input => (&floor.input, of_key.input, &plan.input_guardrails),
+        Side::Output => (&floor.output, of_key.output, &plan.output_guardrails),
+    };
+    Ok(floor.iter().cloned().chain(of_key).chain(of_plan.iter().cloned()).collect())
 }
 
 /// Refuses what guardrails cannot look at, where some hold for every request of a key.

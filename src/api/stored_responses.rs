@@ -7,30 +7,55 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
+use gateway_actors::failure::{Failure, FailureKind};
+use gateway_actors::guardrails::{Policy, Side, guard_stored};
 use gateway_actors::keys::virtual_key::VirtualKey;
+use gateway_actors::request::router::{ReplyHead, RouteFailure};
 use gateway_actors::responses::{ResponseStoreError, StoredResponse};
+use gateway_wire::ErrorBody;
+use gateway_wire::clients::ClientKind;
 use serde_json::{Value, json};
 
 use super::admit::{authorize, limit_address};
 use super::inference::WorkerData;
-use super::reply::ResponseMeta;
+use super::reply::{ResponseMeta, failed};
+use super::routing_config;
 use crate::error::{ApiError, Code};
 use crate::server::state::AppState;
 use input_items::{Page, items_of};
 
 type Query = web::Query<HashMap<String, String>>;
 
-/// Shows a stored response as its client got it.
+/// Shows a stored response as its client got it, as far as the guardrails of whoever reads it let it go.
 pub async fn show(worker: WorkerData, request: HttpRequest, id: web::Path<String>, query: Query) -> HttpResponse {
-    let shown = async {
-        let key = admitted(&worker.shared, &request)?;
+    let shared = &worker.shared;
+    let found = async {
+        let key = admitted(shared, &request)?;
         if query.get("stream").is_some_and(|stream| stream == "true") {
             let message = "A stored response cannot be streamed: leave 'stream' out.";
             return Err(ApiError { param: Some("stream".to_owned()), ..ApiError::new(Code::NotSupported, message) });
         }
-        Ok(found(&worker.shared, &key, &id).await?.content.response)
+        let response = found(shared, &key, &id).await?.content.response;
+        Ok((response, Policy::new(routing_config::guardrails(shared, &request, &key, Side::Output)?)))
     };
-    marked(&request, shown.await)
+    let (response, policy) = match found.await {
+        Ok(found) => found,
+        Err(error) => return marked(&request, Err(error)),
+    };
+    match guard_stored(response, policy, &shared.routing.guardrails, &shared.metrics).await {
+        Ok(guarded) => marked(&request, Ok(guarded)),
+        Err(error) => denied(shared, &request, error),
+    }
+}
+
+/// A stored response that a guardrail denies its reader.
+fn denied(shared: &AppState, request: &HttpRequest, error: ErrorBody) -> HttpResponse {
+    let meta = ResponseMeta { client: ClientKind::Responses, ..ResponseMeta::from_headers(request.headers()) };
+    let failure = Failure { kind: FailureKind::Denied, error, retry_after: None };
+    let denied = RouteFailure { head: ReplyHead::default(), failure, attempts: 0 };
+    let mut response = failed(&denied, &shared.config.compat, &meta);
+    meta.add_to(&mut response);
+    response
 }
 
 /// Removes a stored response.

@@ -15,6 +15,7 @@ mod refused_configs;
 mod requests;
 mod script;
 mod seed;
+mod stored;
 mod streams;
 mod transforms;
 

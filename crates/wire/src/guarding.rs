@@ -10,7 +10,7 @@ mod observed;
 pub use chat_chunks::ChunkGuard;
 pub(crate) use chat_chunks::with_results;
 pub use chat_stream::GuardedChat;
-pub use chat_whole::{guarded_chat, guarded_field};
+pub use chat_whole::{guarded_chat, guarded_field, guarded_output};
 pub(crate) use events::EventGuard;
 pub use events::guard_answer;
 pub use observed::Observed;

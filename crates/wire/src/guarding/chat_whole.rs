@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::json_texts::{Step, guard_all, is_same, is_whole, kind_of, visit};
-use super::{ASIDE, AnswerGuard, TextPlace, whole};
+use super::{ASIDE, AnswerGuard, TextKind, TextPlace, whole};
 use crate::json_object::JsonObject;
 use crate::surrogates::replace_lone;
 use crate::{ErrorBody, malformed};
@@ -68,6 +68,19 @@ pub fn guarded_field(body: &Bytes, name: &str, guard: &mut dyn AnswerGuard) -> R
     let mut value = serde_json::from_slice::<Value>(&replace_lone(json.as_bytes())).map_err(|_| not_json())?;
     let is_altered = guard_all(&mut value, guard, ASIDE)?;
     Ok(if is_altered { object.edited(&[(name, &value.to_string())], &[]) } else { body.clone() })
+}
+
+/// Guards the items of a stored response, each text as a whole.
+///
+/// # Errors
+/// Where it is denied.
+pub fn guarded_output(output: &mut Value, guard: &mut dyn AnswerGuard) -> Result<(), ErrorBody> {
+    for item in output.as_array_mut().into_iter().flatten() {
+        let is_thought = item.get("type").and_then(Value::as_str) == Some("reasoning");
+        let kind = if is_thought { TextKind::Reasoning } else { TextKind::Content };
+        guard_all(item, guard, TextPlace { choice: 0, index: 0, kind })?;
+    }
+    guard.end()
 }
 
 /// The texts of one choice: those of one field are guarded as one, as clients join them.
