@@ -12,6 +12,7 @@ mod english_address;
 mod english_name;
 mod iban;
 mod ip;
+mod latin;
 mod lexicon;
 mod normal;
 mod numbers;

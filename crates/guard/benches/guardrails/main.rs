@@ -1,12 +1,14 @@
 //! Prints how much personal data is found and what it costs: `cargo bench -p gateway-guard --bench guardrails`.
 //! `-- --documents 1000` sets the number of fuzzed documents; `-- --misses` tells each value that is missed, and each find
-//! that is wrong. Fails where a stream differs from its whole text.
+//! that is wrong; `-- --cost` only what it costs; `-- --prose FILE…` what is
+//! found in files. Fails where a stream differs from its whole text.
 
 mod corpus;
 mod fuzz;
 mod speed;
 mod transform;
 
+use std::ops::Range;
 use std::process::ExitCode;
 
 use corpus::{Corpus, Score};
@@ -20,6 +22,14 @@ fn main() -> ExitCode {
     let documents = arguments.iter().skip_while(|argument| *argument != "--documents").nth(1);
     let documents = documents.and_then(|text| text.parse().ok()).unwrap_or(DOCUMENTS);
     let corpora = corpus::corpora();
+    if arguments.iter().any(|argument| argument == "--cost") {
+        speed::print(&corpora);
+        return ExitCode::SUCCESS;
+    }
+    if arguments.iter().any(|argument| argument == "--prose") {
+        prose(arguments.iter().skip_while(|argument| *argument != "--prose").skip(1));
+        return ExitCode::SUCCESS;
+    }
     if arguments.iter().any(|argument| argument == "--misses") {
         corpora.iter().for_each(misses);
         return ExitCode::SUCCESS;
@@ -31,23 +41,41 @@ fn main() -> ExitCode {
     if fuzzed(&corpora, documents) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints what is missed and what is wrong.
+/// Prints what is missed and what is wrong, as a line is written and in other letters.
 fn misses(corpus: &Corpus) {
-    for line in &corpus.lines {
-        let found = pii::find(&line.text, PiiKinds::ALL, "");
-        for (kind, range) in &line.gold {
-            let covers = |finding: &pii::Finding| finding.range.start <= range.start && finding.range.end >= range.end;
-            if !found.iter().any(covers) {
-                println!("{}: missed {} {:?} in {}", corpus.name, kind.as_str(), &line.text[range.clone()], line.text);
-            }
-        }
-        for finding in &found {
-            if !line.gold.iter().any(|(_, range)| corpus::overlap(range, &finding.range)) {
-                let value = &line.text[finding.range.clone()];
-                println!("{}: wrong {} {value:?} in {}", corpus.name, finding.kind.as_str(), line.text);
-            }
+    for (name, transform) in transform::TRANSFORMS.iter().take(4) {
+        for line in corpus.lines.iter().map(|line| transform::apply(line, *transform)) {
+            let found = pii::find(&line.text, PiiKinds::ALL, "");
+            let row = |what: &str, kind: PiiKind, range: &Range<usize>| {
+                let value = &line.text[range.clone()];
+                println!("{}, {name}: {what} {} {value:?} in {}", corpus.name, kind.as_str(), line.text);
+            };
+            let covers = |range: &Range<usize>, finding: &pii::Finding| {
+                finding.range.start <= range.start && finding.range.end >= range.end
+            };
+            line.gold
+                .iter()
+                .filter(|(_, range)| !found.iter().any(|finding| covers(range, finding)))
+                .for_each(|(kind, range)| row("missed", *kind, range));
+            found
+                .iter()
+                .filter(|finding| !line.gold.iter().any(|(_, range)| corpus::overlap(range, &finding.range)))
+                .for_each(|finding| row("wrong", finding.kind, &finding.range));
         }
     }
+}
+
+/// Prints what is found in files.
+fn prose<'a>(paths: impl Iterator<Item = &'a String>) {
+    let (mut bytes, mut count) = (0, 0);
+    for text in paths.filter_map(|path| std::fs::read_to_string(path).ok()) {
+        bytes += text.len();
+        for finding in pii::find(&text, PiiKinds::ALL, "") {
+            count += 1;
+            println!("{} {:?}", finding.kind.as_str(), &text[finding.range]);
+        }
+    }
+    println!("{count} found in {} kB", bytes / 1000);
 }
 
 /// Prints how many clean lines are changed.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gateway_guard::pii::{self, PiiKinds};
+use gateway_guard::safety::{Categories, SafetyGuard, Thresholds, scores};
 use gateway_guard::stream::TextGuard;
 
 use crate::corpus::Corpus;
@@ -18,6 +19,8 @@ pub fn print(corpora: &[Corpus]) {
     for size in [500, 2_000, 8_000, 32_000] {
         println!("\nwhole text of {size} B: {:?}", whole(&text, size));
     }
+    println!("\nrequest and answer of 2000 B each, for personal data and unsafe content: {:?}", request(&text, 2_000));
+    println!("the same, the answer in parts of {PART_CHARS} characters: {:?}", streamed_request(&text, 2_000));
     let (times, held) = parts(&text);
     let at = |part: f64| (times[(times.len() as f64 * part) as usize], held[(held.len() as f64 * part) as usize]);
     println!(
@@ -36,14 +39,51 @@ pub fn print(corpora: &[Corpus]) {
 
 fn whole(text: &str, size: usize) -> Duration {
     let text: String = text.repeat(1 + size / text.len());
-    let mut end = size;
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
+    let text = &text[..text.ceil_char_boundary(size)];
+    median(|| {
+        std::hint::black_box(pii::find(text, PiiKinds::ALL, ""));
+    })
+}
+
+/// Both guards over a question and over its answer.
+fn request(text: &str, size: usize) -> Duration {
+    let text = &text[..text.ceil_char_boundary(size)];
+    median(|| {
+        for _ in 0..2 {
+            std::hint::black_box(pii::find(text, PiiKinds::ALL, ""));
+            std::hint::black_box(scores(text));
+        }
+    })
+}
+
+/// The same with an answer that streams.
+fn streamed_request(text: &str, size: usize) -> Duration {
+    let text = &text[..text.ceil_char_boundary(size)];
+    let chars: Vec<char> = text.chars().collect();
+    let parts: Vec<String> = chars.chunks(PART_CHARS).map(|part| part.iter().collect()).collect();
+    let Some(thresholds) = Thresholds::new(0.8, Categories::ALL) else { return Duration::ZERO };
+    median(|| {
+        std::hint::black_box(pii::find(text, PiiKinds::ALL, ""));
+        std::hint::black_box(scores(text));
+        let (mut guard, mut safety) = (TextGuard::new(PiiKinds::ALL, ""), SafetyGuard::new(thresholds));
+        let (mut clear, mut out) = (String::new(), String::new());
+        for part in &parts {
+            guard.push(part, &mut Named, &mut clear);
+            safety.push(&clear, &mut out);
+            clear.clear();
+        }
+        guard.finish(&mut Named, &mut clear);
+        safety.push(&clear, &mut out);
+        safety.finish(&mut out);
+    })
+}
+
+/// The median time of 200 runs.
+fn median(mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..200)
         .map(|_| {
             let start = Instant::now();
-            std::hint::black_box(pii::find(&text[..end], PiiKinds::ALL, ""));
+            run();
             start.elapsed()
         })
         .collect();

@@ -76,7 +76,8 @@ fn is_announced(view: &View<'_>, place: usize) -> bool {
 
 fn is_number_word(view: &View<'_>, word: &Token) -> bool {
     let text = view.text(word);
-    word.chars <= 3 && ["số", "so", "no"].iter().any(|known| text.to_lowercase() == **known)
+    word.chars == 2
+        && (["so", "no"].iter().any(|known| text.eq_ignore_ascii_case(known)) || ["số", "Số", "SỐ"].contains(&text))
 }
 
 /// A house number, a street, and areas.

@@ -3,6 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 
+use crate::pii::latin;
+
 /// Marks on one letter that still belong to it; more are nobody's spelling.
 const MAX_MARKS: usize = 8;
 
@@ -32,7 +34,7 @@ impl Normalizer {
         for char in part.chars() {
             let start = self.position;
             self.position += char.len_utf8();
-            if char.is_ascii() {
+            if char.is_ascii() || latin::is_letter(char) {
                 self.flush(&mut emit);
                 self.last = Some(NormalChar { char, start, end: self.position });
             } else {
@@ -120,9 +122,11 @@ fn compatible(char: char) -> char {
 
 /// The letter without its marks, in lower case.
 pub(crate) fn fold(lower: char) -> char {
-    if lower.is_ascii() {
-        return lower;
-    }
+    if lower.is_ascii() { lower } else { latin::fold(lower).unwrap_or_else(|| folded(lower)) }
+}
+
+/// The same, from Unicode's tables.
+pub(crate) fn folded(lower: char) -> char {
     if lower == 'đ' {
         return 'd';
     }
@@ -133,5 +137,10 @@ pub(crate) fn fold(lower: char) -> char {
 
 /// A character in lower case.
 pub(crate) fn lower(char: char) -> char {
-    if char.is_ascii() { char.to_ascii_lowercase() } else { char.to_lowercase().next().unwrap_or(char) }
+    if char.is_ascii() { char.to_ascii_lowercase() } else { latin::lower(char).unwrap_or_else(|| lowered(char)) }
+}
+
+/// The same, from Unicode's tables.
+pub(crate) fn lowered(char: char) -> char {
+    char.to_lowercase().next().unwrap_or(char)
 }

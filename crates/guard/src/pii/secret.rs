@@ -72,7 +72,10 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
         return private_key(view, place);
     }
     let text = view.text(view.word(place)?);
-    let mut prefixes = PREFIXES.iter().filter(|(prefix, ..)| may_be_head(text, prefix)).peekable();
+    let first = text.bytes().next().unwrap_or_default();
+    let begins_alike = |prefix: &str| prefix.as_bytes().first().is_some_and(|byte| byte.eq_ignore_ascii_case(&first));
+    let mut prefixes =
+        PREFIXES.iter().filter(|(prefix, ..)| begins_alike(prefix) && may_be_head(text, prefix)).peekable();
     let is_candidate = prefixes.peek().is_some() || text.starts_with("eyJ");
     if !is_candidate || view.is_glued(place) {
         return None;

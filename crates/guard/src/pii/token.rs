@@ -1,5 +1,6 @@
 //! Words, numbers and symbols of a text, with all that detectors ask about them.
 
+use crate::pii::latin;
 use crate::pii::lexicon::{self, Cue, Lexicon, Word};
 use crate::pii::normal::{self, INVISIBLE, NormalChar, Normalizer};
 use crate::pii::table::Table;
@@ -338,6 +339,7 @@ fn kind_of(char: char) -> Kind {
         ' ' | '\t' => Kind::Space,
         '\n' | '\r' => Kind::Newline,
         _ if char.is_ascii() => Kind::Symbol(char),
+        _ if latin::is_letter(char) => Kind::Word,
         _ if char.is_alphabetic() => Kind::Word,
         _ if char.is_whitespace() => Kind::Space,
         _ => Kind::Symbol(char),

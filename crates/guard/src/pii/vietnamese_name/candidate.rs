@@ -1,6 +1,6 @@
 //! The words that may be a name, and how many of them are.
 
-use crate::pii::lexicon::{Cue, flags};
+use crate::pii::lexicon::{self, Cue, flags};
 use crate::pii::token::{Case, Kind, Token};
 use crate::pii::view::View;
 use crate::pii::{normal, syllable};
@@ -17,6 +17,8 @@ pub(super) struct Candidate<'a> {
     pub(super) has_initial: bool,
     /// A sign or the end of a line follows its last word.
     pub(super) is_closed: bool,
+    /// "thị" or "văn" as they are spelt follow its first word.
+    pub(super) is_marked: bool,
     /// Words before it announce a name: words without diacritics may stand for any spelling.
     pub(super) is_announced: bool,
 }
@@ -64,7 +66,9 @@ impl<'a> Candidate<'a> {
             Case::Upper => !is_open && !first.is_upper_text,
             _ => false,
         };
-        (words.len() > 1).then_some(Self { words, is_delimited, has_initial, is_closed, is_announced })
+        let middle = words.get(1).map_or("", |word| view.text(word));
+        let is_marked = ["thị", "văn", "Thị", "Văn", "THỊ", "VĂN"].contains(&middle);
+        (words.len() > 1).then_some(Self { words, is_delimited, has_initial, is_closed, is_marked, is_announced })
     }
 
     /// How many words the name has.
@@ -82,7 +86,19 @@ impl<'a> Candidate<'a> {
         if may_end(4) && (has(3, flags::GIVEN_LONE) || has(1, flags::MIDDLE_STRONG) || !may_end(3)) {
             return Some(4);
         }
+        if self.is_marked {
+            return [3, 5].into_iter().find(|count| may_end(*count)).or_else(|| self.count_after_mark());
+        }
         [3, 5, 2].into_iter().find(|count| may_end(*count))
+    }
+
+    /// A surname, "thị" or "văn" as they are spelt, and any given name: "nguyễn thị chắt".
+    fn count_after_mark(&self) -> Option<usize> {
+        let [first, middle, given, rest @ ..] = self.words.as_slice() else { return None };
+        let is_strong = first.word.has_exact(flags::SURNAME);
+        let is_compound = lexicon::lexicon().is_no_person(&[middle.word, given.word]);
+        let is_longer = rest.first().is_some_and(|last| last.word.has_exact(flags::GIVEN_LONE));
+        (is_strong && !is_compound && !is_stop(given) && given.chars > 1).then_some(if is_longer { 4 } else { 3 })
     }
 
     /// Whether a word has a flag; small letters in a text with diacritics only as they are spelt.
