@@ -117,7 +117,7 @@ pub(super) fn plain(view: &View<'_>, index: usize) -> Option<usize> {
             || token.kind == Kind::Word && view.number(next).is_some_and(|number| number.chars <= 4)
         {
             next += 1;
-            // Buildings: S2.03, B1-12.
+            // The number of a building may have two parts.
             let is_sign = view.is_symbol(next, '.') || view.is_symbol(next, '-');
             next += if is_sign && view.number(next + 1).is_some_and(|number| number.chars <= 4) { 2 } else { 0 };
         }
