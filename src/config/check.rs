@@ -51,6 +51,7 @@ pub(super) fn warn(config: &mut Config) {
             warnings.push(format!("providers.{name}.base_url: {warning}"));
         }
     }
+    warnings.extend(engines::warnings(config));
     for (slug, value) in &config.configs {
         let odd = plans::parse_value(value).map(|parsed| parsed.warnings).unwrap_or_default();
         warnings.extend(odd.iter().map(|warning| format!("configs.{slug}: {warning}")));

@@ -122,6 +122,16 @@ pub(super) fn check(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
     }
 }
 
+/// What keeps engines from being asked, though they are configured as they should be.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let catalogue = config.catalogue();
+    let warning = |(name, section): (&String, &EngineSection)| {
+        let why = catalogue.get(&section.provider)?.why_not_ready.as_ref()?;
+        Some(format!("guardrails.engines.{name}.provider: {why}"))
+    };
+    config.guardrails.engines.iter().filter_map(warning).collect()
+}
+
 fn check_limits(section: &EngineSection, wrong: &mut dyn FnMut(&str, String)) {
     if !(1..=MAX_TIMEOUT_MS).contains(&section.timeout_ms) {
         wrong("timeout_ms", format!("must be from 1 to {MAX_TIMEOUT_MS}"));
@@ -244,5 +254,17 @@ mod tests {
             let found = problems(&sections);
             assert!(found.len() <= 2 && found[0].starts_with(told), "{sections}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_engine_whose_provider_has_no_credential_is_told() {
+        let engine = "[guardrails.engines.m]\ntype = 'moderations'\nprovider = 'openai'\nmodel = 'omni'\n";
+        let told = |key: &str| {
+            let environment = HashMap::from([("OPENAI_API_KEY".to_owned(), key.to_owned())]);
+            load(Some(engine), &environment).unwrap().warnings
+        };
+        let warnings = told("");
+        assert!(warnings.len() == 1 && warnings[0].starts_with("guardrails.engines.m.provider: "), "{warnings:?}");
+        assert_eq!(told("sk-x"), [""; 0]);
     }
 }

@@ -10,7 +10,7 @@ use gateway_guard::safety::{self, Scores};
 use serde_json::Value;
 
 use super::engines::Outcome;
-use super::pii_rule::kinds;
+use super::pii_rule::{PiiRule, kinds};
 use super::policy::Policy;
 use super::rule::TextRule;
 use super::{Action, Check, Guardrail, Rule};
@@ -97,16 +97,8 @@ impl Tally {
 
     /// Takes note of what an outside engine said of a text to a check; `fails` tells what a check without a verdict comes to.
     pub(super) fn hear(&mut self, at: usize, rule: &Rule, outcome: &Outcome, fails: bool) {
+        let Ok(verdict) = outcome else { return self.miss(at, rule, fails) };
         let heard = self.outside.entry(at).or_default();
-        let verdict = match outcome {
-            Ok(verdict) => verdict,
-            Err(_) => {
-                heard.has_gap = true;
-                // What could not be looked at cannot be changed either.
-                heard.gap_fails |= fails || rule.changes();
-                return;
-            }
-        };
         heard.scores.merge(&verdict.scores);
         heard.is_unsafe = heard.is_unsafe.max(verdict.is_unsafe);
         if let Rule::Pii(rule) = rule {
@@ -116,6 +108,14 @@ impl Tally {
                 }
             }
         }
+    }
+
+    /// Takes note that a text has no verdict of an outside engine.
+    pub(super) fn miss(&mut self, at: usize, rule: &Rule, fails: bool) {
+        let heard = self.outside.entry(at).or_default();
+        heard.has_gap = true;
+        // What could not be looked at cannot be changed either.
+        heard.gap_fails |= fails || rule.changes();
     }
 
     /// The scores of all engines together.
@@ -190,11 +190,7 @@ impl Tally {
         let heard = self.outside.get(&at).unwrap_or(&none);
         match &check.rule {
             Rule::Pii(rule) => {
-                let of = |counts: &[u32; KINDS], kind: PiiKind| counts.get(kind as usize).copied().unwrap_or(0);
-                let own = |kind: PiiKind| if is_local { of(&self.pii, kind) } else { 0 };
-                let count = |kind: PiiKind| own(kind) + of(&heard.pii, kind);
-                let found = kinds().filter(|kind| rule.kinds.has(*kind) && count(*kind) > 0);
-                let counts: Vec<(&'static str, u32)> = found.map(|kind| (kind.as_str(), count(kind))).collect();
+                let counts = counts(rule, if is_local { &self.pii } else { &none.pii }, &heard.pii);
                 let changes = matches!(rule.action, Action::Redact | Action::Tokenize);
                 finding.is_transformed = changes && !counts.is_empty();
                 finding.verdict = if rule.is_negated { !counts.is_empty() } else { changes || counts.is_empty() };
@@ -254,4 +250,12 @@ impl Tally {
             !self.is_over_limit && !guardrail.deny && !guardrail.in_background && !self.holds(first, guardrail)
         })
     }
+}
+
+/// The kinds that a check looks for and that were found, with how often the built-in detectors and an engine found them.
+fn counts(rule: &PiiRule, own: &[u32; KINDS], heard: &[u32; KINDS]) -> Vec<(&'static str, u32)> {
+    let of = |counts: &[u32; KINDS], kind: PiiKind| counts.get(kind as usize).copied().unwrap_or(0);
+    let count = |kind: PiiKind| of(own, kind) + of(heard, kind);
+    let found = kinds().filter(|kind| rule.kinds.has(*kind) && count(*kind) > 0);
+    found.map(|kind| (kind.as_str(), count(kind))).collect()
 }

@@ -151,11 +151,7 @@ impl Attempt<'_> {
     fn decoder(&self) -> Box<dyn StreamDecoder> {
         match self.judges.filter(|judges| judges.passes() > 1) {
             None => self.exchange.stream(),
-            Some(judges) => {
-                let first = self.exchange.stream();
-                let later = (1..judges.passes()).map(|_| self.exchange.stream()).collect();
-                Box::new(JudgedStream::new(judges.clone(), first, later))
-            }
+            Some(judges) => Box::new(JudgedStream::new(judges.clone(), || self.exchange.stream())),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::harness::{Answer, FakeProvider, Gate, Gateway, Reply, Request, Setup,
 /// What no detector of the gateway knows, and each fake engine does.
 pub const PERSONAL: &str = "Ask Zorblax for it.";
 pub const UNSAFE: &str = "We act at dawn.";
-const REDACTED: &str = "Ask [NAME_REDACTED] for it.";
+pub const REDACTED: &str = "Ask [NAME_REDACTED] for it.";
 
 /// Presidio, moderations or a chat model, by what it is asked.
 fn judge(body: &Value) -> Reply {
@@ -44,7 +44,8 @@ pub fn engines(origin: &str, more: &str) -> String {
     )
 }
 
-async fn start(setup: Setup) -> (FakeProvider, Gateway, String) {
+/// A gateway with engines that answer, and a key.
+pub async fn start(setup: Setup) -> (FakeProvider, Gateway, String) {
     let fake = FakeProvider::start().await;
     fake.by_body(judge);
     let (gateway, key) = setup.toml(&engines(&fake.origin(), "timeout_ms = 20000")).start().await.with_key().await;
@@ -72,11 +73,11 @@ pub fn texts(client: ClientFormat, stream: bool, answer: &Answer) -> String {
     if stream { client.streamed(&answer.text()).texts() } else { client.whole(&answer.json()).texts() }
 }
 
-fn chat(text: &str) -> Value {
+pub fn chat(text: &str) -> Value {
     json!({ "model": "gpt-4o-mini", "messages": [{ "role": "user", "content": text }] })
 }
 
-fn guard(kind: &str, action: &str, engine: &str) -> Value {
+pub fn guard(kind: &str, action: &str, engine: &str) -> Value {
     json!({ "type": kind, "action": action, "engine": engine })
 }
 

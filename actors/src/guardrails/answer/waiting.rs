@@ -60,6 +60,16 @@ impl OutputGuards {
         self.0.judging.borrow().has_pending()
     }
 
+    /// Gives up what a stream that ends early was held for: nothing of it goes out, and it has no verdict.
+    pub(crate) fn give_up_verdicts(&self) {
+        if self.passes() == 1 {
+            return;
+        }
+        self.0.judging.borrow_mut().take_pending();
+        let policy = &self.0.policy;
+        policy.outside().for_each(|(at, _, check, _)| self.0.tally.borrow_mut().miss(at, &check.rule, false));
+    }
+
     /// Refuses an answer that is too long to be held until it is judged.
     pub(crate) fn refuse_unjudged(&self) -> gateway_wire::ErrorBody {
         self.0.tally.borrow_mut().is_over_limit = true;

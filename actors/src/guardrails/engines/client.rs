@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use gateway_guard::judge::llama_guard::Author;
 use gateway_guard::judge::{llama_guard, moderations, presidio};
-use gateway_wire::clients::ClientFormat;
 use gateway_wire::clients::chat::CHAT;
+use gateway_wire::clients::{ClientFormat, ClientKind};
 use gateway_wire::common::{Answer, BlockKind};
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::openai::{self, StreamOptions};
@@ -86,7 +86,7 @@ impl EngineClient {
                 let body = object(&llama_guard::request(model, author, text, *logprobs))?;
                 let request = self.chat(&body, model).ok_or(EngineFailure::Unreadable)?;
                 let answer = self.send(&request, || simulator::answer(&body, model, false, "judge", 0)).await?;
-                let answer = self.as_chat(answer)?;
+                let answer = as_chat(self.chat_dialect(&body, model), answer)?;
                 let read = llama_guard::read(&answer).map_err(|_| EngineFailure::Unreadable)?;
                 Ok(vec![Verdict { scores: read.scores, is_unsafe: read.score, findings: Vec::new() }])
             }
@@ -97,9 +97,15 @@ impl EngineClient {
         self.provider.as_ref().map_or(Dialect::OpenAi, |entry| entry.settings.dialect)
     }
 
+    /// The format in which the provider is asked for a chat answer.
+    fn chat_dialect(&self, body: &JsonObject, model: &str) -> Dialect {
+        let settings = self.provider.as_ref().map(|entry| &entry.settings);
+        settings.map_or(Dialect::OpenAi, |settings| settings.dialect_for(ClientKind::Chat, model, body))
+    }
+
     /// A chat request in the format of the provider.
     fn chat(&self, body: &JsonObject, model: &str) -> Option<VendorRequest> {
-        let (settings, dialect) = (&self.provider.as_ref()?.settings, self.dialect());
+        let (settings, dialect) = (&self.provider.as_ref()?.settings, self.chat_dialect(body, model));
         if dialect.is_chat() {
             let fitted = openai::fitted(body, &settings.quirks).ok()?;
             return openai::chat_request(&fitted.0, model, StreamOptions::Kept).ok();
@@ -107,15 +113,6 @@ impl EngineClient {
         let quirks = settings.quirks();
         let target = TargetModel { model, quirks: &quirks, max_output_tokens: None };
         formats::vendor(dialect).request(&CHAT.read(body).ok()?, &target).ok()
-    }
-
-    /// An answer of the provider as chat tells it.
-    fn as_chat(&self, answer: Bytes) -> Result<Bytes, EngineFailure> {
-        if self.dialect().is_chat() {
-            return Ok(answer);
-        }
-        let answer = formats::vendor(self.dialect()).answer(&answer).map_err(|_| EngineFailure::Unreadable)?;
-        Ok(Bytes::from(json!({"choices": [{"message": {"content": text_of(&answer)}}]}).to_string()))
     }
 
     /// Posts a body to an address.
@@ -143,6 +140,15 @@ impl EngineClient {
         };
         read(answer).await
     }
+}
+
+/// An answer in a format as chat tells it.
+fn as_chat(dialect: Dialect, answer: Bytes) -> Result<Bytes, EngineFailure> {
+    if dialect.is_chat() {
+        return Ok(answer);
+    }
+    let answer = formats::vendor(dialect).answer(&answer).map_err(|_| EngineFailure::Unreadable)?;
+    Ok(Bytes::from(json!({"choices": [{"message": {"content": text_of(&answer)}}]}).to_string()))
 }
 
 /// Reads a good answer.

@@ -27,6 +27,7 @@ struct RunningEngine {
     timeout: Duration,
     on_error: Option<OnError>,
     mailbox: Mailbox<EngineActor>,
+    metrics: Arc<Metrics>,
 }
 
 impl Engines {
@@ -46,7 +47,7 @@ impl Engines {
             let (name, timeout, on_error) = (route.name.clone(), route.settings.timeout, route.settings.on_error);
             let mailbox = EngineActor::open(route, metrics.clone(), arbiter);
             actors.add(Role::Optional, mailbox.clone());
-            (name, RunningEngine { kind, timeout, on_error, mailbox })
+            (name, RunningEngine { kind, timeout, on_error, mailbox, metrics: metrics.clone() })
         };
         Self(Arc::new(routes.into_iter().map(start).collect()))
     }
@@ -94,10 +95,15 @@ impl Engines {
                 let texts = questions.iter().map(|question| (question.author, question.text.clone())).collect();
                 let asked = AskEngine { texts, deadline: Instant::now() + timeout };
                 let answered = engine.mailbox.within(timeout + GRACE).ask(asked).await;
-                answered.map_err(|error| match error.kind {
-                    AskErrorKind::Timeout => EngineFailure::Timeout,
-                    AskErrorKind::Full => EngineFailure::Busy,
-                    AskErrorKind::Closed => EngineFailure::Connection,
+                answered.map_err(|error| {
+                    let why = match error.kind {
+                        // The engine counts it itself.
+                        AskErrorKind::Timeout => return EngineFailure::Timeout,
+                        AskErrorKind::Full => EngineFailure::Busy,
+                        AskErrorKind::Closed => EngineFailure::Connection,
+                    };
+                    engine.metrics.guardrail_judge_failed(name, why.as_str());
+                    why
                 })
             }
         };

@@ -17,6 +17,7 @@ use gateway_wire::{BadRequest, ErrorBody};
 use serde_json::{Map, Value};
 
 use super::Call;
+use crate::failure::message::explain;
 use crate::failure::{Failure, FailureKind};
 use crate::guardrails::{
     GuardedSealer, GuardrailRules, InputResult, OutputGuards, Policy, RequestGuard, RequestTexts, Side, Told, outcomes,
@@ -218,11 +219,24 @@ fn replace(request: &mut RouteRequest, body: JsonObject, has_tokens: bool) -> Re
 impl Call {
     /// Has the request pass the guardrails of a target: from then on all that leaves is what they let through.
     pub(super) async fn guard_request(&mut self, at: usize) -> Result<(), Failure> {
+        let limit = self.deadline();
         let Some(guards) = &mut self.guards else { return Ok(()) };
         let Some(resolved) = self.targets.get(at) else { return Ok(()) };
-        let passed = guards.pass(&mut self.request, &resolved.target).await;
+        // Engines have time limits of their own, and the client's may end before.
+        let passed = {
+            let pass = guards.pass(&mut self.request, &resolved.target);
+            match limit {
+                Some(limit) if limit.at <= tokio::time::Instant::now() => None,
+                Some(limit) => tokio::time::timeout_at(limit.at, pass).await.ok(),
+                None => Some(pass.await),
+            }
+        };
         self.request.record.upstream_us += std::mem::take(&mut guards.waited).as_micros() as u64;
         let failure = |kind, error| Err(Failure { kind, error, retry_after: None });
+        let Some(passed) = passed else {
+            let (kind, length) = (FailureKind::RequestTimeout, limit.map(|limit| limit.length));
+            return failure(kind, explain(kind, &resolved.provider, length));
+        };
         match passed {
             Ok(Some(Ok(()))) => Ok(()),
             Ok(Some(Err(error))) => failure(FailureKind::Denied, error),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use gateway_wire::common::JsonText;
 use gateway_wire::{CutOff, ErrorBody, StreamDecoder, StreamEvent};
 
@@ -18,6 +18,10 @@ pub(in crate::request) struct JudgedStream {
     /// The decoder in use, and those of the passes to come.
     decoder: Box<dyn StreamDecoder>,
     later: VecDeque<Box<dyn StreamDecoder>>,
+    /// One that is fed nothing: it tells of a failure before which nothing has been told.
+    fresh: Box<dyn StreamDecoder>,
+    /// Whether frames of the decoder in use have gone out.
+    is_shown: bool,
     held: Vec<Bytes>,
     held_bytes: usize,
     events: Vec<StreamEvent>,
@@ -35,10 +39,11 @@ enum State {
 }
 
 impl JudgedStream {
-    /// A stream over as many decoders as there may be passes; none of them is used yet.
-    pub fn new(guards: OutputGuards, decoder: Box<dyn StreamDecoder>, later: VecDeque<Box<dyn StreamDecoder>>) -> Self {
-        let (held, events) = (Vec::new(), Vec::new());
-        Self { guards, decoder, later, held, held_bytes: 0, events, state: State::Reading }
+    /// A stream over as many decoders as there may be passes, and one more; `decoder` makes them.
+    pub fn new(guards: OutputGuards, decoder: impl Fn() -> Box<dyn StreamDecoder>) -> Self {
+        let later = (1..guards.passes()).map(|_| decoder()).collect();
+        let (decoder, fresh, held, events) = (decoder(), decoder(), Vec::new(), Vec::new());
+        Self { guards, decoder, later, fresh, is_shown: false, held, held_bytes: 0, events, state: State::Reading }
     }
 
     /// Tells what is generated, and none of its frames.
@@ -58,6 +63,9 @@ impl JudgedStream {
                     out.push(unseen(true, String::new()));
                 }
                 StreamEvent::Error(_) | StreamEvent::Denied(_) => {
+                    if matches!(event, StreamEvent::Error(_)) {
+                        self.guards.give_up_verdicts();
+                    }
                     self.state = State::Over;
                     out.extend(usage.take());
                     out.push(event);
@@ -72,11 +80,7 @@ impl JudgedStream {
     /// Plays what was held, with what the engines said.
     fn play(&mut self, out: &mut Vec<StreamEvent>) {
         let Some(next) = self.later.pop_front() else { return self.refuse(out) };
-        self.decoder = next;
-        self.events.clear();
-        for bytes in &self.held {
-            self.decoder.push(bytes.clone(), &mut self.events);
-        }
+        self.replay_held(next);
         let is_end =
             |event: &StreamEvent| matches!(event, StreamEvent::Done | StreamEvent::Error(_) | StreamEvent::Denied(_));
         if !self.events.iter().any(is_end) {
@@ -87,6 +91,12 @@ impl JudgedStream {
             return;
         }
         self.give_up_held();
+        if let Some(denied) = self.events.iter().position(|event| matches!(event, StreamEvent::Denied(_))) {
+            // Of other choices nothing has gone out either.
+            out.push(self.events.swap_remove(denied));
+            return;
+        }
+        self.is_shown = true;
         out.extend(self.events.drain(..).map(|event| match event {
             // It was counted as it came.
             StreamEvent::Chunk { frame, content, .. } | StreamEvent::Framed { frame, content, .. } => {
@@ -94,6 +104,15 @@ impl JudgedStream {
             }
             event => event,
         }));
+    }
+
+    /// Decodes what is held with another decoder.
+    fn replay_held(&mut self, decoder: Box<dyn StreamDecoder>) {
+        self.decoder = decoder;
+        self.events.clear();
+        for bytes in &self.held {
+            self.decoder.push(bytes.clone(), &mut self.events);
+        }
     }
 
     fn give_up_held(&mut self) {
@@ -148,9 +167,21 @@ impl StreamDecoder for JudgedStream {
         self.decoder.is_complete()
     }
 
+    /// What was held is told as far as it needs no verdict: how the answer begins, without its texts.
     fn cut(&mut self, cut: CutOff<'_>) -> Bytes {
+        let mut frames = BytesMut::new();
+        if let Some(next) = self.later.pop_front().filter(|_| self.state != State::Over) {
+            self.replay_held(next);
+            for event in self.events.drain(..) {
+                if let StreamEvent::Framed { frame, .. } = event {
+                    frames.extend_from_slice(&frame);
+                }
+            }
+        }
         self.give_up_held();
-        self.decoder.cut(cut)
+        self.is_shown = true;
+        frames.extend_from_slice(&self.decoder.cut(cut));
+        frames.freeze()
     }
 
     fn end(&mut self) -> Bytes {
@@ -158,7 +189,7 @@ impl StreamDecoder for JudgedStream {
     }
 
     fn fail(&mut self, error: &ErrorBody) -> Bytes {
-        self.decoder.fail(error)
+        if self.is_shown { self.decoder.fail(error) } else { self.fresh.fail(error) }
     }
 
     fn replay(&mut self) -> Option<Vec<JsonText>> {

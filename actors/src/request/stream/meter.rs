@@ -52,6 +52,9 @@ impl Meter for StreamMeter<'_> {
         }
         self.recorder = None;
         log::warn!("'{}' did not keep to max_tokens: a stream is cut where its reservation ends", self.provider);
+        if let Some(guards) = &self.guards {
+            guards.give_up_verdicts();
+        }
         let mut ending = Ending { choices: self.metering.choices(), ..Ending::default() };
         if let Some((usage, cost)) = self.metering.settle_counted("success").await {
             self.record.metered(&usage, cost);
