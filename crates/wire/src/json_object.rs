@@ -8,6 +8,8 @@ use bytestring::ByteString;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::outline::outline;
+
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -18,7 +20,17 @@ const MAX_FIELDS: usize = 65_536;
 #[derive(Clone, Debug)]
 pub struct JsonObject {
     text: ByteString,
-    fields: Vec<(String, Range<usize>)>,
+    fields: Vec<(FieldName, Range<usize>)>,
+    has_plain_names: bool,
+}
+
+/// A name, which mostly needs no copy.
+#[derive(Clone, Debug)]
+enum FieldName {
+    /// As it is written at this place.
+    Written(Range<usize>),
+    /// Without its escapes.
+    Decoded(Box<str>),
 }
 
 impl JsonObject {
@@ -30,11 +42,29 @@ impl JsonObject {
         // A byte order mark may be ignored (RFC 8259, 8.1), and is not sent on.
         let text = if text.starts_with(BYTE_ORDER_MARK) { text.slice(BYTE_ORDER_MARK.len()..) } else { text };
         let text = ByteString::try_from(text).map_err(serde_json::Error::custom)?;
+        let mut fields = Vec::with_capacity(12);
+        let outline = outline(text.as_bytes(), |name, value| fields.push((FieldName::Written(name), value)));
+        if let Some(has_plain_names) = outline.filter(|_| fields.len() <= MAX_FIELDS) {
+            return Ok(Self { text, fields, has_plain_names });
+        }
         let base = text.as_ptr() as usize;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let fields = deserializer.deserialize_map(Fields { base })?;
         deserializer.end()?;
-        Ok(Self { text, fields })
+        Ok(Self { text, fields, has_plain_names: false })
+    }
+
+    /// Whether it is known that no object in it has a name twice, and that each name consists of small letters, digits and
+    /// `_`, so that all readers agree on it.
+    pub(crate) fn has_plain_names(&self) -> bool {
+        self.has_plain_names
+    }
+
+    fn name<'a>(&'a self, name: &'a FieldName) -> &'a str {
+        match name {
+            FieldName::Written(range) => self.text.get(range.clone()).unwrap_or_default(),
+            FieldName::Decoded(text) => text,
+        }
     }
 
     /// The object's text.
@@ -44,12 +74,16 @@ impl JsonObject {
 
     /// The names and texts of all values, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().filter_map(|(name, range)| Some((name.as_str(), self.text.get(range.clone())?)))
+        self.fields.iter().filter_map(|(name, range)| Some((self.name(name), self.text.get(range.clone())?)))
     }
 
     /// The text of one value, the last where a name stands twice.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, range) = self.fields.iter().rev().find(|(field, _)| field == name)?;
+        let is_it = |field: &FieldName| match field {
+            FieldName::Written(range) => self.text().get(range.clone()) == Some(name.as_bytes()),
+            FieldName::Decoded(text) => **text == *name,
+        };
+        let (_, range) = self.fields.iter().rev().find(|(field, _)| is_it(field))?;
         self.text.get(range.clone())
     }
 
@@ -77,35 +111,46 @@ impl JsonObject {
         let added: usize = set.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         let mut out = String::with_capacity(self.text.len() + added + 2);
         let mut fields = Vec::with_capacity(self.fields.len() + set.len());
-        out.push('{');
-        let kept = self.fields.iter().filter(|(name, _)| !remove.contains(&name.as_str()));
-        for (name, range) in kept.filter(|(name, _)| !set.iter().any(|(field, _)| field == name)) {
-            let place = push_field(&mut out, name, self.text.get(range.clone()).unwrap_or_default());
-            fields.push((name.clone(), place));
+        let mut goes = remove.iter().chain(set.iter().map(|(name, _)| name));
+        match self.text.rfind('}').filter(|_| !self.fields.is_empty() && !goes.any(|name| self.get(name).is_some())) {
+            // Nothing goes, so that all stays where it is.
+            Some(end) => {
+                out.push_str(self.text.get(..end).unwrap_or_default());
+                fields.extend_from_slice(&self.fields);
+            }
+            None => {
+                out.push('{');
+                let kept = self.fields().filter(|(name, _)| !remove.contains(name));
+                for (name, value) in kept.filter(|(name, _)| !set.iter().any(|(field, _)| field == name)) {
+                    fields.push(push_field(&mut out, name, value));
+                }
+            }
         }
         for (name, value) in set {
-            let place = push_field(&mut out, name, value);
-            fields.push(((*name).to_owned(), place));
+            fields.push(push_field(&mut out, name, value));
         }
         out.push('}');
-        Self { text: ByteString::from(out), fields }
+        Self { text: ByteString::from(out), fields, has_plain_names: false }
     }
 }
 
-/// Appends a field and tells where its value stands.
-fn push_field(out: &mut String, name: &str, value: &str) -> Range<usize> {
+/// Appends a field and tells where its name and its value stand.
+fn push_field(out: &mut String, name: &str, value: &str) -> (FieldName, Range<usize>) {
     if out.len() > 1 {
         out.push(',');
     }
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+    let at = out.len() + 1;
+    let name = if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         out.extend(["\"", name, "\":"]);
+        FieldName::Written(at..at + name.len())
     } else {
         out.push_str(&json_string(name));
         out.push(':');
-    }
+        FieldName::Decoded(name.into())
+    };
     let start = out.len();
     out.push_str(value);
-    start..out.len()
+    (name, start..out.len())
 }
 
 /// A string as JSON text.
@@ -118,7 +163,7 @@ struct Fields {
 }
 
 impl<'de> Visitor<'de> for Fields {
-    type Value = Vec<(String, Range<usize>)>;
+    type Value = Vec<(FieldName, Range<usize>)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -132,7 +177,7 @@ impl<'de> Visitor<'de> for Fields {
             }
             // The raw value borrows from the text, so its address tells its place.
             let start = (value.get().as_ptr() as usize) - self.base;
-            fields.push((name, start..start + value.get().len()));
+            fields.push((FieldName::Decoded(name.into()), start..start + value.get().len()));
         }
         Ok(fields)
     }
@@ -159,6 +204,10 @@ mod tests {
         let object = object(r#"{"a":"x","b":[1]}"#).with(&[("a", "12")], &[]);
         assert_eq!((object.get("a"), object.get("b")), (Some("12"), Some("[1]")));
         assert_eq!(object.edited(&[("b", "0")], &[]), r#"{"a":12,"b":0}"#);
+        let object = self::object("{\"a\": {} }\n").with(&[("b\"", "1"), ("c", "[]")], &["x"]);
+        assert_eq!((object.get("a"), object.get("b\""), object.get("c")), (Some("{}"), Some("1"), Some("[]")));
+        assert_eq!(object.text(), "{\"a\": {} ,\"b\\\"\":1,\"c\":[]}");
+        assert_eq!(self::object("{ }").edited(&[("a", "1")], &["b"]), r#"{"a":1}"#);
     }
 
     #[test]

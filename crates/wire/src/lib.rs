@@ -15,6 +15,7 @@ pub mod json_object;
 pub mod names;
 pub mod openai;
 mod operation;
+mod outline;
 pub mod replay;
 pub mod retell;
 mod splice;
