@@ -1,5 +1,7 @@
 //! Name patterns in which `*` stands for any text.
 
+use memchr::memchr;
+
 /// Whether `name` fits `pattern`; everything but `*` stands for itself.
 pub fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (mut pattern, mut name) = (pattern.as_bytes(), name.as_bytes());
@@ -15,6 +17,12 @@ pub fn matches_pattern(pattern: &str, name: &str) -> bool {
             (Some((one, rest)), Some((other, rest_of_name))) if one == other => (pattern, name) = (rest, rest_of_name),
             _ => {
                 let Some((after, [_, next @ ..])) = star else { return false };
+                // What follows the star begins nowhere before this.
+                let begins = match after {
+                    [] | [b'*', ..] => Some(0),
+                    [first, ..] => memchr(*first, next),
+                };
+                let Some(next) = begins.and_then(|at| next.get(at..)) else { return false };
                 star = Some((after, next));
                 (pattern, name) = (after, next);
             }
