@@ -169,7 +169,8 @@ impl Upstream {
         headers.insert(HOST, origin.header.clone());
         let mut head = RequestHead::new(&Method::GET, &path);
         head.lines(&request_head::lines(&headers));
-        let message = Message { head: head.finish(None), ..Message::default() };
+        let (head, body) = head.finish(false, Bytes::new());
+        let message = Message { head, body, is_head: false };
         let (head, body) =
             self.exchange(&origin, message).await.map_err(|kind| format!("cannot be reached ({})", kind.as_str()))?;
         Ok(FetchResponse { status: head.status.as_u16(), headers: head.headers, body })
@@ -211,8 +212,8 @@ impl Upstream {
             }
             None => None,
         };
-        let head = self.head(method, request, (&origin, &path), credential, extra);
-        let message = Message { head, body: request.body.clone(), is_head: method == Method::HEAD };
+        let (head, body) = self.head(method, request, (&origin, &path), credential, extra);
+        let message = Message { head, body, is_head: method == Method::HEAD };
         let (head, body) = self.exchange(&origin, message).await?;
         let (body, unknown_coding) = match decoding::undo(body, &head.headers) {
             Ok(body) => (body, None),
@@ -228,7 +229,7 @@ impl Upstream {
         })
     }
 
-    /// The head of a request.
+    /// The head of a request, and what follows it.
     fn head(
         &self,
         method: &Method,
@@ -236,7 +237,7 @@ impl Upstream {
         (origin, path): (&Origin, &PathAndQuery),
         credential: Option<HeaderValue>,
         extra: &[(String, String)],
-    ) -> Bytes {
+    ) -> (Bytes, Bytes) {
         let mut head = RequestHead::new(method, path);
         let has_own = !request.headers.is_empty() || !extra.is_empty() || self.base.is_none();
         if !has_own && !self.headers.contains_key(&self.auth_header) {
@@ -256,7 +257,7 @@ impl Upstream {
             head.lines(&request_head::lines(&headers));
         }
         let tells_length = !request.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(method);
-        head.finish(tells_length.then_some(request.body.len()))
+        head.finish(tells_length, request.body.clone())
     }
 
     /// Sends a request on a connection that is idle, or on a new one. Where an idle one ends at once, the request is sent

@@ -66,9 +66,10 @@ impl Live {
     }
 
     fn end(mut self) {
-        if self.keeps_alive && self.connection.is_reusable() {
+        let now = Instant::now();
+        if self.keeps_alive && self.connection.is_reusable(now) {
             self.connection.rest();
-            self.pool.put(self.connection, self.origin, self.keep_alive, Instant::now());
+            self.pool.put(self.connection, self.origin, self.keep_alive, now);
         }
     }
 }

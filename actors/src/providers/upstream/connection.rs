@@ -25,9 +25,9 @@ const LEAST_ROOM: usize = 1 << 10;
 /// A request as it is sent.
 #[derive(Clone, Default)]
 pub(super) struct Message {
-    /// All up to the body.
+    /// All up to the body, or with it where it is small.
     pub(super) head: Bytes,
-    /// The body.
+    /// The rest.
     pub(super) body: Bytes,
     /// Whether the answer has no body, whatever its head says.
     pub(super) is_head: bool,
@@ -125,10 +125,13 @@ impl Connection {
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Message { head, body, .. } = &mut self.outgoing;
         while head.has_remaining() || body.has_remaining() {
-            // Head and body of a small request go out in one write, and a large body is never there twice.
-            let parts = [IoSlice::new(head), IoSlice::new(body)];
-            let parts = if head.is_empty() { &parts[1..] } else { &parts[..] };
-            let written = ready!(Pin::new(&mut self.way).poll_write_vectored(cx, parts))?;
+            // Head and body go out in one write, and a large body is never there twice.
+            let way = Pin::new(&mut self.way);
+            let written = match (head.is_empty(), body.is_empty()) {
+                (_, true) => ready!(way.poll_write(cx, head))?,
+                (true, _) => ready!(way.poll_write(cx, body))?,
+                _ => ready!(way.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]))?,
+            };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -162,8 +165,8 @@ impl Connection {
     }
 
     /// Whether another request may follow: the whole answer came after the whole request, and nothing behind it.
-    pub(super) fn is_reusable(&self) -> bool {
-        !self.is_spoiled && !self.has_unsent() && self.incoming.is_empty() && self.opened.elapsed() < MAX_AGE
+    pub(super) fn is_reusable(&self, now: Instant) -> bool {
+        !self.is_spoiled && !self.has_unsent() && self.incoming.is_empty() && now.duration_since(self.opened) < MAX_AGE
     }
 
     /// Gives up the room that a large answer needed.

@@ -5,13 +5,16 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+/// The largest body that is copied behind its head.
+const MAX_COPIED: usize = 4 << 10;
+
 /// A head that grows line by line.
 pub(super) struct RequestHead(BytesMut);
 
 impl RequestHead {
     /// A head without headers.
     pub(super) fn new(method: &Method, path: &PathAndQuery) -> Self {
-        let mut text = BytesMut::with_capacity(768);
+        let mut text = BytesMut::with_capacity(1024);
         text.put_slice(method.as_str().as_bytes());
         text.put_u8(b' ');
         text.put_slice(path.as_str().as_bytes());
@@ -29,15 +32,20 @@ impl RequestHead {
         put_line(&mut self.0, name, value);
     }
 
-    /// The whole head of a request with so many bytes of body, where it has one.
-    pub(super) fn finish(mut self, length: Option<usize>) -> Bytes {
-        if let Some(length) = length {
+    /// The whole head of a request, and its body, whose length is told where it has one. A small body stands behind the
+    /// head already: a copy is less than a second piece in each write.
+    pub(super) fn finish(mut self, tells_length: bool, body: Bytes) -> (Bytes, Bytes) {
+        if tells_length {
             self.0.put_slice(b"content-length: ");
-            self.0.put_slice(itoa::Buffer::new().format(length).as_bytes());
+            self.0.put_slice(itoa::Buffer::new().format(body.len()).as_bytes());
             self.0.put_slice(b"\r\n");
         }
         self.0.put_slice(b"\r\n");
-        self.0.freeze()
+        if body.len() > MAX_COPIED {
+            return (self.0.freeze(), body);
+        }
+        self.0.put_slice(&body);
+        (self.0.freeze(), Bytes::new())
     }
 }
 
