@@ -3,7 +3,8 @@
 pub(crate) mod writer;
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::sync::OnceLock;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -11,7 +12,7 @@ use env_logger::fmt::Formatter;
 use env_logger::{Builder, Target};
 use gateway_actors::request::request_log;
 use log::kv::{Key, Value, VisitSource};
-use log::{LevelFilter, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::{Map, json};
 
 use crate::config::LogSettings;
@@ -41,7 +42,9 @@ pub fn start(settings: &LogSettings) -> io::Result<LogWriter> {
         path => Output::file(path)?,
     })?;
     builder.target(Target::Pipe(Box::new(writer.lines.clone())));
-    builder.try_init().map_err(io::Error::other)?;
+    let (others, lines) = (builder.build(), writer.lines.clone());
+    log::set_max_level(others.filter());
+    log::set_boxed_logger(Box::new(Logger { level, lines, others })).map_err(io::Error::other)?;
     LINES.get_or_init(|| writer.lines.clone());
     Ok(writer)
 }
@@ -58,48 +61,79 @@ pub fn reopen() {
     }
 }
 
+/// Takes the lines of requests, of which there is one each, and leaves all others to the library.
+struct Logger {
+    level: LevelFilter,
+    lines: Lines,
+    others: env_logger::Logger,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        match metadata.target() == request_log::LOG_TARGET {
+            true => metadata.level() <= self.level,
+            false => self.others.enabled(metadata),
+        }
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if record.target() != request_log::LOG_TARGET {
+            return self.others.log(record);
+        }
+        if record.level() <= self.level {
+            REQUEST_LINE.with_borrow_mut(|line| self.lines.push(line.text(Utc::now(), record).as_bytes()));
+        }
+    }
+
+    fn flush(&self) {
+        self.others.flush();
+    }
+}
+
 thread_local! {
-    static BEGINNING: RefCell<Beginning> = RefCell::default();
+    static REQUEST_LINE: RefCell<RequestLine> = RefCell::default();
 }
 
-/// How this thread's last request line begins: one of the same millisecond and level begins alike.
+/// This thread's last request line: one of the same millisecond and level begins alike.
 #[derive(Default)]
-struct Beginning {
-    of: (i64, &'static str),
+struct RequestLine {
+    of: Option<(i64, Level)>,
     text: String,
+    /// The length of what such lines begin with.
+    beginning: usize,
 }
 
-impl Beginning {
-    fn text(&mut self, now: DateTime<Utc>, level: &'static str) -> &str {
-        let of = (now.timestamp_millis(), level);
+impl RequestLine {
+    fn text(&mut self, now: DateTime<Utc>, record: &Record<'_>) -> &str {
+        let of = Some((now.timestamp_millis(), record.level()));
         if self.of != of {
             let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, true);
-            *self = Self { of, text: format!(r#"{{"timestamp":"{timestamp}","level":"{level}","#) };
+            let text = format!(r#"{{"timestamp":"{timestamp}","level":"{}","#, level_name(record.level()));
+            *self = Self { of, beginning: text.len(), text };
         }
+        self.text.truncate(self.beginning);
+        // The message is the inside of a JSON object already.
+        let written = writeln!(self.text, "{}", record.args());
+        debug_assert!(written.is_ok(), "a String takes all");
         &self.text
     }
 }
 
-fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let level = match record.level() {
-        log::Level::Error => "error",
-        log::Level::Warn => "warn",
-        log::Level::Info => "info",
-        log::Level::Debug => "debug",
-        log::Level::Trace => "trace",
-    };
-    let now = Utc::now();
-    if record.target() == request_log::LOG_TARGET {
-        // The message is the inside of a JSON object already.
-        return BEGINNING.with_borrow_mut(|beginning| {
-            out.write_all(beginning.text(now, level).as_bytes())?;
-            writeln!(out, "{}", record.args())
-        });
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
     }
-    let timestamp = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+}
+
+fn write_line(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let mut line = Map::new();
     line.insert("timestamp".to_owned(), json!(timestamp));
-    line.insert("level".to_owned(), json!(level));
+    line.insert("level".to_owned(), json!(level_name(record.level())));
     line.insert("target".to_owned(), json!(record.target()));
     line.insert("message".to_owned(), json!(record.args().to_string()));
     record.key_values().visit(&mut Fields(&mut line)).map_err(io::Error::other)?;

@@ -89,6 +89,13 @@ impl Lines {
         &self.0.dropped
     }
 
+    /// Takes one line.
+    pub fn push(&self, line: &[u8]) {
+        if !self.0.buffer.push(line) {
+            self.0.dropped.inc();
+        }
+    }
+
     /// Shows in the counters how many lines wait.
     pub fn show_depth(&self) {
         self.0.stats.set_depth(self.0.buffer.waiting().0);
@@ -120,9 +127,7 @@ impl Observed for Lines {
 impl Write for Lines {
     /// Takes one line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !self.0.buffer.push(line) {
-            self.0.dropped.inc();
-        }
+        self.push(line);
         Ok(line.len())
     }
 
