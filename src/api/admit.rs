@@ -154,7 +154,8 @@ fn limits_of(shared: &AppState, key: &VirtualKey) -> Vec<ScopeLimits> {
 /// # Errors
 /// 429.
 pub fn limit_address(shared: &AppState, request: &HttpRequest) -> Result<(), ApiError> {
-    let (Some(limiter), Some(address)) = (&shared.ip_limiter, client_address(shared, request)) else { return Ok(()) };
+    let Some(limiter) = &shared.ip_limiter else { return Ok(()) };
+    let Some(address) = client_address(shared, request) else { return Ok(()) };
     let limit = shared.config.server.ip_rate_limit_per_minute;
     limiter.check(address).map_err(|wait| ApiError {
         retry_after: Some(wait),

@@ -63,8 +63,7 @@ async fn whole(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let begun = Instant::now();
-    let end = begun + Duration::from_millis(settings.body_timeout_ms);
+    let mut begun = None;
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
@@ -73,6 +72,8 @@ async fn whole(
         let next = match poll_fn(|cx| Poll::Ready(payload.poll_next_unpin(cx))).await {
             Poll::Ready(next) => next,
             Poll::Pending => {
+                let begun = *begun.get_or_insert_with(Instant::now);
+                let end = begun + Duration::from_millis(settings.body_timeout_ms);
                 let slowest = too_slow_at(begun, length, settings.min_body_rate).filter(|at| *at < end);
                 let Ok(next) = timeout_at(slowest.unwrap_or(end), payload.next()).await else {
                     return Err(late(settings, slowest.is_some()));

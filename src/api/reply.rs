@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
 use chrono::Utc;
 use gateway_actors::failure::{Failure, FailureKind};
 use gateway_actors::limits::RemainingLimit;
@@ -87,19 +88,24 @@ impl ResponseMeta {
         Self { trace_id: trace::trace_id(headers), request_id: trace::new_id(), ..Self::default() }
     }
 
-    /// Adds the headers to an answer.
-    pub fn add_to(&self, response: &mut HttpResponse) {
+    /// Adds the headers to an answer, which takes the ids along.
+    pub fn add_to(mut self, response: &mut HttpResponse) {
         let headers = response.headers_mut();
+        let request_id = std::mem::take(&mut self.request_id);
+        let vendor_request_id = if self.client == ClientKind::Messages { request_id.clone() } else { String::new() };
+        for (name, id) in [(TRACE_ID, std::mem::take(&mut self.trace_id)), (REQUEST_ID, request_id)] {
+            if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(id)) {
+                headers.insert(name, value);
+            }
+        }
         let mut add = |name: HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         };
-        add(TRACE_ID, &self.trace_id);
-        add(REQUEST_ID, &self.request_id);
         if self.client == ClientKind::Messages {
             // Anthropic's clients show this one.
-            add(VENDOR_REQUEST_ID, &self.request_id);
+            add(VENDOR_REQUEST_ID, &vendor_request_id);
             anthropic_limits::add(&self.remaining, &mut add);
         }
         let mut add_remaining =

@@ -21,7 +21,7 @@ fn w3c_trace_id(traceparent: &str) -> Option<&str> {
 
 /// A new random id: 32 hexadecimal digits.
 pub fn new_id() -> String {
-    const_hex::encode(rand::random::<[u8; 16]>())
+    const_hex::encode(rand::random::<u128>().to_be_bytes())
 }
 
 #[cfg(test)]
