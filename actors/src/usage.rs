@@ -12,4 +12,5 @@ pub mod options;
 pub(crate) mod outbox;
 mod part;
 pub mod row;
+pub mod row_pool;
 pub mod token_count;

@@ -77,10 +77,9 @@ impl Accounts {
         claims
     }
 
-    /// Where a request of this key that begins now is added up.
-    pub fn charges(&self, key: &VirtualKey, now: DateTime<Utc>) -> Vec<Charge> {
+    /// Adds where a request of this key that begins now is added up.
+    pub fn charge(&self, key: &VirtualKey, now: DateTime<Utc>, charges: &mut Vec<Charge>) {
         let month = || self.window(BudgetPeriod::Month, now).name.clone();
-        let mut charges = Vec::with_capacity(3);
         let period = self.window(key.budget_period, now).name.clone();
         charges.push(Charge { scope: Scope::new(ScopeKind::Key, key.id_text.clone()), period });
         for (kind, id) in [(ScopeKind::User, &key.user_id), (ScopeKind::Team, &key.team_id)] {
@@ -88,7 +87,6 @@ impl Accounts {
                 charges.push(Charge { scope: Scope::new(kind, id), period: month() });
             }
         }
-        charges
     }
 
     /// The budget of a scope and of the stretch of time with this name, if it is in use.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use chrono_tz::Tz;
+use tokio::sync::Notify;
 
 use super::accounts::Accounts;
 use super::reservation::{BudgetExceeded, Claim, Reservation};
@@ -19,6 +20,7 @@ use crate::runtime::throttle::Throttle;
 use crate::usage::journal::{Journal, JournalPosition};
 use crate::usage::outbox::{Counts, Outbox, PendingRow};
 use crate::usage::row::UsageRow;
+use crate::usage::row_pool::RowPool;
 use crate::usage::token_count::CounterPool;
 
 /// What the ledger shares with all threads. It writes prices and limits, requests reserve, settle and book.
@@ -45,6 +47,10 @@ pub struct Ledger {
     outbox: Mutex<Outbox>,
     /// Rows whose lines are written together; locked until they are.
     together: Mutex<Vec<(Box<UsageRow>, String)>>,
+    /// Rows to be filled again.
+    pub(crate) rows: RowPool,
+    /// Told when so many rows wait that they are worth a write.
+    batches: Notify,
     complaints: Throttle,
     open: AtomicUsize,
 }
@@ -120,6 +126,8 @@ impl Ledger {
             journal,
             outbox: Mutex::default(),
             together: Mutex::default(),
+            rows: RowPool::default(),
+            batches: Notify::new(),
             complaints: Throttle::default(),
             open: AtomicUsize::new(0),
         })
@@ -140,10 +148,8 @@ impl Ledger {
 
     /// Hands a row to the ledger that is in the journal once any [`WrittenTogether`] is dropped.
     pub fn book_together(&self, row: Box<UsageRow>) {
-        match row.to_line() {
-            Ok(line) => self.together().push((row, line)),
-            Err(error) => log::error!("usage row {}: {error}", row.id),
-        }
+        let line = row.to_line();
+        self.together().push((row, line));
     }
 
     fn write_together(&self) {
@@ -162,18 +168,20 @@ impl Ledger {
     }
 
     fn add(&self, row: Box<UsageRow>, written: Option<JournalPosition>) {
-        if !self.outbox().add(PendingRow { row, written }) {
+        let mut outbox = self.outbox();
+        if !outbox.add(PendingRow { row, written }) {
             log::error!("a usage row was lost: store, disk and memory have no room for it");
+        }
+        if outbox.has_batch() {
+            drop(outbox);
+            self.batches.notify_one();
         }
     }
 
     /// Does so with a row that has a provisional line, which stands for it where the disk refuses the final one.
     pub fn book_instead(&self, row: Box<UsageRow>, provisional: Option<JournalPosition>) {
-        let line = match row.to_line() {
-            Ok(line) => line,
-            Err(error) => return log::error!("usage row {}: {error}", row.id),
-        };
-        let written = match (self.journal.append(&line).inspect_err(|error| self.complain(error)), provisional) {
+        let written = match (self.journal.append(&row.to_line()).inspect_err(|error| self.complain(error)), provisional)
+        {
             (Ok(written), provisional) => {
                 provisional.into_iter().for_each(JournalPosition::stored);
                 Some(written)
@@ -186,9 +194,7 @@ impl Ledger {
     /// Writes a row to the journal alone, whose tokens are estimated until they are counted. Whoever takes up this journal
     /// keeps the last line of an id: this one, if nobody came to [`book`](Self::book) the counted row.
     pub fn book_provisionally(&self, row: &UsageRow) -> Option<JournalPosition> {
-        let line = row.to_line().map_err(std::io::Error::other);
-        let written = line.and_then(|line| self.journal.append(&line));
-        written.inspect_err(|error| self.complain(error)).ok()
+        self.journal.append(&row.to_line()).inspect_err(|error| self.complain(error)).ok()
     }
 
     /// Rows that are not in the store yet.
@@ -250,6 +256,11 @@ impl Ledger {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Waits until so many rows wait that they are worth a write before its time.
+    pub(crate) async fn batch(&self) {
+        self.batches.notified().await;
+    }
+
     /// Takes all rows out of memory.
     pub(crate) fn take(&self) -> Vec<PendingRow> {
         self.write_together();
@@ -281,8 +292,7 @@ impl Ledger {
     /// Puts rows back that the store did not take; the journal gets those that it does not have yet.
     pub(crate) fn put_back(&self, mut rows: Vec<PendingRow>) {
         for waiting in rows.iter_mut().filter(|waiting| waiting.written.is_none()) {
-            let Ok(line) = waiting.row.to_line() else { continue };
-            match self.journal.append(&line) {
+            match self.journal.append(&waiting.row.to_line()) {
                 Ok(written) => waiting.written = Some(written),
                 Err(error) => {
                     self.complain(&error);
@@ -309,7 +319,11 @@ impl Ledger {
     /// Notes that the store has some rows that were taken out.
     pub(crate) fn stored(&self, rows: Vec<PendingRow>) {
         self.outbox().stored(rows.len());
-        rows.into_iter().filter_map(|waiting| waiting.written).for_each(JournalPosition::stored);
+        let rows = rows.into_iter().map(|PendingRow { row, written }| {
+            written.into_iter().for_each(JournalPosition::stored);
+            row
+        });
+        self.rows.put_back(rows.collect());
     }
 
     pub(crate) fn journal(&self) -> &Journal {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, ResponseFuture, WrapFuture};
 
 use super::ledger::SharedLedger;
 use crate::clock::Moment;
@@ -155,6 +155,14 @@ impl Actor for BudgetLedger {
             let state = state.clone();
             actix::spawn(async move { state.note("usage rows", state.flush().await) });
         });
+        let state = self.state.clone();
+        let batches = async move {
+            loop {
+                state.ledger.batch().await;
+                state.note("usage rows", state.flush().await);
+            }
+        };
+        ctx.spawn(batches.into_actor(self));
         let prune = |state: &Rc<LedgerState>| {
             let state = state.clone();
             actix::spawn(async move {

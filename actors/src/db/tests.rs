@@ -14,11 +14,14 @@ pub(crate) mod sqlite;
 mod stored_responses;
 mod usage;
 
+use std::sync::Arc;
+
 use gateway_testkit::database::Place;
 
 use super::{KeyRow, Store, StoreError, Which};
 use crate::budgets::accounts::MonthlyLimits;
 use crate::money::prices::Price;
+use crate::usage::row::{SharedRows, UsageRow};
 
 /// Opens the database of a test.
 pub(crate) trait OpenStore {
@@ -33,6 +36,12 @@ impl OpenStore for Place {
 }
 
 impl Store {
+    /// Writes rows that stay here.
+    pub(crate) async fn record_usage(&self, rows: &[&UsageRow]) -> Result<(), StoreError> {
+        let rows: SharedRows = Arc::new(rows.iter().map(|row| Box::new((*row).clone())).collect());
+        self.record_rows(&rows, 0..rows.len()).await
+    }
+
     /// All keys.
     pub(crate) async fn list_keys(&self) -> Result<Vec<KeyRow>, StoreError> {
         Ok(self.read_keys(&Which::All).await?.rows)

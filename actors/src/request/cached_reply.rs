@@ -174,7 +174,7 @@ impl Call {
             return;
         }
         let line = &self.request.record.line;
-        let mut row = unfinished(RowStart {
+        let known = RowStart {
             trace_id: &line.trace_id,
             request_id: &line.request_id,
             key: &self.request.key,
@@ -183,10 +183,10 @@ impl Call {
             endpoint: line.path,
             attempt: 0,
             stream: self.request.stream,
-            replica: &ledger.replica,
-            charges: Vec::new(),
+            is_charged: false,
             now: self.request.arrived,
-        });
+        };
+        let mut row = unfinished(ledger, known);
         row.status = "cache_hit".into();
         row.cost = Some(0);
         row.baseline_cost = entry.cost;

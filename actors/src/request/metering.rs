@@ -1,5 +1,6 @@
 //! The money of one attempt: reserved before it is sent, booked when it ends, on every ending.
 
+mod row_start;
 mod uncounted;
 mod vendor_usage;
 
@@ -9,18 +10,16 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use gateway_wire::json_object::JsonObject;
 use gateway_wire::{Usage, WholeAnswer};
-use uuid::Uuid;
 
 use crate::budgets::ledger::{OpenAttempt, SharedLedger};
 use crate::budgets::output_limit::OutputLimit;
 use crate::budgets::reservation::Reservation;
-use crate::keys::virtual_key::VirtualKey;
 use crate::limits::admission::TokenHold;
 use crate::money::amount::PicoUsd;
-use crate::usage::charge::Charge;
 use crate::usage::journal::JournalPosition;
 use crate::usage::row::UsageRow;
 use crate::usage::token_count::{GeneratedText, Texts};
+pub use row_start::{RowStart, unfinished};
 use uncounted::UncountedAttempt;
 
 /// What is known of an attempt before it is sent.
@@ -224,11 +223,10 @@ fn book(
     target.completion_tokens.inc_by(usage.completion_tokens);
     target.cost.inc_by(cost.unwrap_or_default().as_f64());
     // First the journal: what is settled is never forgotten.
-    if ledger.log_unbudgeted || reservation.is_some() {
-        match is_together {
-            true => ledger.book_together(row),
-            false => ledger.book_instead(row, noted),
-        }
+    match ledger.log_unbudgeted || reservation.is_some() {
+        true if is_together => ledger.book_together(row),
+        true => ledger.book_instead(row, noted),
+        false => ledger.rows.put_back(vec![row]),
     }
     if let Some(reservation) = reservation {
         reservation.settle(cost.unwrap_or_default());
@@ -273,59 +271,4 @@ fn picos(cost: PicoUsd) -> i64 {
 
 fn millis(since: std::time::Instant) -> i64 {
     i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What a row tells before its attempt ends.
-pub struct RowStart<'a> {
-    /// The caller's trace id.
-    pub trace_id: &'a str,
-    /// The gateway's id of the request.
-    pub request_id: &'a str,
-    /// The virtual key.
-    pub key: &'a VirtualKey,
-    /// The provider.
-    pub provider: &'a Arc<str>,
-    /// The model that the provider is asked for.
-    pub model: &'a str,
-    /// The route.
-    pub endpoint: &'static str,
-    /// The number of the attempt.
-    pub attempt: u32,
-    /// Whether a stream is wanted.
-    pub stream: bool,
-    /// This process.
-    pub replica: &'a Arc<str>,
-    /// Where the cost is added up.
-    pub charges: Vec<Charge>,
-    /// When the request began.
-    pub now: DateTime<Utc>,
-}
-
-/// A row of an attempt that has not ended.
-pub fn unfinished(known: RowStart<'_>) -> Box<UsageRow> {
-    let RowStart { trace_id, request_id, key, provider, model, endpoint, attempt, stream, replica, charges, now } =
-        known;
-    Box::new(UsageRow {
-        id: Uuid::now_v7(),
-        timestamp: now.timestamp_micros(),
-        trace_id: trace_id.to_owned(),
-        request_id: request_id.to_owned(),
-        virtual_key_id: key.id_text.clone(),
-        user_id: key.user_id.clone(),
-        team_id: key.team_id.clone(),
-        provider: provider.clone(),
-        model: model.to_owned(),
-        endpoint: endpoint.into(),
-        status: "".into(),
-        attempt,
-        usage: Usage::default(),
-        cost: None,
-        baseline_cost: None,
-        estimated: false,
-        stream,
-        duration_ms: 0,
-        time_to_first_token_ms: None,
-        replica: replica.clone(),
-        charges,
-    })
 }

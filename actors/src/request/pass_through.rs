@@ -238,7 +238,7 @@ impl PassThrough {
 /// The row of the attempt as far as it is known.
 fn draft(request: &PassThroughRequest, model: &str, reserved: &AttemptBudget, ledger: &Ledger) -> Draft {
     let line = &request.record.line;
-    let mut row = unfinished(RowStart {
+    let known = RowStart {
         trace_id: &line.trace_id,
         request_id: &line.request_id,
         key: &request.key,
@@ -247,10 +247,10 @@ fn draft(request: &PassThroughRequest, model: &str, reserved: &AttemptBudget, le
         endpoint: line.path,
         attempt: 1,
         stream: line.stream,
-        replica: &ledger.replica,
-        charges: ledger.accounts.charges(&request.key, request.arrived),
+        is_charged: true,
         now: request.arrived,
-    });
+    };
+    let mut row = unfinished(ledger, known);
     row.usage.is_fast = reserved.options.is_fast.then_some(true);
     row.usage.is_in_us = reserved.options.is_in_us.then_some(true);
     Draft {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::json_line::{JsonLine, key};
 use crate::scope::Scope;
 
 /// Where the cost of a request is added up: once for the key, its user and its team, limit or not.
@@ -13,4 +14,17 @@ pub struct Charge {
     pub scope: Scope,
     /// The name of the stretch of time that the request began in (B6).
     pub period: Arc<str>,
+}
+
+impl Charge {
+    /// Adds it to a list, as its `Deserialize` reads it.
+    pub(super) fn write(&self, line: &mut JsonLine) {
+        line.begin("", '{');
+        line.begin(key!("scope"), '{');
+        line.word(key!("kind"), self.scope.kind.as_str());
+        line.text(key!("id"), &self.scope.id);
+        line.end('}');
+        line.text(key!("period"), &self.period);
+        line.end('}');
+    }
 }

@@ -11,6 +11,9 @@ const MAX_IN_MEMORY: usize = 100_000;
 /// Rows that wait in memory where the disk refuses them too; further ones are lost.
 const MAX_WITHOUT_JOURNAL: usize = 400_000;
 
+/// So many rows are written before their time: the fewer wait, the less memory each request makes cold.
+const BATCH_ROWS: usize = 1_000;
+
 /// A row on its way into the store.
 #[derive(Debug)]
 pub struct PendingRow {
@@ -77,6 +80,11 @@ impl Outbox {
         if let Err(written) = added {
             self.spilled.push_back(SpilledRows::from_position(written));
         }
+    }
+
+    /// Whether one more row makes a whole batch of those in memory.
+    pub fn has_batch(&self) -> bool {
+        !self.rows.is_empty() && self.rows.len().is_multiple_of(BATCH_ROWS)
     }
 
     /// Takes all rows out of memory.

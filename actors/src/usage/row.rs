@@ -8,10 +8,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::charge::Charge;
-use super::json_line::JsonLine;
+use super::json_line::{JsonLine, key};
 
 /// The row, as it stands in the journal too.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct UsageRow {
     /// What makes the row the same one however often it is written.
     pub id: Uuid,
@@ -62,40 +62,82 @@ pub struct UsageRow {
     pub charges: Vec<Charge>,
 }
 
+/// Rows that are written where they are, by whichever thread does it; boxed, so that each can be filled again.
+pub type SharedRows = Arc<Vec<Box<UsageRow>>>;
+
 impl UsageRow {
     /// The row as one line of JSON, which its `Deserialize` reads.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+    pub fn to_line(&self) -> String {
         let mut line = JsonLine::open();
-        line.text("id", self.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-        line.number("timestamp", self.timestamp);
-        line.text("trace_id", &self.trace_id);
-        line.text("request_id", &self.request_id);
-        line.text("virtual_key_id", &self.virtual_key_id);
-        line.text_if("user_id", self.user_id.as_deref());
-        line.text_if("team_id", self.team_id.as_deref());
-        line.text("provider", &self.provider);
-        line.text("model", &self.model);
-        line.text("endpoint", &self.endpoint);
-        line.text("status", &self.status);
-        line.number("attempt", self.attempt);
-        line.json("usage", &serde_json::to_string(&self.usage)?);
-        line.number_if("cost", self.cost);
-        line.number_if("baseline_cost", self.baseline_cost);
-        line.flag("estimated", self.estimated);
-        line.flag("stream", self.stream);
-        line.number("duration_ms", self.duration_ms);
-        line.number_if("time_to_first_token_ms", self.time_to_first_token_ms);
-        line.text("replica", &self.replica);
-        line.json("charges", &serde_json::to_string(&self.charges)?);
-        Ok(line.close())
+        line.word(key!("id"), self.id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        line.number(key!("timestamp"), self.timestamp);
+        line.text(key!("trace_id"), &self.trace_id);
+        line.text(key!("request_id"), &self.request_id);
+        line.text(key!("virtual_key_id"), &self.virtual_key_id);
+        line.text_if(key!("user_id"), self.user_id.as_deref());
+        line.text_if(key!("team_id"), self.team_id.as_deref());
+        line.text(key!("provider"), &self.provider);
+        line.text(key!("model"), &self.model);
+        line.text(key!("endpoint"), &self.endpoint);
+        line.text(key!("status"), &self.status);
+        line.number(key!("attempt"), self.attempt);
+        usage(&mut line, &self.usage);
+        line.number_if(key!("cost"), self.cost);
+        line.number_if(key!("baseline_cost"), self.baseline_cost);
+        line.flag(key!("estimated"), self.estimated);
+        line.flag(key!("stream"), self.stream);
+        line.number(key!("duration_ms"), self.duration_ms);
+        line.number_if(key!("time_to_first_token_ms"), self.time_to_first_token_ms);
+        line.text(key!("replica"), &self.replica);
+        line.begin(key!("charges"), '[');
+        self.charges.iter().for_each(|charge| charge.write(&mut line));
+        line.end(']');
+        line.close()
     }
+}
+
+/// What was counted, as its `Deserialize` reads it.
+fn usage(line: &mut JsonLine, usage: &Usage) {
+    let Usage {
+        prompt_tokens,
+        completion_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        cache_write_1h_tokens,
+        reasoning_tokens,
+        audio_prompt_tokens,
+        audio_completion_tokens,
+        image_prompt_tokens,
+        service_tier,
+        is_fast,
+        is_in_us,
+        is_sum: _,
+    } = *usage;
+    let some = |count: u64| (count > 0).then_some(count);
+    line.begin(key!("usage"), '{');
+    line.number_if(key!("prompt_tokens"), some(prompt_tokens));
+    line.number_if(key!("completion_tokens"), some(completion_tokens));
+    line.number_if(key!("cached_tokens"), some(cached_tokens));
+    line.number_if(key!("cache_write_tokens"), some(cache_write_tokens));
+    line.number_if(key!("cache_write_1h_tokens"), some(cache_write_1h_tokens));
+    line.number_if(key!("reasoning_tokens"), some(reasoning_tokens));
+    line.number_if(key!("audio_prompt_tokens"), some(audio_prompt_tokens));
+    line.number_if(key!("audio_completion_tokens"), some(audio_completion_tokens));
+    line.number_if(key!("image_prompt_tokens"), some(image_prompt_tokens));
+    line.text_if(key!("service_tier"), (!service_tier.is_default()).then(|| service_tier.as_str()));
+    if let Some(is_fast) = is_fast {
+        line.flag(key!("is_fast"), is_fast);
+    }
+    if let Some(is_in_us) = is_in_us {
+        line.flag(key!("is_in_us"), is_in_us);
+    }
+    line.end('}');
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use gateway_wire::ServiceTier;
+
     use super::*;
     use crate::scope::{Scope, ScopeKind};
 
@@ -132,17 +174,33 @@ pub(crate) mod tests {
         let full = UsageRow {
             trace_id: "a \"quote\", a \\, a \n and é".to_owned(),
             team_id: Some("core".to_owned()),
-            usage: Usage { reasoning_tokens: 3, is_fast: Some(true), ..row(1).usage },
+            usage: Usage {
+                prompt_tokens: 1,
+                completion_tokens: 2,
+                cached_tokens: 3,
+                cache_write_tokens: 4,
+                cache_write_1h_tokens: 5,
+                reasoning_tokens: 6,
+                audio_prompt_tokens: 7,
+                audio_completion_tokens: 8,
+                image_prompt_tokens: 9,
+                service_tier: ServiceTier::Flex,
+                is_fast: Some(true),
+                is_in_us: Some(false),
+                is_sum: false,
+            },
             cost: None,
             baseline_cost: Some(-9),
             estimated: true,
             stream: true,
             time_to_first_token_ms: Some(12),
-            charges: vec![Charge { scope: Scope::new(ScopeKind::Team, "core"), period: "2026-11".into() }],
+            charges: [(ScopeKind::Team, "core"), (ScopeKind::User, "a \"b\"")]
+                .map(|(kind, id)| Charge { scope: Scope::new(kind, id), period: "2026-11".into() })
+                .into(),
             ..row(7)
         };
         for row in [row(1), full] {
-            let line = row.to_line().unwrap();
+            let line = row.to_line();
             assert_eq!(serde_json::from_str::<UsageRow>(&line).unwrap(), row, "{line}");
         }
     }

@@ -13,7 +13,7 @@ use crate::money::amount::PicoUsd;
 use crate::scope::Scope;
 use crate::usage::charge::Charge;
 use crate::usage::outbox::PendingRow;
-use crate::usage::row::UsageRow;
+use crate::usage::row::{SharedRows, UsageRow};
 
 /// Rows in one transaction.
 const BATCH_SIZE: usize = 2_000;
@@ -52,20 +52,21 @@ impl LedgerState {
 
     /// Writes rows, and gives the places of those that the store refuses. They are found by halving, so that they hold no
     /// other row back.
-    pub(super) async fn record(&self, rows: &[&UsageRow]) -> Result<Vec<usize>, StoreError> {
-        let (mut refused, mut pieces) = (Vec::new(), vec![(0, rows)]);
-        while let Some((at, piece)) = pieces.pop() {
-            match (self.store.record_usage(piece).await, piece) {
-                (Err(error), [row]) if error.is_refusal() => {
-                    log::error!("the store refuses the usage row {}, which stays in the journal: {error}", row.id);
+    pub(super) async fn record(&self, rows: &SharedRows) -> Result<Vec<usize>, StoreError> {
+        let (mut refused, mut pieces) = (Vec::new(), vec![(0, rows.len())]);
+        while let Some((start, end)) = pieces.pop() {
+            match self.store.record_rows(rows, start..end).await {
+                Err(error) if error.is_refusal() && end - start == 1 => {
+                    let id = rows.get(start).map(|row| row.id).unwrap_or_default();
+                    log::error!("the store refuses the usage row {id}, which stays in the journal: {error}");
                     self.stats.fail(&error.to_string());
-                    refused.push(at);
+                    refused.push(start);
                 }
-                (Err(error), _) if error.is_refusal() => {
-                    let (first, second) = piece.split_at(piece.len() / 2);
-                    pieces.extend([(at + first.len(), second), (at, first)]);
+                Err(error) if error.is_refusal() => {
+                    let middle = start.midpoint(end);
+                    pieces.extend([(middle, end), (start, middle)]);
                 }
-                (recorded, _) => recorded?,
+                recorded => recorded?,
             }
         }
         Ok(refused)
@@ -75,28 +76,33 @@ impl LedgerState {
     async fn write_out(&self, mut waiting: Vec<PendingRow>) -> Result<(), StoreError> {
         while !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(BATCH_SIZE));
-            let rows: Vec<&UsageRow> = waiting.iter().map(|waiting| &*waiting.row).collect();
-            let refused = match self.record(&rows).await {
+            let (rows, written): (Vec<_>, Vec<_>) = waiting.into_iter().map(|row| (row.row, row.written)).unzip();
+            let rows = Arc::new(rows);
+            let recorded = self.record(&rows).await;
+            // A write that is given up may still read them.
+            let rows = Arc::unwrap_or_clone(rows);
+            let taken = rows.into_iter().zip(written).map(|(row, written)| PendingRow { row, written });
+            let refused = match recorded {
                 Ok(refused) => refused,
                 Err(error) => {
-                    waiting.extend(rest);
-                    self.ledger.put_back(waiting);
+                    self.ledger.put_back(taken.chain(rest).collect());
                     return Err(error);
                 }
             };
-            let mut stored = std::mem::replace(&mut waiting, rest);
+            waiting = rest;
+            let mut stored: Vec<PendingRow> = taken.collect();
             for at in refused.into_iter().rev() {
                 self.ledger.set_aside(stored.remove(at));
             }
             log::debug!(rows = stored.len(); "usage rows are stored");
             // At once, so that no lease is granted in between with a spend that is then counted twice.
-            self.note_written(&stored.iter().map(|waiting| &*waiting.row).collect::<Vec<_>>());
+            self.note_written(stored.iter().map(|waiting| &*waiting.row));
             self.ledger.stored(stored);
         }
         Ok(())
     }
 
-    fn note_written(&self, rows: &[&UsageRow]) {
+    fn note_written<'a>(&self, rows: impl Iterator<Item = &'a UsageRow>) {
         let mut sums: HashMap<(&Scope, &Arc<str>), PicoUsd> = HashMap::new();
         for row in rows {
             let cost = PicoUsd::from_picos(i128::from(row.cost.unwrap_or(0)));

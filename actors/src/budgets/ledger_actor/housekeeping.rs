@@ -1,5 +1,6 @@
 //! What the ledger does now and then: limits, prices, idle slices, and the journals of processes that are gone.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -92,7 +93,7 @@ impl LedgerState {
         let (mut count, mut refused) = (0, 0);
         let read = orphan.read(BATCH_SIZE, async |rows| {
             count += rows.len();
-            refused += self.record(&rows.iter().collect::<Vec<_>>()).await?.len();
+            refused += self.record(&Arc::new(rows.iter().cloned().map(Box::new).collect())).await?.len();
             Ok::<_, StoreError>(())
         });
         let unreadable = read.await?;

@@ -34,7 +34,7 @@ impl Sums {
     }
 
     /// Adds up the rows whose ids are new, each once, or all: for budgets, and for the leases of replicas.
-    pub(in crate::db) fn from_rows(rows: &[&UsageRow], mut new: Option<HashSet<Uuid>>) -> (Self, Self) {
+    pub(in crate::db) fn from_rows(rows: &[Box<UsageRow>], mut new: Option<HashSet<Uuid>>) -> (Self, Self) {
         let mut spend: BTreeMap<(&str, &str, &str), PicoUsd> = BTreeMap::new();
         let mut leases: BTreeMap<(&str, &str, &str, &str), PicoUsd> = BTreeMap::new();
         for row in rows {

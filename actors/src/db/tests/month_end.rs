@@ -73,7 +73,7 @@ impl<'a> Node<'a> {
         let Ok(held) = held else { return false };
         held.settle(picos(COST));
         let mut row = usage(self.name, i64::try_from(COST).unwrap(), &[]);
-        row.charges = self.accounts.charges(&self.key, arrived);
+        self.accounts.charge(&self.key, arrived, &mut row.charges);
         self.store.record_usage(&[&row]).await.unwrap();
         claims().iter().for_each(|claim| claim.account.written(picos(COST)));
         true

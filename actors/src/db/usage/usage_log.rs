@@ -1,64 +1,41 @@
 //! `llm_usage_log`, and what is added up from it. A row counts once, however often it is written.
 
-use std::collections::HashSet;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 use diesel::result::Error;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
-use uuid::Uuid;
 
-use super::usage_rows::{FEW_LITE_ROWS, LITE_ROWS, UsageColumns};
+use super::usage_rows::{UsageBatch, UsageStore};
 use crate::db::backend::conn::Backend;
-use crate::db::backend::types::{At, Id, sql};
+use crate::db::backend::types::{At, sql};
 use crate::db::budgets::spend::{SpendStore, Sums};
 use crate::db::{Store, StoreError};
-use crate::usage::row::UsageRow;
-
-/// Rows in one statement of PostgreSQL's.
-const POSTGRES_BATCH_SIZE: usize = 1_000;
+use crate::usage::row::SharedRows;
 
 impl Store {
-    /// Writes rows, adds the cost of those that are new to what their budgets have spent, and takes it off the leases
-    /// of their replicas: all of it, or nothing.
+    /// Writes some of the rows, adds the cost of those that are new to what their budgets have spent, and takes it off the
+    /// leases of their replicas: all of it, or nothing.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn record_usage(&self, rows: &[&UsageRow]) -> Result<(), StoreError> {
+    pub async fn record_rows(&self, rows: &SharedRows, range: Range<usize>) -> Result<(), StoreError> {
+        let batch = UsageBatch::new(rows, range);
         // A row is hardly ever there already, and for SQLite it is dear to tell which ones are new.
         let tells_new = matches!(self.backend, Backend::Postgres(_));
-        match self.write_usage(rows, tells_new).await {
-            Err(StoreError::Query(Error::RollbackTransaction)) if !tells_new => self.write_usage(rows, true).await,
+        match self.write_usage(&batch, tells_new).await {
+            Err(StoreError::Query(Error::RollbackTransaction)) if !tells_new => self.write_usage(&batch, true).await,
             result => result,
         }
     }
 
     /// Writes rows; without `tells_new` nothing is written where one of them is there already.
-    async fn write_usage(&self, rows: &[&UsageRow], tells_new: bool) -> Result<(), StoreError> {
-        let (many, few) = match self.backend {
-            Backend::Sqlite(_) => (LITE_ROWS, FEW_LITE_ROWS),
-            Backend::Postgres(_) => (POSTGRES_BATCH_SIZE, POSTGRES_BATCH_SIZE),
-        };
-        let (whole, rest) = rows.split_at(rows.len() - rows.len() % many);
-        let chunks = whole.chunks(many).chain(rest.chunks(few));
-        let chunks: Vec<UsageColumns<'_>> = chunks.map(|rows| UsageColumns::from_rows(rows, tells_new)).collect();
+    async fn write_usage(&self, batch: &UsageBatch, tells_new: bool) -> Result<(), StoreError> {
         tx!(self, c => {
-            let mut new: Option<HashSet<Uuid>> = tells_new.then(HashSet::new);
-            let mut count = 0;
-            for chunk in chunks {
-                match &mut new {
-                    Some(new) => {
-                        let ids: Vec<Id> = chunk.load(&mut *c).await?;
-                        new.extend(ids.into_iter().map(|id| id.0));
-                    }
-                    None => count += chunk.execute(&mut *c).await?,
-                }
-            }
-            if new.is_none() && count != rows.len() {
-                return Err(Error::RollbackTransaction);
-            }
-            let (spend, leases) = Sums::from_rows(rows, new);
+            let new = c.insert_usage(batch, tells_new).await?;
+            let (spend, leases) = Sums::from_rows(batch.rows(), new);
             if !spend.is_empty() {
                 // What is spent is locked before leases, by every replica and in the same order.
                 c.add_spend(&spend).await?;

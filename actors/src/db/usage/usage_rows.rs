@@ -2,15 +2,21 @@
 //! values.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
 
+use diesel::SqliteConnection;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::QueryResult;
+use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
+use crate::db::backend::sqlite::Lite;
 use crate::db::backend::types::{At, Id, Picos, sql};
-use crate::usage::row::UsageRow;
+use crate::usage::row::{SharedRows, UsageRow};
 
 /// PostgreSQL's texts cannot hold the character NUL; one such row would keep all others from being written.
 fn clean(text: &str) -> Cow<'_, str> {
@@ -34,12 +40,15 @@ fn short(text: &str, longest: usize) -> Cow<'_, str> {
     }
 }
 
+/// Rows in one statement of PostgreSQL's.
+const POSTGRES_ROWS: usize = 1_000;
+
 /// Rows in one statement of SQLite's. To prepare a statement costs as much as to run it, so that few rows in one that is
 /// prepared once are quicker than many in one that is not.
-pub(in crate::db) const LITE_ROWS: usize = 64;
+const LITE_ROWS: usize = 64;
 
 /// The same where fewer are left.
-pub(in crate::db) const FEW_LITE_ROWS: usize = 8;
+const FEW_LITE_ROWS: usize = 8;
 
 fn tokens(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
@@ -53,9 +62,8 @@ fn picos(amount: i64) -> Picos {
 macro_rules! columns {
     ($row:ident; $first:ident: $first_sql:ty = $first_type:ty, $first_value:expr;
      $($name:ident: $sql:ty = $type:ty, $value:expr;)*) => {
-        /// Some rows, column by column. As a query it writes them.
-        #[derive(Default)]
-        pub(in crate::db) struct UsageColumns<'a> {
+        /// Some rows, column by column. As a query of PostgreSQL's it writes them.
+        struct UsageColumns<'a> {
             /// Whether it is to be told which rows are new, and not only how many: on PostgreSQL always, as it knows
             /// this query by its type.
             tells_new: bool,
@@ -64,8 +72,12 @@ macro_rules! columns {
         }
 
         impl<'a> UsageColumns<'a> {
-            pub(in crate::db) fn from_rows(rows: &[&'a UsageRow], tells_new: bool) -> Self {
-                let mut columns = Self { tells_new, ..Self::default() };
+            fn from_rows(rows: &'a [Box<UsageRow>], tells_new: bool) -> Self {
+                let mut columns = Self {
+                    tells_new,
+                    $first: Vec::with_capacity(rows.len()),
+                    $($name: Vec::with_capacity(rows.len()),)*
+                };
                 for $row in rows {
                     columns.$first.push($first_value);
                     $(columns.$name.push($value);)*
@@ -100,26 +112,26 @@ macro_rules! columns {
             }
         }
 
-        impl QueryFragment<Sqlite> for UsageColumns<'_> {
+        impl<const N: usize> QueryFragment<Sqlite> for LiteInsert<'_, N> {
             fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-                // The text depends on the number of rows: only the usual ones are worth keeping.
-                if ![LITE_ROWS, FEW_LITE_ROWS].contains(&self.$first.len()) {
+                let columns = &self.0;
+                if N == 0 {
                     out.unsafe_to_cache_prepared();
                 }
                 out.push_sql(INSERT);
-                for (at, $first) in self.$first.iter().enumerate() {
+                for (at, $first) in columns.$first.iter().enumerate() {
                     out.push_sql(if at == 0 { "VALUES (" } else { "), (" });
                     out.push_bind_param::<$first_sql, _>($first)?;
                     $(
                         out.push_sql(", ");
-                        if let Some(value) = self.$name.get(at) {
+                        if let Some(value) = columns.$name.get(at) {
                             out.push_bind_param::<$sql, _>(value)?;
                         }
                     )*
                 }
                 out.push_sql(")");
                 out.push_sql(ONCE);
-                if self.tells_new {
+                if columns.tells_new {
                     out.push_sql(TOLD);
                 }
                 Ok(())
@@ -127,6 +139,9 @@ macro_rules! columns {
         }
     };
 }
+
+/// Some rows as SQLite writes them: `N` of them, by a statement that is prepared once, or with 0 any number.
+struct LiteInsert<'a, const N: usize>(UsageColumns<'a>);
 
 columns! { row;
     id: sql::Id = Id, Id(row.id);
@@ -161,6 +176,97 @@ impl Query for UsageColumns<'_> {
 
 impl QueryId for UsageColumns<'_> {
     type QueryId = UsageColumns<'static>;
-    // SQLite's wrapper knows statements by their text alone, so this is PostgreSQL's.
     const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<const N: usize> Query for LiteInsert<'_, N> {
+    type SqlType = sql::Id;
+}
+
+impl<const N: usize> QueryId for LiteInsert<'_, N> {
+    type QueryId = LiteInsert<'static, N>;
+    const HAS_STATIC_QUERY_ID: bool = N > 0;
+}
+
+impl<const N: usize> diesel::RunQueryDsl<SqliteConnection> for LiteInsert<'_, N> {}
+
+/// Rows on their way, which the thread of SQLite reads where they are.
+#[derive(Clone)]
+pub(in crate::db) struct UsageBatch {
+    rows: SharedRows,
+    range: Range<usize>,
+}
+
+impl UsageBatch {
+    /// Some of the rows.
+    pub(in crate::db) fn new(rows: &SharedRows, range: Range<usize>) -> Self {
+        Self { rows: rows.clone(), range }
+    }
+
+    /// The rows.
+    pub(in crate::db) fn rows(&self) -> &[Box<UsageRow>] {
+        self.rows.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+/// The write that the databases do in different ways.
+pub(in crate::db) trait UsageStore {
+    /// Writes rows, those that are there already left out. Tells the ids of the new ones where that is asked or costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// Where the database fails, or a row is there already and it is not asked which.
+    async fn insert_usage(&mut self, batch: &UsageBatch, tells_new: bool) -> QueryResult<Option<HashSet<Uuid>>>;
+}
+
+impl UsageStore for AsyncPgConnection {
+    async fn insert_usage(&mut self, batch: &UsageBatch, _: bool) -> QueryResult<Option<HashSet<Uuid>>> {
+        let mut new = HashSet::new();
+        for rows in batch.rows().chunks(POSTGRES_ROWS) {
+            let ids: Vec<Id> = RunQueryDsl::load(UsageColumns::from_rows(rows, true), self).await?;
+            new.extend(ids.into_iter().map(|id| id.0));
+        }
+        Ok(Some(new))
+    }
+}
+
+impl UsageStore for Lite {
+    async fn insert_usage(&mut self, batch: &UsageBatch, tells_new: bool) -> QueryResult<Option<HashSet<Uuid>>> {
+        let batch = batch.clone();
+        self.spawn_blocking(move |connection| match tells_new {
+            true => insert_told(connection, batch.rows()).map(Some),
+            false => insert_all(connection, batch.rows()).map(|()| None),
+        })
+        .await
+    }
+}
+
+/// Writes rows, all of them or none.
+fn insert_all(connection: &mut SqliteConnection, rows: &[Box<UsageRow>]) -> QueryResult<()> {
+    use diesel::RunQueryDsl as Query;
+
+    let (whole, rest) = rows.split_at(rows.len() - rows.len() % LITE_ROWS);
+    for rows in whole.chunks(LITE_ROWS).chain(rest.chunks(FEW_LITE_ROWS)) {
+        let columns = UsageColumns::from_rows(rows, false);
+        let count = match rows.len() {
+            LITE_ROWS => Query::execute(LiteInsert::<LITE_ROWS>(columns), connection)?,
+            FEW_LITE_ROWS => Query::execute(LiteInsert::<FEW_LITE_ROWS>(columns), connection)?,
+            _ => Query::execute(LiteInsert::<0>(columns), connection)?,
+        };
+        if count != rows.len() {
+            return Err(Error::RollbackTransaction);
+        }
+    }
+    Ok(())
+}
+
+/// Writes rows, and gives the ids of those that were not there.
+fn insert_told(connection: &mut SqliteConnection, rows: &[Box<UsageRow>]) -> QueryResult<HashSet<Uuid>> {
+    let mut new = HashSet::new();
+    for rows in rows.chunks(LITE_ROWS) {
+        let insert = LiteInsert::<0>(UsageColumns::from_rows(rows, true));
+        let ids: Vec<Id> = diesel::RunQueryDsl::load(insert, connection)?;
+        new.extend(ids.into_iter().map(|id| id.0));
+    }
+    Ok(new)
 }

@@ -237,9 +237,8 @@ async fn ended(
 
 /// The row of an attempt that is about to be sent.
 fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> Box<UsageRow> {
-    let ledger = &routing.budgets.ledger;
     let line = &request.record.line;
-    unfinished(RowStart {
+    let known = RowStart {
         trace_id: &line.trace_id,
         request_id: &line.request_id,
         key: &request.key,
@@ -248,10 +247,10 @@ fn row(request: &RouteRequest, resolved: &ResolvedTarget, routing: &Routing) -> 
         endpoint: line.path,
         attempt: line.attempts,
         stream: request.stream,
-        replica: &ledger.replica,
-        charges: ledger.accounts.charges(&request.key, request.arrived),
+        is_charged: true,
         now: request.arrived,
-    })
+    };
+    unfinished(&routing.budgets.ledger, known)
 }
 
 /// A target's own limit, which begins with the attempt (Portkey's meaning), or the client's where it ends before.

@@ -1,7 +1,7 @@
 //! A request's log line, written field by field: there is one for each request.
 
 use super::RequestLine;
-use crate::usage::json_line::JsonLine;
+use crate::usage::json_line::{JsonLine, key};
 
 /// What is known at the end alone.
 pub(super) struct End {
@@ -15,33 +15,33 @@ impl RequestLine {
     /// The line as a JSON object.
     pub(super) fn text(&self, end: &End) -> String {
         let mut line = JsonLine::open();
-        line.text("message", "request");
-        line.text("trace_id", &self.trace_id);
-        line.text("request_id", &self.request_id);
-        line.text("path", self.path);
-        line.text_if("key_id", self.key_id.as_deref());
-        line.text_if("user_id", self.user_id.as_deref());
-        line.text_if("team_id", self.team_id.as_deref());
-        line.text_if("provider", self.provider.as_deref());
-        line.text_if("model", self.model.as_deref());
-        line.text_if("provider_request_id", self.provider_request_id.as_deref());
-        line.flag("stream", self.stream);
-        line.number("attempts", self.attempts);
-        line.text_if("cache", self.cache);
-        line.text_if("guardrails", self.guardrails.as_deref());
-        line.number_if("prompt_tokens", self.prompt_tokens);
-        line.number_if("completion_tokens", self.completion_tokens);
+        line.word(key!("message"), "request");
+        line.text(key!("trace_id"), &self.trace_id);
+        line.text(key!("request_id"), &self.request_id);
+        line.word(key!("path"), self.path);
+        line.text_if(key!("key_id"), self.key_id.as_deref());
+        line.text_if(key!("user_id"), self.user_id.as_deref());
+        line.text_if(key!("team_id"), self.team_id.as_deref());
+        line.text_if(key!("provider"), self.provider.as_deref());
+        line.text_if(key!("model"), self.model.as_deref());
+        line.text_if(key!("provider_request_id"), self.provider_request_id.as_deref());
+        line.flag(key!("stream"), self.stream);
+        line.number(key!("attempts"), self.attempts);
+        line.text_if(key!("cache"), self.cache);
+        line.text_if(key!("guardrails"), self.guardrails.as_deref());
+        line.number_if(key!("prompt_tokens"), self.prompt_tokens);
+        line.number_if(key!("completion_tokens"), self.completion_tokens);
         if let Some(cost) = self.cost_usd {
-            line.amount("cost_usd", cost);
+            line.amount(key!("cost_usd"), cost);
         }
-        line.text_if("cause", self.cause);
-        line.text_if("error", self.error.as_deref());
-        line.number("status", end.status);
-        line.millis("duration_ms", end.duration_us);
+        line.text_if(key!("cause"), self.cause);
+        line.text_if(key!("error"), self.error.as_deref());
+        line.number(key!("status"), end.status);
+        line.millis(key!("duration_ms"), end.duration_us);
         if let Some(micros) = end.first_token_us {
-            line.millis("time_to_first_token_ms", micros);
+            line.millis(key!("time_to_first_token_ms"), micros);
         }
-        line.number("overhead_us", end.overhead_us);
+        line.number(key!("overhead_us"), end.overhead_us);
         line.close()
     }
 }
