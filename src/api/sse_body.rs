@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use actix_web::Error;
@@ -28,6 +28,8 @@ pub struct SseBody {
     keepalive: Option<Keepalive>,
     cut: LocalBoxFuture<'static, ()>,
     phase: watch::Receiver<Phase>,
+    /// Who is woken when the stream is to be cut, or was silent for too long.
+    woken: Option<Waker>,
     /// Whether the last frame was an end that clients know as one.
     ended: bool,
     permit: Option<Permit>,
@@ -82,7 +84,18 @@ impl SseBody {
             timer: Box::pin(sleep(keepalive)),
         });
         let permit = Some(permit);
-        Self { source, keepalive, cut: Box::pin(cut), phase, ended: false, permit, client, request_id, live }
+        Self {
+            source,
+            keepalive,
+            cut: Box::pin(cut),
+            phase,
+            woken: None,
+            ended: false,
+            permit,
+            client,
+            request_id,
+            live,
+        }
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -118,6 +131,14 @@ impl SseBody {
         }
     }
 
+    /// Whether this task is woken anyway when the stream is to be cut or was silent for too long, and neither is yet. Both
+    /// are asked at its first wait, so that each event need not ask again.
+    fn is_waited_for(&self, cx: &Context<'_>) -> bool {
+        self.woken.as_ref().is_some_and(|woken| woken.will_wake(cx.waker()))
+            && self.phase.has_changed().is_ok_and(|has_changed| !has_changed)
+            && self.keepalive.as_ref().is_none_or(|keepalive| !keepalive.timer.is_elapsed())
+    }
+
     /// Why a request has no end of its own.
     fn lost(&self) -> ErrorBody {
         match *self.phase.borrow() {
@@ -147,10 +168,11 @@ impl Stream for SseBody {
                 }
                 return Poll::Ready(frame.map(Ok));
             }
+            Poll::Pending if body.is_waited_for(cx) => return Poll::Pending,
             Poll::Pending if body.cut.as_mut().poll(cx).is_ready() => {
                 return Poll::Ready(Some(Ok(body.end_with(&interrupted()))));
             }
-            Poll::Pending => {}
+            Poll::Pending => body.woken = Some(cx.waker().clone()),
         }
         let Some(keepalive) = &mut body.keepalive else { return Poll::Pending };
         loop {
@@ -160,6 +182,8 @@ impl Stream for SseBody {
             if due <= now {
                 keepalive.last = now;
                 keepalive.timer.as_mut().reset(now + keepalive.interval);
+                // It knows whom to wake once it is asked again.
+                body.woken = None;
                 let alive = body.live.as_mut().map(LiveStream::heartbeat);
                 return Poll::Ready(Some(Ok(alive.unwrap_or_else(|| formats::ping(body.client)))));
             }
