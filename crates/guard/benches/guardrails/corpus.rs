@@ -32,7 +32,7 @@ pub struct Score {
     pub spurious: usize,
 }
 
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 19] = [
     ("vi tuned", include_str!("../../corpora/vi_tuned.txt")),
     ("vi held out", include_str!("../../corpora/vi_held.txt")),
     ("vi generated", include_str!("../../corpora/vi_generated.txt")),
@@ -48,6 +48,10 @@ const FILES: [(&str, &str); 15] = [
     ("en fresh", include_str!("../../corpora/en_fresh.txt")),
     ("vi clean fresh", include_str!("../../corpora/vi_clean_fresh.txt")),
     ("en clean fresh", include_str!("../../corpora/en_clean_fresh.txt")),
+    ("vi blind", include_str!("../../corpora/vi_blind.txt")),
+    ("vi clean blind", include_str!("../../corpora/vi_clean_blind.txt")),
+    ("vi blind 2", include_str!("../../corpora/vi_blind_2.txt")),
+    ("vi clean blind 2", include_str!("../../corpora/vi_clean_blind_2.txt")),
 ];
 
 /// All corpora.

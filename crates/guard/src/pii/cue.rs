@@ -11,6 +11,9 @@ const MAX_CUES: usize = 6;
 const MAX_LEFT_TOKENS: usize = 28;
 /// Signs between a cue and what it stands next to.
 const MAX_SIGNS: usize = 12;
+/// Last words of what ends a letter.
+const SIGN_OFFS: [&str; 12] =
+    ["trọng", "trong", "mến", "men", "ái", "ai", "thư", "thu", "regards", "sincerely", "thanks", "cheers"];
 
 /// A cue before a place.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +72,7 @@ pub(crate) fn adjacent(view: &View<'_>, place: usize) -> Cue {
 fn nearest(view: &View<'_>, place: usize) -> Option<Cue> {
     let at = view.get(place)?;
     let before = view.skip_space_back(place)?;
-    if view.is_symbol(before, ',') || view.is_symbol(before, ';') {
+    if view.is_symbol(before, ';') || view.is_symbol(before, ',') && !is_sign_off(view, before) {
         return None;
     }
     let mut lines = 0;
@@ -84,6 +87,12 @@ fn nearest(view: &View<'_>, place: usize) -> Option<Cue> {
         }
     }
     None
+}
+
+/// Whether the words that end a letter stand before a comma: "Trân trọng, …", "Best regards, …".
+fn is_sign_off(view: &View<'_>, comma: usize) -> bool {
+    let is_last = |word: &str| SIGN_OFFS.contains(&word.to_lowercase().as_str());
+    view.before(comma, 1).is_some_and(|word| word.cue == Cue::Name && word.cue_tokens > 0 && is_last(view.text(word)))
 }
 
 /// Whether a sign stands before a place that parts a title from a name.

@@ -110,7 +110,8 @@ fn pair(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let has_middle = surname > gap + 1;
     let last = view.word(surname).filter(|word| is_same(first, word))?;
     let end = surname_end(view, surname)?;
-    let is_known = last.word.has(flags::ENGLISH_LAST) || end > surname + 1;
+    let is_vietnamese = !last.is_ascii && last.case != Case::Lower && last.word.has_exact(flags::SURNAME);
+    let is_known = last.word.has(flags::ENGLISH_LAST) || end > surname + 1 || is_vietnamese;
     let commons = [first, last].iter().filter(|token| token.word.has(flags::ENGLISH_COMMON)).count();
     let is_lower = first.case == Case::Lower;
     let is_announced = matches!(announced, Cue::Name | Cue::Title);

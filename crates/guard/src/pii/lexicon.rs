@@ -41,6 +41,8 @@ pub(crate) mod flags {
     pub(crate) const INITIAL: u32 = 1 << 23;
     /// A title that persons of history have, too.
     pub(crate) const OLD_TITLE: u32 = 1 << 24;
+    /// A given name that is a verb or a noun as well.
+    pub(crate) const VERB: u32 = 1 << 25;
     /// A number after it is no house.
     pub(crate) const COUNTED: u32 = 1 << 18;
     /// Any surname of a Vietnamese.
@@ -127,6 +129,7 @@ pub(crate) struct Lexicon {
     phrases: Vec<Phrase>,
     /// Phrases by id of their last word.
     not_persons: Titles,
+    compounds: Titles,
     areas: Titles,
 }
 
@@ -186,6 +189,11 @@ impl Lexicon {
     /// Whether some words are the name of a place, a brand or a person of history.
     pub(crate) fn is_no_person(&self, words: &[Word]) -> bool {
         contains(&self.not_persons, words)
+    }
+
+    /// Whether some words are a word of the language that begins like a name: "phạm vi", "lý do".
+    pub(crate) fn is_compound(&self, words: &[Word]) -> bool {
+        contains(&self.compounds, words)
     }
 
     /// Whether some words are a province, a city or a district.

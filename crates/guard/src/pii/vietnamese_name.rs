@@ -4,12 +4,15 @@ mod candidate;
 mod context;
 mod given;
 mod score;
+#[cfg(test)]
+mod tests;
+mod unlisted;
 
 use crate::pii::PiiKind;
 use crate::pii::cue;
 use crate::pii::detect::Match;
 use crate::pii::lexicon::{Cue, flags};
-use crate::pii::token::{Case, Kind};
+use crate::pii::token::{Case, Kind, Token};
 use crate::pii::view::View;
 use candidate::Candidate;
 
@@ -29,13 +32,16 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
     if is_surname && let Some(found) = full(view, place, announced) {
         return Some(found);
     }
-    given::at(view, place, announced).or_else(|| given::before_surname(view, place))
+    given::at(view, place, announced)
+        .or_else(|| given::before_surname(view, place, announced))
+        .or_else(|| unlisted::at(view, place, announced))
 }
 
 /// Whether a name may begin at a word, which could be a cue itself.
 fn may_begin(view: &View<'_>, place: usize) -> bool {
     let is_cue = view.word(place).is_some_and(|word| {
-        let is_known = word.cue_tokens == 1 && word.word.has(flags::SURNAME | flags::SURNAME_FAIR);
+        let is_known = word.cue_tokens == 1
+            && (word.word.has(flags::SURNAME | flags::SURNAME_FAIR) || is_before_middle(view, place, word));
         let is_before_surname = !word.word.has_exact(flags::ANY_SURNAME)
             && view.is_space(place + 1)
             && view.word(place + 2).is_some_and(|next| next.word.has(flags::SURNAME) && next.case == word.case);
@@ -52,12 +58,26 @@ fn may_begin(view: &View<'_>, place: usize) -> bool {
     }
 }
 
+/// Whether a rare surname stands before "Thị" or "Văn" and a given name: "Be Thi Hoa".
+fn is_before_middle(view: &View<'_>, place: usize, word: &Token) -> bool {
+    word.case == Case::Title
+        && word.word.has(flags::SURNAME_RARE)
+        && view.is_space(place + 1)
+        && view.word(place + 2).is_some_and(|middle| ["Thị", "Thi", "Văn", "Van"].contains(&view.text(middle)))
+        && view.is_space(place + 3)
+        && view.word(place + 4).is_some_and(|given| given.case == Case::Title && given.word.has(flags::GIVEN))
+}
+
 /// A surname and what follows.
 fn full(view: &View<'_>, place: usize, announced: Cue) -> Option<Match> {
     let candidate = Candidate::collect(view, place, matches!(announced, Cue::Name | Cue::Title))?;
     let count = candidate.count()?;
     let is_known = context::is_known_title(&candidate, count) && !context::is_person(view, place, announced);
-    if is_known || context::is_organisation(view, place + count * 2) || context::begins_later(&candidate) {
+    if is_known
+        || context::is_compound(&candidate)
+        || context::is_organisation(view, place + count * 2)
+        || context::begins_later(&candidate)
+    {
         return None;
     }
     let score = candidate.score(count) + context::score(view, place, announced);

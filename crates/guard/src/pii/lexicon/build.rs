@@ -32,7 +32,7 @@ const CUES: [(&str, Cue); 20] = [
     ("negative", Cue::Negative),
 ];
 
-const CLASSES: [(&str, u32); 16] = [
+const CLASSES: [(&str, u32); 17] = [
     ("stop", flags::STOP),
     ("unit", flags::UNIT),
     ("street", flags::STREET),
@@ -49,6 +49,7 @@ const CLASSES: [(&str, u32); 16] = [
     ("modal", flags::ENGLISH_MODAL),
     ("initial", flags::INITIAL),
     ("oldtitle", flags::OLD_TITLE),
+    ("verb", flags::VERB),
 ];
 
 const WORD_LISTS: [(&str, u32); 9] = [
@@ -69,6 +70,7 @@ impl Lexicon {
             entries: HashMap::with_hasher(FixedState::default()),
             phrases: Vec::new(),
             not_persons: HashMap::with_hasher(FixedState::default()),
+            compounds: HashMap::with_hasher(FixedState::default()),
             areas: HashMap::with_hasher(FixedState::default()),
         };
         for (list, flags) in WORD_LISTS {
@@ -85,6 +87,7 @@ impl Lexicon {
         lexicon.sort_phrases();
         lexicon.not_persons =
             lexicon.titles(&[include_str!("../lists/vi_not_persons.txt"), include_str!("../lists/en_not_persons.txt")]);
+        lexicon.compounds = lexicon.titles(&[include_str!("../lists/vi_compounds.txt")]);
         lexicon.areas = lexicon.titles(&[include_str!("../lists/vi_areas.txt")]);
         lexicon
     }

@@ -77,7 +77,8 @@ impl<'a> Candidate<'a> {
             return Some(self.words.len());
         }
         let has = |index: usize, flags: u32| self.words.get(index).is_some_and(|token| self.known(token, flags));
-        let is_inner = |count: usize| (1..count - 1).all(|index| has(index, flags::MIDDLE));
+        let inner = if self.is_announced { flags::MIDDLE | flags::GIVEN } else { flags::MIDDLE };
+        let is_inner = |count: usize| (1..count - 1).all(|index| has(index, inner));
         let may_end = |count: usize| count <= self.words.len() && is_inner(count) && has(count - 1, flags::GIVEN);
         let all = self.words.len();
         if self.is_closed && may_end(all) {
@@ -95,7 +96,7 @@ impl<'a> Candidate<'a> {
     /// A surname, "thị" or "văn" as they are spelt, and any given name: "nguyễn thị chắt".
     fn count_after_mark(&self) -> Option<usize> {
         let [first, middle, given, rest @ ..] = self.words.as_slice() else { return None };
-        let is_strong = first.word.has_exact(flags::SURNAME);
+        let is_strong = first.word.has_exact(flags::ANY_SURNAME);
         let is_compound = lexicon::lexicon().is_no_person(&[middle.word, given.word]);
         let is_longer = rest.first().is_some_and(|last| last.word.has_exact(flags::GIVEN_LONE));
         (is_strong && !is_compound && !is_stop(given) && given.chars > 1).then_some(if is_longer { 4 } else { 3 })

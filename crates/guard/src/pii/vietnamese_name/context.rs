@@ -1,7 +1,7 @@
 //! What stands around a name: places and companies are called after persons.
 
 use crate::pii::lexicon::{self, Cue, Word, flags};
-use crate::pii::token::Case;
+use crate::pii::token::{Case, Kind, Token};
 use crate::pii::vietnamese_name::candidate::Candidate;
 use crate::pii::view::View;
 
@@ -16,6 +16,15 @@ pub(super) fn is_known_title(candidate: &Candidate<'_>, count: usize) -> bool {
     let is_suffix =
         first.cue != Cue::None && words.get(1..).is_some_and(|rest| rest.len() > 1 && lexicon.is_no_person(rest));
     lexicon.is_no_person(&words) || is_prefix || is_suffix
+}
+
+/// Whether a word of the language begins here, and not an announced name: "Phạm Vi Công Việc".
+pub(super) fn is_compound(candidate: &Candidate<'_>) -> bool {
+    let words: Vec<Word> = candidate.words.iter().take(2).map(|token| token.word).collect();
+    let is_spelt = candidate.words.iter().take(2).any(|token| !token.is_ascii);
+    let is_capital = candidate.words.iter().all(|token| token.case == Case::Title);
+    let is_name = candidate.is_announced && is_capital && is_spelt && (3..=4).contains(&candidate.words.len());
+    lexicon::lexicon().is_compound(&words) && !is_name
 }
 
 /// Whether the words before say that a person is meant, though a place has the same name.
@@ -45,17 +54,25 @@ pub(super) fn score(view: &View<'_>, place: usize, announced: Cue) -> i32 {
 /// Whether a street, a school or a company is called by what follows: "trường THPT …", "công ty Cổ phần …".
 fn is_place(view: &View<'_>, place: usize) -> bool {
     let mut index = place;
-    for _ in 0..4 {
+    for _ in 0..5 {
         let Some(before) = index.checked_sub(2).filter(|_| view.is_space(index.wrapping_sub(1))) else { return false };
         let Some(word) = view.word(before) else { return false };
         match view.get(place).map_or(word.cue, |first| word.cue_for(first)) {
             Cue::Place => return true,
             Cue::Name | Cue::Title => return false,
-            _ if word.case == Case::Lower => return false,
+            _ if word.case == Case::Lower && !joins_names(view, index, before, word) => return false,
             _ => index = before,
         }
     }
     false
+}
+
+/// Whether a word parts two names that a place is called by: "ngã tư Nguyễn Trãi và Lê Lai".
+fn joins_names(view: &View<'_>, name: usize, before: usize, word: &Token) -> bool {
+    ["và", "va"].contains(&view.text(word))
+        && view.word(name).is_some_and(|name| name.case == Case::Title)
+        && view.is_space(before.wrapping_sub(1))
+        && view.before(before, 2).is_some_and(|last| last.kind == Kind::Word && last.case == Case::Title)
 }
 
 /// Whether the words before and these together are the name of a place or a person of history.

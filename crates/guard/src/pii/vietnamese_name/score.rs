@@ -10,6 +10,8 @@ pub(super) const ACCEPTED: i32 = 50;
 const STRONG: i32 = 30;
 const FAIR: i32 = 25;
 const RARE: i32 = 15;
+/// What a word of a Vietnamese name is.
+const NAME_PARTS: u32 = flags::ANY_SURNAME | flags::MIDDLE | flags::GIVEN;
 
 /// What the words of a name are.
 struct Features {
@@ -43,6 +45,7 @@ impl Candidate<'_> {
         let (last, inner) = (words.last()?, words.get(1..count - 1)?);
         let has = |flags: u32| inner.iter().any(|token| self.known(token, flags));
         let is_plain = words.iter().all(|token| token.is_ascii);
+        let parts = if self.known(first, flags::SURNAME) { u32::MAX } else { NAME_PARTS };
         Some(Features {
             count,
             surname: match first {
@@ -57,7 +60,7 @@ impl Candidate<'_> {
             is_plain,
             is_distinct: is_distinct(first),
             is_english: is_plain && words.iter().any(|token| token.word.has_exact(flags::ENGLISH_MODAL)),
-            is_folded: is_plain && !words.iter().all(|token| token.word.has_exact(u32::MAX)),
+            is_folded: is_plain && !words.iter().all(|token| token.word.has_exact(parts)),
         })
     }
 
@@ -96,7 +99,9 @@ impl Candidate<'_> {
         let is_backed =
             surname == STRONG || has_strong || self.is_announced || first.is_lower_text && features.has_lone;
         match first.case {
+            Case::Title if is_plain && surname == RARE && count > 3 && !has_strong && !self.is_announced => 0,
             Case::Title => score,
+            _ if is_plain && surname == RARE && !has_strong && !features.has_lone && !self.is_delimited => 0,
             Case::Upper if is_whole || self.is_announced && self.is_delimited => score,
             _ if is_sure && is_one_case => score,
             _ if is_called && is_one_case => score - 30,
