@@ -1,5 +1,6 @@
 //! Weighted phrases, looked for in the words of a text. Content safety and prompt injection share this.
 
+mod graph;
 pub(crate) mod lexicon;
 mod pattern;
 pub(crate) mod scan;

@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use super::graph::{Edges, Graph, Node};
 use super::pattern::{Item, parse};
 
 /// What is left of a phrase's weight when it is written without its accents, by its words: few words without accents
@@ -52,7 +53,9 @@ pub(crate) struct Phrase {
 #[derive(Default)]
 pub(crate) struct Lexicon {
     words: HashMap<Box<str>, u32, FixedState>,
-    edges: HashMap<(u32, u32), Vec<u32>, FixedState>,
+    graph: Graph,
+    /// The edges and the nodes, while the lists are read.
+    edges: Edges,
     nodes: Vec<Node>,
     /// The first steps by the number of the word.
     roots: Vec<Vec<u32>>,
@@ -61,15 +64,6 @@ pub(crate) struct Lexicon {
     lines: u32,
     /// First items with the gaps behind them, and where they lead, while the lists are read.
     beginnings: Vec<(Vec<Item>, Spelling, Vec<u32>)>,
-}
-
-/// A place between the words of phrases.
-#[derive(Default)]
-struct Node {
-    /// The phrases that end here.
-    phrases: Vec<Phrase>,
-    /// Where any word leads.
-    any: Vec<u32>,
 }
 
 impl Phrase {
@@ -132,6 +126,7 @@ impl Lexicon {
             lexicon.negates.get_mut(word as usize).into_iter().for_each(|known| *known = negates);
             lexicon.roots.get_mut(word as usize).into_iter().for_each(|root| root.clone_from(&nodes));
         }
+        lexicon.graph = Graph::new(std::mem::take(&mut lexicon.nodes), &std::mem::take(&mut lexicon.edges));
         (lexicon, wrong)
     }
 
@@ -148,10 +143,8 @@ impl Lexicon {
 
     /// Where a walk goes with one more word: along that word, and along any word unless it negates ("are not").
     pub(crate) fn step(&self, node: u32, word: u32) -> impl Iterator<Item = u32> + '_ {
-        let along = if word == NO_WORD { None } else { self.edges.get(&(node, word)) };
         let negates = self.negates.get(word as usize).is_some_and(|negates| *negates);
-        let any = self.nodes.get(node as usize).filter(|_| !negates).map(|node| &node.any);
-        along.into_iter().chain(any).flatten().copied()
+        self.graph.step(node, word, !negates)
     }
 
     /// The first steps of walks that begin with a word.
@@ -161,7 +154,7 @@ impl Lexicon {
 
     /// The phrases that end at a node.
     pub(crate) fn phrases(&self, node: u32) -> &[Phrase] {
-        self.nodes.get(node as usize).map_or(&[], |node| node.phrases.as_slice())
+        self.graph.phrases(node)
     }
 
     fn undisguised(&self, word: &str) -> Option<u32> {

@@ -243,7 +243,8 @@ impl State<'_> {
     }
 
     fn open(&self) -> Option<usize> {
-        let walks = self.walks.iter().map(|walk| walk.start);
-        walks.chain(self.pending.iter().map(|hit| hit.start)).min()
+        // Walks are in the order in which they began.
+        let walk = self.walks.first().map(|walk| walk.start);
+        walk.into_iter().chain(self.pending.iter().map(|hit| hit.start)).min()
     }
 }

@@ -3,6 +3,10 @@
 //! The words depend on the text alone and not on how it was cut: characters gather up to the next white space (or
 //! [`MAX_PIECE_CHARS`]), and each such piece is normalised as a whole.
 
+mod plain;
+
+use std::ops::Range;
+
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 /// Characters after which a piece without white space is cut.
@@ -43,23 +47,34 @@ pub(crate) struct WordReader {
 impl WordReader {
     /// Reads the next part.
     pub(crate) fn push(&mut self, part: &str, found: &mut dyn FnMut(Token<'_>)) {
-        for character in part.chars() {
+        let mut from = 0;
+        for (at, character) in part.char_indices() {
+            let next = at + character.len_utf8();
             if character.is_whitespace() {
+                self.gather(part, from..at);
                 if self.piece.is_empty() && self.letters.len() >= MIN_SPELLED {
                     // More than one space parts words whose letters stand apart.
                     self.end_letters(found);
                 }
                 self.end_piece(found);
-                self.read += character.len_utf8();
+                self.read += next - at;
+                from = next;
                 continue;
             }
-            self.piece.push(character);
-            self.read += character.len_utf8();
             self.piece_chars += 1;
             if self.piece_chars == MAX_PIECE_CHARS {
+                self.gather(part, from..next);
                 self.end_piece(found);
+                from = next;
             }
         }
+        self.gather(part, from..part.len());
+    }
+
+    fn gather(&mut self, part: &str, range: Range<usize>) {
+        let more = part.get(range).unwrap_or_default();
+        self.piece.push_str(more);
+        self.read += more.len();
     }
 
     /// Reads what is left; the text has ended.
@@ -78,6 +93,16 @@ impl WordReader {
             return;
         }
         let (start, end) = (self.read - self.piece.len(), self.read);
+        if let Some(ends_sentence) = plain::word(&self.piece, &mut self.word) {
+            self.piece.clear();
+            self.piece_chars = 0;
+            self.end_letters(found);
+            found(Token::Word { word: &self.word, start, end });
+            if ends_sentence {
+                found(Token::Break);
+            }
+            return;
+        }
         let mut folded = std::mem::take(&mut self.folded);
         fold(&self.piece, &mut folded);
         self.piece.clear();
@@ -115,6 +140,9 @@ impl WordReader {
 
     /// Lets go of the letters that stood alone: as one word if they are many, else each for itself.
     fn end_letters(&mut self, found: &mut dyn FnMut(Token<'_>)) {
+        if self.letters.is_empty() {
+            return;
+        }
         let letters = std::mem::take(&mut self.letters);
         let (Some(first), Some(last)) = (letters.first(), letters.last()) else { return };
         if letters.len() >= MIN_SPELLED {

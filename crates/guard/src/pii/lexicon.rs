@@ -51,6 +51,8 @@ pub(crate) mod flags {
 
 /// Words of the longest name of a place or a person of history.
 pub(crate) const MAX_TITLE_WORDS: usize = 5;
+/// Tokens between two words of a phrase.
+const MAX_GAP: usize = 3;
 /// The form of a word that is spelt otherwise than all forms that are known.
 const UNKNOWN_FORM: u8 = u8::MAX;
 
@@ -101,11 +103,21 @@ type Spelling = (u32, u8);
 /// Names of several words, by the ids of their words.
 type Titles = HashMap<[u32; MAX_TITLE_WORDS], Vec<Vec<Spelling>>, FixedState>;
 
-struct Entry {
+/// A spelling without diacritics.
+pub(crate) struct Entry {
     id: u32,
     forms: Vec<(Box<str>, u32)>,
+    /// The flags of all forms.
+    flags: u32,
     /// Phrases that end with this word, the longest first.
-    phrases: Vec<u32>,
+    phrases: Vec<Ending>,
+}
+
+/// A phrase by its last word.
+struct Ending {
+    /// The id of the word before the last one; 0 where there is none.
+    before: u32,
+    phrase: u32,
 }
 
 struct Phrase {
@@ -140,6 +152,11 @@ pub(crate) fn lexicon() -> &'static Lexicon {
 }
 
 impl Word {
+    /// A word that no list has.
+    pub(crate) fn unknown(is_ascii: bool) -> Self {
+        Self { is_ascii, ..Self::default() }
+    }
+
     /// Whether the word as it is spelt has one of some flags; without diacritics it may stand for any spelling.
     pub(crate) fn has(&self, flags: u32) -> bool {
         (if self.is_ascii { self.folded } else { self.exact }) & flags != 0
@@ -157,23 +174,19 @@ impl Word {
 }
 
 impl Lexicon {
-    /// What is known of a word in lower case.
-    pub(crate) fn word(&self, lower: &str, folded: &str, is_ascii: bool) -> Word {
-        let Some(entry) = self.entries.get(folded) else { return Word { is_ascii, ..Word::default() } };
-        let form = entry.forms.iter().position(|(form, _)| **form == *lower);
-        Word {
-            id: entry.id,
-            form: form.and_then(|form| u8::try_from(form).ok()).unwrap_or(UNKNOWN_FORM),
-            is_ascii,
-            exact: form.and_then(|form| entry.forms.get(form)).map_or(0, |(_, flags)| *flags),
-            folded: entry.forms.iter().fold(0, |all, (_, flags)| all | flags),
-        }
+    /// The entry of a word in lower case and without diacritics.
+    pub(crate) fn entry(&self, folded: &str) -> Option<&Entry> {
+        self.entries.get(folded)
     }
 
-    /// The longest phrase that ends with `last`, after `before`.
-    pub(crate) fn phrase(&self, last: &Token, before: &[Token], folded: &str) -> Announcement {
-        let Some(entry) = self.entries.get(folded) else { return Announcement::default() };
-        let phrases = entry.phrases.iter().filter_map(|index| self.phrases.get(*index as usize));
+    /// The longest phrase that ends with `last`, whose entry is given, after `before`.
+    pub(crate) fn phrase(&self, entry: &Entry, last: &Token, before: &[Token]) -> Announcement {
+        if entry.phrases.is_empty() {
+            return Announcement::default();
+        }
+        let previous = id_before(before);
+        let endings = entry.phrases.iter().filter(|ending| ending.before == 0 || ending.before == previous);
+        let phrases = endings.filter_map(|ending| self.phrases.get(ending.phrase as usize));
         let announcements = phrases.filter_map(|phrase| {
             let (tokens, is_folded) = phrase.ends(last, before)?;
             Some(Announcement { cue: phrase.cue, tokens, is_folded })
@@ -202,6 +215,20 @@ impl Lexicon {
     }
 }
 
+impl Entry {
+    /// What is known of a word in lower case, which has this entry without its diacritics.
+    pub(crate) fn word(&self, lower: &str, is_ascii: bool) -> Word {
+        let form = self.forms.iter().position(|(form, _)| **form == *lower);
+        Word {
+            id: self.id,
+            form: form.and_then(|form| u8::try_from(form).ok()).unwrap_or(UNKNOWN_FORM),
+            is_ascii,
+            exact: form.and_then(|form| self.forms.get(form)).map_or(0, |(_, flags)| *flags),
+            folded: self.flags,
+        }
+    }
+}
+
 impl Phrase {
     /// The tokens of the phrase where it ends with `last`.
     fn ends(&self, last: &Token, before: &[Token]) -> Option<(u8, bool)> {
@@ -226,9 +253,8 @@ impl Phrase {
                     first_case = token.case;
                     break;
                 }
-                let is_gap = matches!(token.kind, Kind::Space | Kind::Symbol('_' | '-' | '.' | '/' | '\'' | '&'));
                 gap += 1;
-                if !is_gap || gap > 3 {
+                if !is_gap(token) || gap > MAX_GAP {
                     return None;
                 }
             }
@@ -237,6 +263,18 @@ impl Phrase {
         let is_name = is_folded && last.case == Case::Title && first_case == Case::Lower;
         (!is_name).then_some((u8::try_from(before.len() - position + 1).ok()?, is_folded))
     }
+}
+
+/// The id of the last word, if no more than a gap is behind it; else 0.
+fn id_before(before: &[Token]) -> u32 {
+    let mut near = before.iter().rev().take(MAX_GAP + 1);
+    let word = near.find(|token| !is_gap(token));
+    word.filter(|token| token.kind == Kind::Word).map_or(0, |token| token.word.id)
+}
+
+/// Whether a token may stand between two words of a phrase.
+fn is_gap(token: &Token) -> bool {
+    matches!(token.kind, Kind::Space | Kind::Symbol('_' | '-' | '.' | '/' | '\'' | '&'))
 }
 
 fn contains(titles: &Titles, words: &[Word]) -> bool {

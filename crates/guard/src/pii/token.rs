@@ -1,7 +1,7 @@
 //! Words, numbers and symbols of a text, with all that detectors ask about them.
 
 use crate::pii::latin;
-use crate::pii::lexicon::{self, Cue, Lexicon, Word};
+use crate::pii::lexicon::{self, Announcement, Cue, Lexicon, Word};
 use crate::pii::normal::{self, INVISIBLE, NormalChar, Normalizer};
 use crate::pii::table::Table;
 
@@ -300,14 +300,16 @@ impl Tokens {
             column: Cue::None,
         };
         if kind == Kind::Word {
-            token.word = self.lexicon.word(&self.lower, &self.folded, open.is_ascii);
+            let entry = self.lexicon.entry(&self.folded);
+            token.word = entry.map_or(Word::unknown(open.is_ascii), |entry| entry.word(&self.lower, open.is_ascii));
             let since = |is_now: bool, words: u8| if is_now { 0 } else { (words + 1).min(MEMORY_WORDS) };
             self.words_since_capital = since(open.capitals > 0, self.words_since_capital);
             self.words_since_accent = since(!open.is_ascii, self.words_since_accent);
             self.words_since_lower = since(open.case() != Case::Upper && open.chars > 1, self.words_since_lower);
             self.words_since_upper = since(open.case() == Case::Upper, self.words_since_upper);
             token.is_lower_text &= open.capitals == 0;
-            let announcement = self.lexicon.phrase(&token, &self.list, &self.folded);
+            let announcement =
+                entry.map_or_else(Announcement::default, |entry| self.lexicon.phrase(entry, &token, &self.list));
             (token.cue, token.cue_tokens) = (announcement.cue, announcement.tokens);
             token.is_folded_cue = announcement.is_folded;
             if announcement.is_folded && announcement.tokens == 1 && self.is_inside_name(&token) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
-use crate::pii::lexicon::{Cue, Entry, Lexicon, MAX_TITLE_WORDS, Phrase, Spelling, Titles, flags, key};
+use crate::pii::lexicon::{Cue, Ending, Entry, Lexicon, MAX_TITLE_WORDS, Phrase, Spelling, Titles, flags, key};
 use crate::pii::normal;
 
 /// The longest phrase, in words.
@@ -106,8 +106,12 @@ impl Lexicon {
         let lower: String = word.chars().map(normal::lower).collect();
         let folded: String = lower.chars().map(normal::fold).collect();
         let id = self.entries.len() as u32 + 1;
-        let entry =
-            self.entries.entry(folded.into()).or_insert_with(|| Entry { id, forms: Vec::new(), phrases: Vec::new() });
+        let entry = self.entries.entry(folded.into()).or_insert_with(|| Entry {
+            id,
+            forms: Vec::new(),
+            flags: 0,
+            phrases: Vec::new(),
+        });
         let form = entry.forms.iter().position(|(form, _)| **form == *lower).unwrap_or_else(|| {
             entry.forms.push((lower.into(), 0));
             entry.forms.len() - 1
@@ -146,10 +150,12 @@ impl Lexicon {
             }
         }
         for entry in self.entries.values_mut() {
-            entry.phrases = by_last.remove(&entry.id).unwrap_or_default();
-            entry.phrases.sort_by_key(|index| {
-                std::cmp::Reverse(self.phrases.get(*index as usize).map_or(0, |phrase| phrase.words.len()))
-            });
+            entry.flags = entry.forms.iter().fold(0, |all, (_, flags)| all | flags);
+            let mut indices = by_last.remove(&entry.id).unwrap_or_default();
+            let words = |index: &u32| self.phrases.get(*index as usize).map_or(&[][..], |phrase| &phrase.words);
+            indices.sort_by_key(|index| std::cmp::Reverse(words(index).len()));
+            let before = |index: &u32| words(index).iter().rev().nth(1).map_or(0, |(id, _)| *id);
+            entry.phrases = indices.iter().map(|index| Ending { before: before(index), phrase: *index }).collect();
         }
     }
 
