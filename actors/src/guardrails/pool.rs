@@ -69,19 +69,25 @@ impl GuardPool {
         let Some(inner) = self.0.as_ref().filter(|_| bytes > IN_PLACE) else { return Some(work()) };
         let place = inner.stats.queue()?;
         let (tell, told) = oneshot::channel();
-        let work = Box::new(move || {
-            if tell.send(work()).is_err() {
-                log::debug!("nobody waits for a guarded text any more");
-            }
+        let work: Work = Box::new(move || {
+            let done = work();
+            Box::new(move || {
+                if tell.send(done).is_err() {
+                    log::debug!("nobody waits for a guarded text any more");
+                }
+            })
         });
         inner.workers.do_send(GuardText { work, place });
         timeout(inner.timeout, told).await.ok()?.ok()
     }
 }
 
+/// Some work, which gives what tells its result.
+type Work = Box<dyn FnOnce() -> Box<dyn FnOnce()> + Send>;
+
 /// Asks for some work.
 struct GuardText {
-    work: Box<dyn FnOnce() + Send>,
+    work: Work,
     /// Its place in the queue, given back when a worker begins.
     place: Queued,
 }
@@ -113,11 +119,18 @@ impl Handler<GuardText> for GuardWorker {
         let GuardText { work, place } = text;
         drop(place);
         let handling = self.stats.handling();
-        if catch_unwind(AssertUnwindSafe(work)).is_err() {
-            handling.fail("a guardrail panicked");
-            // The thread lives on, with a new worker.
-            self.stats.restarted();
-            context.stop();
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(tell) => {
+                // Whoever has the result finds the text counted.
+                drop(handling);
+                tell();
+            }
+            Err(_) => {
+                handling.fail("a guardrail panicked");
+                // The thread lives on, with a new worker.
+                self.stats.restarted();
+                context.stop();
+            }
         }
     }
 }
@@ -125,6 +138,35 @@ impl Handler<GuardText> for GuardWorker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A text is counted before its result is told: here the result itself looks, as it is dropped where nobody waits.
+    #[actix::test]
+    async fn whoever_has_a_result_finds_it_counted() {
+        struct Looks(Arc<ActorStats>, std::sync::mpsc::Sender<u64>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                self.1.send(self.0.report().handled).unwrap();
+            }
+        }
+        let settings = GuardPoolSettings { workers: 1, queue: 1, timeout: Duration::from_secs(20) };
+        let pool = GuardPool::start(settings);
+        let stats = pool.0.as_ref().unwrap().stats.clone();
+        let (saw, seen) = std::sync::mpsc::channel();
+        let (begun, begins) = oneshot::channel::<()>();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            begun.send(()).unwrap();
+            wait.recv().unwrap();
+            Looks(stats, saw)
+        };
+        {
+            let running = std::pin::pin!(pool.run(IN_PLACE + 1, work));
+            let first = futures_util::future::select(running, begins).await;
+            assert!(matches!(first, futures_util::future::Either::Right((Ok(()), _))));
+        }
+        go.send(()).unwrap();
+        assert_eq!(seen.recv_timeout(Duration::from_secs(20)), Ok(1));
+    }
 
     /// What is long is looked at elsewhere; a panic costs its own text alone, and a full queue refuses.
     #[actix::test]
