@@ -25,8 +25,8 @@ const TYPES: [&str; 13] = [
 ];
 
 /// Fields of parts that hold some, whatever the type.
-const HOLDERS: [&str; 9] =
-    ["audio", "file_data", "file_id", "file_url", "image", "image_url", "input_audio", "video", "video_url"];
+const HOLDERS: [&str; 10] =
+    ["audio", "file_data", "file_id", "file_url", "image", "image_url", "images", "input_audio", "video", "video_url"];
 
 /// Fields with a client's own data, whose names mean nothing to the API.
 const DATA: [&str; 2] = ["arguments", "metadata"];
@@ -57,7 +57,11 @@ fn is_media(fields: &Map<String, Value>) -> bool {
     let is_read = |source: &Value| matches!(source.get("type").and_then(Value::as_str), Some("text" | "content"));
     TYPES.contains(&kind.as_str())
         || kind == "document" && !fields.get("source").is_some_and(is_read)
-        || HOLDERS.iter().any(|name| fields.get(*name).is_some_and(|held| held.is_string() || held.is_object()))
+        || HOLDERS.iter().any(|name| fields.get(*name).is_some_and(holds))
+}
+
+fn holds(value: &Value) -> bool {
+    value.is_string() || value.is_object() || value.as_array().is_some_and(|items| !items.is_empty())
 }
 
 /// Whether a field is of a client's own making; the input of a call is.
@@ -87,6 +91,7 @@ mod tests {
             json!({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {}}]}),
             json!({"type": "computer_call_output", "output": {"type": "computer_screenshot", "image_url": "data:"}}),
             json!({"image": "data:image/png;base64,AA=="}),
+            json!({"images": ["AA=="]}),
         ] {
             assert_eq!(of(&part(media.clone())), 1, "{media}");
         }
@@ -95,7 +100,7 @@ mod tests {
             json!({"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "hi"}]}}),
             json!({"type": "tool_use", "id": "t", "name": "f", "input": {"type": "image", "image_url": "x"}}),
             json!({"type": "tool_result", "tool_use_id": "t", "content": "an image"}),
-            json!({"type": "text", "text": "file", "audio": null}),
+            json!({"type": "text", "text": "file", "audio": null, "images": []}),
         ] {
             assert_eq!(of(&part(text.clone())), 0, "{text}");
         }
