@@ -90,8 +90,12 @@ fn findings(text: &str, policy: &Policy, judging: &Judging) -> Vec<Value> {
     }
     found.sort_by_key(|(start, end, _)| (*start, *end));
     found.dedup();
-    let place = |byte: usize| text.get(..byte).map_or(0, |before| before.chars().count());
-    let tell = |(start, end, kind): (usize, usize, PiiKind)| json!({"type": "pii_detection", "category": kind.as_str(), "start": place(start), "end": place(end)});
+    let characters: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    let place = |byte: usize| characters.partition_point(|at| *at < byte);
+    let tell = |(start, end, kind): (usize, usize, PiiKind)| {
+        let (start, end) = (place(start), place(end));
+        json!({"type": "pii_detection", "category": kind.as_str(), "start": start, "end": end})
+    };
     found.into_iter().map(tell).collect()
 }
 

@@ -43,6 +43,24 @@ async fn portkeys_checks_judge_and_change() {
     gateway.ask(Request::chat(&key, &attack).config(&injection)).await.expect(446);
 }
 
+/// D8: a check of whole texts sees all of a long stream, as it does of a long answer.
+#[tokio::test]
+async fn d8_checks_of_whole_texts_see_all_of_a_long_stream() {
+    let openai = FakeProvider::start().await;
+    let (gateway, key) = Setup::new().openai(&openai).start().await.with_key().await;
+    let lengthy = "Xin chào. ".repeat(40_000);
+    let no_apples = json!({ "default.contains": { "operator": "none", "words": ["apple"] }, "deny": true });
+    let config = json!({ "output_guardrails": [no_apples] });
+    for (last, denied) in [("an apple", 1), ("a pear", 0)] {
+        openai.once(openai::stream(&[&lengthy, &lengthy, &lengthy, last]));
+        let mut asked = body("x");
+        asked["stream"] = json!(true);
+        let events = gateway.stream(Request::chat(&key, &asked).config(&config)).await.rest().await;
+        assert_eq!(events.errors().len(), denied, "{last}");
+        assert_eq!(events.text().is_empty(), denied == 1, "{last}");
+    }
+}
+
 /// A long request is looked at by the pool; what is longer than the limit is denied, or passes where the operator says so.
 #[tokio::test]
 async fn long_requests_are_looked_at_elsewhere_or_not_at_all() {
