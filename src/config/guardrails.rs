@@ -22,34 +22,22 @@ pub struct GuardrailSettings {
     /// Bytes of a request, or of the texts of an answer, that guardrails look at.
     pub max_scan_bytes: usize,
     /// What becomes of more: `deny` or `pass`.
-    pub over_limit: OverLimit,
+    pub over_limit: Unchecked,
     /// What becomes of a request that guardrails look at, and that has what they cannot look at: `deny` or `pass`.
-    pub media: Media,
+    pub media: Unchecked,
     /// Guardrails that are added to those of every request, so that no client weakens them.
     pub floor: FloorSettings,
     /// Outside engines that guardrails ask, by name.
     pub engines: BTreeMap<String, EngineSection>,
 }
 
-/// What becomes of a request or an answer with more than is looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+/// What becomes of what guardrails do not look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OverLimit {
+pub enum Unchecked {
     /// It is denied.
-    #[default]
     Deny,
-    /// It passes without being looked at.
-    Pass,
-}
-
-/// What becomes of pictures, sound and files, which guardrails of texts cannot look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Media {
-    /// Their request is denied.
-    Deny,
-    /// They pass.
-    #[default]
+    /// It passes.
     Pass,
 }
 
@@ -58,8 +46,8 @@ impl Default for GuardrailSettings {
         let limit = ScanLimit::default();
         Self {
             max_scan_bytes: limit.max_bytes,
-            over_limit: OverLimit::Deny,
-            media: Media::Pass,
+            over_limit: Unchecked::Deny,
+            media: Unchecked::Pass,
             floor: FloorSettings::default(),
             engines: BTreeMap::new(),
         }
@@ -79,8 +67,8 @@ pub struct FloorSettings {
 impl GuardrailSettings {
     /// What requests pass, with the pool of its own section and the engines that were started.
     pub fn rules(&self, pool: GuardrailActorSettings, engines: Engines) -> GuardrailRules {
-        let limit = ScanLimit { max_bytes: self.max_scan_bytes, denies: self.over_limit == OverLimit::Deny };
-        let denies_media = self.media == Media::Deny;
+        let limit = ScanLimit { max_bytes: self.max_scan_bytes, denies: self.over_limit == Unchecked::Deny };
+        let denies_media = self.media == Unchecked::Deny;
         let pool = GuardPool::start(pool.pool());
         GuardrailRules { floor: self.floor(), limit, denies_media, pool, engines }
     }

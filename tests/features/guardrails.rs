@@ -7,6 +7,7 @@ mod cut_anywhere;
 mod fields;
 mod hits;
 mod judge_failures;
+mod judge_limits;
 mod judged_streams;
 mod judges;
 mod outputs;

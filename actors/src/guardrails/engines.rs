@@ -21,4 +21,4 @@ pub(super) use judging::{Judging, Pending};
 pub use running::Engines;
 pub use settings::{EngineApi, EngineSettings, EngineType, OnError};
 pub(super) use text::{EngineText, Passed, fails_on_error};
-pub(super) use verdict::Outcome;
+pub(super) use verdict::{EngineFailure, Outcome};

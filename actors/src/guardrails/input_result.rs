@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use actix_rt::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
-use super::engines::{Engines, Outcome, Pending, fails_on_error};
+use super::engines::{EngineFailure, Engines, Outcome, Pending, fails_on_error};
 use super::{Policy, Tally};
 
 /// What came of the guardrails of one request.
@@ -35,13 +36,30 @@ impl InputResult {
         self.beside.borrow().is_some()
     }
 
-    /// Waits for the engines, and takes note of what they say.
-    pub(super) async fn settle(&self) {
+    /// Waits for the engines, until the limit at most, and takes note of what they say.
+    pub(super) async fn settle(&self, limit: Option<Instant>) {
         let beside = self.beside.borrow_mut().take();
         let Some((pending, asked)) = beside else { return };
-        let Ok(outcomes) = asked.await else { return log::error!("asking the engines of guardrails ended early") };
+        let outcomes = match until(limit, asked).await {
+            Some(Ok(outcomes)) => outcomes,
+            Some(Err(_)) => return log::error!("asking the engines of guardrails ended early"),
+            None => late(&pending),
+        };
         hear_all(&self.policy, &self.engines, &mut self.tally.borrow_mut(), pending.iter().zip(outcomes));
     }
+}
+
+/// What comes before the limit; none where it is late.
+pub(super) async fn until<T>(limit: Option<Instant>, coming: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout_at(limit, coming).await.ok(),
+        None => Some(coming.await),
+    }
+}
+
+/// What came of questions whose answers are late.
+pub(super) fn late(pending: &[Pending]) -> Vec<Outcome> {
+    pending.iter().map(|_| Err(EngineFailure::Timeout)).collect()
 }
 
 /// Takes note of answers that nothing has waited for.

@@ -102,11 +102,9 @@ impl Policy {
     pub fn new(guardrails: impl IntoIterator<Item = Arc<Guardrail>>) -> Self {
         let guardrails: Vec<Arc<Guardrail>> = guardrails.into_iter().collect();
         let mut pii = PiiActions::default();
-        for rule in guardrails.iter().flat_map(|guardrail| &guardrail.checks).map(|check| &check.rule) {
-            if let Rule::Pii(pii_rule) = rule
-                && rule.is_local()
-            {
-                let rule = pii_rule;
+        let rules = guardrails.iter().flat_map(|guardrail| &guardrail.checks).map(|check| &check.rule);
+        for rule in rules.filter(|rule| rule.is_local()) {
+            if let Rule::Pii(rule) = rule {
                 let action = if rule.is_negated { Action::Flag } else { rule.action };
                 kinds().filter(|kind| rule.kinds.has(*kind)).for_each(|kind| pii.add(kind, action));
             }

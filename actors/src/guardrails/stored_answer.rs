@@ -33,7 +33,7 @@ pub async fn guard_stored(
         }
         guards.ask().await;
     };
-    guards.settle().await;
+    guards.settle(None).await;
     guards.each_side(|_, policy, tally| {
         for (kind, action, verdict) in outcomes(policy, tally) {
             metrics.guardrail_check(kind, action, verdict);

@@ -73,6 +73,7 @@ impl Call {
 
     /// Has outside engines judge a stored answer, where guardrails ask some, and waits for what they say of the request.
     pub(crate) async fn judge_hit(&mut self, found: &CacheHit) {
+        let limit = self.deadline().map(|limit| limit.at);
         let Some(guards) = self.guards.as_deref().map(|guards| &guards.output) else { return };
         let begun = Instant::now();
         for _ in 0..guards.passes().max(2) {
@@ -82,7 +83,7 @@ impl Call {
             }
             guards.ask().await;
         }
-        guards.settle().await;
+        guards.settle(limit).await;
         self.request.record.upstream_us += begun.elapsed().as_micros() as u64;
     }
 

@@ -281,7 +281,7 @@ impl Call {
     }
 
     /// The client's own limit, which bounds all attempts and waits together (E8).
-    fn deadline(&self) -> Option<ClientDeadline> {
+    pub(in crate::request) fn deadline(&self) -> Option<ClientDeadline> {
         let length = self.request.request_timeout?;
         Some(ClientDeadline { at: (self.request.record.started() + length).into(), length })
     }
@@ -353,6 +353,9 @@ impl Call {
         let answer = recorder.filter(|_| matches!(end, StreamEnd::Complete)).and_then(Recorder::body);
         if let (Some(lookup), Some(body)) = (self.lookup.take_if(|_| answer.is_some()), answer) {
             self.routing.cache.keep(*lookup, new_answer(resolved, cost, body));
+        }
+        if let (StreamEnd::Broken(..) | StreamEnd::ClientLeft, Some(guards)) = (&end, &self.guards) {
+            guards.output.give_up_verdicts();
         }
         let provider = resolved.provider.clone();
         self.stream_ended(end, &provider, permit, metering, client).await;

@@ -1,7 +1,9 @@
 //! Answers that wait for outside engines, or whose engines have yet to answer.
 
+use tokio::time::Instant;
+
 use super::super::Tally;
-use super::super::input_result::hear_all;
+use super::super::input_result::{hear_all, late, until};
 use super::OutputGuards;
 
 impl OutputGuards {
@@ -36,9 +38,9 @@ impl OutputGuards {
         self.forget();
     }
 
-    /// Waits for the verdicts that nothing has waited for, and takes note of them.
-    pub async fn settle(&self) {
-        self.0.input.settle().await;
+    /// Waits for the verdicts that nothing has waited for, until the limit at most, and takes note of them.
+    pub async fn settle(&self, limit: Option<Instant>) {
+        self.0.input.settle(limit).await;
         let (pending, engines) = {
             let mut judging = self.0.judging.borrow_mut();
             (judging.take_pending(), judging.engines.clone())
@@ -46,7 +48,8 @@ impl OutputGuards {
         if pending.is_empty() {
             return;
         }
-        let outcomes = engines.ask_each(&pending).await;
+        let outcomes = until(limit, engines.ask_each(&pending)).await;
+        let outcomes = outcomes.unwrap_or_else(|| late(&pending));
         hear_all(&self.0.policy, &engines, &mut self.0.tally.borrow_mut(), pending.iter().zip(outcomes));
     }
 
@@ -60,11 +63,8 @@ impl OutputGuards {
         self.0.judging.borrow().has_pending()
     }
 
-    /// Gives up what a stream that ends early was held for: nothing of it goes out, and it has no verdict.
+    /// Gives up the verdicts on a stream that ends early: what was held for them does not go out.
     pub(crate) fn give_up_verdicts(&self) {
-        if self.passes() == 1 {
-            return;
-        }
         self.0.judging.borrow_mut().take_pending();
         let policy = &self.0.policy;
         policy.outside().for_each(|(at, _, check, _)| self.0.tally.borrow_mut().miss(at, &check.rule, false));

@@ -1,14 +1,14 @@
 //! The actor of one engine: it owns the connections and the verdicts that are kept.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use actix_rt::ArbiterHandle;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use gateway_guard::judge::llama_guard::Author;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -62,7 +62,7 @@ impl EngineActor {
     pub fn open(route: EngineRoute, metrics: Arc<Metrics>, arbiter: &ArbiterHandle) -> Mailbox<Self> {
         let stats = ActorStats::new(format!("guardrail_engine:{}", route.name), "control", MAILBOX);
         // An asker has a shorter limit of its own.
-        let longest = std::time::Duration::from_secs(600);
+        let longest = Duration::from_secs(600);
         let (arbiter, own) = (arbiter.clone(), stats.clone());
         let start = move || {
             let (route, metrics, stats) = (route.clone(), metrics.clone(), own.clone());
@@ -92,8 +92,9 @@ struct Engine {
     name: String,
     client: EngineClient,
     cache: RefCell<VerdictCache>,
-    /// Places of calls under way.
+    /// Places of calls under way, and how many there are.
     places: Semaphore,
+    max_in_flight: usize,
     metrics: Arc<Metrics>,
     stats: Arc<ActorStats>,
     told: Throttle,
@@ -106,6 +107,7 @@ impl Engine {
             client: EngineClient::new(route),
             cache: RefCell::new(VerdictCache::new(route.settings.cache)),
             places: Semaphore::new(route.settings.max_in_flight),
+            max_in_flight: route.settings.max_in_flight,
             metrics,
             stats,
             told: Throttle::default(),
@@ -117,20 +119,22 @@ impl Engine {
         let handling = self.stats.handling();
         let keys: Vec<TextKey> = asked.texts.iter().map(|(author, text)| self.key(*author, text)).collect();
         let mut known: HashMap<TextKey, Outcome> = HashMap::new();
+        let mut seen: HashSet<TextKey> = HashSet::new();
         let mut missing: Vec<(TextKey, Author, &str)> = Vec::new();
-        for (key, (author, text)) in keys.iter().zip(&asked.texts) {
+        for (key, (author, text)) in keys.iter().zip(&asked.texts).filter(|(key, _)| seen.insert(**key)) {
             let kept = self.cache.borrow().get(key, Instant::now());
             match kept {
                 Some(verdict) => drop(known.insert(*key, Ok(verdict))),
-                None if missing.iter().any(|(other, ..)| other == key) => {}
                 None => missing.push((*key, *author, text)),
             }
         }
         missing.sort_by_key(|(_, author, _)| *author == Author::Assistant);
         let batches = missing.chunk_by(|(_, author, _), (_, other, _)| author == other);
         let batches = batches.flat_map(|same| same.chunks(self.client.batch()));
-        let calls = join_all(batches.map(|batch| self.call(batch, asked.deadline)));
-        for (key, outcome) in calls.await.into_iter().flatten() {
+        let calls: Vec<_> = batches.map(|batch| self.call(batch, asked.deadline)).collect();
+        // No more wait for a place than there are, so that a request with many texts lets others have their turn.
+        let calls = stream::iter(calls).buffer_unordered(self.max_in_flight);
+        for (key, outcome) in calls.concat().await {
             if let Err(why) = outcome {
                 handling.fail(why.as_str());
             }
@@ -141,9 +145,12 @@ impl Engine {
 
     /// Makes one call within the deadline, and keeps its verdicts.
     async fn call(&self, batch: &[(TextKey, Author, &str)], deadline: Instant) -> Vec<(TextKey, Outcome)> {
+        let is_late = Instant::now() >= deadline;
         let deadline = deadline.into();
         let all = |why: EngineFailure| batch.iter().map(|(key, ..)| (*key, Err(why))).collect();
-        let Ok(Ok(_place)) = timeout_at(deadline, self.places.acquire()).await else {
+        // A free place does not help what has no time left.
+        let place = timeout_at(deadline, self.places.acquire()).await.ok().filter(|_| !is_late);
+        let Some(Ok(_place)) = place else {
             self.failed(EngineFailure::Busy);
             return all(EngineFailure::Busy);
         };

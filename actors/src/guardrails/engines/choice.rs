@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::settings::{EngineType, OnError};
-use crate::guardrails::{Guardrail, GuardrailFloor, RuleError};
+use crate::guardrails::{Check, Guardrail, GuardrailFloor, RuleError};
 use crate::routing::ConfigError;
 
 /// The engine that is built in.
@@ -100,7 +100,7 @@ pub fn check_engines(guardrails: &GuardrailFloor, known: &BTreeMap<String, Engin
 }
 
 fn problems(guardrail: &Guardrail, known: &BTreeMap<String, EngineType>) -> Vec<ConfigError> {
-    let problem = |check: &crate::guardrails::Check| {
+    let problem = |check: &Check| {
         let choice = check.rule.engine()?;
         let name = &*choice.engine;
         let message = match known.get(name) {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::actor::EngineRoute;
 use super::settings::EngineApi;
+use super::spans::beside_placeholders;
 use super::verdict::{EngineFailure, Verdict};
 use crate::failure::FailureKind;
 use crate::providers::catalogue::ProviderEntry;
@@ -70,7 +71,7 @@ impl EngineClient {
                 let found = presidio::read(&answer, text, *threshold).map_err(|_| EngineFailure::Unreadable)?;
                 let kind = |found: &presidio::OutsideFinding| entities.get(&found.entity_type).copied().or(found.kind);
                 let findings = found.into_iter().filter_map(|found| Some((kind(&found)?, found.range))).collect();
-                Ok(vec![Verdict { findings, ..Verdict::default() }])
+                Ok(vec![Verdict { findings: beside_placeholders(text, findings), ..Verdict::default() }])
             }
             EngineApi::Moderations { model } => {
                 let body = object(&moderations::request(model, texts))?;

@@ -1,7 +1,6 @@
 //! The verdicts of one request, and what it lacks.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use gateway_guard::judge::llama_guard::Author;
 
@@ -25,8 +24,6 @@ pub struct Pending {
     pub check: usize,
     /// The question.
     pub question: Question,
-    /// The check's own time limit.
-    pub timeout: Option<Duration>,
     /// Whether nothing goes on without the answer.
     pub holds: bool,
 }
@@ -44,10 +41,11 @@ impl Judging {
         (author, text): (Author, &str),
         holds: bool,
     ) -> Option<Outcome> {
-        let question = Question { engine: choice.engine.clone(), author, text: text.into() };
+        let (engine, timeout) = (choice.engine.clone(), choice.timeout);
+        let question = Question { engine, author, text: text.into(), timeout };
         let known = self.verdicts.get(&question).cloned();
         if known.is_none() {
-            self.pending.push(Pending { check, question, timeout: choice.timeout, holds });
+            self.pending.push(Pending { check, question, holds });
         }
         known
     }

@@ -1,6 +1,6 @@
 //! The engines of the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,11 +65,9 @@ impl Engines {
     /// Asks each question once, all at the same time.
     pub(crate) async fn ask(&self, pending: &[Pending]) -> Vec<(Question, Outcome)> {
         let mut groups: BTreeMap<(&str, Option<Duration>), Vec<&Question>> = BTreeMap::new();
-        let mut asked: std::collections::HashSet<&Question> = std::collections::HashSet::new();
-        for Pending { question, timeout, .. } in pending {
-            if asked.insert(question) {
-                groups.entry((&question.engine, *timeout)).or_default().push(question);
-            }
+        let mut asked: HashSet<&Question> = HashSet::new();
+        for question in pending.iter().map(|pending| &pending.question).filter(|question| asked.insert(question)) {
+            groups.entry((&question.engine, question.timeout)).or_default().push(question);
         }
         let answered = groups.into_iter().map(|((name, timeout), questions)| self.ask_one(name, timeout, questions));
         join_all(answered).await.into_iter().flatten().collect()

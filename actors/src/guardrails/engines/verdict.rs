@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_guard::judge::llama_guard::Author;
 use gateway_guard::pii::PiiKind;
@@ -16,6 +17,8 @@ pub struct Question {
     pub author: Author,
     /// The text.
     pub text: Arc<str>,
+    /// The time limit of the check that asks: a check with little time spoils no other's verdict.
+    pub timeout: Option<Duration>,
 }
 
 /// What an engine says of a text. It holds nothing of the text.

@@ -251,11 +251,12 @@ impl Call {
         }
     }
 
-    /// Waits for the verdicts of engines that nothing has waited for.
+    /// Waits for the verdicts of engines that nothing has waited for, as long as the client waits.
     pub(in crate::request) async fn settle_guards(&mut self) {
+        let limit = self.deadline().map(|limit| limit.at);
         let Some(guards) = self.guards.as_ref().filter(|guards| guards.output.has_pending()) else { return };
         let begun = Instant::now();
-        guards.output.settle().await;
+        guards.output.settle(limit).await;
         self.request.record.upstream_us += begun.elapsed().as_micros() as u64;
     }
 

@@ -28,7 +28,7 @@ impl StreamMeter<'_> {
     /// The metadata, once all is known that it tells.
     async fn settled_metadata(&self, cost: Option<PicoUsd>) -> String {
         if let Some(guards) = self.guards.as_ref().filter(|guards| guards.has_pending()) {
-            Box::pin(guards.settle()).await;
+            Box::pin(guards.settle(None)).await;
         }
         self.metadata(cost)
     }
