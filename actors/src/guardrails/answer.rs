@@ -212,7 +212,9 @@ impl PolicyGuard {
 
     fn denied(&self) -> ErrorBody {
         // What is denied needs no further verdict.
-        self.shared.judging.borrow_mut().take_pending();
+        let Shared { judging, tally, policy, .. } = &*self.shared;
+        judging.borrow_mut().take_pending();
+        tally.borrow_mut().skip_engines(policy);
         OutputGuards(self.shared.clone()).denied()
     }
 }

@@ -61,8 +61,12 @@ impl RequestGuard {
         let policy = self.policy.asks.then(|| self.policy.clone());
         let guarded = rules.pool.run(bytes, move || self.look(denies_media)).await.transpose()?;
         match (guarded, policy) {
-            // What the built-in detectors deny, nobody else gets to see.
             (Some(guarded), Some(policy)) if !guarded.is_denied => guarded.judged(policy, rules).await,
+            (Some(mut guarded), Some(policy)) => {
+                // What the built-in detectors deny, nobody else gets to see.
+                guarded.tally.skip_engines(&policy);
+                Ok(Some(guarded))
+            }
             (guarded, _) => Ok(guarded),
         }
     }
@@ -106,6 +110,11 @@ impl GuardedRequest {
                 self.is_denied = tally.denies(&policy);
                 self.is_changed |= is_changed;
                 (self.texts, self.tally, self.beside) = (texts, tally, judging.take_pending());
+                if self.is_denied {
+                    // Nobody waits for more verdicts.
+                    self.beside.clear();
+                    self.tally.skip_engines(&policy);
+                }
                 return Ok(Some(self));
             }
             let begun = Instant::now();

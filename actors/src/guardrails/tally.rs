@@ -41,6 +41,9 @@ const TOO_LONG: &str = "There is more text than guardrails.max_scan_bytes.";
 /// Why a check without a verdict could not judge.
 pub(super) const NO_VERDICT: &str = "The engine gave no verdict.";
 
+/// Why an engine was not asked.
+const NOT_ASKED: &str = "The engine was not asked: the text was denied, or ended, before.";
+
 /// How many kinds of personal data there are.
 const KINDS: usize = 19;
 
@@ -50,8 +53,8 @@ struct Heard {
     pii: [u32; KINDS],
     scores: Scores,
     is_unsafe: f64,
-    /// Whether it said nothing of a text.
-    has_gap: bool,
+    /// Why it said nothing of a text, where there is one.
+    gap: Option<&'static str>,
     /// Whether that fails the check.
     gap_fails: bool,
 }
@@ -113,9 +116,16 @@ impl Tally {
     /// Takes note that a text has no verdict of an outside engine.
     pub(super) fn miss(&mut self, at: usize, rule: &Rule, fails: bool) {
         let heard = self.outside.entry(at).or_default();
-        heard.has_gap = true;
+        heard.gap = Some(NO_VERDICT);
         // What could not be looked at cannot be changed either.
         heard.gap_fails |= fails || rule.changes();
+    }
+
+    /// Takes note that engines which have said nothing so far are not asked.
+    pub(super) fn skip_engines(&mut self, policy: &Policy) {
+        for (at, ..) in policy.outside() {
+            self.outside.entry(at).or_insert_with(|| Heard { gap: Some(NOT_ASKED), ..Heard::default() });
+        }
     }
 
     /// The scores of all engines together.
@@ -218,9 +228,8 @@ impl Tally {
             }
             Rule::Unsupported => {}
         }
-        if heard.has_gap && finding.verdict {
-            finding.error = Some(NO_VERDICT);
-            finding.verdict = !heard.gap_fails;
+        if finding.verdict && heard.gap.is_some() {
+            (finding.error, finding.verdict) = (heard.gap, !heard.gap_fails);
         }
         if self.media > 0 {
             finding.counts.push(("MEDIA", self.media));
@@ -238,7 +247,7 @@ impl Tally {
     pub fn denies(&self, policy: &Policy) -> bool {
         // What could not be looked at cannot be redacted: it is not sent, whatever the guardrail does otherwise.
         let is_raw = |(at, (_, check)): (usize, (&Guardrail, &Check))| {
-            check.rule.changes() && self.outside.get(&at).is_some_and(|heard| heard.has_gap)
+            check.rule.changes() && self.outside.get(&at).is_some_and(|heard| heard.gap.is_some())
         };
         policy.checks().enumerate().any(is_raw)
             || policy.numbered().any(|(first, guardrail)| guardrail.denies() && !self.holds(first, guardrail))

@@ -44,6 +44,7 @@ fn look(text: &str, side: Side, policy: &Policy, judging: &mut Judging) -> Value
     if is_denied {
         // What is denied already needs no further verdict.
         judging.take_pending();
+        tally.skip_engines(policy);
     }
     json!({
         "object": "guardrail.check",

@@ -100,6 +100,29 @@ async fn d8_a_stream_that_breaks_off_passes_no_check_of_an_engine() {
     let request = Request::chat(&key, &body).config(&flag).header("x-portkey-trace-id", "broken");
     let events = gateway.stream(request).await.rest().await;
     assert_eq!((events.text().as_str(), events.errors().len()), ("We act at ", 1), "{events:?}");
-    assert_eq!(gateway.request_log("broken").await["guardrails"], "output content_safety error");
+    assert_eq!(gateway.request_log("broken").await["guardrails"], "output content_safety unchecked");
     assert_eq!(fake.count(), 0, "nobody is asked");
+}
+
+/// D8: what is denied is not told as passed by an engine that was not asked, and waits for none.
+#[tokio::test]
+async fn d8_what_is_denied_waits_for_no_engine() {
+    let openai = FakeProvider::answering(openai::answer("Mail bob@example.com")).await;
+    let (fake, gateway, key) = start(Setup::new().openai(&openai)).await;
+    let flag = guard("content_safety", "flag", "mods");
+    for (side, denying, calls) in [
+        ("input", json!({ "type": "pii_detection" }), 0),
+        ("output", json!({ "type": "pii_detection" }), 0),
+        ("input", guard("pii_detection", "deny", "pres"), 1),
+    ] {
+        let config = json!({ "guardrails": { side: [denying, flag] } });
+        let text = if side == "input" { "Mail bob@example.com and Zorblax" } else { "hi" };
+        let before = fake.count();
+        let request = Request::chat(&key, &chat(text)).config(&config).header("x-portkey-trace-id", side);
+        gateway.ask(request).await.expect(446);
+        let verdicts = format!("{side} pii_detection denied, {side} content_safety unchecked");
+        gateway.wait_for_log("the verdicts", |line| line["guardrails"] == verdicts).await;
+        assert_eq!(fake.count() - before, calls, "{side} {denying}");
+    }
+    assert!(fake.requests().iter().all(|seen| seen.path == "/analyze"), "moderations are not asked");
 }

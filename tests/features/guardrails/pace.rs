@@ -117,11 +117,11 @@ async fn d6_d8_leaving_a_held_stream_ends_the_call() {
 /// D3, D8, "idle timers unaffected by holding": what is held back has come all the same, in every format.
 #[tokio::test]
 async fn d3_d8_a_held_stream_is_not_idle_in_any_format() {
-    let setup = Setup::new().set("providers.simulator.timeouts.idle_ms", 400);
+    let setup = Setup::new().set("providers.simulator.timeouts.idle_ms", 1_200);
     let (gateway, key) = setup.start().await.with_key().await;
     let (gateway, key) = (&gateway, &key);
     let asked = CLIENTS.iter().map(|client| async move {
-        let question = client.asks(key, "sim-slow-8x100", "hi", true).config(&at_most_100_words());
+        let question = client.asks(key, "sim-slow-8x200", "hi", true).config(&at_most_100_words());
         let events = gateway.stream(question).await.rest().await.0;
         assert_eq!(client.text(&events), "0 1 2 3 4 5 6 7 ", "{}: {events:?}", client.path);
         assert_eq!(client.failures(&events), 0, "{}: {events:?}", client.path);

@@ -66,8 +66,7 @@ impl OutputGuards {
     /// Gives up the verdicts on a stream that ends early: what was held for them does not go out.
     pub(crate) fn give_up_verdicts(&self) {
         self.0.judging.borrow_mut().take_pending();
-        let policy = &self.0.policy;
-        policy.outside().for_each(|(at, _, check, _)| self.0.tally.borrow_mut().miss(at, &check.rule, false));
+        self.0.tally.borrow_mut().skip_engines(&self.0.policy);
     }
 
     /// Refuses an answer that is too long to be held until it is judged.

@@ -86,8 +86,8 @@ impl JudgedStream {
         if !self.events.iter().any(is_end) {
             self.decoder.finish(&mut self.events);
         }
-        if self.guards.lacks_verdicts() && !self.later.is_empty() {
-            // The engines are asked for what this pass has shown them to lack.
+        if self.guards.lacks_verdicts() {
+            // The engines are asked for what this pass has shown them to lack, as long as there is another pass.
             return;
         }
         self.give_up_held();
