@@ -1,11 +1,26 @@
 //! All detectors, in the order in which they decide.
 
-use crate::pii::token::{Case, Kind};
+use std::ops::RangeInclusive;
+
+use crate::pii::lexicon::flags;
+use crate::pii::token::{Case, Kind, Token};
 use crate::pii::view::View;
 use crate::pii::{
     PiiKind, address, bhyt, date, document, email, english_name, iban, ip, numbers, phone, plate, secret,
     vietnamese_name,
 };
+
+/// Letters of a word that is no country's code and no secret.
+const PLAIN_CHARS: RangeInclusive<u8> = 3..=12;
+/// What a word is that may begin personal data.
+const BEGINNINGS: u32 = flags::ANY_SURNAME
+    | flags::GIVEN
+    | flags::MIDDLE
+    | flags::ENGLISH_FIRST
+    | flags::ENGLISH_LAST
+    | flags::STREET
+    | flags::ADMIN
+    | flags::MONTH;
 
 /// Personal data that begins at the token asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +51,11 @@ pub(crate) fn at(view: &View<'_>, place: usize) -> Option<Match> {
 }
 
 fn word(view: &View<'_>, place: usize) -> Option<Match> {
-    let is_ascii = view.get(place)?.is_ascii;
+    let word = view.get(place)?;
+    if is_plain(word) && matches!(view.kind(place + 1), None | Some(Kind::Space | Kind::Newline)) {
+        return None;
+    }
+    let is_ascii = word.is_ascii;
     let of_ascii = || {
         secret::at(view, place)
             .or_else(|| email::at(view, place))
@@ -51,6 +70,12 @@ fn word(view: &View<'_>, place: usize) -> Option<Match> {
         .flatten()
         .or_else(|| by_name_or_address(view, place))
         .or_else(|| english_name::at(view, place))
+}
+
+/// Whether a word in small letters begins nothing where a space follows: it is no part of a name, a date or an address,
+/// and too short for a secret. Most words are so, and need no detector.
+fn is_plain(word: &Token) -> bool {
+    word.case == Case::Lower && PLAIN_CHARS.contains(&word.chars) && !word.word.has(BEGINNINGS)
 }
 
 /// A street or a name; the word for a street is a surname when it is spelt without diacritics.

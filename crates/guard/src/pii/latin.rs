@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::pii::normal::{folded, lowered};
+use crate::pii::normal::{self, folded, lowered};
 
 const FIRST: u32 = 0xc0;
 const LAST: u32 = 0x24f;
@@ -30,6 +30,12 @@ pub(crate) fn fold(char: char) -> Option<char> {
     entry(char).map(|(_, folded)| *folded)
 }
 
+/// The letter in lower case, and that without its marks.
+pub(crate) fn lower_and_folded(char: char) -> Option<(char, char)> {
+    let (lower, folded) = *entry(char)?;
+    Some((lower, if lower == char { folded } else { normal::fold(lower) }))
+}
+
 fn entry(char: char) -> Option<&'static (char, char)> {
     let index = match u32::from(char) {
         code @ FIRST..=LAST => code - FIRST,
@@ -52,6 +58,7 @@ mod tests {
         for char in letters {
             assert!(char.is_alphabetic() && canonical_combining_class(char) == 0, "{char:?}");
             assert_eq!((lower(char), fold(char)), (Some(lowered(char)), Some(folded(char))));
+            assert_eq!(lower_and_folded(char), Some((lowered(char), normal::fold(lowered(char)))));
         }
         assert_eq!(
             (lower('Ặ'), fold('ặ'), fold('đ'), lower('×'), lower('a')),

@@ -135,6 +135,14 @@ pub(crate) fn folded(lower: char) -> char {
     base.unwrap_or(lower)
 }
 
+/// A letter in lower case, and that without its marks.
+pub(crate) fn lower_and_folded(char: char) -> (char, char) {
+    latin::lower_and_folded(char).unwrap_or_else(|| {
+        let lower = lower(char);
+        (lower, fold(lower))
+    })
+}
+
 /// A character in lower case.
 pub(crate) fn lower(char: char) -> char {
     if char.is_ascii() { char.to_ascii_lowercase() } else { latin::lower(char).unwrap_or_else(|| lowered(char)) }

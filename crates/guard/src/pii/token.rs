@@ -202,6 +202,9 @@ impl Tokens {
         if char.char == INVISIBLE {
             return self.take_invisible();
         }
+        if char.char.is_ascii_lowercase() && self.go_on(char) {
+            return;
+        }
         let kind = kind_of(char.char);
         if let Some(open) = &self.open
             && !self.continues(open, kind, char.char)
@@ -227,16 +230,30 @@ impl Tokens {
         open.is_tab |= char.char == '\t';
         self.text.push(char.char);
         if kind == Kind::Word {
-            let lower = normal::lower(char.char);
+            let (lower, folded) = normal::lower_and_folded(char.char);
             let is_capital = lower != char.char;
             open.begins_capital |= is_capital && open.chars == 0;
             open.capitals += u8::from(is_capital);
             open.ends_lower = !is_capital;
             open.is_ascii &= lower.is_ascii();
             self.lower.push(lower);
-            self.folded.push(normal::fold(lower));
+            self.folded.push(folded);
         }
         open.chars += 1;
+    }
+
+    /// Goes on a word with one more small letter of ASCII, as most letters are.
+    fn go_on(&mut self, char: NormalChar) -> bool {
+        let is_word = |open: &&mut Open| open.kind == Kind::Word && usize::from(open.chars) < MAX_LETTERS;
+        let Some(open) = self.open.as_mut().filter(is_word) else { return false };
+        open.to = char.end;
+        open.invisible = 0;
+        open.ends_lower = true;
+        open.chars += 1;
+        self.text.push(char.char);
+        self.lower.push(char.char);
+        self.folded.push(char.char);
+        true
     }
 
     fn continues(&self, open: &Open, kind: Kind, char: char) -> bool {
