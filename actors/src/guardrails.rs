@@ -32,7 +32,7 @@ pub use answer::{OutputGuards, Told};
 pub use body::{RequestFacts, RequestTexts};
 pub use denial::DENIED;
 pub use engines::{
-    EngineApi, EngineRoute, EngineSettings, EngineType, Engines, MAX_TIMEOUT_MS, OnError, check_engines, is_engine_name,
+    EngineApi, EngineRoute, EngineSettings, EngineType, Engines, MAX_TIMEOUT_MS, OnError, is_engine_name,
 };
 pub use gateway_guard::pii::PiiKind;
 pub use input_result::InputResult;

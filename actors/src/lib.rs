@@ -35,6 +35,7 @@
 //! | Admin API | `ReportProvider` | `ProviderActor` | State of its breakers | Control |
 //! | `GET /metrics` | `Scrape` | `MetricsActor` | Text | Control |
 //! | Semantic lookup | `Embed` | `EmbedWorker` | Vector | Embed pool |
+//! | Guardrails | `AskEngine` | `EngineActor` | Verdicts | Control |
 //! | Guardrails of a long request | `GuardText` | `GuardWorker` | What came of the work | Guard pool |
 //! | Settlement | `Count` | `TokenCounter` | Count, or a call back | Token pools |
 //!
@@ -43,13 +44,15 @@
 //! Each module is a room: it imports from the layers before its own, and from no other. A test holds this order.
 //!
 //! 1. `clock`, `content_coding`, `fleet`, `metrics`, `pattern`, `runtime`, `scope`, `secret`
-//! 2. `failure`, `guardrails`, `limits`, `money`
-//! 3. `providers`, `routing`, `usage`
-//! 4. `db`, `embed`
-//! 5. `keys`
-//! 6. `budgets`, `cache`, `responses`
-//! 7. `request`
-//! 8. `system`
+//! 2. `failure`, `limits`, `money`
+//! 3. `providers`, `usage`
+//! 4. `guardrails`
+//! 5. `routing`
+//! 6. `db`, `embed`
+//! 7. `keys`
+//! 8. `budgets`, `cache`, `responses`
+//! 9. `request`
+//! 10. `system`
 
 pub mod budgets;
 pub mod cache;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
-use gateway_actors::guardrails::{Guardrail, Policy, Side, check_engines, check_text};
+use gateway_actors::guardrails::{Guardrail, Policy, Side, check_text};
 use gateway_actors::routing;
 use gateway_wire::json_object::JsonObject;
 use serde_json::Value;
@@ -81,7 +81,7 @@ fn own(shared: &AppState, items: &[Value], side: Side) -> Result<Vec<Arc<Guardra
         Side::Output => routing::read_floor(&[], items),
     };
     let checked = read.and_then(|floor| {
-        let errors = check_engines(&floor, &shared.routing.guardrails.engines.types());
+        let errors = routing::check_engines(&floor, &shared.routing.guardrails.engines.types());
         if errors.is_empty() { Ok(floor) } else { Err(errors) }
     });
     let own = checked.map(|floor| if side == Side::Input { floor.input } else { floor.output });

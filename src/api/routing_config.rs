@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderName;
-use gateway_actors::guardrails::check_engines;
 use gateway_actors::guardrails::{Guardrail, Side};
 use gateway_actors::keys::virtual_key::VirtualKey;
 use gateway_actors::routing::aliases::Alias;
@@ -151,7 +150,7 @@ fn allowed(shared: &AppState, plan: &Plan) -> Result<(), ApiError> {
         let error = ApiError::new(Code::NotSupported, message);
         return Err(ApiError { beside: Some(portkey_shape(&errors)), param: unsupported.into_iter().next(), ..error });
     }
-    let engines = check_engines(&plan.all_guardrails(), &shared.routing.guardrails.engines.types());
+    let engines = routing::check_engines(&plan.all_guardrails(), &shared.routing.guardrails.engines.types());
     if !engines.is_empty() {
         return Err(invalid(&errors_text(&engines)));
     }

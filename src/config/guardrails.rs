@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use gateway_actors::guardrails::{
-    EngineRoute, EngineType, Engines, GuardPool, GuardrailFloor, GuardrailRules, ScanLimit, check_engines,
+    EngineRoute, EngineType, Engines, GuardPool, GuardrailFloor, GuardrailRules, ScanLimit,
 };
 use gateway_actors::providers::catalogue::Catalogue;
 use gateway_actors::providers::upstream::Outbound;
@@ -103,7 +103,7 @@ impl GuardrailSettings {
 pub(super) fn check(settings: &GuardrailSettings, wrong: &mut dyn FnMut(&str, String)) {
     at_least_one(&[("guardrails.max_scan_bytes", settings.max_scan_bytes as u64)], wrong);
     let read = routing::read_floor(&settings.floor.input, &settings.floor.output);
-    let errors = read.map_or_else(|errors| errors, |floor| check_engines(&floor, &settings.engine_types()));
+    let errors = read.map_or_else(|errors| errors, |floor| routing::check_engines(&floor, &settings.engine_types()));
     for error in errors {
         wrong(&format!("guardrails.floor.{}", error.path), error.message);
     }

@@ -1,6 +1,5 @@
 //! `[routing]` and `[configs]`: routing defaults and named routing configs.
 
-use gateway_actors::guardrails::check_engines;
 use gateway_actors::routing;
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +42,7 @@ pub(super) fn check(config: &Config, wrong: &mut dyn FnMut(&str, String)) {
                 for path in parsed.plan.unsupported_features() {
                     wrong(&format!("configs.{slug}"), format!("{path} is not supported yet"));
                 }
-                for error in check_engines(&parsed.plan.all_guardrails(), &config.guardrails.engine_types()) {
+                for error in routing::check_engines(&parsed.plan.all_guardrails(), &config.guardrails.engine_types()) {
                     wrong(&format!("configs.{slug}.{}", error.path), error.message);
                 }
                 for path in parsed.plan.custom_hosts() {

@@ -16,7 +16,7 @@ mod verdict_cache;
 
 pub use actor::EngineRoute;
 pub(super) use choice::EngineChoice;
-pub use choice::{MAX_TIMEOUT_MS, check_engines, is_engine_name};
+pub use choice::{MAX_TIMEOUT_MS, is_engine_name};
 pub(super) use judging::{Judging, Pending};
 pub use running::Engines;
 pub use settings::{EngineApi, EngineSettings, EngineType, OnError};

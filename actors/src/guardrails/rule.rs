@@ -94,7 +94,7 @@ impl Rule {
     }
 
     /// The outside engine that it asks.
-    pub(super) fn engine(&self) -> Option<&EngineChoice> {
+    pub fn engine(&self) -> Option<&EngineChoice> {
         match self {
             Self::Pii(rule) => rule.engine.as_ref(),
             Self::Safety(rule) => rule.engine.as_ref(),

@@ -84,7 +84,7 @@ impl EngineType {
     }
 
     /// Whether it can do what a check does.
-    pub(super) fn fits(self, rule: &Rule) -> bool {
+    pub fn fits(self, rule: &Rule) -> bool {
         match self {
             Self::Presidio => matches!(rule, Rule::Pii(_)),
             Self::Moderations => matches!(rule, Rule::Safety(_)),
