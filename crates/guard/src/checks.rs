@@ -102,8 +102,8 @@ impl Outcome {
     }
 }
 
-/// The ids, as Portkey spells them.
-const IDS: [&str; 19] = [
+/// The ids of the checks, as Portkey spells them without `default.`.
+pub const IDS: [&str; 19] = [
     "regexMatch",
     "contains",
     "wordCount",
